@@ -1,0 +1,1 @@
+"""Fairwatt: prepaid utility metering without disputes."""

@@ -1,0 +1,1 @@
+"""A decision moves a relay."""

@@ -1,0 +1,1 @@
+"""A wallet decides supply."""

@@ -1,0 +1,168 @@
+"""Whether a home has power now, and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fairwatt.core.credit.policy import CreditPolicy
+
+Evidence = tuple[tuple[str, int | str], ...]
+
+
+class Action(StrEnum):
+    """What to do with the relay."""
+
+    KEEP = "keep"
+    CUT = "cut"
+    RESTORE = "restore"
+    WITHHOLD = "withhold"
+
+
+class Reason(StrEnum):
+    """Why; the same word is stored, shown to the resident and shown to staff."""
+
+    HAS_CREDIT = "has_credit"
+    CREDIT_RETURNED = "credit_returned"
+    ALREADY_ORDERED = "already_ordered"
+    ALREADY_OFF = "already_off"
+    FEEDS_GATEWAY = "feeds_gateway"
+    PROTECTED = "protected"
+    PAYMENT_IN_FLIGHT = "payment_in_flight"
+    STALE_DATA = "stale_data"
+    QUARANTINED = "quarantined"
+    FRIENDLY_HOURS = "friendly_hours"
+    NOT_WARNED = "not_warned"
+    BALANCE_EMPTY = "balance_empty"
+
+
+class WarningLevel(StrEnum):
+    """How near a wallet is to being empty."""
+
+    NONE = "none"
+    LOW = "low"
+    CRITICAL = "critical"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyFacts:
+    """All that the decider knows about one meter and its wallet.
+
+    ``available_micro`` is balance minus holds. ``relay_closed`` is the last relay state read (``None``:
+    never read). ``ordered_closed`` is the state of an order not yet proven (``None``: no order open).
+    ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none.
+    """
+
+    available_micro: int
+    relay_closed: bool | None
+    warned_at_us: int | None
+    payment_in_flight: bool
+    protected: bool
+    feeds_gateway: bool
+    quarantined: bool
+    newest_reading_us: int | None
+    cut_by_credit: bool
+    ordered_closed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyDecision:
+    """What to do, the reason, the rule that decided, and the facts it rested on."""
+
+    action: Action
+    reason: Reason
+    rule: str
+    evidence: Evidence
+
+
+def decide_supply(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> SupplyDecision:
+    """Say whether this home should have power now, and why.
+
+    ``CUT`` and ``RESTORE`` ask for an order, ``KEEP`` for nothing. ``WITHHOLD`` means credit is used up but
+    a rule forbids the cut: record it, and recall a cut order that is still on its way.
+    """
+    if facts.available_micro > 0:
+        return _with_credit(facts=facts, now_us=now_us)
+    withheld_by = _withheld_by(facts=facts, policy=policy, now_us=now_us)
+    # Power cut for credit from a home that may never be cut is a wrong to undo, not a state to keep.
+    cut_off = facts.cut_by_credit and not _closed_or_closing(facts)
+    if cut_off and (withheld_by is Reason.FEEDS_GATEWAY or withheld_by is Reason.PROTECTED):
+        return _decision(Action.RESTORE, withheld_by, facts, now_us)
+    # A relay that is open already leaves nothing to withhold: counting it would flatter the figures.
+    if facts.relay_closed is False and facts.ordered_closed is not True:
+        return _decision(Action.KEEP, Reason.ALREADY_OFF, facts, now_us)
+    if withheld_by is not None:
+        return _decision(Action.WITHHOLD, withheld_by, facts, now_us)
+    if facts.ordered_closed is False:
+        return _decision(Action.KEEP, Reason.ALREADY_ORDERED, facts, now_us)
+    return _decision(Action.CUT, Reason.BALANCE_EMPTY, facts, now_us)
+
+
+def warning_level(
+    *, available_micro: int, price_hint_micro_per_kwh: int, policy: CreditPolicy
+) -> WarningLevel:
+    """Say how urgently to warn a resident, by money left and by the energy it buys at the hinted price.
+
+    A price of zero or below gives no energy estimate, and money alone decides.
+    """
+    if available_micro <= 0:
+        return WarningLevel.EMPTY
+    if available_micro < policy.critical_micro:
+        return WarningLevel.CRITICAL
+    if available_micro < policy.low_micro:
+        return WarningLevel.LOW
+    if price_hint_micro_per_kwh > 0 and available_micro * 1_000 // price_hint_micro_per_kwh < policy.low_wh:
+        return WarningLevel.LOW
+    return WarningLevel.NONE
+
+
+def _with_credit(*, facts: SupplyFacts, now_us: int) -> SupplyDecision:
+    cut_pending = facts.ordered_closed is False
+    if not facts.cut_by_credit or (_closed_or_closing(facts) and not cut_pending):
+        reason = Reason.ALREADY_ORDERED if facts.ordered_closed else Reason.HAS_CREDIT
+        return _decision(Action.KEEP, reason, facts, now_us)
+    return _decision(Action.RESTORE, Reason.CREDIT_RETURNED, facts, now_us)
+
+
+def _closed_or_closing(facts: SupplyFacts) -> bool:
+    if facts.ordered_closed is not None:
+        return facts.ordered_closed
+    return facts.relay_closed is True
+
+
+def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Reason | None:
+    # In the order one explains it: what is true of the home, then of the data, then of the hour.
+    if facts.feeds_gateway:
+        return Reason.FEEDS_GATEWAY
+    if facts.protected:
+        return Reason.PROTECTED
+    if facts.payment_in_flight:
+        return Reason.PAYMENT_IN_FLIGHT
+    if facts.newest_reading_us is None or now_us - facts.newest_reading_us > policy.stale_after_us:
+        return Reason.STALE_DATA
+    if facts.quarantined:
+        return Reason.QUARANTINED
+    in_debt_limit = policy.max_debt_micro is None or -facts.available_micro <= policy.max_debt_micro
+    if in_debt_limit and policy.friendly_at(at_us=now_us):
+        return Reason.FRIENDLY_HOURS
+    if facts.warned_at_us is None or now_us < facts.warned_at_us + policy.warn_lead_us:
+        return Reason.NOT_WARNED
+    return None
+
+
+def _decision(action: Action, reason: Reason, facts: SupplyFacts, now_us: int) -> SupplyDecision:
+    evidence: list[tuple[str, int | str]] = [
+        ("available_micro", facts.available_micro),
+        ("now_us", now_us),
+        ("relay", _state_word(facts.relay_closed)),
+    ]
+    if facts.ordered_closed is not None:
+        evidence.append(("ordered", _state_word(facts.ordered_closed)))
+    if facts.newest_reading_us is not None:
+        evidence.append(("newest_reading_us", facts.newest_reading_us))
+    if facts.warned_at_us is not None:
+        evidence.append(("warned_at_us", facts.warned_at_us))
+    return SupplyDecision(action=action, reason=reason, rule=f"{action}.{reason}", evidence=tuple(evidence))
+
+
+def _state_word(closed: bool | None) -> str:
+    return "unknown" if closed is None else "closed" if closed else "open"

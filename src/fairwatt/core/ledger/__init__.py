@@ -1,0 +1,1 @@
+"""A charge moves a wallet."""

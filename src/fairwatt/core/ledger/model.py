@@ -1,0 +1,82 @@
+"""Journal entries that cannot be built unless they balance."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+WALLET: Final = "wallet"
+REVENUE_ENERGY: Final = "revenue:energy"
+REVENUE_STANDING: Final = "revenue:standing"
+REVENUE_FEE: Final = "revenue:fee"
+TAX_OUTPUT: Final = "tax:output"
+SUSPENSE: Final = "suspense"
+ROUNDING: Final = "rounding"
+OPENING: Final = "opening"
+CLEARING: Final = "clearing:"
+
+
+class Kind(IntEnum):
+    """Why a line exists; stored as this number for ever."""
+
+    READING = 1
+    TOPUP = 2
+    CORRECTION = 3
+    OPENING = 4
+    REFUND = 5
+    FEE = 6
+    LATE = 7
+    """A reading that arrived behind its register's head: its energy was already charged."""
+
+
+class UnbalancedEntry(ValueError):
+    """The legs of an entry do not sum to zero in some currency: money would appear or vanish."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Leg:
+    """One side of an entry: an account and the signed amount, in micro-units, that it moves by.
+
+    A positive amount on ``wallet`` is credit the resident gains; every other account mirrors it, so revenue
+    earned is positive too and money still to come from a provider is negative.
+    """
+
+    account: str
+    currency: str
+    amount_micro: int
+
+    def __post_init__(self) -> None:
+        if not self.account or not self.currency:
+            raise ValueError(f"a leg needs an account and a currency: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """Legs that belong together; raises ``UnbalancedEntry`` unless they sum to zero per currency."""
+
+    kind: Kind
+    legs: tuple[Leg, ...]
+
+    def __post_init__(self) -> None:
+        for currency, total in totals(self.legs).items():
+            if total:
+                raise UnbalancedEntry(f"{self.kind.name} entry is off by {total} micro-units of {currency}")
+
+
+def totals(legs: Iterable[Leg]) -> dict[str, int]:
+    """Sum legs per currency, in micro-units; every total of whole entries is zero."""
+    sums: dict[str, int] = {}
+    for leg in legs:
+        sums[leg.currency] = sums.get(leg.currency, 0) + leg.amount_micro
+    return sums
+
+
+def combine(legs: Iterable[Leg]) -> tuple[Leg, ...]:
+    """Join legs of the same account and currency, as a batch is posted: sorted, zero legs left out."""
+    sums: dict[tuple[str, str], int] = {}
+    for leg in legs:
+        key = (leg.account, leg.currency)
+        sums[key] = sums.get(key, 0) + leg.amount_micro
+    return tuple(
+        Leg(account, currency, amount) for (account, currency), amount in sorted(sums.items()) if amount
+    )

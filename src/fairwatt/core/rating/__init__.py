@@ -1,0 +1,1 @@
+"""Energy becomes a charge."""

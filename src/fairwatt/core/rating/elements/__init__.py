@@ -1,0 +1,1 @@
+"""The price elements a tariff version is made of, one file each."""

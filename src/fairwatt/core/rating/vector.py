@@ -1,0 +1,310 @@
+"""Rate a batch of intervals at once with NumPy, equal to ``scalar.rate`` bit for bit.
+
+All arithmetic is int64. Nothing is accumulated but watt-hours and fractions of a micro-unit, so no running
+total of money can overflow: whole micro-units and remainders part ways before anything is summed.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
+from fairwatt.core.rating.scalar import EnergyOutOfRange, NotAfterState
+from fairwatt.core.rating.segments import SegmentTable
+from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
+from fairwatt.core.units import BP, INT64_MAX, NANO_PER_MICRO
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_NO_BOUND: Final = INT64_MAX
+
+
+class UnorderedRows(ValueError):
+    """A batch whose first row does not start a register, or whose columns differ in length."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatedRows:
+    """One entry per row: its charge by component and the register state after it (all int64)."""
+
+    energy_micro: Ints
+    standing_micro: Ints
+    tax_micro: Ints
+    counter: Ints
+    window: Ints
+    carry_nano: Ints
+    carry_tax: Ints
+    estimated: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Rows cut at price boundaries; ``row`` and ``starts`` are ``None`` when no row was cut."""
+
+    segment: Ints
+    energy: Ints
+    row: Ints | None
+    starts: Ints | None
+
+    def sum_by_row(self, values: Ints) -> Ints:
+        if self.starts is None:
+            return values
+        summed: Ints = np.add.reduceat(values, self.starts)
+        return summed
+
+    def last_of_row(self, values: Ints) -> Ints:
+        if self.starts is None:
+            return values
+        ends: Ints = np.append(self.starts[1:], values.size) - 1
+        return values[ends]
+
+
+class VectorTable:
+    """A segment table as arrays, kept in step with it as it grows."""
+
+    def __init__(self, table: SegmentTable) -> None:
+        self.table = table
+        self._revision = -1
+        self._refresh()
+
+    def ensure(self, *, start_us: int, end_us: int) -> None:
+        """Make the arrays cover both instants; raises ``NoTariff`` before the first version."""
+        self.table.ensure(start_us=start_us, end_us=end_us)
+        if self._revision != self.table.revision:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        table, versions = self.table, self.table.schedule.versions
+        blocks = max(len(version.energy.bounds_wh) for version in versions) + 1
+        in_use = [(versions[v], p) for v, p in zip(table.version, table.period, strict=True)]
+        self.segment_us = _ints(table.starts_us)
+        self.window_us = _ints(table.window_us)
+        self.energy_tax_bp = _ints([version.energy_tax_bp for version, _ in in_use])
+        # bounds[b] and prices[b] hold block b of every segment; missing blocks are never reached.
+        self.bounds = [
+            _ints([_padded(v.energy.bounds_wh, b, _NO_BOUND) for v, _ in in_use]) for b in range(blocks)
+        ]
+        self.prices = _ints(
+            [_padded(v.energy.periods[p].prices_micro, b, 0) for v, p in in_use for b in range(blocks)]
+        ).reshape(len(in_use), blocks)
+        # Both lists merged, with the index into each: one search per instant finds segment and midnight.
+        self.instants_us = np.union1d(self.segment_us, _ints(table.midnights_us))
+        self.segment_of = (
+            np.searchsorted(self.segment_us, self.instants_us, side="right").astype(np.int64) - 1
+        )
+        midnights = np.searchsorted(_ints(table.midnights_us), self.instants_us, side="right")
+        self.standing_micro = _ints(table.standing_micro)[midnights]
+        self.standing_tax = _ints(table.standing_tax)[midnights]
+        self.has_standing = any(version.standing_micro_per_day for version in versions)
+        self.has_energy_tax = any(version.energy_tax_bp for version in versions)
+        self.has_standing_tax = any(version.standing_tax_bp for version in versions)
+        self._revision = table.revision
+
+
+def rate_rows(
+    *,
+    vtable: VectorTable,
+    first: Bools,
+    prev_at: Ints,
+    at: Ints,
+    energy_wh: Ints,
+    counter: Ints,
+    window: Ints,
+    carry_nano: Ints,
+    carry_tax: Ints,
+) -> RatedRows:
+    """Charge a batch of intervals sorted by register and instant.
+
+    Columns have one entry per row: instants in microseconds, energy in Wh. ``first`` marks the first row of
+    each register; only there are ``counter``, ``window``, ``carry_nano`` and ``carry_tax`` read, as the state
+    the register is in. Raises ``NotAfterState``, ``EnergyOutOfRange`` or ``NoTariff`` for the whole batch, as
+    ``scalar.rate`` would for the row.
+    """
+    _check(first=first, columns=(prev_at, at, energy_wh, counter, window, carry_nano, carry_tax))
+    if not at.size:
+        none = np.zeros(0, dtype=np.int64)
+        return RatedRows(none, none, none, none, none, none, none, none)
+    _check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
+    vtable.ensure(start_us=int(prev_at.min()), end_us=int(at.max()))
+
+    since = np.searchsorted(vtable.instants_us, prev_at, side="right") - 1
+    upto = np.searchsorted(vtable.instants_us, at, side="left") - 1
+    s0, s1 = vtable.segment_of[since], vtable.segment_of[upto]
+    parts = _cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
+    after_wh, nano = _price(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
+
+    heads = np.flatnonzero(first)
+    whole, rest = _divmod(nano, CARRY_NANO_LIMIT)
+    energy_micro, nano_after = _carry(
+        whole=parts.sum_by_row(whole),
+        rest=parts.sum_by_row(rest),
+        heads=heads,
+        carry=carry_nano,
+        limit=CARRY_NANO_LIMIT,
+    )
+    # A midnight exactly on a reading belongs to the interval it closes, though its segment starts there.
+    upto = upto + (vtable.instants_us[np.minimum(upto + 1, vtable.instants_us.size - 1)] == at)
+    standing_micro = (
+        _between(vtable.standing_micro, since, upto) if vtable.has_standing else np.zeros_like(at)
+    )
+    tax_micro, tax_after = _tax(vtable, parts, nano, since, upto, heads, carry_tax)
+    return RatedRows(
+        energy_micro=energy_micro,
+        standing_micro=standing_micro,
+        tax_micro=tax_micro,
+        counter=parts.last_of_row(after_wh),
+        window=vtable.window_us[s1],
+        carry_nano=nano_after,
+        carry_tax=tax_after,
+        estimated=np.where(energy_wh == 0, 0, s1 - s0),
+    )
+
+
+def _check(*, first: Bools, columns: tuple[Ints, ...]) -> None:
+    if any(column.shape != first.shape for column in columns):
+        raise UnorderedRows("columns of a batch differ in length")
+    if any(column.dtype != np.int64 for column in columns):
+        raise UnorderedRows("columns of a batch must be int64")
+    if first.size and not first[0]:
+        raise UnorderedRows("the first row of a batch must start a register")
+
+
+def _check_rows(*, prev_at: Ints, at: Ints, energy_wh: Ints) -> None:
+    if bool((at <= prev_at).any()):
+        row = int(np.flatnonzero(at <= prev_at)[0])
+        raise NotAfterState(f"row {row}: reading is not after the state before it; nothing is charged")
+    if int(energy_wh.min()) < 0 or int(energy_wh.max()) > MAX_ENERGY_WH:
+        row = int(np.flatnonzero((energy_wh < 0) | (energy_wh > MAX_ENERGY_WH))[0])
+        raise EnergyOutOfRange(f"row {row}: {energy_wh[row]} Wh in one interval; nothing is charged")
+
+
+def _cut(*, vtable: VectorTable, s0: Ints, s1: Ints, prev_at: Ints, at: Ints, energy_wh: Ints) -> _Pieces:
+    """Cut rows that cross price boundaries, with interpolated boundary readings."""
+    count = s1 - s0 + 1
+    if int(count.max()) == 1:
+        return _Pieces(segment=s0, energy=energy_wh, row=None, starts=None)
+    starts = np.cumsum(count) - count
+    total = int(starts[-1] + count[-1])
+    row = np.repeat(np.arange(count.size), count)
+    segment = s0[row] + (np.arange(total) - starts[row])
+    upto_wh = energy_wh[row]
+    inner = np.flatnonzero(segment < s1[row])
+    of = row[inner]
+    upto_wh[inner] = _interpolate(
+        energy_wh=energy_wh[of],
+        part_us=vtable.segment_us[segment[inner] + 1] - prev_at[of],
+        whole_us=at[of] - prev_at[of],
+    )
+    energy = np.diff(upto_wh, prepend=0)
+    energy[starts] = upto_wh[starts]
+    return _Pieces(segment=segment, energy=energy, row=row, starts=starts)
+
+
+def _interpolate(*, energy_wh: Ints, part_us: Ints, whole_us: Ints) -> Ints:
+    """Compute ``energy_wh * part_us // whole_us``, in wide integers where 64 bits would overflow."""
+    done = energy_wh * part_us // whole_us
+    for i in np.flatnonzero(energy_wh > INT64_MAX // whole_us):
+        done[i] = int(energy_wh[i]) * int(part_us[i]) // int(whole_us[i])
+    return done
+
+
+def _price(
+    *, vtable: VectorTable, parts: _Pieces, first: Bools, counter: Ints, window: Ints
+) -> tuple[Ints, Ints]:
+    """Count each piece within its window and price it by block; returns (counter after, nano-units)."""
+    segment, energy = parts.segment, parts.energy
+    piece_window = vtable.window_us[segment]
+    restart = np.empty(segment.size, dtype=np.bool_)
+    restart[1:] = piece_window[1:] != piece_window[:-1]
+    head_pieces = np.flatnonzero(first) if parts.starts is None else parts.starts[first]
+    restart[head_pieces] = True
+    # Each run of pieces in one register and window counts on from its base: the head's counter or zero.
+    base = np.zeros(segment.size, dtype=np.int64)
+    base[head_pieces] = np.where(piece_window[head_pieces] == window[first], counter[first], 0)
+    runs = np.flatnonzero(restart)
+    running = np.cumsum(energy)
+    offset = base[runs] - (running[runs] - energy[runs])
+    after_wh = running + np.repeat(offset, np.diff(runs, append=segment.size))
+    return after_wh, _by_block(vtable=vtable, segment=segment, before_wh=after_wh - energy, after_wh=after_wh)
+
+
+def _by_block(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> Ints:
+    blocks = vtable.prices.shape[1]
+    if blocks == 1:
+        return (after_wh - before_wh) * vtable.prices.ravel()[segment]
+    cell = segment * blocks
+    upper = vtable.bounds[0][segment]
+    for block in range(blocks - 1):
+        passed = before_wh >= vtable.bounds[block][segment]
+        cell += passed
+        upper = np.where(passed, vtable.bounds[block + 1][segment], upper)
+    nano = (after_wh - before_wh) * vtable.prices.ravel()[cell]
+    spills = np.flatnonzero(after_wh > upper)
+    if spills.size:
+        nano[spills] = _over_blocks(
+            vtable=vtable, segment=segment[spills], before_wh=before_wh[spills], after_wh=after_wh[spills]
+        )
+    return nano
+
+
+def _over_blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> Ints:
+    """Price the few pieces that pass a block bound, block by block."""
+    nano = np.zeros(segment.size, dtype=np.int64)
+    lower = np.zeros(segment.size, dtype=np.int64)
+    for block, bounds in enumerate(vtable.bounds):
+        upper = bounds[segment]
+        inside = np.clip(after_wh, lower, upper) - np.clip(before_wh, lower, upper)
+        nano += inside * vtable.prices[segment, block]
+        lower = upper
+    return nano
+
+
+def _tax(
+    vtable: VectorTable, parts: _Pieces, nano: Ints, since: Ints, upto: Ints, heads: Ints, carry: Ints
+) -> tuple[Ints, Ints]:
+    whole = np.zeros(since.size, dtype=np.int64)
+    rest = np.zeros(since.size, dtype=np.int64)
+    if vtable.has_energy_tax:
+        # nano x bp may pass 64 bits, so the rate meets whole units and remainder apart.
+        bp = vtable.energy_tax_bp[parts.segment]
+        units, part = _divmod(nano, CARRY_TAX_LIMIT)
+        micro, left = _divmod(part * bp, CARRY_TAX_LIMIT)
+        whole += parts.sum_by_row(units * bp + micro)
+        rest += parts.sum_by_row(left)
+    if vtable.has_standing_tax:
+        micro, left = _divmod(_between(vtable.standing_tax, since, upto), BP)
+        whole += micro
+        rest += left * NANO_PER_MICRO
+    return _carry(whole=whole, rest=rest, heads=heads, carry=carry, limit=CARRY_TAX_LIMIT)
+
+
+def _carry(*, whole: Ints, rest: Ints, heads: Ints, carry: Ints, limit: int) -> tuple[Ints, Ints]:
+    """Hand the fractions on from row to row of a register; returns (whole units charged, fraction after)."""
+    running = np.cumsum(rest)
+    offset = carry[heads] - (running[heads] - rest[heads])
+    total = running + np.repeat(offset, np.diff(heads, append=rest.size))
+    units, after = _divmod(total, limit)
+    step = np.diff(units, prepend=0)
+    step[heads] = units[heads]
+    return whole + step, after
+
+
+def _between(cumulative: Ints, since: Ints, upto: Ints) -> Ints:
+    return cumulative[upto] - cumulative[since]
+
+
+def _divmod(values: Ints, by: int) -> tuple[Ints, Ints]:
+    # NumPy divides by one known number several times faster than its divmod does.
+    quotient = values // by
+    return quotient, values - quotient * by
+
+
+def _padded(values: tuple[int, ...], index: int, otherwise: int) -> int:
+    return values[index] if index < len(values) else otherwise
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, dtype=np.int64)

@@ -1,0 +1,100 @@
+"""What can go wrong between us and a DL/T 645 meter, each under a name and a stable code."""
+
+from __future__ import annotations
+
+from fairwatt.drivers.contract import DriverError
+
+# Bits of the ERR byte of an abnormal reply, DL/T 645-2007 section 7 (annex of error codes).
+ERR_OTHER = 0x01
+ERR_NO_DATA = 0x02
+ERR_PASSWORD = 0x04
+ERR_BAUD = 0x08
+ERR_YEAR_ZONES = 0x10
+ERR_DAY_SLOTS = 0x20
+ERR_TARIFFS = 0x40
+
+_REASONS = {
+    ERR_OTHER: ("other", "it gave no closer reason"),
+    ERR_NO_DATA: ("no_data", "it does not hold that data item"),
+    ERR_PASSWORD: ("password", "the password or its level is not accepted"),
+    ERR_BAUD: ("baud", "its line speed cannot be changed"),
+    ERR_YEAR_ZONES: ("year_zones", "too many year zones"),
+    ERR_DAY_SLOTS: ("day_slots", "too many day slots"),
+    ERR_TARIFFS: ("tariffs", "too many tariffs"),
+}
+
+
+class BadRequest(DriverError):
+    """The caller asked for something that cannot be put into a frame; nothing was sent."""
+
+    code = "bad_request"
+
+
+class NoAnswer(DriverError):
+    """A meter stayed silent through every attempt. Its supply is unchanged and no energy was charged."""
+
+    code = "no_answer"
+
+    def __init__(self, *, number: str, attempts: int) -> None:
+        super().__init__(
+            f"Meter {number} did not answer {attempts} attempts. Its supply is unchanged and nothing is "
+            "charged until it answers. Check its wiring, its power and that this address is on this bus."
+        )
+        self.number = number
+        self.attempts = attempts
+
+
+class MeterRefused(DriverError):
+    """A meter understood the request and refused it. `reasons` holds stable words, most specific last."""
+
+    code = "meter_refused"
+
+    def __init__(self, *, number: str, function: int, err: int) -> None:
+        known = [_REASONS[bit] for bit in _REASONS if err & bit] or [("unknown", f"error byte {err:02X}H")]
+        self.number = number
+        self.function = function
+        self.err = err
+        self.reasons = tuple(word for word, _ in known)
+        super().__init__(
+            f"Meter {number} refused function {function:02X}H: {'; '.join(text for _, text in known)}. "
+            "Nothing was changed in the meter."
+        )
+
+
+class Edition1997(DriverError):
+    """A meter speaks the 1997 edition of DL/T 645, which has other identifiers and is not supported."""
+
+    code = "edition_1997"
+
+    def __init__(self, *, number: str) -> None:
+        super().__init__(
+            f"Meter {number} speaks DL/T 645-1997 (two-byte identifiers). It cannot be read or switched, so "
+            "nothing is charged for it. Replace it by a 2007 meter, or add a driver for the old edition."
+        )
+        self.number = number
+
+
+class UnreadableValue(DriverError):
+    """A reply passed its checksum but its value breaks the format. It must not become a reading."""
+
+    code = "unreadable_value"
+
+    def __init__(self, *, what: str, data: bytes) -> None:
+        super().__init__(
+            f"The meter sent {data.hex() or 'nothing'} as {what}, which that format cannot hold. The value "
+            "is dropped and nothing is charged from it. Compare the meter's profile with its manual."
+        )
+        self.data = data
+
+
+class ReplyContinues(DriverError):
+    """A meter announced follow-up frames for an item that fits in one; the profile is wrong for it."""
+
+    code = "reply_continues"
+
+    def __init__(self, *, number: str) -> None:
+        super().__init__(
+            f"Meter {number} announced more frames for a single value. Nothing is charged from it. "
+            "Compare the meter's profile with its manual."
+        )
+        self.number = number

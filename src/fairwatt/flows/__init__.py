@@ -1,0 +1,1 @@
+"""What happens: one use case, one transaction; facts in, intents out, never the network."""

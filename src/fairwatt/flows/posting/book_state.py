@@ -1,0 +1,173 @@
+"""What the poster of a book knows by heart: every register, wallet, gateway and open order.
+
+Arrays, because a batch touches thousands of rows at once. The truth is in PostgreSQL; this state is
+loaded from there (loading.py) and moves only after a batch has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.core.rating.model import Schedule
+from fairwatt.core.rating.segments import SegmentTable
+from fairwatt.core.rating.vector import VectorTable
+
+Int64s = npt.NDArray[np.int64]
+
+REGISTER: Final = np.dtype(
+    [
+        ("installation", "i8"),
+        ("key", "i8"),
+        ("meter", "i8"),
+        ("gateway", "i8"),
+        ("wallet_ix", "i8"),
+        ("plan_ix", "i8"),
+        ("modulus_wh", "i8"),
+        ("resolution_wh", "i8"),
+        ("max_power_w", "i8"),
+        ("feeds_gateway", "?"),
+        ("at_us", "i8"),
+        ("register_wh", "i8"),
+        ("counter_wh", "i8"),
+        ("window_us", "i8"),
+        ("carry_nano", "i8"),
+        ("carry_tax", "i8"),
+        ("relay", "i1"),
+        ("power_w", "i4"),
+        ("voltage_dv", "i4"),
+        ("order_seq", "i8"),
+        ("disobeyed", "i1"),
+    ]
+)
+WALLET: Final = np.dtype(
+    [
+        ("wallet", "i8"),
+        ("policy_ix", "i8"),
+        ("balance_micro", "i8"),
+        ("held_micro", "i8"),
+        ("seq", "i8"),
+        ("read_us", "i8"),
+        ("low_micro", "i8"),
+        ("critical_micro", "i8"),
+        ("level", "i1"),
+        ("warned_us", "i8"),
+        ("protected", "?"),
+        ("cut_by_credit", "?"),
+        ("withheld_ix", "i2"),
+    ]
+)
+
+METER_BITS: Final = 40
+"""A meter number has at most 12 decimal digits, which is 40 bits; the gateway id takes the rest of the key."""
+
+
+def register_key(*, gateway: int, meter: int) -> int:
+    """One integer for (gateway, meter), so that a batch is matched by binary search."""
+    return (gateway << METER_BITS) | meter
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """A tariff plan as published now, in both forms of the rating core."""
+
+    plan: int
+    schedule: Schedule
+    schedule_obj: object
+    table: SegmentTable
+    vtable: VectorTable
+
+    def dearest_micro_per_kwh(self) -> int:
+        """The highest price of any version: what an energy threshold costs at worst."""
+        return max(
+            price
+            for version in self.schedule.versions
+            for period in version.energy.periods
+            for price in period.prices_micro
+        )
+
+    def version_numbers(self, *, at: Int64s) -> Int64s:
+        """Number of the version that priced the last instant before each reading."""
+        effective = np.array([v.effective_us for v in self.schedule.versions], dtype=np.int64)
+        numbers = np.array([v.number for v in self.schedule.versions], dtype=np.int64)
+        return numbers[np.maximum(np.searchsorted(effective, at, side="left") - 1, 0)]
+
+
+@dataclass(kw_only=True)
+class GatewayState:
+    """A gateway: where to speak to it, whose signature to expect, how far its spool is stored."""
+
+    gateway: int
+    site: str
+    slug: str
+    public_key: bytes
+    epoch: int = 0
+    seq: int = 0
+
+
+@dataclass(kw_only=True)
+class OpenOrder:
+    """An order that is not yet proven; `outbox` is 0 until its batch is committed."""
+
+    outbox: int
+    seq: int
+    relay: int
+    state: str
+    payload: bytes
+    expires_us: int
+    reason: str
+    fact: int | None
+    accepted_seq: int = 0
+
+
+@dataclass(kw_only=True)
+class BookState:
+    """Everything the poster of one book needs to turn facts into lines."""
+
+    book: int
+    currency: str
+    minor_digits: int
+    zone: str
+    epoch: int
+    last_batch: int
+    cached_batch: int
+    registers: npt.NDArray[Any]
+    wallets: npt.NDArray[Any]
+    policies: list[CreditPolicy]
+    policy_objs: list[object]
+    plans: list[Plan]
+    gateways: dict[int, GatewayState]
+    gateway_ids: dict[str, int]
+    orders: dict[int, OpenOrder] = field(default_factory=dict)
+    """Open order by register index."""
+    in_review: set[int] = field(default_factory=set)
+    """Wallet indices with money that a provider confirmed and that waits for a person."""
+
+    def __post_init__(self) -> None:
+        self.order = np.argsort(self.registers["key"], kind="stable")
+        self.sorted_keys: Int64s = self.registers["key"][self.order].astype(np.int64)
+        self.wallet_index: Mapping[int, int] = {int(w): n for n, w in enumerate(self.wallets["wallet"])}
+        self.installation_index: Mapping[int, int] = {
+            int(r): n for n, r in enumerate(self.registers["installation"])
+        }
+        self._wallet_registers: dict[int, list[int]] = {}
+        for n, wallet_ix in enumerate(self.registers["wallet_ix"]):
+            self._wallet_registers.setdefault(int(wallet_ix), []).append(n)
+
+    def find_registers(self, *, keys: Int64s) -> Int64s:
+        """Register index of each key, -1 where no meter of this book has it."""
+        if not len(self.sorted_keys):
+            return np.full(len(keys), -1, dtype=np.int64)
+        place = np.searchsorted(self.sorted_keys, keys)
+        place[place == len(self.sorted_keys)] = 0
+        found = self.order[place].astype(np.int64)
+        return np.where(self.sorted_keys[place] == keys, found, -1)
+
+    def registers_of(self, wallet_ix: int) -> list[int]:
+        """Indices of the registers that feed a wallet."""
+        return self._wallet_registers.get(wallet_ix, [])

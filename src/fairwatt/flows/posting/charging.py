@@ -1,0 +1,106 @@
+"""Believed readings become lines: the vectorised rating core over a whole batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairwatt.core.ledger.model import Kind
+from fairwatt.core.rating.vector import rate_rows
+from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.intake import Intake
+from fairwatt.flows.posting.sift import Sifted
+from fairwatt.store.posting import LINE
+
+Int64s = npt.NDArray[np.int64]
+
+
+def charge_forward(
+    *, state: BookState, registers: npt.NDArray[Any], intake: Intake, sifted: Sifted, batch: int
+) -> tuple[npt.NDArray[Any], Int64s]:
+    """Rate every forward reading; return (lines, wallet index of each line) and move `registers`.
+
+    `registers` is this batch's copy of the heads. seq and balances are filled in by `chain`.
+    """
+    rows = sifted.forward
+    lines = np.zeros(len(rows), dtype=LINE)
+    if not len(rows):
+        return lines, np.empty(0, dtype=np.int64)
+    reg = sifted.register[rows]
+    at = intake.readings["at_us"][rows].astype(np.int64)
+    total = intake.readings["total_wh"][rows].astype(np.int64)
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = reg[1:] != reg[:-1]
+    prev_at = np.where(first, registers["at_us"][reg], np.roll(at, 1))
+    plan_ix = registers["plan_ix"][reg]
+    for plan in np.unique(plan_ix):
+        of_plan = plan_ix == plan
+        part = slice(None) if of_plan.all() else np.flatnonzero(of_plan)
+        mine = reg[part]
+        rated = rate_rows(
+            vtable=state.plans[plan].vtable,
+            first=first[part],
+            prev_at=prev_at[part],
+            at=at[part],
+            energy_wh=sifted.energy_wh[part],
+            counter=registers["counter_wh"][mine],
+            window=registers["window_us"][mine],
+            carry_nano=registers["carry_nano"][mine],
+            carry_tax=registers["carry_tax"][mine],
+        )
+        lines["energy_micro"][part] = rated.energy_micro
+        lines["standing_micro"][part] = rated.standing_micro
+        lines["tax_micro"][part] = rated.tax_micro
+        lines["counter_wh"][part] = rated.counter
+        lines["carry_nano"][part] = rated.carry_nano
+        lines["carry_tax"][part] = rated.carry_tax
+        lines["tariff_version"][part] = state.plans[plan].version_numbers(at=at[part])
+        lines["estimated"][part] = rated.estimated
+        last = np.ones(len(mine), dtype=bool)
+        last[:-1] = mine[1:] != mine[:-1]
+        registers["window_us"][mine[last]] = rated.window[last]
+    lines["ts"] = at
+    lines["ref"] = registers["installation"][reg]
+    lines["register_wh"] = total
+    lines["energy_wh"] = sifted.energy_wh
+    lines["amount_micro"] = -(lines["energy_micro"] + lines["standing_micro"] + lines["tax_micro"])
+    lines["kind"] = Kind.READING
+    lines["batch"] = batch
+    lines["book"] = state.book
+    last = np.ones(len(reg), dtype=bool)
+    last[:-1] = reg[1:] != reg[:-1]
+    ends = reg[last]
+    for name in ("register_wh", "counter_wh", "carry_nano", "carry_tax"):
+        registers[name][ends] = lines[name][last]
+    registers["at_us"][ends] = at[last]
+    return lines, registers["wallet_ix"][reg]
+
+
+def chain(*, lines: npt.NDArray[Any], wallet_ix: Int64s, wallets: npt.NDArray[Any]) -> Int64s:
+    """Number the lines of each wallet and run its balance; move `wallets`; return the touched indices.
+
+    Lines keep their order inside a wallet: order is seq, never ts.
+    """
+    if not len(lines):
+        return np.empty(0, dtype=np.int64)
+    order = np.argsort(wallet_ix, kind="stable")
+    ix = wallet_ix[order]
+    first = np.ones(len(ix), dtype=bool)
+    first[1:] = ix[1:] != ix[:-1]
+    starts = np.flatnonzero(first)
+    group = np.cumsum(first) - 1
+    running = np.cumsum(lines["amount_micro"][order])
+    before = running[starts] - lines["amount_micro"][order[starts]]
+    balance = running - before[group] + wallets["balance_micro"][ix]
+    seq = np.arange(len(ix)) - starts[group] + 1 + wallets["seq"][ix]
+    lines["wallet"] = wallets["wallet"][wallet_ix]
+    lines["held_micro"] = wallets["held_micro"][wallet_ix]
+    lines["seq"][order] = seq
+    lines["balance_micro"][order] = balance
+    touched = ix[starts]
+    last = np.append(starts[1:], len(ix)) - 1
+    wallets["balance_micro"][touched] = balance[last]
+    wallets["seq"][touched] = seq[last]
+    return touched

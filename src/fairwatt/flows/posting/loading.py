@@ -1,0 +1,285 @@
+"""Knowing a book again after a start: configuration, caches, and every line the caches have not seen."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+
+from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
+from fairwatt.core.rating.model import Schedule
+from fairwatt.core.rating.scalar import opening_state
+from fairwatt.core.rating.segments import SegmentTable
+from fairwatt.core.rating.tariff_file import parse_schedule
+from fairwatt.core.rating.tariff_obj import schedule_to_obj
+from fairwatt.core.rating.vector import VectorTable
+from fairwatt.flows.posting.book_state import (
+    REGISTER,
+    WALLET,
+    BookState,
+    GatewayState,
+    OpenOrder,
+    Plan,
+    register_key,
+)
+from fairwatt.store import heads
+from fairwatt.store.caches import WITHHELD
+from fairwatt.store.models import (
+    Book,
+    Gateway,
+    GatewayHead,
+    Installation,
+    Outbox,
+    PaymentIntent,
+    Policy,
+    RegisterHead,
+    TariffPlan,
+    TariffPublication,
+    Wallet,
+    WalletHead,
+)
+from fairwatt.store.posting import make_partitions, take_book
+
+_DAY_US: Final = 86_400_000_000
+
+
+def load_book(*, book: int, now_us: int) -> BookState:
+    """Become the poster of a book and know everything about it. Fences any earlier poster."""
+    row = Book.objects.get(pk=book)
+    make_partitions(from_us=now_us - 402 * _DAY_US, until_us=now_us + 62 * _DAY_US)
+    epoch, last_batch, cache_batch = take_book(book=book)
+    return _load(row, epoch, last_batch, cache_batch)
+
+
+def reload_book(*, state: BookState) -> BookState:
+    """Read configuration and heads again under the same fence, after the caches were flushed."""
+    return _load(Book.objects.get(pk=state.book), state.epoch, state.last_batch, state.last_batch)
+
+
+def _load(book: Book, epoch: int, last_batch: int, cache_batch: int) -> BookState:
+    plans, plan_ix = _plans(book)
+    policies = list(Policy.objects.filter(book=book).order_by("pk"))
+    credit = [policy_from_obj(policy.body) for policy in policies]
+    policy_ix = {policy.pk: n for n, policy in enumerate(policies)}
+    wallets = _wallets(book, policy_ix)
+    wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
+    registers = _registers(book, plans, plan_ix, wallet_ix)
+    _apply_lines(book.pk, cache_batch, plans, registers, wallets)
+    _thresholds(registers, wallets, plans, credit)
+    gateways = _gateways(book)
+    state = BookState(
+        book=book.pk,
+        currency=book.currency,
+        minor_digits=book.minor_digits,
+        zone=book.zone,
+        epoch=epoch,
+        last_batch=last_batch,
+        cached_batch=cache_batch,
+        registers=registers,
+        wallets=wallets,
+        policies=credit,
+        policy_objs=[policy.body for policy in policies],
+        plans=plans,
+        gateways=gateways,
+        gateway_ids={gateway.slug: pk for pk, gateway in gateways.items()},
+    )
+    _open_orders(state)
+    review = PaymentIntent.objects.filter(book=book, state=PaymentIntent.State.REVIEW)
+    state.in_review = {wallet_ix[w] for w in review.values_list("wallet_id", flat=True) if w in wallet_ix}
+    return state
+
+
+def make_plan(*, plan: int, schedule: Schedule) -> Plan:
+    """A tariff plan in all the forms that posting needs."""
+    table = SegmentTable(schedule=schedule)
+    first = schedule.versions[0].effective_us
+    table.ensure(start_us=first, end_us=first + 1)
+    return Plan(
+        plan=plan,
+        schedule=schedule,
+        schedule_obj=schedule_to_obj(schedule),
+        table=table,
+        vtable=VectorTable(table),
+    )
+
+
+def _plans(book: Book) -> tuple[list[Plan], dict[int, int]]:
+    plans: list[Plan] = []
+    index: dict[int, int] = {}
+    for plan in TariffPlan.objects.filter(book=book).order_by("pk"):
+        newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
+        if newest is not None:
+            index[plan.pk] = len(plans)
+            plans.append(make_plan(plan=plan.pk, schedule=parse_schedule(newest.text)))
+    return plans, index
+
+
+def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
+    rows = list(Wallet.objects.filter(book=book).order_by("pk"))
+    wallets = np.zeros(len(rows), dtype=WALLET)
+    saved = {head.wallet: head for head in WalletHead.objects.filter(book=book.pk)}
+    told = {} if saved else heads.told_wallets(book=book.pk)
+    for n, row in enumerate(rows):
+        wallets["wallet"][n] = row.pk
+        wallets["policy_ix"][n] = policy_ix[row.policy_id]
+        wallets["protected"][n] = row.protected
+        head = saved.get(row.pk)
+        if head is not None:
+            for name in (
+                "balance_micro",
+                "held_micro",
+                "seq",
+                "read_us",
+                "level",
+                "warned_us",
+                "cut_by_credit",
+            ):
+                wallets[name][n] = getattr(head, name)
+            wallets["withheld_ix"][n] = WITHHELD.index(head.withheld)
+        elif row.pk in told:
+            wallets["cut_by_credit"][n], wallets["warned_us"][n], wallets["level"][n] = told[row.pk]
+    return wallets
+
+
+def _registers(
+    book: Book, plans: list[Plan], plan_ix: dict[int, int], wallet_ix: dict[int, int]
+) -> npt.NDArray[Any]:
+    rows = list(
+        Installation.objects.filter(wallet__book=book, closed_us__isnull=True)
+        .select_related("meter")
+        .order_by("wallet_id", "pk")
+    )
+    registers = np.zeros(len(rows), dtype=REGISTER)
+    saved = {head.installation: head for head in RegisterHead.objects.filter(book=book.pk)}
+    for n, row in enumerate(rows):
+        meter = row.meter
+        registers["installation"][n] = row.pk
+        registers["key"][n] = register_key(gateway=meter.gateway_id, meter=meter.number)
+        registers["meter"][n] = meter.number
+        registers["gateway"][n] = meter.gateway_id
+        registers["wallet_ix"][n] = wallet_ix[row.wallet_id]
+        registers["plan_ix"][n] = _priced(plans, plan_ix.get(row.plan_id, -1), row)
+        for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
+            registers[name][n] = getattr(meter, name)
+        _head(registers, n, row, saved.get(row.pk), plans)
+    return registers
+
+
+def _priced(plans: list[Plan], ix: int, row: Installation) -> int:
+    """Index of the plan, or -1 when it has no version in force since the installation opened."""
+    if ix >= 0 and plans[ix].schedule.versions[0].effective_us > row.opened_us:
+        return -1
+    return ix
+
+
+def _head(
+    registers: npt.NDArray[Any], n: int, row: Installation, saved: RegisterHead | None, plans: list[Plan]
+) -> None:
+    registers["relay"][n] = 2
+    if saved is not None:
+        for name in (
+            "at_us",
+            "register_wh",
+            "counter_wh",
+            "window_us",
+            "carry_nano",
+            "carry_tax",
+            "relay",
+            "power_w",
+            "voltage_dv",
+        ):
+            registers[name][n] = getattr(saved, name)
+        return
+    registers["at_us"][n], registers["register_wh"][n] = row.opened_us, row.opening_wh
+    ix = int(registers["plan_ix"][n])
+    if ix >= 0:
+        state = opening_state(
+            schedule=plans[ix].schedule,
+            at_us=row.opened_us,
+            register_wh=row.opening_wh,
+            counter_wh=row.opening_counter_wh,
+        )
+        registers["counter_wh"][n], registers["window_us"][n] = state.counter_wh, state.window_us
+
+
+def _apply_lines(
+    book: int, after_batch: int, plans: list[Plan], registers: npt.NDArray[Any], wallets: npt.NDArray[Any]
+) -> None:
+    """Bring the heads up to the last line, whatever the caches had missed."""
+    register_of = {int(r): n for n, r in enumerate(registers["installation"])}
+    wallet_of = {int(w): n for n, w in enumerate(wallets["wallet"])}
+    for wallet, seq, balance, held in heads.last_wallet_lines(book=book, after_batch=after_batch):
+        n = wallet_of.get(wallet)
+        if n is not None and seq > wallets["seq"][n]:
+            wallets["seq"][n], wallets["balance_micro"][n], wallets["held_micro"][n] = seq, balance, held
+    for line in heads.last_register_lines(book=book, after_batch=after_batch):
+        n = register_of.get(line.installation)
+        if n is None:
+            continue
+        if line.at_us > registers["at_us"][n]:
+            registers["at_us"][n], registers["register_wh"][n] = line.at_us, line.register_wh
+        registers["counter_wh"][n] = line.counter_wh
+        registers["carry_nano"][n], registers["carry_tax"][n] = line.carry_nano, line.carry_tax
+        at_us = int(registers["at_us"][n])
+        table = plans[int(registers["plan_ix"][n])].table
+        registers["window_us"][n] = table.window_us[table.locate(start_us=at_us - 1, end_us=at_us)[1]]
+    np.maximum.at(
+        wallets["read_us"], registers["wallet_ix"], np.where(registers["relay"] < 2, registers["at_us"], 0)
+    )
+
+
+def _thresholds(
+    registers: npt.NDArray[Any], wallets: npt.NDArray[Any], plans: list[Plan], policies: list[CreditPolicy]
+) -> None:
+    """Money thresholds per wallet: the policy's, or its energy threshold at the wallet's dearest price."""
+    for n, policy_ix in enumerate(wallets["policy_ix"]):
+        policy = policies[int(policy_ix)]
+        wallets["low_micro"][n], wallets["critical_micro"][n] = policy.low_micro, policy.critical_micro
+    for wallet_ix, plan_ix in zip(registers["wallet_ix"], registers["plan_ix"], strict=True):
+        if plan_ix >= 0:
+            policy = policies[int(wallets["policy_ix"][wallet_ix])]
+            by_energy = policy.low_wh * plans[int(plan_ix)].dearest_micro_per_kwh() // 1000
+            wallets["low_micro"][wallet_ix] = max(int(wallets["low_micro"][wallet_ix]), by_energy)
+
+
+def _gateways(book: Book) -> dict[int, GatewayState]:
+    saved = {head.gateway: head for head in GatewayHead.objects.filter(book=book.pk)}
+    gateways = {}
+    for row in Gateway.objects.filter(site__book=book).select_related("site"):
+        state = GatewayState(
+            gateway=row.pk, site=row.site.slug, slug=row.slug, public_key=bytes(row.public_key)
+        )
+        if row.pk in saved:
+            state.epoch, state.seq = saved[row.pk].epoch, saved[row.pk].seq
+        gateways[row.pk] = state
+    return gateways
+
+
+def _open_orders(state: BookState) -> None:
+    index = {int(key): n for n, key in enumerate(state.registers["key"])}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT gateway, meter, max(seq) FROM outbox WHERE book = %s GROUP BY 1, 2", [state.book]
+        )
+        for gateway, meter, seq in cursor.fetchall():
+            n = index.get(register_key(gateway=int(gateway), meter=int(meter)))
+            if n is not None:
+                state.registers["order_seq"][n] = seq
+    for row in Outbox.objects.filter(book=state.book, state__in=("queued", "sent", "accepted")).order_by(
+        "pk"
+    ):
+        n = index.get(register_key(gateway=row.gateway, meter=row.meter))
+        if n is not None:
+            state.orders[n] = OpenOrder(
+                outbox=row.pk,
+                seq=row.seq,
+                relay=row.relay,
+                state=row.state,
+                payload=bytes(row.payload),
+                expires_us=row.expires_us,
+                reason=row.reason,
+                fact=row.fact,
+                accepted_seq=row.accepted_seq or 0,
+            )

@@ -1,0 +1,375 @@
+"""Orders to meters: made, answered, proven, replaced.
+
+Each order carries the whole desired state of a meter, so a newer one replaces every older one. An
+order is proven by a reading that the gateway spooled after its receipt and that shows the relay there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from fairwatt.flows.posting.book_state import BookState, OpenOrder, register_key
+from fairwatt.flows.posting.deciding import RELAY_CLOSED, RELAY_LEAVE, RELAY_OPEN
+from fairwatt.flows.posting.intake import Intake
+from fairwatt.flows.posting.sift import Sifted
+from fairwatt.store.posting import EventRow, OrderMove, OrderRow, QuarantineRow
+from fairwatt.wire.commands import (
+    SET_SUPPLY,
+    Command,
+    Grant,
+    GrantState,
+    Receipt,
+    Result,
+    SetSupply,
+    hash8,
+    verify_receipt,
+)
+from fairwatt.wire.errors import FrameError
+
+EXPIRES_US: Final = {
+    RELAY_OPEN: 6 * 3_600_000_000,
+    RELAY_CLOSED: 7 * 86_400_000_000,
+    RELAY_LEAVE: 7 * 86_400_000_000,
+}
+"""A cut that could not be delivered for hours is decided anew; credit stays deliverable for a week."""
+DISOBEDIENCE_MAX: Final = 2
+
+Signer = Callable[[Command], bytes]
+
+
+@dataclass(kw_only=True)
+class OrderBook:
+    """How this batch changes the open orders: a copy of the state's, plus the rows to write."""
+
+    open: dict[int, OpenOrder]
+    moves: list[OrderMove] = field(default_factory=list)
+    rows: list[OrderRow] = field(default_factory=list)
+    new: list[OpenOrder] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    renew: set[int] = field(default_factory=set)
+    """register indices that need an order although no decision moved"""
+
+
+def hear_receipts(*, state: BookState, registers: npt.NDArray[Any], intake: Intake, now_us: int) -> OrderBook:
+    """Take the receipts of a batch: accepted, refused, or an alarm."""
+    book = OrderBook(open=dict(state.orders))
+    for gateway_id, spool_seq, body in intake.receipts:
+        gateway = state.gateways[gateway_id]
+        try:
+            receipt = verify_receipt(
+                message=body,
+                keys={gateway.slug.encode(): Ed25519PublicKey.from_public_bytes(gateway.public_key)},
+            )
+        except FrameError as error:
+            book.quarantine.append(
+                QuarantineRow(code=f"receipt_{error.code}", detail=str(error), raw=body, gateway=gateway_id)
+            )
+            continue
+        n = int(
+            state.find_registers(keys=np.array([register_key(gateway=gateway_id, meter=receipt.meter)]))[0]
+        )
+        _take_receipt(state, registers, book, n, gateway_id, spool_seq, body, receipt, now_us)
+    return book
+
+
+def _take_receipt(
+    state: BookState,
+    registers: npt.NDArray[Any],
+    book: OrderBook,
+    n: int,
+    gateway_id: int,
+    spool_seq: int,
+    body: bytes,
+    receipt: Receipt,
+    now_us: int,
+) -> None:
+    order = book.open.get(n)
+    mine = order is not None and receipt.seq == order.seq and receipt.command_hash8 == hash8(order.payload)
+    if receipt.result in (Result.BAD_SIGNATURE, Result.OTHER_BYTES):
+        book.events.append(
+            EventRow(
+                kind="alarm.command_forged",
+                at_us=now_us,
+                gateway=gateway_id,
+                meter=receipt.meter,
+                reason=Result(receipt.result).name.lower(),
+                evidence={"seq": receipt.seq},
+            )
+        )
+    elif order is None or not mine or order.state == "accepted":
+        return
+    elif receipt.result == Result.APPLIED:
+        order = _replaced(order, state="accepted", accepted_seq=spool_seq)
+        book.open[n] = order
+        book.moves.append(
+            OrderMove(
+                outbox=order.outbox,
+                state="accepted",
+                accepted_us=now_us,
+                accepted_seq=spool_seq,
+                receipt=body,
+            )
+        )
+        if order.relay == RELAY_LEAVE:
+            del book.open[n]
+            book.moves.append(OrderMove(outbox=order.outbox, state="proven", proven_us=now_us))
+    else:
+        del book.open[n]
+        refused = receipt.result == Result.METER_REFUSED
+        book.moves.append(
+            OrderMove(outbox=order.outbox, state="failed" if refused else "expired", receipt=body)
+        )
+        book.renew.add(n)
+        book.events.append(
+            EventRow(
+                kind="order.refused",
+                at_us=now_us,
+                wallet=int(state.wallets["wallet"][registers["wallet_ix"][n]]),
+                gateway=gateway_id,
+                meter=receipt.meter,
+                reason=Result(receipt.result).name.lower(),
+                evidence={"seq": receipt.seq},
+            )
+        )
+
+
+def observe(
+    *,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    wallets: npt.NDArray[Any],
+    intake: Intake,
+    sifted: Sifted,
+    book: OrderBook,
+    now_us: int,
+) -> None:
+    """See what the meters showed: prove orders, notice disobedience; move relay, power, voltage, freshness."""
+    rows = sifted.observed
+    if not len(rows):
+        return
+    reg = sifted.register[rows]
+    registers["relay"][reg] = intake.readings["relay"][rows]
+    registers["power_w"][reg] = np.maximum(intake.readings["power_w"][rows], 0)
+    registers["voltage_dv"][reg] = np.maximum(intake.readings["voltage_dv"][rows], 0)
+    np.maximum.at(wallets["read_us"], registers["wallet_ix"][reg], intake.readings["at_us"][rows])
+    if not book.open:
+        return
+    ordered = np.flatnonzero(np.isin(reg, np.fromiter(book.open, dtype=np.int64, count=len(book.open))))
+    for k in ordered.tolist():
+        n, row = int(reg[k]), int(rows[k])
+        order = book.open.get(n)
+        if order is None or order.state != "accepted" or int(intake.spool_seq[row]) <= order.accepted_seq:
+            continue
+        if int(intake.readings["relay"][row]) == order.relay:
+            _prove(state, registers, wallets, book, n, order, row, intake, now_us)
+        else:
+            _disobeyed(state, registers, book, n, order, now_us)
+
+
+def _prove(
+    state: BookState,
+    registers: npt.NDArray[Any],
+    wallets: npt.NDArray[Any],
+    book: OrderBook,
+    n: int,
+    order: OpenOrder,
+    row: int,
+    intake: Intake,
+    now_us: int,
+) -> None:
+    del book.open[n]
+    registers["disobeyed"][n] = 0
+    book.moves.append(OrderMove(outbox=order.outbox, state="proven", proven_us=now_us))
+    ix = int(registers["wallet_ix"][n])
+    if order.relay == RELAY_CLOSED:
+        wallets["cut_by_credit"][ix] = False
+    book.events.append(
+        EventRow(
+            kind="supply.proven",
+            at_us=now_us,
+            wallet=int(wallets["wallet"][ix]),
+            gateway=int(registers["gateway"][n]),
+            meter=int(registers["meter"][n]),
+            reason="closed" if order.relay == RELAY_CLOSED else "open",
+            evidence={"seq": order.seq, "read_at_us": int(intake.readings["at_us"][row])},
+        )
+    )
+
+
+def _disobeyed(
+    state: BookState, registers: npt.NDArray[Any], book: OrderBook, n: int, order: OpenOrder, now_us: int
+) -> None:
+    registers["disobeyed"][n] += 1
+    if registers["disobeyed"][n] < DISOBEDIENCE_MAX:
+        return
+    registers["disobeyed"][n] = 0
+    del book.open[n]
+    book.moves.append(OrderMove(outbox=order.outbox, state="failed"))
+    book.renew.add(n)
+    book.events.append(
+        EventRow(
+            kind="alarm.relay_disobeys",
+            at_us=now_us,
+            wallet=int(state.wallets["wallet"][registers["wallet_ix"][n]]),
+            gateway=int(registers["gateway"][n]),
+            meter=int(registers["meter"][n]),
+            reason="closed" if order.relay == RELAY_CLOSED else "open",
+            evidence={"seq": order.seq},
+        )
+    )
+
+
+def renew_expired(*, book: OrderBook, registers: npt.NDArray[Any], heard: Iterable[int], now_us: int) -> None:
+    """Put orders that expired unanswered up for a fresh one, now that their gateway is heard again."""
+    gateways = set(heard)
+    for n, order in list(book.open.items()):
+        if (
+            order.state != "accepted"
+            and now_us >= order.expires_us
+            and int(registers["gateway"][n]) in gateways
+        ):
+            del book.open[n]
+            book.moves.append(OrderMove(outbox=order.outbox, state="expired"))
+            book.renew.add(n)
+
+
+def give_orders(
+    *,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    wallets: npt.NDArray[Any],
+    book: OrderBook,
+    relay: dict[int, tuple[int, str]],
+    refresh: Iterable[int],
+    facts: dict[int, int],
+    sign: Signer,
+    now_us: int,
+) -> None:
+    """Sign one order for each meter whose wallet got a decision, moved without a reading, or lost its order."""
+    wanted: dict[int, tuple[int, str] | None] = {}
+    for ix in [*refresh, *relay]:
+        for n in state.registers_of(ix):
+            wanted[n] = relay.get(ix)
+    for n in book.renew:
+        wanted.setdefault(n, None)
+    for n, wish in wanted.items():
+        older = book.open.pop(n, None)
+        if wish is None:
+            wish = _kept_wish(registers, wallets, n, older)
+        _give(state, registers, wallets, book, n, wish, older, facts, sign, now_us)
+
+
+def _kept_wish(
+    registers: npt.NDArray[Any], wallets: npt.NDArray[Any], n: int, older: OpenOrder | None
+) -> tuple[int, str]:
+    """A fresh grant must not swallow a relay order that is still on its way."""
+    if older is not None and older.relay != RELAY_LEAVE:
+        return older.relay, older.reason
+    return RELAY_LEAVE, "grant"
+
+
+def _give(
+    state: BookState,
+    registers: npt.NDArray[Any],
+    wallets: npt.NDArray[Any],
+    book: OrderBook,
+    n: int,
+    wish: tuple[int, str],
+    older: OpenOrder | None,
+    facts: dict[int, int],
+    sign: Signer,
+    now_us: int,
+) -> None:
+    head = registers[n]
+    ix = int(head["wallet_ix"])
+    fact = facts.get(ix, older.fact if older else None)
+    seq = int(head["order_seq"]) + 1
+    registers["order_seq"][n] = seq
+    expires = now_us + EXPIRES_US[wish[0]]
+    payload = sign(
+        Command(
+            meter=int(head["meter"]),
+            kind=SET_SUPPLY,
+            seq=seq,
+            issued_us=now_us,
+            expires_us=expires,
+            amount_micro=int(wallets["balance_micro"][ix]),
+            order=(fact or 0).to_bytes(8, "big"),
+            body=SetSupply(relay=wish[0], reason=wish[1], grant=_grant(state, registers, wallets, n, now_us)),
+        )
+    )
+    if older is not None:
+        book.moves.append(OrderMove(outbox=older.outbox, state="superseded"))
+    order = OpenOrder(
+        outbox=0,
+        seq=seq,
+        relay=wish[0],
+        state="queued",
+        payload=payload,
+        expires_us=expires,
+        reason=wish[1],
+        fact=fact,
+    )
+    book.open[n] = order
+    book.new.append(order)
+    book.rows.append(
+        OrderRow(
+            gateway=int(head["gateway"]),
+            meter=int(head["meter"]),
+            wallet=int(wallets["wallet"][ix]),
+            seq=seq,
+            relay=wish[0],
+            reason=wish[1],
+            payload=payload,
+            expires_us=expires,
+            fact=fact,
+        )
+    )
+
+
+def _grant(
+    state: BookState, registers: npt.NDArray[Any], wallets: npt.NDArray[Any], n: int, now_us: int
+) -> Grant | None:
+    head = registers[n]
+    wallet = wallets[int(head["wallet_ix"])]
+    if int(head["plan_ix"]) < 0:
+        return None
+    return Grant(
+        wallet=int(wallet["wallet"]),
+        as_of_us=now_us,
+        available_micro=int(wallet["balance_micro"] - wallet["held_micro"]),
+        state=GrantState(
+            at_us=int(head["at_us"]),
+            register_wh=int(head["register_wh"]),
+            counter_wh=int(head["counter_wh"]),
+            window_us=int(head["window_us"]),
+            carry_nano=int(head["carry_nano"]),
+            carry_tax=int(head["carry_tax"]),
+        ),
+        schedule_obj=state.plans[int(head["plan_ix"])].schedule_obj,
+        policy_obj=state.policy_objs[int(wallet["policy_ix"])],
+        protected=bool(wallet["protected"]),
+        feeds_gateway=bool(head["feeds_gateway"]),
+        warned_at_us=int(wallet["warned_us"]) or None,
+    )
+
+
+def _replaced(order: OpenOrder, *, state: str, accepted_seq: int) -> OpenOrder:
+    return OpenOrder(
+        outbox=order.outbox,
+        seq=order.seq,
+        relay=order.relay,
+        state=state,
+        payload=order.payload,
+        expires_us=order.expires_us,
+        reason=order.reason,
+        fact=order.fact,
+        accepted_seq=accepted_seq,
+    )

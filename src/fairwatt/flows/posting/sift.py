@@ -1,0 +1,191 @@
+"""Which readings are believed: known meter, sane time, register that can be true.
+
+Every reading ends in exactly one of: forward (charged now), late (re-rated), duplicate, quarantine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fairwatt.flows.posting.book_state import METER_BITS, BookState
+from fairwatt.flows.posting.intake import Intake
+from fairwatt.store.posting import QuarantineRow
+
+Int64s = npt.NDArray[np.int64]
+
+OLDEST_US: Final = 400 * 86_400 * 1_000_000
+AHEAD_US: Final = 120 * 1_000_000
+_US_PER_HOUR: Final = 3_600_000_000
+
+
+@dataclass(kw_only=True)
+class Sifted:
+    """Believed readings: `forward` sorted by (register, instant), `behind` still to be looked up.
+
+    Both are row numbers into the intake; `register` gives each row's register index (or -1).
+    """
+
+    register: Int64s
+    forward: Int64s
+    energy_wh: Int64s
+    behind: Int64s
+    duplicates: int
+    observed: Int64s
+    """rows whose relay, power and voltage are believed, in order of arrival"""
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+
+
+def sift(*, state: BookState, intake: Intake, now_us: int) -> Sifted:
+    """Sort the wheat from the chaff; nothing raises, nothing disappears."""
+    readings = intake.readings
+    at = readings["at_us"]
+    register = _registers(state, intake)
+    chaff: list[QuarantineRow] = []
+    alive = np.ones(len(readings), dtype=bool)
+
+    def refuse(mask: npt.NDArray[np.bool_], code: str, detail: str) -> None:
+        nonlocal alive
+        mask = mask & alive
+        if mask.any():
+            chaff.extend(quarantined(intake, np.flatnonzero(mask), code, detail))
+            alive = alive & ~mask
+
+    refuse(register < 0, "unknown_meter", "no open installation of this gateway has this meter")
+    refuse(
+        (readings["relay"] > 2) | (readings["quality"] != 0) | (readings["reserved"] != 0),
+        "bad_record",
+        "relay state, quality or reserved field is unknown",
+    )
+    refuse(readings["total_wh"] < 0, "negative_register", "a cumulative register cannot be negative")
+    refuse(
+        at > now_us + AHEAD_US,
+        "future_timestamp",
+        "the reading is from the future: the meter's clock is wrong",
+    )
+    refuse(at < now_us - OLDEST_US, "ancient_timestamp", "the reading is older than 400 days")
+    rows = np.flatnonzero(alive)
+    order = np.lexsort((rows, at[rows], register[rows]))
+    rows = rows[order]
+    rows, repeated, clash = _once_per_instant(rows, register, at, readings["total_wh"])
+    chaff.extend(quarantined(intake, clash, "conflicting_reading", "another value is known for this instant"))
+    head_at = state.registers["at_us"][register[rows]]
+    same = at[rows] == head_at
+    equal = same & (readings["total_wh"][rows] == state.registers["register_wh"][register[rows]])
+    chaff.extend(
+        quarantined(
+            intake, rows[same & ~equal], "conflicting_reading", "another value is known for this instant"
+        )
+    )
+    believed = np.sort(np.concatenate((rows[equal], repeated, rows[at[rows] > head_at])))
+    behind = rows[at[rows] < head_at]
+    forward, energy, refused = _rising(state, register, readings, rows[at[rows] > head_at])
+    chaff.extend(_refused(intake, state, register, refused))
+    if len(refused):
+        believed = np.setdiff1d(believed, refused)
+    return Sifted(
+        register=register,
+        forward=forward,
+        energy_wh=energy,
+        behind=behind,
+        duplicates=len(repeated) + int(equal.sum()),
+        observed=believed,
+        quarantine=chaff,
+    )
+
+
+def _registers(state: BookState, intake: Intake) -> Int64s:
+    meter = intake.readings["meter"]
+    sane = meter < (1 << METER_BITS)
+    keys = (intake.gateway << METER_BITS) | np.where(sane, meter, 0).astype(np.int64)
+    return np.where(sane, state.find_registers(keys=keys), -1)
+
+
+def _once_per_instant(
+    rows: Int64s, register: Int64s, at: npt.NDArray[Any], total: npt.NDArray[Any]
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Split sorted rows into the first of each (register, instant), its repetitions, and its contradictions."""
+    if len(rows) < 2:
+        none = np.empty(0, dtype=np.int64)
+        return rows, none, none
+    again = np.zeros(len(rows), dtype=bool)
+    again[1:] = (register[rows[1:]] == register[rows[:-1]]) & (at[rows[1:]] == at[rows[:-1]])
+    if not again.any():
+        none = np.empty(0, dtype=np.int64)
+        return rows, none, none
+    first = np.maximum.accumulate(np.where(again, 0, np.arange(len(rows))))
+    equal = again & (total[rows] == total[rows[first]])
+    return rows[~again], rows[equal], rows[again & ~equal]
+
+
+def _rising(
+    state: BookState, register: Int64s, readings: npt.NDArray[Any], rows: Int64s
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Drop registers that ran backward or too fast; return rows, their energy, and the refused rows.
+
+    One bad value must not condemn the good one after it, so only the first bad row of each register
+    goes per pass.
+    """
+    refused: list[Int64s] = []
+    while True:
+        energy, bad = _step(state, register, readings, rows)
+        if not bad.any():
+            break
+        first_bad = np.flatnonzero(bad)
+        _, keep = np.unique(register[rows[first_bad]], return_index=True)
+        out = first_bad[keep]
+        refused.append(rows[out])
+        rows = np.delete(rows, out)
+    return rows, energy, np.concatenate(refused) if refused else np.empty(0, dtype=np.int64)
+
+
+def _step(
+    state: BookState, register: Int64s, readings: npt.NDArray[Any], rows: Int64s
+) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+    reg = register[rows]
+    heads = state.registers
+    at = readings["at_us"][rows].astype(np.int64)
+    total = readings["total_wh"][rows].astype(np.int64)
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = reg[1:] != reg[:-1]
+    prev_at = np.where(first, heads["at_us"][reg], np.roll(at, 1))
+    prev_total = np.where(first, heads["register_wh"][reg], np.roll(total, 1))
+    modulus = heads["modulus_wh"][reg]
+    energy = total - prev_total
+    # The rule of core.metering.register.advance, for a whole batch; a test holds the two together.
+    rolled = (energy < 0) & (2 * (prev_total - total) > modulus)
+    energy = np.where(rolled, energy + modulus, energy)
+    steps = np.where(rolled, 1, 2)
+    limit = heads["max_power_w"][reg] * (at - prev_at) // _US_PER_HOUR + steps * heads["resolution_wh"][reg]
+    return energy, (energy < 0) | (energy > limit) | (total >= modulus)
+
+
+def _refused(intake: Intake, state: BookState, register: Int64s, rows: Int64s) -> list[QuarantineRow]:
+    out: list[QuarantineRow] = []
+    for row in rows:
+        reading = intake.readings[row]
+        head = int(state.registers["register_wh"][register[row]])
+        backward = int(reading["total_wh"]) < head
+        code = "backward_register" if backward else "impossible_register"
+        detail = f"register {int(reading['total_wh'])} Wh after {head} Wh: " + (
+            "it ran backward" if backward else "more than the meter can carry in that time"
+        )
+        out.extend(quarantined(intake, np.array([row]), code, detail))
+    return out
+
+
+def quarantined(intake: Intake, rows: Int64s, code: str, detail: str) -> list[QuarantineRow]:
+    return [
+        QuarantineRow(
+            code=code,
+            detail=detail,
+            raw=intake.readings[row].tobytes(),
+            gateway=int(intake.gateway[row]),
+            meter=int(intake.readings["meter"][row]) & 0x7FFF_FFFF_FFFF_FFFF,
+            at_us=max(-(1 << 62), min(1 << 62, int(intake.readings["at_us"][row]))),
+        )
+        for row in rows
+    ]

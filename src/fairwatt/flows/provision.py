@@ -1,0 +1,168 @@
+"""Set up an organisation, its homes, meters and tariffs. Commissioning with a person at the meter builds on this."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
+from fairwatt.core.ids import uuid7
+from fairwatt.core.rating.tariff_file import parse_schedule
+from fairwatt.store import facts
+from fairwatt.store.models import (
+    Book,
+    Gateway,
+    Installation,
+    Meter,
+    Organisation,
+    Policy,
+    Site,
+    TariffPlan,
+    TariffPublication,
+    Tenancy,
+    Unit,
+    User,
+    Wallet,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeterSpec:
+    """What commissioning knows of a meter. Energies in Wh, power in W."""
+
+    number: int
+    profile: str
+    modulus_wh: int
+    resolution_wh: int
+    max_power_w: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedAccount:
+    """A home that is now sold prepaid."""
+
+    wallet_id: int
+    installation_id: int
+
+
+class TariffNotInForce(ValueError):
+    """The tariff has no version for the opening instant; the home was not opened."""
+
+
+@transaction.atomic(durable=True)
+def create_book(
+    *,
+    organisation_slug: str,
+    organisation_name: str,
+    book_slug: str,
+    currency: str,
+    zone: str,
+    site_slug: str,
+    site_name: str,
+    site_name_zh: str = "",
+) -> Site:
+    """Make an organisation (or find it), a book of its own, and the book's first site."""
+    organisation, _ = Organisation.objects.get_or_create(
+        slug=organisation_slug, defaults={"name": organisation_name}
+    )
+    book = Book.objects.create(organisation=organisation, slug=book_slug, currency=currency, zone=zone)
+    return Site.objects.create(book=book, slug=site_slug, name=site_name, name_zh=site_name_zh)
+
+
+@transaction.atomic(durable=True)
+def add_gateway(*, site_id: int, slug: str, public_key: bytes) -> Gateway:
+    """Admit a gateway: only receipts signed by this Ed25519 key count as its own."""
+    return Gateway.objects.create(site_id=site_id, slug=slug, public_key=public_key)
+
+
+@transaction.atomic(durable=True)
+def add_policy(*, book_id: int, slug: str, policy: CreditPolicy) -> Policy:
+    """Store a credit policy under a name."""
+    return Policy.objects.create(book_id=book_id, slug=slug, body=policy_to_obj(policy))
+
+
+@transaction.atomic(durable=True)
+def publish_tariff(*, book_id: int, slug: str, name: str, text: str, now_us: int) -> TariffPlan:
+    """Publish a tariff text; edges get fresh grants under it. Raises TariffFileError for a bad text."""
+    parse_schedule(text)
+    plan, _ = TariffPlan.objects.get_or_create(book_id=book_id, slug=slug, defaults={"name": name})
+    publication = TariffPublication.objects.create(plan=plan, published_us=now_us, text=text)
+    wallets = Installation.objects.filter(plan=plan, closed_us__isnull=True).values_list("wallet_id", flat=True)
+    _tell_poster(book_id, f"tariff:{publication.pk}", list(wallets), now_us)
+    return plan
+
+
+@transaction.atomic(durable=True)
+def open_account(
+    *,
+    site_id: int,
+    label: str,
+    floor: int,
+    position: int,
+    gateway_id: int,
+    meter: MeterSpec,
+    plan_id: int,
+    policy_id: int,
+    opening_wh: int,
+    now_us: int,
+    entropy: bytes,
+    protected: bool = False,
+    tenants: Sequence[User] = (),
+) -> OpenedAccount:
+    """Open a home: unit, meter, wallet, and the installation that starts at the opening reading.
+
+    `entropy`: 10 random bytes for the wallet's public id. Raises TariffNotInForce.
+    """
+    plan = TariffPlan.objects.get(pk=plan_id)
+    newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
+    if newest is None or parse_schedule(newest.text).versions[0].effective_us > now_us:
+        raise TariffNotInForce(
+            f"Tariff {plan.slug} has no price for today, so {label} was not opened and nobody is charged. "
+            "Publish a version that is in force, then open the home."
+        )
+    site = Site.objects.select_related("book").get(pk=site_id)
+    unit, _ = Unit.objects.get_or_create(
+        site=site, label=label, defaults={"floor": floor, "position": position}
+    )
+    wallet = Wallet.objects.create(
+        book=site.book,
+        unit=unit,
+        policy_id=policy_id,
+        public_id=uuid.UUID(int=uuid7(now_us=now_us, entropy=entropy).int),
+        protected=protected,
+        opened_us=now_us,
+    )
+    device, _ = Meter.objects.get_or_create(
+        gateway_id=gateway_id,
+        number=meter.number,
+        defaults={
+            "profile": meter.profile,
+            "modulus_wh": meter.modulus_wh,
+            "resolution_wh": meter.resolution_wh,
+            "max_power_w": meter.max_power_w,
+        },
+    )
+    installation = Installation.objects.create(
+        meter=device, unit=unit, wallet=wallet, plan=plan, opened_us=now_us, opening_wh=opening_wh
+    )
+    for tenant in tenants:
+        Tenancy.objects.create(wallet=wallet, user=tenant, start_us=now_us)
+    _tell_poster(site.book_id, f"account:{wallet.pk}", [wallet.pk], now_us)
+    return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
+
+
+def _tell_poster(book_id: int, key: str, wallets: list[int], now_us: int) -> None:
+    with connection.cursor() as cursor:
+        facts.add(
+            cursor=cursor,
+            book=book_id,
+            kind="config",
+            natural_key=key,
+            wallet=None,
+            payload={"wallets": wallets},
+            raw=b"",
+            now_us=now_us,
+        )

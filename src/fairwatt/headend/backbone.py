@@ -1,0 +1,169 @@
+"""The durable log that gateways speak into: one stream, one durable consumer per book.
+
+Messages are taken by a standing pull request, so that a lone reading is posted at once and a flood is
+posted in big batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    StorageType,
+    StreamConfig,
+    SubjectTransform,
+)
+from nats.js.errors import APIError, NotFoundError
+
+from fairwatt.wire import topics
+
+log = structlog.get_logger()
+
+STREAM: Final = "UP"
+MAX_BYTES: Final = 1 << 30
+PULL_MESSAGES: Final = 2000
+PULL_EXPIRES_S: Final = 5
+ACK_WAIT_S: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame from the log: which gateway spoke, its bytes, and where to acknowledge it."""
+
+    gateway: str
+    data: bytes
+    reply: str
+
+
+async def connect(*, url: str) -> Client:
+    """Connect to the backbone and stay connected for ever; what was not acknowledged comes again."""
+    return await nats.connect(
+        url,
+        name="fairwatt-headend",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.1,
+        connect_timeout=2,
+        allow_reconnect=True,
+        pending_size=64 * 1024 * 1024,
+        error_cb=_note_error,
+    )
+
+
+async def _note_error(error: Exception) -> None:
+    log.warning("backbone.error", error=str(error))
+
+
+async def ensure_log(*, client: Client, book: str) -> str:
+    """Make the stream and the book's consumer, or find them; return the consumer's name."""
+    js = client.jetstream(timeout=5)
+    wanted = StreamConfig(
+        name=STREAM,
+        subjects=[topics.STREAM_SUBJECTS],
+        subject_transform=SubjectTransform(src=topics.STREAM_SUBJECTS, dest=topics.STREAM_TRANSFORM),
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_bytes=MAX_BYTES,
+        max_age=7 * 86_400,
+    )
+    try:
+        await js.stream_info(STREAM)
+    except NotFoundError:
+        try:
+            await js.add_stream(wanted)
+        except APIError as error:
+            # Another book's head-end made it in the same moment.
+            log.info("backbone.stream_exists", error=str(error))
+    name = f"poster-{book}"
+    await js.add_consumer(
+        STREAM,
+        ConsumerConfig(
+            durable_name=name,
+            ack_policy=AckPolicy.ALL,
+            ack_wait=ACK_WAIT_S,
+            filter_subject=topics.book_filter(book=book),
+            max_ack_pending=20_000,
+        ),
+    )
+    return name
+
+
+class Intake:
+    """Frames as they come, kept until somebody takes them; at most a few pulls ahead."""
+
+    def __init__(self, *, client: Client, consumer: str, wake: Callable[[], None]) -> None:
+        self._client = client
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
+        self._wake = wake
+        self._frames: deque[Frame] = deque()
+        self._outstanding = 0
+        self._inbox = ""
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to pull."""
+        self._inbox = self._client.new_inbox()
+        await self._client.subscribe(self._inbox, cb=self._receive)
+        self._keeper = asyncio.create_task(self._keep_asking())
+
+    async def stop(self) -> None:
+        """Stop pulling; frames not taken stay in the log."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    async def take(self, *, most: int) -> list[Frame]:
+        """Take up to `most` frames that are here now; does not wait."""
+        taken = [self._frames.popleft() for _ in range(min(most, len(self._frames)))]
+        if len(self._frames) < PULL_MESSAGES and self._outstanding <= 0:
+            await self._ask()
+        return taken
+
+    async def done(self, frame: Frame) -> None:
+        """Acknowledge a frame and all before it to the log. Only after the commit that stored them."""
+        await self._client.publish(frame.reply, b"+ACK")
+
+    def forget(self) -> None:
+        """Drop what was pulled and not posted; the log gives it again."""
+        self._frames.clear()
+
+    async def _ask(self) -> None:
+        self._outstanding = PULL_MESSAGES
+        request = {"batch": PULL_MESSAGES, "expires": PULL_EXPIRES_S * 1_000_000_000}
+        await self._client.publish(self._subject, json.dumps(request).encode(), reply=self._inbox)
+
+    async def _keep_asking(self) -> None:
+        while True:
+            try:
+                await self._ask()
+            except Exception as error:  # a broken link: the client reconnects by itself, we ask again
+                log.warning("backbone.pull_failed", error=str(error))
+            await asyncio.sleep(PULL_EXPIRES_S)
+
+    async def _receive(self, message: Msg) -> None:
+        headers: dict[str, Any] = message.headers or {}
+        if headers.get("Status"):
+            self._outstanding = 0
+            return
+        self._outstanding -= 1
+        try:
+            gateway = topics.parse_subject(message.subject).gateway
+        except topics.BadTopic:
+            log.warning("backbone.foreign_subject", subject=message.subject)
+            return
+        self._frames.append(Frame(gateway, message.data, message.reply))
+        self._wake()

@@ -1,0 +1,1 @@
+"""PostgreSQL through Django: the one Django app of Fairwatt."""

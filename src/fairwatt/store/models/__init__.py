@@ -1,0 +1,48 @@
+"""Every table, by what it is about."""
+
+from fairwatt.store.models.ledger import (
+    Event,
+    Fact,
+    GatewayHead,
+    Journal,
+    Line,
+    Outbox,
+    Quarantine,
+    RegisterHead,
+    Shard,
+    UseDay,
+    WalletHead,
+)
+from fairwatt.store.models.metering import Gateway, Installation, Meter, PaymentIntent, Tenancy, Wallet
+from fairwatt.store.models.people import Organisation, Role, User
+from fairwatt.store.models.places import Book, Site, Unit
+from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
+
+__all__ = [
+    "Book",
+    "Event",
+    "Fact",
+    "Gateway",
+    "GatewayHead",
+    "Installation",
+    "Journal",
+    "Line",
+    "Meter",
+    "Organisation",
+    "Outbox",
+    "PaymentIntent",
+    "Policy",
+    "Quarantine",
+    "RegisterHead",
+    "Role",
+    "Shard",
+    "Site",
+    "TariffPlan",
+    "TariffPublication",
+    "Tenancy",
+    "Unit",
+    "UseDay",
+    "User",
+    "Wallet",
+    "WalletHead",
+]

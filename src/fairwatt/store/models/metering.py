@@ -1,0 +1,112 @@
+"""Gateways, meters, wallets, and which register feeds which wallet."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from fairwatt.store.models.people import User
+from fairwatt.store.models.places import Book, Site, Unit
+from fairwatt.store.models.pricing import Policy, TariffPlan
+
+
+class Gateway(models.Model):
+    """A device on site that reads meters and obeys signed commands."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT)
+    slug = models.SlugField(unique=True)
+    public_key = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Meter(models.Model):
+    """A measuring device behind a gateway; `number` is its 12-digit address."""
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
+    number = models.BigIntegerField()
+    profile = models.CharField(max_length=60)
+    modulus_wh = models.BigIntegerField()
+    resolution_wh = models.IntegerField()
+    max_power_w = models.IntegerField()
+    feeds_gateway = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["gateway", "number"], name="meter_number_in_gateway")]
+
+    def __str__(self) -> str:
+        return f"{self.number:012d}"
+
+
+class Wallet(models.Model):
+    """A tenant's prepaid account at one unit."""
+
+    book = models.ForeignKey(Book, on_delete=models.PROTECT)
+    unit = models.ForeignKey(Unit, on_delete=models.PROTECT)
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT)
+    public_id = models.UUIDField(unique=True)
+    protected = models.BooleanField(default=False)
+    opened_us = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.unit.label}"
+
+
+class Tenancy(models.Model):
+    """A person's right to see and fill a wallet."""
+
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT)
+    user = models.ForeignKey(User, on_delete=models.PROTECT)
+    start_us = models.BigIntegerField()
+    end_us = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "tenancies"
+
+
+class Installation(models.Model):
+    """A register at work for a wallet: which meter, from which opening reading, under which tariff.
+
+    A meter exchange or a tenant change closes one installation and opens another; lines
+    name the installation, so a reading is never priced for the wrong person.
+    """
+
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT)
+    unit = models.ForeignKey(Unit, on_delete=models.PROTECT)
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT)
+    plan = models.ForeignKey(TariffPlan, on_delete=models.PROTECT)
+    opened_us = models.BigIntegerField()
+    opening_wh = models.BigIntegerField()
+    opening_counter_wh = models.BigIntegerField(default=0)
+    closed_us = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["meter"], condition=Q(closed_us__isnull=True), name="one_open_installation_per_meter"
+            )
+        ]
+
+
+class PaymentIntent(models.Model):
+    """A top-up somebody means to pay; the state is a fold of the payment facts."""
+
+    class State(models.TextChoices):
+        """CREATED -> CREDITED, or REVIEW when the provider's facts do not match."""
+
+        CREATED = "created", "Created"
+        CREDITED = "credited", "Credited"
+        REVIEW = "review", "In review"
+
+    book = models.ForeignKey(Book, on_delete=models.PROTECT)
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT)
+    our_ref = models.CharField(max_length=40, unique=True)
+    provider = models.CharField(max_length=20)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.CREATED)
+    provider_ref = models.CharField(max_length=80, blank=True)
+    created_us = models.BigIntegerField()
+    credited_us = models.BigIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT)

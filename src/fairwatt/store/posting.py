@@ -1,0 +1,312 @@
+"""The hot path into PostgreSQL: one batch of a book becomes durable in one transaction, or not at all.
+
+Only the poster of a book calls this. Every statement that writes history is here, so that it can be read
+in one sitting. The compare-and-swap on `shard` is the fence: of two posters of one book, one stops.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection, transaction
+
+from fairwatt.core.ledger.model import Leg
+
+Int64s = npt.NDArray[np.int64]
+
+_PG_EPOCH_US: Final = 946_684_800_000_000
+"""2000-01-01T00:00:00Z: binary timestamps count from there."""
+
+LINE_COLUMNS: Final[tuple[tuple[str, str], ...]] = (
+    ("ts", "i8"),
+    ("ref", "i8"),
+    ("wallet", "i8"),
+    ("seq", "i8"),
+    ("register_wh", "i8"),
+    ("counter_wh", "i8"),
+    ("energy_micro", "i8"),
+    ("standing_micro", "i8"),
+    ("tax_micro", "i8"),
+    ("amount_micro", "i8"),
+    ("balance_micro", "i8"),
+    ("held_micro", "i8"),
+    ("batch", "i8"),
+    ("energy_wh", "i4"),
+    ("tariff_version", "i4"),
+    ("carry_tax", "i4"),
+    ("book", "i4"),
+    ("carry_nano", "i2"),
+    ("kind", "i2"),
+    ("estimated", "i2"),
+)
+LINE: Final = np.dtype([(name, f"<{kind}") for name, kind in LINE_COLUMNS])
+"""A line in memory; `ts` in microseconds since the Unix epoch."""
+
+
+def _wire_dtype() -> np.dtype[Any]:
+    fields: list[tuple[str, str]] = [("_columns", ">i2")]
+    for name, kind in LINE_COLUMNS:
+        fields += [(f"_{name}", ">i4"), (name, f">{kind}")]
+    return np.dtype(fields)
+
+
+_WIRE: Final = _wire_dtype()
+_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
+_TRAILER: Final = b"\xff\xff"
+_COPY_LINES: Final = f"COPY line ({', '.join(name for name, _ in LINE_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+
+
+class PosterFenced(RuntimeError):
+    """Another poster holds this book.
+
+    This one must stop; nothing of the batch was kept. The other poster posts the same facts and
+    readings, so no money and no supply is at risk.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow:
+    """A row of `event`: what happened, by which rule, on what evidence."""
+
+    kind: str
+    at_us: int
+    wallet: int | None = None
+    gateway: int | None = None
+    meter: int | None = None
+    reason: str = ""
+    rule: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineRow:
+    """Data that could not be believed, whole."""
+
+    code: str
+    detail: str
+    raw: bytes
+    gateway: int | None = None
+    meter: int | None = None
+    at_us: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRow:
+    """A signed command on its way into the outbox."""
+
+    gateway: int
+    meter: int
+    wallet: int
+    seq: int
+    relay: int
+    reason: str
+    payload: bytes
+    expires_us: int
+    fact: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderMove:
+    """A step of an order already in the outbox: a receipt, a proof, a replacement."""
+
+    outbox: int
+    state: str
+    accepted_us: int | None = None
+    accepted_seq: int | None = None
+    proven_us: int | None = None
+    receipt: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactAnswer:
+    """What became of a waiting fact."""
+
+    fact: int
+    state: str
+    result: dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class BatchRows:
+    """Everything one batch writes. `lines` has dtype LINE, in posting order."""
+
+    lines: npt.NDArray[Any]
+    legs: Sequence[Leg] = ()
+    events: list[EventRow] = field(default_factory=list)
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    orders: list[OrderRow] = field(default_factory=list)
+    moves: list[OrderMove] = field(default_factory=list)
+    answers: list[FactAnswer] = field(default_factory=list)
+    gateways: list[tuple[int, int, int]] = field(default_factory=list)
+    """(gateway id, epoch, stored seq)"""
+
+
+def take_book(*, book: int) -> tuple[int, int, int]:
+    """Become the poster of a book: return (epoch, last batch, last batch in the caches).
+
+    Any earlier poster is fenced by the new epoch at its next commit.
+    """
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO shard (book) VALUES (%s) ON CONFLICT DO NOTHING", [book])
+        cursor.execute(
+            "UPDATE shard SET epoch = epoch + 1 WHERE book = %s RETURNING epoch, last_batch, cache_batch",
+            [book],
+        )
+        row = cursor.fetchone()
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def make_partitions(*, from_us: int, until_us: int) -> int:
+    """Make the monthly partitions of `line` that cover [from_us, until_us); return how many were new."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT make_line_partitions('epoch'::timestamptz + make_interval(secs => %s), "
+            "'epoch'::timestamptz + make_interval(secs => %s))",
+            [from_us // 1_000_000, until_us // 1_000_000],
+        )
+        return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Any]:
+    """Open the one transaction of a batch, behind the fence. Raises PosterFenced."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE shard SET last_batch = %s WHERE book = %s AND epoch = %s AND last_batch = %s",
+            [batch, book, epoch, batch - 1],
+        )
+        if cursor.rowcount != 1:
+            raise PosterFenced(f"book {book} is posted by another process; batch {batch} was not kept")
+        yield cursor
+
+
+def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: int) -> list[int]:
+    """Write a batch inside its transaction; return the outbox ids of the new orders, in order."""
+    copy_lines(cursor=cursor, lines=rows.lines)
+    _insert_journal(cursor, book, batch, rows.legs, now_us)
+    _insert_events(cursor, book, batch, rows.events)
+    _insert_quarantine(cursor, book, batch, rows.quarantine, now_us)
+    _move_orders(cursor, rows.moves)
+    _answer_facts(cursor, batch, rows.answers)
+    _move_gateways(cursor, book, rows.gateways, now_us)
+    return _insert_orders(cursor, book, batch, rows.orders, now_us)
+
+
+def copy_lines(*, cursor: Any, lines: npt.NDArray[Any]) -> None:
+    """COPY an array of dtype LINE into `line`. Raises IntegrityError on a key that is already there."""
+    if not len(lines):
+        return
+    wire = np.empty(len(lines), dtype=_WIRE)
+    wire["_columns"] = len(LINE_COLUMNS)
+    for name, kind in LINE_COLUMNS:
+        wire[f"_{name}"] = int(kind[1:])
+        wire[name] = lines[name]
+    wire["ts"] = lines["ts"] - _PG_EPOCH_US
+    with cursor.copy(_COPY_LINES) as copy:
+        copy.write(_HEADER)
+        copy.write(wire.tobytes())
+        copy.write(_TRAILER)
+
+
+def _insert_journal(cursor: Any, book: int, batch: int, legs: Iterable[Leg], now_us: int) -> None:
+    rows = [
+        (book, batch, n, leg.account, leg.currency, leg.amount_micro, now_us) for n, leg in enumerate(legs)
+    ]
+    if rows:
+        # One statement, because the trigger that checks the sum fires per statement.
+        values = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(rows))
+        cursor.execute(
+            f"INSERT INTO journal (book, batch, leg, account, currency, amount_micro, at_us) VALUES {values}",
+            [item for row in rows for item in row],
+        )
+
+
+def _insert_events(cursor: Any, book: int, batch: int, events: Sequence[EventRow]) -> None:
+    cursor.executemany(
+        "INSERT INTO event (book, at_us, kind, wallet, gateway, meter, reason, rule, evidence, batch) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            (
+                book,
+                e.at_us,
+                e.kind,
+                e.wallet,
+                e.gateway,
+                e.meter,
+                e.reason,
+                e.rule,
+                json.dumps(e.evidence),
+                batch,
+            )
+            for e in events
+        ],
+    )
+
+
+def _insert_quarantine(
+    cursor: Any, book: int, batch: int, rows: Sequence[QuarantineRow], now_us: int
+) -> None:
+    cursor.executemany(
+        "INSERT INTO quarantine (book, gateway, meter, at_us, code, detail, raw, seen_us, batch) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [(book, q.gateway, q.meter, q.at_us, q.code, q.detail[:300], q.raw, now_us, batch) for q in rows],
+    )
+
+
+def _insert_orders(cursor: Any, book: int, batch: int, orders: Sequence[OrderRow], now_us: int) -> list[int]:
+    ids: list[int] = []
+    for order in orders:
+        cursor.execute(
+            "INSERT INTO outbox (book, gateway, meter, wallet, seq, relay, reason, payload, created_us, expires_us, "
+            "fact, batch) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            [
+                book,
+                order.gateway,
+                order.meter,
+                order.wallet,
+                order.seq,
+                order.relay,
+                order.reason,
+                order.payload,
+                now_us,
+                order.expires_us,
+                order.fact,
+                batch,
+            ],
+        )
+        ids.append(int(cursor.fetchone()[0]))
+    return ids
+
+
+def _move_orders(cursor: Any, moves: Sequence[OrderMove]) -> None:
+    cursor.executemany(
+        "UPDATE outbox SET state = %s, accepted_us = coalesce(%s, accepted_us), "
+        "accepted_seq = coalesce(%s, accepted_seq), proven_us = coalesce(%s, proven_us), "
+        "receipt = coalesce(%s, receipt) WHERE id = %s",
+        [(m.state, m.accepted_us, m.accepted_seq, m.proven_us, m.receipt, m.outbox) for m in moves],
+    )
+
+
+def _answer_facts(cursor: Any, batch: int, answers: Sequence[FactAnswer]) -> None:
+    cursor.executemany(
+        "UPDATE fact SET state = %s, result = %s, batch = %s WHERE id = %s",
+        [(a.state, json.dumps(a.result), batch, a.fact) for a in answers],
+    )
+
+
+def _move_gateways(cursor: Any, book: int, gateways: Sequence[tuple[int, int, int]], now_us: int) -> None:
+    if gateways:
+        ids, epochs, seqs = (list(column) for column in zip(*gateways, strict=True))
+        cursor.execute(
+            "INSERT INTO gateway_head (gateway, book, epoch, seq, heard_us) "
+            "SELECT g, %s, e, s, %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS t(g, e, s) "
+            "ON CONFLICT (gateway) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, "
+            "heard_us = excluded.heard_us",
+            [book, now_us, ids, epochs, seqs],
+        )

@@ -1,0 +1,1 @@
+"""Versioned messages between gateway and head-end."""

@@ -1,0 +1,236 @@
+"""The two frames between gateway and head-end, and the event that travels inside one of them.
+
+UP    ``[1, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
+DOWN  ``[1, 0, epoch, seq, now_us]`` = stored up to seq, or ``[1, 1, [command, ...]]``
+
+``epoch`` names one life of the gateway's spool, ``seq`` a record in it. The head-end acknowledges after its
+own commit; the gateway deletes only then. docs/protocol/wire.md has the whole conversation.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from fairwatt.wire import cbor
+from fairwatt.wire.errors import BadShape, BadVersion, FrameError
+
+VERSION: Final = 1
+MAX_FRAME_BYTES: Final = 256 * 1024
+MAX_ITEMS: Final = 4096
+MAX_BODY_BYTES: Final = 128 * 1024
+_I63: Final = cbor.I63
+
+
+class Kind(IntEnum):
+    """What a record of the spool carries."""
+
+    READINGS = 1
+    RECEIPT = 2
+    EVENT = 3
+
+
+class Item(NamedTuple):
+    """One record of the spool: its number, what it is (`Kind`), its bytes."""
+
+    seq: int
+    kind: int
+    body: bytes
+
+
+class UpFrame(NamedTuple):
+    """What a gateway says. ``clock_us`` is its clock at the moment of sending, not of the readings."""
+
+    epoch: int
+    boot_id: bytes
+    uptime_ms: int
+    clock_us: int
+    oldest_seq: int
+    hello: bool
+    items: tuple[Item, ...]
+
+
+class Ack(NamedTuple):
+    """Every record up to ``seq`` of that ``epoch`` is stored (or quarantined, which is stored too)."""
+
+    epoch: int
+    seq: int
+    now_us: int
+
+
+class Commands(NamedTuple):
+    """Signed commands, each a COSE_Sign1 message."""
+
+    messages: tuple[bytes, ...]
+
+
+type Detail = Mapping[str, int | str | bool | bytes | None]
+"""What an event tells besides its code: flat, so that any receiver can show it."""
+
+
+class Event(NamedTuple):
+    """Something the gateway noticed. ``meter`` 0 means the gateway itself."""
+
+    code: str
+    at_us: int
+    meter: int
+    detail: Detail
+
+
+def encode_up(frame: UpFrame, /) -> bytes:
+    """Write an up frame. Raises what `decode_up` would: no gateway sends what nobody accepts."""
+    items = [[item.seq, int(item.kind), item.body] for item in frame.items]
+    data = cbor.encode([VERSION, *frame[:6], items])
+    decode_up(data)
+    return data
+
+
+def decode_up(data: bytes, /) -> UpFrame:
+    """Read an up frame; every field is checked. Raises a FrameError whose ``code`` names the fault.
+
+    Items rise strictly in ``seq``. A gap between two items of one frame means that the gateway no longer has
+    the records between them.
+    """
+    value = cbor.decode(data, max_bytes=MAX_FRAME_BYTES, what="the up frame")
+    if type(value) is not list or not value:
+        raise BadShape("the up frame is not an array")
+    _check_version(value[0])
+    if len(value) != 8:
+        raise BadShape("the up frame does not have 8 fields")
+    _, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, raw = value
+    # Written out rather than looped: this runs for every frame of every gateway.
+    if (
+        type(epoch) is not int
+        or type(boot_id) is not bytes
+        or type(uptime_ms) is not int
+        or type(clock_us) is not int
+        or type(oldest_seq) is not int
+        or type(hello) is not bool
+        or type(raw) is not list
+        or not 0 < epoch < _I63
+        or len(boot_id) != 8
+        or not 0 <= uptime_ms < _I63
+        or not -_I63 <= clock_us < _I63
+        or not 0 < oldest_seq < _I63
+        or len(raw) > MAX_ITEMS
+    ):
+        raise BadShape("the head of the up frame has a field of a wrong type or out of range")
+    return UpFrame(epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, _items(raw, oldest_seq - 1))
+
+
+def _items(raw: list[object], last: int) -> tuple[Item, ...]:
+    items: list[Item] = []
+    for entry in raw:
+        if type(entry) is not list or len(entry) != 3:
+            raise BadShape("an item of the up frame is not [seq, kind, body]")
+        seq, kind, body = entry
+        if (
+            type(seq) is not int
+            or type(kind) is not int
+            or type(body) is not bytes
+            or not last < seq < _I63
+            or not 1 <= kind <= 3
+            or not 0 < len(body) <= MAX_BODY_BYTES
+        ):
+            raise BadShape("an item of the up frame is out of order, of an unknown kind, empty or too long")
+        last = seq
+        items.append(Item(seq, kind, body))
+    return tuple(items)
+
+
+def stored_up_to(*, stored_seq: int, frame: UpFrame) -> int:
+    """Say up to which record the head-end may acknowledge once it has stored all items of ``frame``.
+
+    ``stored_seq`` is what it could acknowledge before for the same gateway and epoch. A frame that overtook
+    another one leaves it unchanged: acknowledging over a hole would make the gateway delete records nobody
+    has.
+    """
+    base = max(stored_seq, frame.oldest_seq - 1)
+    if frame.items and frame.items[0].seq <= base + 1:
+        return max(base, frame.items[-1].seq)
+    return base
+
+
+def encode_ack(*, epoch: int, seq: int, now_us: int) -> bytes:
+    """Write an acknowledgement. Send it only after the commit that stored the records."""
+    return cbor.encode([VERSION, 0, epoch, seq, now_us])
+
+
+def encode_commands(messages: Iterable[bytes], /) -> bytes:
+    """Write signed commands into one frame."""
+    return cbor.encode([VERSION, 1, list(messages)])
+
+
+def decode_down(data: bytes, /) -> Ack | Commands:
+    """Read a down frame. Raises a FrameError whose ``code`` names the fault."""
+    value = cbor.decode(data, max_bytes=MAX_FRAME_BYTES, what="the down frame")
+    if type(value) is not list or len(value) < 2:
+        raise BadShape("the down frame is not an array")
+    _check_version(value[0])
+    kind = cbor.integer(value[1], what="the kind of the down frame")
+    if kind == 0:
+        _, _, epoch, seq, now_us = cbor.array(value, length=5, what="the acknowledgement")
+        return Ack(
+            cbor.integer(epoch, what="epoch", low=1),
+            cbor.integer(seq, what="seq"),
+            cbor.signed(now_us, what="now_us"),
+        )
+    if kind != 1:
+        raise BadShape(f"the down frame has the unknown kind {kind}")
+    messages = cbor.array(value, length=3, what="the command frame")[2]
+    if type(messages) is not list or len(messages) > MAX_ITEMS:
+        raise BadShape("the command frame does not hold a list of commands")
+    return Commands(tuple(cbor.octets(message, what="a command") for message in messages))
+
+
+def encode_event(event: Event, /) -> bytes:
+    """Write an event as the body of an item of kind EVENT."""
+    body = cbor.encode([event.code, event.at_us, event.meter, dict(event.detail)])
+    decode_event(body)
+    return body
+
+
+def decode_event(body: bytes, /) -> Event:
+    """Read an event. The detail is a flat map of text to integer, text, bytes, true, false or null."""
+    value = cbor.decode(body, max_bytes=MAX_BODY_BYTES, what="the event")
+    code, at_us, meter, detail = cbor.array(value, length=4, what="the event")
+    if type(detail) is not dict or len(detail) > 64:
+        raise BadShape("the detail of the event is not a map of at most 64 entries")
+    for key, entry in detail.items():
+        cbor.text(key, what="a key of the event's detail", max_chars=64)
+        if entry is not None and type(entry) not in (int, str, bool, bytes):
+            raise BadShape(
+                "the event's detail holds something other than integer, text, bytes, true, false or null"
+            )
+    return Event(
+        cbor.text(code, what="the event's code", max_chars=64),
+        cbor.signed(at_us, what="at_us"),
+        cbor.integer(meter, what="meter", high=(1 << 64) - 1),
+        detail,
+    )
+
+
+def _check_version(value: object) -> None:
+    if type(value) is not int:
+        raise BadShape("the frame does not begin with its version")
+    if value != VERSION:
+        raise BadVersion(f"the frame is of version {value}; this program speaks version {VERSION}")
+
+
+__all__ = [
+    "Ack",
+    "Commands",
+    "Detail",
+    "Event",
+    "FrameError",
+    "Item",
+    "Kind",
+    "UpFrame",
+    "decode_down",
+    "decode_event",
+    "decode_up",
+    "encode_ack",
+    "encode_commands",
+    "encode_event",
+    "encode_up",
+    "stored_up_to",
+]

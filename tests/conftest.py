@@ -1,0 +1,17 @@
+"""The house that tests of flows, web and benchmarks share: one per worker, started when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.house import running_house
+
+from fairwatt.server.launcher.services import Services
+
+
+@pytest.fixture(scope="session")
+def house() -> Iterator[Services]:
+    """Real services, migrated; Django is the web role unless a test says `as_role`."""
+    with running_house() as services:
+        yield services
