@@ -20,8 +20,6 @@ UNKNOWN_I32: Final = -(1 << 31)
 
 FLAG_TRIPPED_LOCALLY: Final = 1
 """The relay is open because the gateway's offline rule opened it."""
-FLAG_CLOCK_UNSURE: Final = 2
-"""The gateway had not yet heard the time from the head-end since it started."""
 
 
 class Relay(IntEnum):

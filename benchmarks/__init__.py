@@ -1,0 +1,1 @@
+"""How fast the hot paths are, measured on real services against yardsticks of the same run."""

@@ -1,0 +1,5 @@
+"""`python -m fairwatt.cli` is `fairwatt`."""
+
+from fairwatt.cli.main import main
+
+main()

@@ -1,0 +1,167 @@
+"""The `fairwatt` command: each process of the house, startable alone, and the one that runs them all."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fairwatt.cli.foreground import serve_until_stopped, stop_signals
+from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
+from fairwatt.server.errors import OperatorError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
+app.add_typer(edge, name="edge")
+
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; an error a person can mend is printed, not traced."""
+    try:
+        app()
+    except OperatorError as error:
+        print(f"fairwatt: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def up() -> None:
+    """Run everything on this machine: database, backbone, a head-end per book, the web; Ctrl-C stops it."""
+    from fairwatt.server.launcher.fleet import Fleet
+    from fairwatt.server.launcher.services import Services
+
+    with stop_signals(), Services(Config.load()) as services:
+        fleet = Fleet(services)
+        fleet.keep_in_step()
+        fleet.start_web()
+        where = services.config
+        serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
+
+
+@app.command(context_settings=PASS_THROUGH)
+def services(context: typer.Context, as_json: AsJson = False) -> None:
+    """Run only PostgreSQL and NATS, migrated; with a command after `--`, only while that runs."""
+    from fairwatt.server.launcher.services import Services
+
+    config = Config.load()
+    code = 0
+    with stop_signals(), Services(config):
+        if context.args:
+            env = {**os.environ, "FAIRWATT_STATE": str(config.state)}
+            code = _run(context.args, env)
+        else:
+            serve_until_stopped(announce=lambda: _say_where(config, web=False, as_json=as_json))
+    raise typer.Exit(code)
+
+
+@app.command()
+def headend(book: Annotated[int, typer.Option(help="Number of the book to post.", min=1)]) -> None:
+    """Run the poster of one book: readings and facts in, ledger lines and commands out."""
+    from fairwatt.server.wiring import run_headend
+
+    run_headend(Config.load(), book=book)
+
+
+@app.command()
+def web(
+    port: Annotated[int, typer.Option(help="0: the one in ports.json.", min=0, max=65535)] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the pages of residents, desk and auditors."""
+    from fairwatt.server.wiring import run_web
+
+    run_web(host=host, port=port or Config.load().ports()["web"])
+
+
+@edge.command("run")
+def edge_run(settings: Annotated[Path, typer.Argument(help="The gateway's edge.toml.", exists=True)]) -> None:
+    """Run the agent of one gateway."""
+    from fairwatt.server.edge_process import run_edge
+
+    run_edge(Config.load(), settings=settings)
+
+
+@app.command()
+def migrate() -> None:
+    """Make roles and database (of running services, or FAIRWATT_DATABASE_URL) and update the tables."""
+    from fairwatt.server.launcher.database import migrate_database, prepare_database
+
+    config = Config.load()
+    config.secrets.ensure()
+    prepare_database(config)
+    migrate_database(config)
+    typer.echo("The database is up to date.")
+
+
+@app.command(context_settings=PASS_THROUGH)
+def manage(
+    context: typer.Context,
+    role: Annotated[str, typer.Option(help="Database role; by default the one the command needs.")] = "",
+) -> None:
+    """Run a Django management command, for example `fairwatt manage check`."""
+    from django.core.management import execute_from_command_line
+
+    owner_commands = {"migrate", "makemigrations", "showmigrations", "sqlmigrate", "inspectdb"}
+    needed = "migrate" if owner_commands & set(context.args[:1]) else "web"
+    os.environ["FAIRWATT_DB_ROLE"] = role or os.environ.get("FAIRWATT_DB_ROLE") or needed
+    os.environ["DJANGO_SETTINGS_MODULE"] = "fairwatt.server.settings"
+    execute_from_command_line(["fairwatt manage", *context.args])
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """List the processes of this state folder, and whether they are alive. Exit code 1 when one is not."""
+    from fairwatt.server.launcher.process import noted_processes
+
+    found = noted_processes(Config.load().state / "run")
+    if as_json:
+        typer.echo(json.dumps([{"name": name, "pid": pid, "alive": alive} for name, pid, alive in found]))
+    else:
+        for name, pid, alive in found:
+            typer.echo(f"{name:<14} {pid:>8}  {'running' if alive else 'dead'}")
+        if not found:
+            typer.echo("Nothing runs from this folder.")
+    raise typer.Exit(0 if found and all(alive for _, _, alive in found) else 1)
+
+
+@app.command()
+def dsn(role: Annotated[str, typer.Option(help="admin, migrate, poster, web or auditor.")] = "web") -> None:
+    """Print the database address of a role, for psql and other tools. It contains the password."""
+    known: DatabaseRole | None = next((one for one in DATABASE_ROLES if one == role), None)
+    if known is None:
+        raise OperatorError(f"{role!r} is no database role; take one of {', '.join(DATABASE_ROLES)}.")
+    typer.echo(Config.load().dsn(role=known))
+
+
+def _run(command: list[str], env: dict[str, str]) -> int:
+    try:
+        code = subprocess.run(command, env=env, check=False).returncode
+    except OSError as failure:
+        raise OperatorError(
+            f"`{command[0]}` cannot be run ({failure}); the services stopped again."
+        ) from failure
+    return code if code >= 0 else 128 - code
+
+
+def _say_where(config: Config, *, web: bool, as_json: bool = False) -> None:
+    server, (mqtt_host, mqtt_port) = config.database(), config.mqtt_address()
+    where = {
+        "state": str(config.state),
+        "database": f"{server.host}:{server.port}/{server.name}",
+        "gateways": f"mqtt://{mqtt_host}:{mqtt_port}",
+        **({"web": config.web_origin()} if web else {}),
+    }
+    if as_json:
+        typer.echo(json.dumps(where))
+        return
+    for name, value in where.items():
+        typer.echo(f"{name:<9} {value}")
+    typer.echo("ready; Ctrl-C stops it all")

@@ -1,0 +1,1 @@
+"""The agent at the meters: poll, obey, spool, guard."""

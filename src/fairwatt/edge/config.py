@@ -1,0 +1,163 @@
+"""Settings of one gateway, from a TOML file or built in code.
+
+[gateway]   book, site, id, zone, spool, interval_s, voltage_every, link_timeout_s
+[broker]    host, port, password_file
+[keys]      own (private key of the gateway, PEM), own_kid (hex; default: the gateway's id)
+            [[keys.issuer]] kid, public (PEM)
+[[bus]]     name, host, port;  [[bus.meter]] number, address, profile, password, operator
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from fairwatt.wire.topics import check_id
+
+DEFAULT_PROFILE = "dlt645_single_phase"
+
+
+class ConfigError(ValueError):
+    """A setting is missing or cannot be used; nothing was started. The text names the setting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterConfig:
+    """One meter: its number in the books and its address, profile and passwords on the bus."""
+
+    number: int
+    address: str
+    profile: str = DEFAULT_PROFILE
+    password: str = "02000000"  # noqa: S105  (the meter maker's public default, level 2)
+    operator: str = "00000000"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.number < 1 << 64:
+            raise ConfigError(f"meter number {self.number} is not in 1 .. 2^64-1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusConfig:
+    """One RS-485 line behind a transparent TCP converter (DTU), and the meters on it.
+
+    ``reply_within_ms`` bounds the wait for one answer and ``attempts`` how often a meter is asked; a line
+    behind a slow modem needs more, a simulated one less.
+    """
+
+    name: str
+    host: str
+    port: int
+    meters: tuple[MeterConfig, ...]
+    reply_within_ms: int = 1500
+    attempts: int = 3
+    connect_timeout_ms: int = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    """The MQTT door. The user name and the client id are the gateway's id.
+
+    ``resend_s``: with no acknowledgement for so long (wall time), everything unacknowledged is sent again.
+    ``window_frames``: how many frames may be under way unacknowledged.
+    """
+
+    host: str
+    port: int
+    password: str = field(repr=False)
+    keepalive_s: int = 30
+    resend_s: float = 10.0
+    window_frames: int = 8
+    frame_bytes: int = 64 * 1024
+    reconnect_min_s: float = 0.2
+    reconnect_max_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeConfig:
+    """Everything one agent needs to run. Durations in seconds; ``link_timeout_s`` is domain time."""
+
+    book: str
+    site: str
+    gateway: str
+    zone: str
+    spool: Path
+    broker: BrokerConfig
+    buses: tuple[BusConfig, ...]
+    key: Ed25519PrivateKey = field(repr=False)
+    kid: bytes
+    issuers: Mapping[bytes, Ed25519PublicKey]
+    interval_s: int = 60
+    voltage_every: int = 15
+    link_timeout_s: int = 300
+    spool_max_bytes: int = 256 * 1024 * 1024
+    relay_order_valid_s: int = 300
+
+    def __post_init__(self) -> None:
+        for part in (self.book, self.site, self.gateway):
+            check_id(part)
+        if self.interval_s < 1 or self.voltage_every < 1:
+            raise ConfigError("gateway.interval_s and gateway.voltage_every must be at least 1")
+        meters = [meter for bus in self.buses for meter in bus.meters]
+        if not meters:
+            raise ConfigError("no meter is configured; add a [[bus]] with a [[bus.meter]]")
+        if len({meter.number for meter in meters}) != len(meters):
+            raise ConfigError("a meter number is given twice; each meter's money must have one source")
+        if not self.issuers:
+            raise ConfigError("keys.issuer is empty: no command could ever be obeyed")
+
+
+def load(path: Path, /) -> EdgeConfig:
+    """Read an ``edge.toml``. Relative paths in it start at its folder. Raises ConfigError."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}; the agent was not started") from error
+    try:
+        return _from_tree(tree, path.parent)
+    except KeyError as error:
+        raise ConfigError(f"{path} lacks the setting {error}; the agent was not started") from error
+    except (OSError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}; the agent was not started") from error
+
+
+def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
+    gateway, keys = dict(tree["gateway"]), tree["keys"]
+    broker = dict(tree["broker"])
+    password_file = folder / broker.pop("password_file")
+    password = password_file.read_text(encoding="utf-8").strip()
+    gateway_id = gateway.pop("id")
+    return EdgeConfig(
+        gateway=gateway_id,
+        spool=folder / gateway.pop("spool"),
+        broker=BrokerConfig(password=password, **broker),
+        buses=tuple(_bus(bus) for bus in tree["bus"]),
+        key=_private_key(folder / keys["own"]),
+        kid=bytes.fromhex(keys["own_kid"]) if "own_kid" in keys else gateway_id.encode(),
+        issuers={bytes.fromhex(one["kid"]): _public_key(folder / one["public"]) for one in keys["issuer"]},
+        **gateway,
+    )
+
+
+def _bus(tree: dict[str, Any]) -> BusConfig:
+    rest = {name: value for name, value in tree.items() if name != "meter"}
+    return BusConfig(meters=tuple(MeterConfig(**meter) for meter in tree["meter"]), **rest)
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    if path.stat().st_mode & 0o077:
+        raise ConfigError(f"{path} can be read by others: run chmod 600 on it")
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigError(f"{path} is not an Ed25519 private key")
+    return key
+
+
+def _public_key(path: Path) -> Ed25519PublicKey:
+    key = load_pem_public_key(path.read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigError(f"{path} is not an Ed25519 public key")
+    return key

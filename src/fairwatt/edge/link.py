@@ -1,0 +1,283 @@
+"""The line to the head-end: MQTT 3.1.1, QoS 1, and our own acknowledgement on top.
+
+A broker's PUBACK promises nothing about the books, so a record leaves the spool only when the head-end says
+that it is stored. No progress for a while: everything unacknowledged goes again, from the oldest. Duplicates
+are the head-end's to recognise, by (gateway, epoch, seq).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import aiomqtt
+import structlog
+from aiomqtt.exceptions import MqttConnectError
+
+from fairwatt.edge.config import EdgeConfig
+from fairwatt.edge.spool import Spool, SpoolError
+from fairwatt.wire import topics
+from fairwatt.wire.errors import FrameError
+from fairwatt.wire.frames import (
+    MAX_FRAME_BYTES,
+    MAX_ITEMS,
+    Ack,
+    Detail,
+    Event,
+    Kind,
+    UpFrame,
+    decode_down,
+    encode_event,
+    encode_up,
+)
+
+log = structlog.get_logger(__name__)
+
+CLOCK_TOLERANCE_US: Final = 120_000_000
+_PUBACK_TIMEOUT_S: Final = 20.0
+
+
+class SubscribeRefused(aiomqtt.MqttError):
+    """The broker does not let this gateway listen to its own topic; commands could not arrive."""
+
+
+class Clock:
+    """The gateway's idea of the time: its own clock, plus what the head-end taught it."""
+
+    def __init__(self, *, raw: Callable[[], int]) -> None:
+        self._raw = raw
+        self.correction_us = 0
+
+    def now_us(self) -> int:
+        """The corrected instant."""
+        return self._raw() + self.correction_us
+
+
+class Link:
+    """Sends the spool, takes acknowledgements and commands, and knows whether the head-end hears us."""
+
+    def __init__(
+        self,
+        *,
+        config: EdgeConfig,
+        spool: Spool,
+        clock: Clock,
+        boot_id: bytes,
+        on_command: Callable[[bytes], None],
+        on_progress: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._spool = spool
+        self._clock = clock
+        self._boot_id = boot_id
+        self._on_command = on_command
+        self._on_progress = on_progress
+        place = {"book": config.book, "site": config.site, "gateway": config.gateway}
+        self._up = topics.up(**place)
+        self._down = topics.down(**place)
+        self._wake = asyncio.Event()
+        self._started_s = asyncio.get_running_loop().time()
+        self.connected = asyncio.Event()
+        self._hello_due = False
+        self._heard = False
+        self._sent_upto = 0
+        self._in_flight: deque[int] = deque()
+        self._sent_floor_us = 0
+        self._progress_s = 0.0
+        self._quiet_since_us: int | None = clock.now_us()
+
+    def is_up(self, *, now_us: int) -> bool:
+        """Say whether the server may be trusted to decide.
+
+        It may not once we were cut off from it, or records went unacknowledged, for longer than
+        ``link_timeout_s`` of domain time. A connection that merely flickers moves no authority.
+        """
+        quiet = self._quiet_since_us
+        return quiet is None or now_us - quiet <= self._config.link_timeout_s * 1_000_000
+
+    def records_wait(self, *, at_us: int) -> None:
+        """Tell the link that the spool has something to send."""
+        if self._quiet_since_us is None and self._spool.count:
+            self._quiet_since_us = at_us
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep a session up until cancelled."""
+        broker = self._config.broker
+        pause_s = broker.reconnect_min_s
+        while True:
+            try:
+                async with self._client() as client:
+                    pause_s = broker.reconnect_min_s
+                    await self._session(client)
+            except* MqttConnectError as group:
+                # Wrong credentials do not mend themselves in a second.
+                pause_s = broker.reconnect_max_s
+                log.error("broker_refused", error=_first(group), retry_s=pause_s)
+            except* SpoolError as group:
+                # A full disk does not mend itself either, and every try sends everything again.
+                pause_s = broker.reconnect_max_s
+                log.critical("spool_failed", error=_first(group), retry_s=pause_s)
+            except* (aiomqtt.MqttError, OSError) as group:
+                log.warning("link_down", error=_first(group), retry_s=pause_s)
+            finally:
+                self._disconnected()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, broker.reconnect_max_s)
+
+    def _client(self) -> aiomqtt.Client:
+        broker = self._config.broker
+        return aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=self._config.gateway,
+            password=broker.password,
+            identifier=self._config.gateway,
+            protocol=aiomqtt.ProtocolVersion.V311,
+            clean_session=True,
+            keepalive=broker.keepalive_s,
+            timeout=_PUBACK_TIMEOUT_S,
+        )
+
+    async def _session(self, client: aiomqtt.Client) -> None:
+        granted = await client.subscribe(self._down, qos=1)
+        if any(getattr(code, "is_failure", code == 0x80) for code in granted):
+            raise SubscribeRefused(f"the broker refuses {self._down}: check this gateway's rights")
+        self._hello_due, self._heard = True, False
+        self._rewind()
+        self.connected.set()
+        if not self._spool.count:
+            self._quiet_since_us = None
+        log.info("link_up", topic=self._up, waiting=self._spool.count)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(client))
+            tasks.create_task(self._send(client))
+
+    def _disconnected(self) -> None:
+        self.connected.clear()
+        if self._quiet_since_us is None:
+            self._quiet_since_us = self._clock.now_us()
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        loop = asyncio.get_running_loop()
+        resend_s = self._config.broker.resend_s
+        self._progress_s = loop.time()
+        while True:
+            self._wake.clear()
+            while frame := self._next_frame():
+                await client.publish(self._up, encode_up(frame), qos=1)
+            waiting = bool(self._in_flight) or not self._heard
+            left_s = self._progress_s + resend_s - loop.time() if waiting else None
+            if left_s is not None and left_s <= 0:
+                self._rewind()
+                self._hello_due = not self._heard
+                self._progress_s = loop.time()
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._wake.wait()
+
+    def _next_frame(self) -> UpFrame | None:
+        broker = self._config.broker
+        if len(self._in_flight) >= broker.window_frames and not self._hello_due:
+            return None
+        items = self._spool.read(
+            after_seq=self._sent_upto,
+            max_bytes=min(broker.frame_bytes, MAX_FRAME_BYTES // 2),
+            max_items=MAX_ITEMS,
+        )
+        if not items and not self._hello_due:
+            return None
+        now_us = self._clock.now_us()
+        if not self._in_flight:
+            self._progress_s = asyncio.get_running_loop().time()
+            self._sent_floor_us = now_us
+        if items:
+            self._sent_upto = items[-1].seq
+            self._in_flight.append(self._sent_upto)
+        hello, self._hello_due = self._hello_due, False
+        uptime_ms = int((asyncio.get_running_loop().time() - self._started_s) * 1000)
+        oldest = self._spool.oldest_seq()
+        return UpFrame(self._spool.epoch, self._boot_id, uptime_ms, now_us, oldest, hello, tuple(items))
+
+    def _rewind(self) -> None:
+        self._sent_upto = 0
+        self._in_flight.clear()
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            payload = message.payload
+            try:
+                frame = decode_down(payload if isinstance(payload, bytes) else b"")
+            except FrameError as error:
+                log.error("down_frame_refused", code=error.code, error=str(error))
+                continue
+            if isinstance(frame, Ack):
+                self._take_ack(frame)
+            else:
+                for command in frame.messages:
+                    self._on_command(command)
+
+    def _take_ack(self, ack: Ack) -> None:
+        if ack.epoch != self._spool.epoch:
+            return
+        self._heard = True
+        if ack.seq > self._spool.last_seq:
+            self._start_new_epoch(ack)
+            return
+        gone = self._spool.forget(epoch=ack.epoch, upto_seq=ack.seq)
+        now_us = self._clock.now_us()
+        self._check_clock(ack, now_us, answers_us=self._sent_floor_us if gone else None)
+        while self._in_flight and self._in_flight[0] <= ack.seq:
+            self._in_flight.popleft()
+        if gone:
+            self._progress_s = asyncio.get_running_loop().time()
+            self._quiet_since_us = self._clock.now_us()
+        if not self._spool.count:
+            self._quiet_since_us = None
+        self._wake.set()
+        self._on_progress()
+
+    def _start_new_epoch(self, ack: Ack) -> None:
+        # The head-end has records that this file never wrote: it is an older copy put back. Its new records
+        # would pass for duplicates of lost ones, so it must become another spool.
+        now_us = self._clock.now_us()
+        detail = {"epoch": ack.epoch, "stored_seq": ack.seq, "last_seq": self._spool.last_seq}
+        with self._spool.atomic():
+            self._spool.new_epoch(now_us=now_us)
+            self._note("spool_rolled_back", now_us, detail)
+        self._hello_due = True
+        self._rewind()
+        self._wake.set()
+
+    def _check_clock(self, ack: Ack, now_us: int, *, answers_us: int | None) -> None:
+        """Learn the time from an acknowledgement, however late it came.
+
+        The head-end wrote it before we got it, and (when it acknowledges something) after we sent that. Only
+        outside of these two bounds is a clock wrong.
+        """
+        offset_us = 0
+        if ack.now_us > now_us + CLOCK_TOLERANCE_US:
+            offset_us = ack.now_us - now_us
+        elif answers_us is not None and ack.now_us < answers_us - CLOCK_TOLERANCE_US:
+            offset_us = ack.now_us - answers_us
+        if not offset_us:
+            return
+        self._clock.correction_us += offset_us
+        self._sent_floor_us += offset_us
+        if self._quiet_since_us is not None:
+            self._quiet_since_us += offset_us
+        # Readings up to last_seq carry the old clock.
+        detail = {"offset_us": offset_us, "last_seq": self._spool.last_seq}
+        self._note("clock_offset", now_us + offset_us, detail)
+
+    def _note(self, code: str, at_us: int, detail: Detail) -> None:
+        self._spool.append(kind=Kind.EVENT, body=encode_event(Event(code, at_us, 0, detail)), at_us=at_us)
+        log.error(code, **detail)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    """The text of the first real error of a group."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else f"{type(error).__name__}: {error}"

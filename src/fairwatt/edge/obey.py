@@ -1,0 +1,238 @@
+"""Commands: verify, remember, carry out, answer.
+
+In that order, so that a pulled plug neither obeys twice nor forgets.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from fairwatt.drivers.contract import DriverError
+from fairwatt.edge.bus import BusDown, Silent
+from fairwatt.edge.config import EdgeConfig
+from fairwatt.edge.guard import GrantRefused, Guard
+from fairwatt.edge.meters import MeterPoint, Meters
+from fairwatt.edge.spool import Spool
+from fairwatt.wire import cbor, cose
+from fairwatt.wire.commands import (
+    Command,
+    Receipt,
+    RelayOrder,
+    Result,
+    decode_command,
+    grant_from_obj,
+    grant_to_obj,
+    hash8,
+    sign_receipt,
+    verify_command,
+)
+from fairwatt.wire.errors import FrameError
+from fairwatt.wire.frames import Detail, Event, Kind, encode_event
+from fairwatt.wire.records import Relay, pack_readings
+
+log = structlog.get_logger(__name__)
+
+_GRANT: Final = "grant/"
+_FORGED_EVERY_US: Final = 60_000_000
+_REMEMBERED_REFUSALS: Final = 256
+
+
+class Obeyer:
+    """Takes signed commands, one at a time, and leaves receipts and proofs in the spool."""
+
+    def __init__(
+        self, *, config: EdgeConfig, spool: Spool, meters: Meters, guard: Guard, now: Callable[[], int]
+    ) -> None:
+        self._config = config
+        self._spool = spool
+        self._meters = meters
+        self._guard = guard
+        self._now = now
+        self._refused: OrderedDict[bytes, bytes] = OrderedDict()
+        self._forged_at_us: int | None = None
+        self._forged_unsaid = 0
+
+    def load_grants(self) -> None:
+        """Give the guard the grants that were kept, when the agent starts."""
+        for key, value in self._spool.entries(_GRANT):
+            meter = int(key.removeprefix(_GRANT))
+            if not value or meter not in self._meters.points:
+                continue
+            obj = cbor.decode(value, max_bytes=cose.MAX_MESSAGE_BYTES, what="a kept grant")
+            try:
+                self._guard.take_grant(meter=meter, grant=grant_from_obj(obj))
+            except GrantRefused as error:
+                log.error("grant_unusable", meter=meter, error=str(error))
+
+    async def take(self, message: bytes, /) -> None:
+        """Obey one signed command, or say in a receipt why not. The same bytes twice get the same answer."""
+        try:
+            command = verify_command(message=message, keys=self._config.issuers)
+        except FrameError as error:
+            self._refuse_forged(message, error)
+            return
+        point = self._meters.points.get(command.meter)
+        if point is None:
+            self._refuse_foreign(message, command)
+            return
+        stored = self._spool.command(meter=command.meter)
+        if stored is None or command.seq > stored.seq:
+            if self._now() >= command.expires_us:
+                self._refuse(message, command, Result.EXPIRED)
+            else:
+                self._accept(message, command)
+                await self._carry_out(message, command, point)
+        elif command.seq < stored.seq:
+            self._refuse(message, command, Result.STALE)
+        elif message != stored.message:
+            self._alarm_other_bytes(message, stored.message, command)
+        elif stored.receipt is not None:
+            self._say_again(stored.receipt)
+        else:
+            await self._carry_out(message, command, point)
+
+    async def retry_open(self) -> None:
+        """Carry out what was accepted but not done: the meter was silent, or the power failed in between."""
+        for meter, stored in self._spool.open_commands():
+            point = self._meters.points.get(meter)
+            if point is not None and point.trouble is None:
+                command = verify_command(message=stored.message, keys=self._config.issuers)
+                await self._carry_out(stored.message, command, point)
+
+    def _accept(self, message: bytes, command: Command) -> None:
+        grant = command.body.grant
+        kept = b"" if grant is None else cbor.encode(grant_to_obj(grant))
+        with self._spool.atomic():
+            self._spool.keep_command(meter=command.meter, seq=command.seq, message=message)
+            self._spool.put([(f"{_GRANT}{command.meter}", kept)])
+            try:
+                self._guard.take_grant(meter=command.meter, grant=grant)
+            except GrantRefused as error:
+                self._event("grant_unusable", command.meter, {"seq": command.seq, "text": str(error)[:300]})
+
+    async def _carry_out(self, message: bytes, command: Command, point: MeterPoint) -> None:
+        now_us = self._now()
+        if now_us >= command.expires_us:
+            self._finish(message, command, Result.EXPIRED, point.relay, None)
+            return
+        order = command.body.relay
+        if order == RelayOrder.LEAVE:
+            self._finish(message, command, Result.APPLIED, point.relay, None)
+            return
+        valid_until_us = min(command.expires_us, now_us + self._config.relay_order_valid_s * 1_000_000)
+        try:
+            relay = await point.switch(closed=order == RelayOrder.CLOSED, valid_until_us=valid_until_us)
+        except (BusDown, Silent) as error:
+            # No receipt: the command stays open and is tried again when the meter answers, until it expires.
+            point.trouble = point.trouble or error.code
+            log.warning("order_waits_for_meter", meter=point.number, seq=command.seq, error=str(error))
+            return
+        except DriverError as error:
+            self._event(
+                "meter_refused",
+                point.number,
+                {"seq": command.seq, "why": error.code, "text": str(error)[:300]},
+            )
+            self._finish(message, command, Result.METER_REFUSED, point.relay, None)
+            return
+        self._guard.settle_relay(meter=point.number, relay=relay, tripped=False)
+        self._finish(message, command, Result.APPLIED, relay, await self.proof(point))
+
+    async def proof(self, point: MeterPoint) -> bytes | None:
+        """Read the meter now, so that its own register and relay tell what happened. None when it is silent.
+
+        The instant is always later than the meter's last reading: two states need two instants.
+        """
+        at_us = max(self._now(), (point.last_at_us or 0) + 1)
+        try:
+            reading = await point.read(at_us=at_us, with_voltage=False)
+        except DriverError as error:
+            log.warning("no_proof_yet", meter=point.number, error=str(error))
+            return None
+        self._guard.take_reading(reading)
+        return pack_readings([reading])
+
+    def _finish(
+        self, message: bytes, command: Command, result: Result, relay: int, proof: bytes | None
+    ) -> None:
+        receipt = self._receipt(command.meter, command.seq, result, relay, hash8(message))
+        with self._spool.atomic():
+            self._append(Kind.RECEIPT, receipt)
+            self._spool.keep_receipt(meter=command.meter, seq=command.seq, receipt=receipt)
+            if proof is not None:
+                self._append(Kind.READINGS, proof)
+            self._spool.put([("guard", self._guard.dump())])
+        log.info("command_done", meter=command.meter, seq=command.seq, result=result.name, relay=relay)
+
+    def _refuse(self, message: bytes, command: Command, result: Result) -> None:
+        digest = hash8(message)
+        receipt = self._refused.get(digest)
+        if receipt is None:
+            relay = self._meters.points[command.meter].relay
+            receipt = self._receipt(command.meter, command.seq, result, relay, digest)
+            self._remember_refusal(digest, receipt)
+            log.warning("command_refused", meter=command.meter, seq=command.seq, result=result.name)
+        self._say_again(receipt)
+
+    def _alarm_other_bytes(self, message: bytes, stored: bytes, command: Command) -> None:
+        digest = hash8(message)
+        if digest not in self._refused:
+            detail: Detail = {"seq": command.seq, "hash8": digest, "stored_hash8": hash8(stored)}
+            self._event("command_forged", command.meter, detail)
+        self._refuse(message, command, Result.OTHER_BYTES)
+
+    def _refuse_foreign(self, message: bytes, command: Command) -> None:
+        digest = hash8(message)
+        if digest not in self._refused:
+            self._remember_refusal(digest, b"")
+            self._event("command_unknown_meter", command.meter, {"seq": command.seq, "hash8": digest})
+
+    def _refuse_forged(self, message: bytes, error: FrameError) -> None:
+        # Who can publish here could otherwise fill the spool, where receipts and events are never dropped.
+        now_us = self._now()
+        self._forged_unsaid += 1
+        if self._forged_at_us is not None and now_us - self._forged_at_us < _FORGED_EVERY_US:
+            return
+        self._forged_at_us = now_us
+        meter, seq = _claimed(message)
+        detail: Detail = {"why": error.code, "count": self._forged_unsaid, "hash8": hash8(message)}
+        with self._spool.atomic():
+            self._event("command_bad_signature", meter, detail)
+            self._append(
+                Kind.RECEIPT,
+                self._receipt(meter, seq, Result.BAD_SIGNATURE, Relay.UNKNOWN, hash8(message)),
+            )
+        self._forged_unsaid = 0
+
+    def _remember_refusal(self, digest: bytes, receipt: bytes) -> None:
+        self._refused[digest] = receipt
+        if len(self._refused) > _REMEMBERED_REFUSALS:
+            self._refused.popitem(last=False)
+
+    def _say_again(self, receipt: bytes) -> None:
+        if not self._spool.has_record(kind=Kind.RECEIPT, body=receipt):
+            self._append(Kind.RECEIPT, receipt)
+
+    def _receipt(self, meter: int, seq: int, result: Result, relay: int, digest: bytes) -> bytes:
+        wallet = self._guard.wallet_of(meter=meter)
+        available = None if wallet is None else self._guard.available_micro(wallet=wallet)
+        receipt = Receipt(meter, seq, result, relay, available, self._now(), digest)
+        return sign_receipt(receipt=receipt, key=self._config.key, kid=self._config.kid)
+
+    def _event(self, code: str, meter: int, detail: Detail) -> None:
+        self._append(Kind.EVENT, encode_event(Event(code, self._now(), meter, detail)))
+        log.warning(code, meter=meter, **detail)
+
+    def _append(self, kind: Kind, body: bytes) -> None:
+        self._spool.append(kind=kind, body=body, at_us=self._now())
+
+
+def _claimed(message: bytes) -> tuple[int, int]:
+    """The meter and sequence a refused message claims to be for; zeros when it cannot be read."""
+    try:
+        command = decode_command(cose.unverified_payload(message))
+    except FrameError:
+        return 0, 0
+    return command.meter, command.seq

@@ -1,0 +1,1 @@
+"""Settings, addresses, wiring, and the launcher that runs Fairwatt on one box."""

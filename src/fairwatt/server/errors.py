@@ -1,0 +1,5 @@
+"""Errors whose text is meant for the person at the terminal."""
+
+
+class OperatorError(Exception):
+    """Something the operator can mend; the text says what happened, what it means, and the next step."""

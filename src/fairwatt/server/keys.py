@@ -1,0 +1,80 @@
+"""The Ed25519 keys an installation makes for itself at its first start."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from fairwatt.server.errors import OperatorError
+from fairwatt.server.secret_files import write_once
+
+ISSUER: Final = "issuer"
+"""Signs commands to meters. Only the head-end may open its private half."""
+SANDBOX_PROVIDER: Final = "sandbox_provider"
+"""Signs callbacks of the sandbox payment platform. The web holds the public half only."""
+
+
+class KeyUnusable(OperatorError):
+    """A key file is absent, closed to this user, or of another kind."""
+
+
+def ensure_keys(folder: Path) -> None:
+    """Make the key pairs that do not exist yet: `<name>.pem` (0600) and `<name>.pub.pem` (0644)."""
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    for name in (ISSUER, SANDBOX_PROVIDER):
+        private = Ed25519PrivateKey.generate()
+        write_once(
+            folder / f"{name}.pem",
+            private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        )
+        public = load_private_key(folder, name=name).public_key()
+        write_once(
+            folder / f"{name}.pub.pem",
+            public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+            mode=0o644,
+        )
+
+
+def load_private_key(folder: Path, *, name: str) -> Ed25519PrivateKey:
+    """The private half of `name`; raises KeyUnusable."""
+    path = folder / f"{name}.pem"
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as broken:
+        raise KeyUnusable(_help(path, broken)) from broken
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyUnusable(_help(path, TypeError("it is not an Ed25519 key")))
+    return key
+
+
+def load_public_key(folder: Path, *, name: str) -> Ed25519PublicKey:
+    """The public half of `name`; raises KeyUnusable."""
+    path = folder / f"{name}.pub.pem"
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as broken:
+        raise KeyUnusable(_help(path, broken)) from broken
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeyUnusable(_help(path, TypeError("it is not an Ed25519 key")))
+    return key
+
+
+def issuer_kid(public: Ed25519PublicKey) -> bytes:
+    """The short name meters know a signing key by: the first 4 bytes of its SHA-256."""
+    return sha256(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).digest()[:4]
+
+
+def _help(path: Path, cause: Exception) -> str:
+    return (
+        f"The key {path} cannot be used: {cause}. Nothing can be signed or checked with it, so supply stays "
+        "as it is. Restore the file from your backup; meters trust only the key they were commissioned with."
+    )

@@ -1,0 +1,1 @@
+"""Runs the embedded services and our own processes, and keeps them running."""

@@ -1,0 +1,72 @@
+"""Joins a server process to its parts: settings, clock, keys and addresses, handed down once at its start."""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import django
+import uvicorn
+
+from fairwatt.server.clock import clock_for
+from fairwatt.server.config import Config, DatabaseRole
+from fairwatt.server.keys import (
+    ISSUER,
+    SANDBOX_PROVIDER,
+    issuer_kid,
+    load_private_key,
+    load_public_key,
+)
+from fairwatt.wire.commands import Command, sign_command
+
+if TYPE_CHECKING:
+    from fairwatt.flows.posting.post_batch import Poster
+
+
+def use_django(*, role: DatabaseRole) -> None:
+    """Load Django in this process, to meet the database as `role`. Once per process, before any model."""
+    os.environ["FAIRWATT_DB_ROLE"] = role
+    os.environ["DJANGO_SETTINGS_MODULE"] = "fairwatt.server.settings"
+    django.setup()
+
+
+def run_headend(config: Config, *, book: int) -> None:
+    """Be the poster of one book until stopped."""
+    use_django(role="poster")
+    from fairwatt.headend.main import run  # models need Django first
+
+    asyncio.run(
+        run(book=book, nats_url=config.backbone_url(), poster=poster_for(config), clock=clock_for(config))
+    )
+
+
+def poster_for(config: Config) -> "Poster":
+    """What posting needs from outside: the providers whose word counts, and the key that orders meters."""
+    from fairwatt.flows.posting.post_batch import Poster
+    from fairwatt.payments.registry import providers
+
+    issuer = load_private_key(config.keys, name=ISSUER)
+    kid = issuer_kid(issuer.public_key())
+
+    def sign(command: Command) -> bytes:
+        return sign_command(command=command, key=issuer, kid=kid)
+
+    sandbox = load_public_key(config.keys, name=SANDBOX_PROVIDER)
+    return Poster(
+        providers=providers(sandbox_key=sandbox, sandbox_checkout=config.paysim_origin()), sign=sign
+    )
+
+
+def run_web(*, host: str, port: int) -> None:
+    """Serve the faces until stopped. TLS ends at a proxy in front."""
+    os.environ["FAIRWATT_DB_ROLE"] = "web"
+    uvicorn.run(
+        "fairwatt.server.asgi:application",
+        host=host,
+        port=port,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=3,  # live pages hold their connection for ever
+    )

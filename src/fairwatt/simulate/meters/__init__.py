@@ -1,0 +1,7 @@
+"""Virtual meters on virtual buses: real frames over real sockets, with faults one can order."""
+
+from .bus import Dlt645Bus
+from .faults import Fault, FaultKind, FaultPlan
+from .meter import Emitted, SimMeter
+
+__all__ = ["Dlt645Bus", "Emitted", "Fault", "FaultKind", "FaultPlan", "SimMeter"]

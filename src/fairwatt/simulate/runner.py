@@ -1,0 +1,54 @@
+"""Running a scenario from start to verdict: what demo-check, simulate and replay share."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fairwatt.simulate.scenario import Scenario
+from fairwatt.simulate.stack import Stack
+from fairwatt.simulate.street import Street
+from fairwatt.simulate.verdict import Verdict, judge
+
+
+@contextmanager
+def scratch_state() -> Iterator[Path]:
+    """A state folder for one run, removed afterwards with its database."""
+    folder = Path(tempfile.mkdtemp(prefix="fairwatt-run-"))
+    folder.chmod(0o711)
+    try:
+        yield folder / "state"
+    finally:
+        note = folder / "state" / "postgres.home"
+        if note.exists():
+            shutil.rmtree(note.read_text().strip(), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_scenario(*, scenario: Scenario, progress: Callable[[int], None] = lambda _: None) -> Verdict:
+    """Run a scenario through the whole product in a fresh installation, and judge it.
+
+    `progress` is told each finished tick. Raises StreetStuck when the product does not come to rest.
+    """
+    with scratch_state() as state, Stack(state=state, domain_us=scenario.start_us) as stack:
+        street = Street(stack=stack, scenario=scenario, progress=progress)
+        street.provision()
+        stack.open_doors()
+        began = time.monotonic()
+        verdict = asyncio.run(_run(street))
+        verdict.figures["run_s"] = round(time.monotonic() - began, 1)
+        return verdict
+
+
+async def _run(street: Street) -> Verdict:
+    await street.open()
+    try:
+        await street.run()
+        return await judge(street=street)
+    finally:
+        await street.close()

@@ -1,0 +1,324 @@
+"""What will happen to a street, drawn in full from one number before anything runs.
+
+A `Scenario` is plain data: homes, days, prices, policy, and every fault with its tick. The same seed gives
+the same scenario on every machine, so a failed run is told by its seed alone. The one thing left open is
+which home of a gateway trips during an outage: the driver picks the one with the least credit when the outage
+begins (`Outage.surge_w`).
+
+Tick k is the instant `start_us + k * TICK_US`; at tick k the meters hold the use of the half hours 0 to k-1.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from fairwatt.simulate.intervals import HomeSeries, street_homes
+from fairwatt.simulate.meters.faults import Fault, FaultKind
+from fairwatt.simulate.network import LinkFaults
+from fairwatt.simulate.oracle import Opening, Wallet, expect
+from fairwatt.simulate.paysim import PayFaults
+from fairwatt.simulate.residents import Resident, move_in
+
+TICK_US = 1_800_000_000
+TICKS_PER_DAY = 48
+TARIFFS = Path(__file__).parent / "tariffs"
+REGISTER_MODULUS_WH = 1_000_000_000
+SURGE_W = 6_000
+_DAY_US = TICKS_PER_DAY * TICK_US
+_LINE_FAULTS = (FaultKind.MUTE, FaultKind.DEAF_LINE, FaultKind.NOISE, FaultKind.CUT, FaultKind.CHECKSUM)
+
+Target = Literal["poster", "postgres", "nats"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Prices and credit policy of the street; `change_us` is when the tariff file's last version starts."""
+
+    tariff_file: str
+    currency: str
+    zone: str
+    change_us: int
+    low_micro: int
+    critical_micro: int
+    low_wh: int = 12_000  # about a day and a half of a middling home
+    warn_lead_us: int = 3_600_000_000
+    friendly: tuple[tuple[int, int], ...] = ((0, 480), (1320, 1440))  # local minutes: 22:00 to 08:00
+    friendly_weekends: bool = False
+    stale_after_us: int = 6 * 3_600_000_000
+
+    @property
+    def tariff_text(self) -> str:
+        """The tariff file's own text."""
+        return (TARIFFS / self.tariff_file).read_text(encoding="utf-8")
+
+
+# change_us: 2013-04-08 00:00 in London, 2013-05-20 00:00 in Shanghai, 2013-10-08 10:15 UTC.
+STREET_GBP = Terms("street_gbp.yaml", "GBP", "Europe/London", 1_365_375_600_000_000, 2_000_000, 1_000_000)
+STREET_CNY = Terms("street_cny.yaml", "CNY", "Asia/Shanghai", 1_368_979_200_000_000, 5_000_000, 2_500_000)
+STREET_SEASONS = Terms(
+    "street_seasons_gbp.yaml", "GBP", "Europe/London", 1_381_227_300_000_000, 2_000_000, 1_000_000
+)
+ALL_TERMS = (STREET_GBP, STREET_CNY, STREET_SEASONS)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTopup:
+    """A payment that is made whatever the resident's habit."""
+
+    tick: int
+    home: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One gateway without a network for the half-open span of ticks.
+
+    `silent` keeps connections open and swallows everything. With `surge_w` the gateway's home with the least
+    credit draws that much more from the first tick to the last, so that it trips by the edge's own decision.
+    """
+
+    gateway: int
+    start_tick: int
+    end_tick: int
+    topup: PlannedTopup
+    silent: bool = False
+    surge_w: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A process is killed without warning, `after_ms` wall milliseconds into the work of a tick."""
+
+    tick: int
+    target: Target
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeterFault:
+    """The line to one home's meter is bad for the half-open span of ticks."""
+
+    home: int
+    kind: FaultKind
+    start_tick: int
+    end_tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One door: its use, its payer, and where its meter and its wallet begin."""
+
+    index: int
+    gateway: int
+    series: HomeSeries
+    resident: Resident
+    opening: Opening
+    opening_micro: int
+    daily_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything that is decided about a run before it starts."""
+
+    seed: int
+    days: int
+    homes: int
+    gateways: int
+    start_us: int
+    terms: Terms
+    outages: tuple[Outage, ...]
+    kills: tuple[Kill, ...]
+    meter_faults: tuple[MeterFault, ...]
+    link_faults: LinkFaults
+    pay_faults: PayFaults
+
+    @property
+    def ticks(self) -> int:
+        """The last tick of the run."""
+        return self.days * TICKS_PER_DAY
+
+    @property
+    def end_us(self) -> int:
+        """The instant of the last tick."""
+        return self.at_us(self.ticks)
+
+    @property
+    def change_tick(self) -> int:
+        """The first tick under the new prices."""
+        return -((self.start_us - self.terms.change_us) // TICK_US)
+
+    def at_us(self, tick: int) -> int:
+        """The instant of a tick."""
+        return self.start_us + tick * TICK_US
+
+    def gateway_of(self, home: int) -> int:
+        """The gateway a home's meter hangs on: neighbours share one."""
+        return home * self.gateways // self.homes
+
+    def homes_of(self, gateway: int) -> list[int]:
+        """The homes of one gateway."""
+        return [home for home in range(self.homes) if self.gateway_of(home) == gateway]
+
+    def outage_of(self, *, gateway: int, tick: int) -> Outage | None:
+        """The outage a gateway is in at a tick, if any."""
+        for outage in self.outages:
+            if outage.gateway == gateway and outage.start_tick <= tick < outage.end_tick:
+                return outage
+        return None
+
+    def faults_of(self, home: int) -> list[Fault]:
+        """The bad spells of one home's line, as the simulated meters take them."""
+        return [
+            Fault(fault.kind, from_us=self.at_us(fault.start_tick), until_us=self.at_us(fault.end_tick))
+            for fault in self.meter_faults
+            if fault.home == home
+        ]
+
+    @classmethod
+    def demo(cls) -> "Scenario":
+        """The demo street: 20 homes and 30 days from 18 March 2013, British prices.
+
+        The span holds the start of summer time, a month's end (the tiers restart) and a price change.
+        """
+        return _draw(seed=2013, days=30, homes=20, terms=STREET_GBP, days_before_change=20)
+
+    @classmethod
+    def from_seed(cls, seed: int, *, days: int = 30, homes: int = 20) -> "Scenario":
+        """Draw a street from a number. Raises ValueError unless 5 <= days <= 60 and 4 <= homes <= 96."""
+        draw = Random(f"{seed}/terms")
+        terms = draw.choice(ALL_TERMS)
+        return _draw(
+            seed=seed,
+            days=days,
+            homes=homes,
+            terms=terms,
+            days_before_change=draw.randint(2, max(2, days - 3)),
+        )
+
+    def cast(self) -> list[Home]:
+        """Fill the doors: real use, a payer, an opening register and an opening balance for each.
+
+        The third home's register stands 40 kWh before it rolls over.
+        """
+        draw = Random(f"{self.seed}/cast")
+        series = street_homes(count=self.homes, start_us=self.start_us, end_us=self.end_us)
+        daily = [self._daily_minor(home) for home in series]
+        named = [(home.home, minor) for home, minor in zip(series, daily, strict=True)]
+        people = move_in(seed=self.seed, homes=named, zone=self.terms.zone)
+        cast = []
+        for index, (home, resident, minor) in enumerate(zip(series, people, daily, strict=True)):
+            register_wh = draw.randrange(1_000_000, 90_000_000, 10)
+            if index == 2:
+                register_wh = REGISTER_MODULUS_WH - 40_000
+            opening_minor = max(150, minor * draw.randint(6, 28) // 10)
+            opening = Opening(self.start_us, register_wh)
+            cast.append(
+                Home(index, self.gateway_of(index), home, resident, opening, opening_minor * 10_000, minor)
+            )
+        return cast
+
+    def _daily_minor(self, home: HomeSeries) -> int:
+        """What a home spends on a usual day, as its payer would feel it, in minor units."""
+        register_wh, emitted = 0, []
+        for first in range(0, len(home.wh), TICKS_PER_DAY):
+            register_wh += sum(home.wh[first : first + TICKS_PER_DAY])
+            emitted.append((self.at_us(first + TICKS_PER_DAY), register_wh))
+        wallet = Wallet(0, self.terms.tariff_text, [(Opening(self.start_us, 0), emitted)])
+        return expect(wallet=wallet).charge.amount_micro // (10_000 * self.days)
+
+
+def _draw(*, seed: int, days: int, homes: int, terms: Terms, days_before_change: int) -> Scenario:
+    if not (5 <= days <= 60 and 4 <= homes <= 96):
+        raise ValueError(
+            f"a street has 4 to 96 homes and runs 5 to 60 days, not {homes} homes and {days} days"
+        )
+    draw = Random(f"{seed}/faults")
+    gateways = max(2, min(4, homes // 4))
+    start_us = (terms.change_us // _DAY_US - days_before_change) * _DAY_US
+    bare = Scenario(seed, days, homes, gateways, start_us, terms, (), (), (), LinkFaults(), PayFaults())
+    outages = _outages(draw, bare)
+    return Scenario(
+        seed=seed,
+        days=days,
+        homes=homes,
+        gateways=gateways,
+        start_us=start_us,
+        terms=terms,
+        outages=outages,
+        kills=_kills(draw, days=days),
+        meter_faults=_meter_faults(draw, bare),
+        link_faults=LinkFaults(
+            lose=draw.randint(20, 60), double=draw.randint(20, 60), delay=draw.randint(10, 40), reorder=20
+        ),
+        pay_faults=PayFaults(duplicate=draw.randint(100, 250), late=draw.randint(50, 150)),
+    )
+
+
+def _outages(draw: Random, bare: Scenario) -> tuple[Outage, ...]:
+    """One outage over the price change, two with a local trip, and others: one in six days, five at least."""
+    outages: list[Outage] = []
+    start = max(1, bare.change_tick - draw.randint(4, 12))
+    end = min(bare.ticks - 2, bare.change_tick + draw.randint(12, 24))
+    outages.append(_outage(draw, bare, draw.randrange(bare.gateways), start, end))
+    for number in range(max(4, bare.days // 6)):
+        trips = number < 2
+        length = draw.randint(26, 36) if trips else draw.randint(12, 40)
+        gateway, start = _free_start(draw, bare, outages, length=length, morning=trips)
+        silent = not trips and draw.randrange(3) == 0
+        outage = _outage(draw, bare, gateway, start, start + length)
+        outages.append(replace(outage, silent=silent, surge_w=SURGE_W if trips else 0))
+    return tuple(sorted(outages, key=lambda outage: (outage.start_tick, outage.gateway)))
+
+
+def _outage(draw: Random, bare: Scenario, gateway: int, start: int, end: int) -> Outage:
+    home = draw.choice(bare.homes_of(gateway))
+    topup = PlannedTopup(draw.randint(start + 2, end - 2), home, draw.choice((300, 500, 750, 1000)))
+    return Outage(gateway, start, end, topup)
+
+
+def _free_start(
+    draw: Random, bare: Scenario, outages: Sequence[Outage], *, length: int, morning: bool
+) -> tuple[int, int]:
+    """A gateway and a tick, two free hours away from the gateway's other outages; quiet gateways come first.
+
+    With `morning` the outage begins at about six local time, so that the trip falls into the hours in which a
+    home may be cut.
+    """
+    day_starts = 12 if bare.terms.zone == "Europe/London" else TICKS_PER_DAY - 4
+    starts = range(day_starts if morning else 2, bare.ticks - length - 1, TICKS_PER_DAY if morning else 1)
+    free = [
+        (gateway, start)
+        for gateway in range(bare.gateways)
+        for start in starts
+        if all(
+            outage.gateway != gateway or start > outage.end_tick + 4 or start + length < outage.start_tick - 4
+            for outage in outages
+        )
+    ]
+    had = Counter(outage.gateway for outage in outages)
+    fewest = min(had[gateway] for gateway, _ in free)
+    return draw.choice([spot for spot in free if had[spot[0]] == fewest])
+
+
+def _kills(draw: Random, *, days: int) -> tuple[Kill, ...]:
+    """Each server process dies at least once, the poster again every ten days; never two in one tick."""
+    targets: list[Target] = ["poster", "postgres", "nats"]
+    targets += ["poster"] * (days // 10)
+    ticks = sorted(draw.sample(range(8, days * TICKS_PER_DAY - 8), len(targets)))
+    draw.shuffle(targets)
+    return tuple(Kill(tick, target, draw.randint(0, 60)) for tick, target in zip(ticks, targets, strict=True))
+
+
+def _meter_faults(draw: Random, bare: Scenario) -> tuple[MeterFault, ...]:
+    """One bad spell of a line every two days, up to three hours long; registers and relays stay true."""
+    faults = []
+    for _ in range(bare.days // 2):
+        start = draw.randrange(4, bare.ticks - 10)
+        kind = draw.choice(_LINE_FAULTS)
+        faults.append(MeterFault(draw.randrange(bare.homes), kind, start, start + draw.randint(1, 6)))
+    return tuple(sorted(faults, key=lambda fault: (fault.start_tick, fault.home)))

@@ -1,0 +1,443 @@
+"""A street in lock-step: meters, gateways, people and a bad network around the running product.
+
+Domain time moves only when nothing is under way: spools acknowledged, orders taken, payments answered. So
+a month runs in a minute or two, and latencies are wall time with domain time standing still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.edge.agent import Agent
+from fairwatt.edge.config import BrokerConfig, BusConfig, EdgeConfig, MeterConfig
+from fairwatt.server.keys import ISSUER, SANDBOX_PROVIDER, issuer_kid, load_private_key, load_public_key
+from fairwatt.server.launcher.nats import door_password
+from fairwatt.simulate.eyes import Eyes, Happened
+from fairwatt.simulate.meters import Dlt645Bus, FaultPlan, SimMeter
+from fairwatt.simulate.network import FaultyLink
+from fairwatt.simulate.oracle import Account, Tariff
+from fairwatt.simulate.paysim import PaySim
+from fairwatt.simulate.residents import Seen, decide
+from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US, Home, Outage, Scenario
+from fairwatt.simulate.stack import Stack
+
+METER_BASE = 202_600_000_000
+MAX_POWER_W = 14_000
+METER_PASSWORD = "02123456"
+SETTLE_S = 90.0
+
+
+class StreetStuck(RuntimeError):
+    """The product did not come to rest within a tick: something is lost or looping."""
+
+
+@dataclass(slots=True)
+class Paid:
+    """A payment somebody made, in micro-units, and the state of the world then."""
+
+    at_us: int
+    amount_micro: int
+    our_ref: str
+    dark: bool
+    online: bool
+
+
+@dataclass(slots=True)
+class Door:
+    """One home while the street runs."""
+
+    home: Home
+    meter: SimMeter
+    number: int
+    account: Account
+    wallet: int = 0
+    installation: int = 0
+    heard: int = 0
+    """How many of the meter's emitted registers the oracle was told."""
+    paid: list[Paid] = field(default_factory=list)
+    warned_at_us: int | None = None
+    dark_since_us: int | None = None
+    costs: dict[int, int] = field(default_factory=dict)
+    """tick instant -> exact cost so far, by the oracle"""
+    closed_at_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Gate:
+    """One gateway: its agent, its bus of meters, its line to the head-end."""
+
+    index: int
+    slug: str
+    key: Ed25519PrivateKey
+    doors: list[Door]
+    bus: Dlt645Bus
+    row: int = 0
+    link: FaultyLink | None = None
+    agent: Agent | None = None
+    outage: Outage | None = None
+
+
+class Street:
+    """Provision, open, run tick by tick. Everything that happened stays here for the verdict."""
+
+    def __init__(self, *, stack: Stack, scenario: Scenario, progress: Callable[[int], None]) -> None:
+        self.stack = stack
+        self.scenario = scenario
+        self.progress = progress
+        self.tick = 0
+        self.counts: Counter[str] = Counter()
+        self.restore_s: list[float] = []
+        self.surging: dict[Outage, int] = {}
+        self.book = 0
+        self.tariff = Tariff(text=scenario.terms.tariff_text)
+        self.doors = [self._door(home) for home in scenario.cast()]
+        self.gates = [self._gate(n) for n in range(scenario.gateways)]
+        self._web = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web-role")
+        self._waiting_dark: dict[int, tuple[Door, str]] = {}
+        self.eyes: Eyes
+        self.pay: PaySim
+
+    def now_us(self) -> int:
+        """Domain time."""
+        return self.stack.clock.now_us()
+
+    # --- before the first tick --------------------------------------------------------------------------
+
+    def _door(self, home: Home) -> Door:
+        number = METER_BASE + home.index + 1
+        meter = SimMeter(
+            number=str(number),
+            register_wh=home.opening.register_wh,
+            zone=self.scenario.terms.zone,
+            password=METER_PASSWORD,
+            faults=FaultPlan(self.scenario.faults_of(home.index), seed=f"{self.scenario.seed}/{home.index}"),
+        )
+        account = Account(self.tariff, home.opening, REGISTER_MODULUS_WH, MAX_POWER_W)
+        door = Door(home, meter, number, account)
+        meter.on_move = lambda closed: self._moved(door, closed)
+        return door
+
+    def _gate(self, index: int) -> Gate:
+        doors = [door for door in self.doors if door.home.gateway == index]
+        bus = Dlt645Bus(meters=[door.meter for door in doors], now=self.now_us)
+        return Gate(index, f"gw-{index + 1}", Ed25519PrivateKey.generate(), doors, bus)
+
+    def provision(self) -> None:
+        """Write the street into the product: organisation, tariff, gateways, homes."""
+        from fairwatt.flows import provision
+
+        terms, now_us = self.scenario.terms, self.scenario.start_us
+        site = provision.create_book(
+            organisation_slug="maple",
+            organisation_name="Maple Court Management",
+            book_slug="maple",
+            currency=terms.currency,
+            zone=terms.zone,
+            site_slug="court",
+            site_name="Maple Court",
+            site_name_zh="枫园",
+        )
+        self.book = site.book_id
+        plan = provision.publish_tariff(
+            book_id=self.book, slug="homes", name="Homes", text=terms.tariff_text, now_us=now_us
+        )
+        policy = provision.add_policy(book_id=self.book, slug="homes", policy=self._policy())
+        for gate in self.gates:
+            public = gate.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            gate.row = provision.add_gateway(site_id=site.pk, slug=gate.slug, public_key=public).pk
+        for door in self.doors:
+            index = door.home.index
+            account = provision.open_account(
+                site_id=site.pk,
+                label=f"{index // 4 + 1}{index % 4 + 1:02d}",
+                floor=index // 4 + 1,
+                position=index % 4 + 1,
+                gateway_id=self.gates[door.home.gateway].row,
+                meter=provision.MeterSpec(
+                    number=door.number,
+                    profile="dlt645_single_phase",
+                    modulus_wh=REGISTER_MODULUS_WH,
+                    resolution_wh=10,
+                    max_power_w=MAX_POWER_W,
+                ),
+                plan_id=plan.pk,
+                policy_id=policy.pk,
+                opening_wh=door.home.opening.register_wh,
+                now_us=now_us,
+                entropy=sha256(f"{self.scenario.seed}/{index}".encode()).digest()[:10],
+            )
+            door.wallet, door.installation = account.wallet_id, account.installation_id
+
+    def _policy(self) -> CreditPolicy:
+        terms = self.scenario.terms
+        return CreditPolicy(
+            zone=terms.zone,
+            low_micro=terms.low_micro,
+            low_wh=terms.low_wh,
+            critical_micro=terms.critical_micro,
+            friendly=terms.friendly,
+            friendly_weekends=terms.friendly_weekends,
+            warn_lead_us=terms.warn_lead_us,
+            stale_after_us=terms.stale_after_us,
+        )
+
+    async def open(self) -> None:
+        """Bring meters, lines, agents and the payment platform to life, and pay the opening balances."""
+        config = self.stack.config
+        self.eyes = Eyes(dsn=config.dsn(role="auditor"), book=self.book)
+        self.pay = PaySim(
+            key=load_private_key(config.keys, name=SANDBOX_PROVIDER),
+            callback_url=f"{config.web_origin()}/pay/callback/sandbox",
+            now_us=self.now_us,
+            seed=self.scenario.seed,
+            faults=self.scenario.pay_faults,
+        )
+        await self.pay.start(port=config.ports()["paysim"])
+        for gate in self.gates:
+            await gate.bus.start()
+            gate.link = FaultyLink(
+                name=gate.slug,
+                target_port=config.mqtt_address()[1],
+                seed=self.scenario.seed,
+                faults=self.scenario.link_faults,
+            )
+            await gate.link.start()
+            gate.agent = Agent(config=self._edge_config(gate), now=self.now_us)
+            await gate.agent.start()
+        for door in self.doors:
+            await self._top_up(door, door.home.opening_micro // 10_000)
+        await self.settle()
+
+    def _edge_config(self, gate: Gate) -> EdgeConfig:
+        config = self.stack.config
+        issuer = load_public_key(config.keys, name=ISSUER)
+        spools = config.state / "edge"
+        spools.mkdir(exist_ok=True)
+        return EdgeConfig(
+            book=str(self.book),
+            site="court",
+            gateway=gate.slug,
+            zone=self.scenario.terms.zone,
+            spool=spools / f"{gate.slug}.sqlite",
+            broker=BrokerConfig(
+                host="127.0.0.1",
+                port=gate.link.port if gate.link else 0,
+                password=door_password(config, gateway=gate.slug),
+                resend_s=0.15,
+                reconnect_min_s=0.05,
+                reconnect_max_s=0.5,
+            ),
+            buses=(
+                BusConfig(
+                    name="bus-1",
+                    host="127.0.0.1",
+                    port=gate.bus.port,
+                    reply_within_ms=100,
+                    attempts=2,
+                    meters=tuple(
+                        MeterConfig(number=door.number, address=str(door.number), password=METER_PASSWORD)
+                        for door in gate.doors
+                    ),
+                ),
+            ),
+            key=gate.key,
+            kid=gate.slug.encode(),
+            issuers={issuer_kid(issuer): issuer},
+            interval_s=TICK_US // 1_000_000,
+            voltage_every=48,
+            link_timeout_s=TICK_US // 1_000_000 - 60,
+        )
+
+    async def close(self) -> None:
+        """Stop everything this street started."""
+        for gate in self.gates:
+            if gate.agent is not None:
+                await gate.agent.stop()
+            if gate.link is not None:
+                await gate.link.stop()
+            await gate.bus.stop()
+        await self.pay.stop()
+        await self.eyes.close()
+        self._web.shutdown()
+
+    # --- the run ----------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """All ticks, and a last one with every line healed."""
+        for tick in range(1, self.scenario.ticks + 1):
+            await self.step(tick)
+            self.progress(tick)
+        for gate in self.gates:
+            await self._heal(gate)
+        await self.settle()
+
+    async def step(self, tick: int) -> None:
+        """One half hour: use, network, polling, rest, people, rest."""
+        self.tick = tick
+        now_us = self.scenario.at_us(tick)
+        self._use(tick)
+        self.stack.clock.set(domain_us=now_us)
+        await self._lines(tick)
+        killer = asyncio.create_task(self._kill(tick))
+        await asyncio.gather(*(gate.agent.poll_once(now_us) for gate in self.gates if gate.agent))
+        self.pay.poke()
+        await killer
+        await self.settle()
+        if await self._people(tick):
+            await self.settle()
+
+    def _use(self, tick: int) -> None:
+        for door in self.doors:
+            wh = door.home.series.wh[tick - 1]
+            outage = self.gates[door.home.gateway].outage
+            if outage is not None and self.surging.get(outage) == door.home.index:
+                wh += outage.surge_w * (TICK_US // 1_000_000) // 3600
+            door.meter.add_energy(wh)
+            door.meter.load_w = wh * 2 if door.meter.relay_closed else 0
+
+    async def _lines(self, tick: int) -> None:
+        for gate in self.gates:
+            outage = self.scenario.outage_of(gateway=gate.index, tick=tick)
+            if outage is not None and gate.outage is None and gate.link is not None:
+                gate.outage = outage
+                self.counts["outages"] += 1
+                if outage.surge_w:
+                    self.surging[outage] = self._poorest(gate).home.index
+                await gate.link.partition(silent=outage.silent)
+            elif outage is None and gate.outage is not None:
+                await self._heal(gate)
+
+    async def _heal(self, gate: Gate) -> None:
+        gate.outage = None
+        if gate.link is not None and gate.link.partitioned:
+            await gate.link.heal()
+
+    def _poorest(self, gate: Gate) -> Door:
+        lit = [door for door in gate.doors if door.meter.relay_closed] or gate.doors
+        return min(lit, key=lambda d: sum(p.amount_micro for p in d.paid) - d.account.total.amount_micro)
+
+    async def _kill(self, tick: int) -> None:
+        for kill in self.scenario.kills:
+            if kill.tick == tick:
+                await asyncio.sleep(kill.after_ms / 1000)
+                await asyncio.to_thread(self.stack.kill, kill.target, book=self.book)
+                self.counts[f"kills_{kill.target}"] += 1
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way that could still move; raises StreetStuck."""
+        deadline = time.monotonic() + SETTLE_S
+        while True:
+            online = [gate for gate in self.gates if gate.outage is None]
+            for gate in online:
+                if gate.agent is not None:
+                    await gate.agent.wait_drained(max(0.05, deadline - time.monotonic()))
+            if await self._at_rest(online):
+                break
+            if time.monotonic() > deadline:
+                raise StreetStuck(await self._complaint(online))
+            await asyncio.sleep(0.002)
+        self._listen_to_meters()
+        self._note_restores()
+
+    async def _at_rest(self, online: list[Gate]) -> bool:
+        if not self.pay.idle() or any(gate.link and gate.link.in_transit for gate in online):
+            return False
+        waiting = await self.eyes.waiting()
+        rows = {gate.row for gate in online}
+        deaf = {
+            door.number
+            for door in self.doors
+            if any(f.from_us <= self.now_us() < f.until_us for f in self.scenario.faults_of(door.home.index))
+        }
+        orders = [meter for gateway, meter in waiting.orders if gateway in rows and meter not in deaf]
+        drained = all(gate.agent.drained() for gate in online if gate.agent)
+        return not waiting.facts and not orders and drained
+
+    async def _complaint(self, online: list[Gate]) -> str:
+        waiting = await self.eyes.waiting()
+        spools = {gate.slug: gate.agent.spool.count for gate in online if gate.agent}
+        return (
+            f"tick {self.tick} of seed {self.scenario.seed} did not come to rest in {SETTLE_S:.0f} s: "
+            f"{waiting.facts} facts wait, orders {waiting.orders}, spools {spools}, payments idle {self.pay.idle()}"
+        )
+
+    def _listen_to_meters(self) -> None:
+        """Tell the oracle every register that left a meter."""
+        for door in self.doors:
+            for emitted in door.meter.emitted[door.heard :]:
+                door.account.read(at_us=emitted.at_us, register_wh=emitted.register_wh)
+            door.heard = len(door.meter.emitted)
+            door.costs[self.now_us()] = door.account.total.amount_micro
+
+    # --- people -----------------------------------------------------------------------------------------
+
+    async def _people(self, tick: int) -> bool:
+        now_us = self.scenario.at_us(tick)
+        self._read_messages(await self.eyes.news())
+        paid = False
+        for door in self.doors:
+            amount_minor = self._wish(door, tick, now_us)
+            if amount_minor:
+                await self._top_up(door, amount_minor)
+                paid = True
+        return paid
+
+    def _read_messages(self, news: Iterable[Happened]) -> None:
+        by_wallet = {door.wallet: door for door in self.doors}
+        for event in news:
+            if event.kind.startswith("warning.") and event.wallet in by_wallet:
+                by_wallet[event.wallet].warned_at_us = event.at_us
+
+    def _wish(self, door: Door, tick: int, now_us: int) -> int:
+        paid_at = door.paid[-1].at_us if len(door.paid) > 1 else None
+        seen = Seen(door.warned_at_us, door.dark_since_us, paid_at)
+        payment = decide(resident=door.home.resident, seen=seen, now_us=now_us)
+        amount_minor = payment.amount_minor if payment else 0
+        for outage in self.scenario.outages:
+            if (outage.topup.tick, outage.topup.home) == (tick, door.home.index):
+                amount_minor += outage.topup.amount_minor
+                self.counts["topups_in_outage"] += 1
+        return amount_minor
+
+    async def _top_up(self, door: Door, amount_minor: int) -> None:
+        from fairwatt.flows.start_top_up import start_top_up
+
+        started = await asyncio.get_running_loop().run_in_executor(
+            self._web,
+            lambda: start_top_up(
+                wallet_id=door.wallet,
+                amount_minor=amount_minor,
+                provider="sandbox",
+                user_id=None,
+                now_us=self.now_us(),
+            ),
+        )
+        online = self.gates[door.home.gateway].outage is None
+        dark = not door.meter.relay_closed
+        door.paid.append(Paid(self.now_us(), amount_minor * 10_000, started.our_ref, dark, online))
+        if dark and online:
+            self._waiting_dark[door.number] = (door, started.our_ref)
+        self.pay.pay(our_ref=started.our_ref, amount_minor=amount_minor, currency=started.currency)
+
+    def _moved(self, door: Door, closed: bool) -> None:
+        door.closed_at_s = time.monotonic() if closed else 0.0
+        door.dark_since_us = None if closed else self.now_us()
+
+    def _note_restores(self) -> None:
+        """Wall seconds from the platform's first report to the relay, where domain time stood still between."""
+        for number, (door, our_ref) in list(self._waiting_dark.items()):
+            reported = self.pay.first_report_s.get(our_ref)
+            if reported is not None and door.closed_at_s > reported:
+                self.restore_s.append(door.closed_at_s - reported)
+            if reported is not None:
+                del self._waiting_dark[number]

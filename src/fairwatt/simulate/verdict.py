@@ -1,0 +1,281 @@
+"""Judging a run: the product's books against the meters' own registers, people's money, and the oracle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+from fairwatt.simulate.eyes import Eyes, Happened, LedgerLine
+from fairwatt.simulate.oracle import Wallet, expect
+from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
+from fairwatt.simulate.street import MAX_POWER_W, Door, Street
+
+READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+LAWS = (
+    "readings_lost",
+    "readings_doubled",
+    "energy_difference_wh",
+    "money_difference_micro",
+    "journal_difference_micro",
+    "false_cuts",
+    "missed_cuts",
+    "cuts_not_warned",
+    "restores_not_proven",
+    "payments_not_credited",
+)
+"""Figures that must be zero."""
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """The figures of a run; `broken` names every law that does not hold, with where to look."""
+
+    figures: dict[str, int | float | str]
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool:
+        """True when every law held."""
+        return not self.broken
+
+
+async def judge(*, street: Street) -> Verdict:
+    """Compare everything that can be compared."""
+    lines, events = await street.eyes.lines(), await street.eyes.events()
+    figures: Counter[str] = Counter()
+    broken: list[str] = []
+    by_wallet: dict[int, list[LedgerLine]] = {}
+    for line in lines:
+        by_wallet.setdefault(line.wallet, []).append(line)
+    for door in street.doors:
+        mine = by_wallet.get(door.wallet, [])
+        _readings(door, mine, figures, broken)
+        _money(street, door, mine, figures, broken)
+        _supply(street, door, [e for e in events if door.wallet == e.wallet], mine, figures, broken)
+    figures["journal_difference_micro"] = await _journal(street.eyes)
+    broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
+    return Verdict(figures=await _figures(street, lines, events, figures), broken=broken)
+
+
+def _readings(door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]) -> None:
+    """Every register that left the meter is in the ledger, once."""
+    stored = Counter(line.at_us for line in mine if line.kind in (READING, LATE))
+    emitted = {e.at_us for e in door.meter.emitted if e.at_us > door.home.opening.at_us}
+    lost = sorted(emitted - set(stored))
+    doubled = sum(count - 1 for count in stored.values())
+    figures["readings_lost"] += len(lost)
+    figures["readings_doubled"] += doubled
+    if lost or doubled:
+        broken.append(f"home {door.home.index}: lost readings at {lost[:5]}, {doubled} doubled")
+    shown = [e.register_wh for e in door.meter.emitted]
+    used = (shown[-1] - door.home.opening.register_wh) % REGISTER_MODULUS_WH if shown else 0
+    charged = sum(line.energy_wh for line in mine)
+    if used != charged:
+        broken.append(f"home {door.home.index}: the register moved {used} Wh, the ledger charged {charged} Wh")
+    figures["energy_difference_wh"] += abs(used - charged)
+
+
+def _money(
+    street: Street, door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]
+) -> None:
+    """Wallet = money paid - exact cost, component by component, to the micro-unit."""
+    paid = {p.our_ref: p.amount_micro for p in door.paid}
+    confirmed = [paid[p.our_ref] for p in street.pay.payments if p.our_ref in paid]
+    emitted = [(e.at_us, e.register_wh) for e in door.meter.emitted]
+    wallet = Wallet(0, street.scenario.terms.tariff_text, [(door.home.opening, emitted)], confirmed)
+    want = expect(wallet=wallet, modulus_wh=REGISTER_MODULUS_WH, max_power_w=MAX_POWER_W)
+    balance = mine[-1].balance_micro if mine else 0
+    have = {
+        "balance": balance,
+        "energy": sum(line.energy_micro for line in mine),
+        "standing": sum(line.standing_micro for line in mine),
+        "tax": sum(line.tax_micro for line in mine),
+        "sum of lines": sum(line.amount_micro for line in mine),
+    }
+    right = {
+        "balance": want.balance_micro,
+        "energy": want.charge.energy_micro,
+        "standing": want.charge.standing_micro,
+        "tax": want.charge.tax_micro,
+        "sum of lines": want.balance_micro,
+    }
+    for name, value in have.items():
+        difference = abs(value - right[name])
+        figures["money_difference_micro"] += difference
+        if difference:
+            broken.append(f"home {door.home.index}: {name} is {value}, the oracle says {right[name]}")
+    running = 0
+    for number, line in enumerate(mine, start=1):
+        running += line.amount_micro
+        if line.seq != number or line.balance_micro != running:
+            figures["money_difference_micro"] += 1
+            broken.append(f"home {door.home.index}: line {line.seq} breaks the chain of balances")
+            break
+    figures["payments_not_credited"] += len(confirmed) - sum(line.kind == TOPUP for line in mine)
+
+
+def _supply(
+    street: Street,
+    door: Door,
+    events: list[Happened],
+    mine: list[LedgerLine],
+    figures: Counter[str],
+    broken: list[str],
+) -> None:
+    """Every cut was right and warned, every due cut happened, every restoration is proven by a reading."""
+    warned = sorted(e.at_us for e in events if e.kind.startswith("warning.") or e.kind == "gateway.local_warning")
+    credits = [(line.at_us, line.amount_micro) for line in mine if line.kind == TOPUP]
+    trips = {e.at_us for e in events if e.kind == "gateway.local_trip"}
+    decided = sorted(e.at_us for e in events if e.kind == "supply.cut")
+    for move in door.meter.moves:
+        if move.closed:
+            figures["restores"] += 1
+            continue
+        figures["cuts"] += 1
+        local = move.at_us in trips
+        figures["local_trips"] += local
+        at_us = move.at_us if local else max((d for d in decided if d <= move.at_us), default=move.at_us)
+        known_until = _known_until(street, door, at_us) if local else at_us
+        if not any(w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
+            figures["cuts_not_warned"] += 1
+            broken.append(f"home {door.home.index}: cut at {at_us} without a warning before")
+        if _is_false(street, door, credits, at_us, known_until):
+            figures["false_cuts"] += 1
+            broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
+        truly = sum(p.amount_micro for p in door.paid if p.at_us <= at_us) - _cost(door, at_us)
+        figures["unlucky_cuts"] += local and truly > 0
+    figures["missed_cuts"] += _missed(street, door, credits, warned, broken)
+    figures["restores_not_proven"] += _unproven(door)
+
+
+def _known_until(street: Street, door: Door, at_us: int) -> int:
+    """Until when the edge of a home knew of credits: the start of the outage it was in."""
+    for outage in street.scenario.outages:
+        start, end = street.scenario.at_us(outage.start_tick), street.scenario.at_us(outage.end_tick)
+        if outage.gateway == door.home.gateway and start <= at_us < end:
+            return start - 1
+    return at_us
+
+
+def _cost(door: Door, at_us: int) -> int:
+    return door.costs.get(at_us, 0)
+
+
+def _available(door: Door, credits: list[tuple[int, int]], at_us: int, known_until: int) -> int:
+    return sum(amount for when, amount in credits if when <= known_until) - _cost(door, at_us)
+
+
+def _is_false(
+    street: Street, door: Door, credits: list[tuple[int, int]], at_us: int, known_until: int
+) -> bool:
+    return _available(door, credits, at_us, known_until) > 0 or _friendly(street, at_us)
+
+
+def _friendly(street: Street, at_us: int) -> bool:
+    terms = street.scenario.terms
+    local = street.tariff.local(at_us)
+    if terms.friendly_weekends and local.weekday() >= 5:
+        return True
+    minute = local.hour * 60 + local.minute
+    return any(start <= minute < end for start, end in terms.friendly)
+
+
+def _missed(
+    street: Street, door: Door, credits: list[tuple[int, int]], warned: list[int], broken: list[str]
+) -> int:
+    """Instants at which a cut was due and two later readings still show the relay closed."""
+    closed = {e.at_us: e.relay_closed for e in door.meter.emitted}
+    ticks = sorted(door.costs)
+    missed = 0
+    for at_us in ticks:
+        later = [at_us + TICK_US, at_us + 2 * TICK_US]
+        if at_us not in closed or not all(closed.get(t, False) for t in later):
+            continue
+        spell = [_known_until(street, door, t) for t in (at_us, *later)]
+        if len({s == t for s, t in zip(spell, (at_us, *later), strict=True)}) != 1:
+            continue  # the line came or went in between: nobody held all the facts
+        due = all(
+            _available(door, credits, t, k) <= 0
+            and not _friendly(street, t)
+            and any(w <= t - street.scenario.terms.warn_lead_us for w in _since_credit(warned, credits, t))
+            for t, k in zip((at_us, *later), spell, strict=True)
+        )
+        if due:
+            missed += 1
+            broken.append(f"home {door.home.index}: a cut was due at {at_us} and did not come")
+    return missed
+
+
+def _since_credit(warned: list[int], credits: list[tuple[int, int]], at_us: int) -> list[int]:
+    newest = max((when for when, _ in credits if when <= at_us), default=0)
+    return [w for w in warned if newest <= w <= at_us]
+
+
+def _unproven(door: Door) -> int:
+    """Restorations after which no reading showed the relay closed."""
+    unproven = 0
+    moves = [*door.meter.moves]
+    for n, move in enumerate(moves):
+        if move.closed:
+            until = moves[n + 1].at_us if n + 1 < len(moves) else None
+            proofs = (
+                e.relay_closed and e.at_us >= move.at_us and (until is None or e.at_us <= until)
+                for e in door.meter.emitted
+            )
+            unproven += not any(proofs)
+    return unproven
+
+
+async def _journal(eyes: Eyes) -> int:
+    """Sum of all legs, and the control leg against the lines."""
+    return await eyes.number("SELECT coalesce(sum(abs(s)), 0) FROM (SELECT sum(amount_micro) AS s FROM journal "
+        "WHERE book = %(book)s GROUP BY currency) t") + await eyes.number(
+        "SELECT abs((SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %(book)s AND account = 'wallet') "
+        "- (SELECT coalesce(sum(amount_micro), 0) FROM line WHERE book = %(book)s))"
+    )
+
+
+async def _figures(
+    street: Street, lines: list[LedgerLine], events: list[Happened], found: Counter[str]
+) -> dict[str, Any]:
+    scenario, kinds = street.scenario, Counter(e.kind for e in events)
+    ups = [gate.link.up for gate in street.gates if gate.link]
+    downs = [gate.link.down for gate in street.gates if gate.link]
+    waits = sorted(street.restore_s)
+    return {
+        "seed": scenario.seed,
+        "homes": scenario.homes,
+        "gateways": scenario.gateways,
+        "days": scenario.days,
+        "readings": sum(line.kind in (READING, LATE) for line in lines),
+        "lines": len(lines),
+        "corrections": sum(line.kind == CORRECTION for line in lines),
+        "topups": sum(line.kind == TOPUP for line in lines),
+        "topups_in_outage": street.counts["topups_in_outage"],
+        "warnings": sum(n for kind, n in kinds.items() if kind.startswith("warning.")),
+        "cuts": found["cuts"],
+        "local_trips": found["local_trips"],
+        "withheld": kinds["supply.withheld"],
+        "restores": found["restores"],
+        "restores_proven": found["restores"] - found["restores_not_proven"],
+        "outages": street.counts["outages"],
+        "kills": sum(n for name, n in street.counts.items() if name.startswith("kills_")),
+        "frames_lost": sum(c.lost for c in [*ups, *downs]),
+        "frames_doubled": sum(c.doubled for c in [*ups, *downs]),
+        "frames_delayed": sum(c.delayed for c in [*ups, *downs]),
+        "frames_reordered": sum(c.reordered for c in [*ups, *downs]),
+        "payment_reports_repeated": street.pay.counters.deliveries - street.pay.counters.payments,
+        "quarantined": await street.eyes.number("SELECT count(*) FROM quarantine WHERE book = %(book)s"),
+        "unlucky_cuts": found["unlucky_cuts"],
+        **{law: found[law] for law in LAWS},
+        "restore_p50_s": _quantile(waits, 50),
+        "restore_p99_s": _quantile(waits, 99),
+        "restore_max_s": round(waits[-1], 3) if waits else 0.0,
+        "restores_timed": len(waits),
+    }
+
+
+def _quantile(values: list[float], percent: int) -> float:
+    return round(values[max(0, ceil(len(values) * percent / 100) - 1)], 3) if values else 0.0

@@ -1,0 +1,1 @@
+"""The operator's face: does anything need a person?"""

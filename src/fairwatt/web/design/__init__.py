@@ -1,0 +1,1 @@
+"""How every face writes money, time and reasons."""

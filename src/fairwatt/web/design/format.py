@@ -1,0 +1,92 @@
+"""Whole micro-units, watt-hours and instants, written for a person in the language of the request."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext, pgettext
+
+from fairwatt.core.spans import local_datetime
+from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, format_kwh, format_money
+
+MINUS = "−"
+
+
+def money(*, micro: int, currency: str, places: int = 2) -> str:
+    """An amount, never overstating credit, with a true minus sign before the symbol."""
+    return format_money(micro=micro, currency=currency, places=places).replace("-", MINUS)
+
+
+def money_exact(*, micro: int, currency: str) -> str:
+    """An amount with as many decimals as it has, at least two: the ledger's own figure."""
+    places = 6
+    while places > 2 and micro % 10 ** (7 - places) == 0:
+        places -= 1
+    return money(micro=micro, currency=currency, places=places)
+
+
+def kwh(*, wh: int, places: int = 1) -> str:
+    """An energy in kWh."""
+    return format_kwh(wh=wh, places=places).replace("-", MINUS)
+
+
+def watts(*, power_w: int) -> str:
+    """A power, in kW from one kilowatt on."""
+    if power_w < 1000:
+        return f"{power_w} W"
+    return f"{power_w // 1000}.{power_w % 1000 // 10:02d} kW"
+
+
+def day(*, at_us: int, zone: str) -> str:
+    """A day such as "Thu 3 Dec"."""
+    return date_format(_local(at_us, zone), pgettext("date format: weekday, day, month", "D j M"))
+
+
+def short_day(*, at_us: int, zone: str) -> str:
+    """A day without its weekday, such as "3 Dec"."""
+    return date_format(_local(at_us, zone), pgettext("date format: day, month", "j M"))
+
+
+def long_day(*, at_us: int, zone: str) -> str:
+    """A day such as "Saturday 21 November"."""
+    return date_format(_local(at_us, zone), pgettext("date format: long weekday, day, month", "l j F"))
+
+
+def clock(*, at_us: int, zone: str) -> str:
+    """A wall-clock time such as "18:42"."""
+    return _local(at_us, zone).strftime("%H:%M")
+
+
+def clock_seconds(*, at_us: int, zone: str) -> str:
+    """A wall-clock time with seconds."""
+    return _local(at_us, zone).strftime("%H:%M:%S")
+
+
+def ago(*, at_us: int, now_us: int) -> str:
+    """How long ago something was, in the largest unit that fits."""
+    gone = max(0, now_us - at_us)
+    if gone < US_PER_MINUTE:
+        return gettext("just now")
+    if gone < US_PER_HOUR:
+        minutes = gone // US_PER_MINUTE
+        return ngettext("%(n)d minute ago", "%(n)d minutes ago", minutes) % {"n": minutes}
+    if gone < 2 * US_PER_DAY:
+        hours = gone // US_PER_HOUR
+        return ngettext("%(n)d hour ago", "%(n)d hours ago", hours) % {"n": hours}
+    days = gone // US_PER_DAY
+    return ngettext("%(n)d day ago", "%(n)d days ago", days) % {"n": days}
+
+
+def iso(*, at_us: int, zone: str) -> str:
+    """The machine's form of an instant, for <time datetime>."""
+    return _local(at_us, zone).isoformat(timespec="seconds")
+
+
+def _local(at_us: int, zone: str) -> datetime:
+    return local_datetime(zone=zone, at_us=at_us)
+
+
+def symbol(*, currency: str) -> str:
+    """The sign of a currency, such as "¥"."""
+    return format_money(micro=0, currency=currency, places=0)[:-1]

@@ -1,0 +1,125 @@
+"""Template filters: integers become text here and nowhere earlier."""
+
+from __future__ import annotations
+
+from django import template
+
+from fairwatt.core.units import MICRO
+from fairwatt.web.design import format as text
+from fairwatt.web.design import words
+
+register = template.Library()
+
+
+@register.filter
+def money(micro: int, currency: str) -> str:
+    """{{ micro|money:currency }}"""
+    return text.money(micro=micro, currency=currency)
+
+
+@register.filter
+def money_whole(micro: int, currency: str) -> str:
+    """{{ micro|money_whole:currency }}: no decimals, for headlines of a whole building."""
+    return text.money(micro=micro, currency=currency, places=0)
+
+
+@register.filter
+def money_exact(micro: int, currency: str) -> str:
+    """{{ micro|money_exact:currency }}: the ledger's own figure."""
+    return text.money_exact(micro=micro, currency=currency)
+
+
+@register.filter
+def signed_money(micro: int, currency: str) -> str:
+    """{{ micro|signed_money:currency }}: with a plus where money came in."""
+    return ("+ " if micro > 0 else "") + text.money(micro=micro, currency=currency)
+
+
+@register.filter
+def kwh(wh: int) -> str:
+    """{{ wh|kwh }}"""
+    return text.kwh(wh=wh)
+
+
+@register.filter
+def watts(power_w: int) -> str:
+    """{{ power_w|watts }}"""
+    return text.watts(power_w=power_w)
+
+
+@register.filter
+def day(at_us: int, zone: str) -> str:
+    """{{ at_us|day:zone }}"""
+    return text.day(at_us=at_us, zone=zone)
+
+
+@register.filter
+def short_day(at_us: int, zone: str) -> str:
+    """{{ at_us|short_day:zone }}"""
+    return text.short_day(at_us=at_us, zone=zone)
+
+
+@register.filter
+def long_day(at_us: int, zone: str) -> str:
+    """{{ at_us|long_day:zone }}"""
+    return text.long_day(at_us=at_us, zone=zone)
+
+
+@register.filter
+def clock(at_us: int, zone: str) -> str:
+    """{{ at_us|clock:zone }}"""
+    return text.clock(at_us=at_us, zone=zone)
+
+
+@register.filter
+def clock_seconds(at_us: int, zone: str) -> str:
+    """{{ at_us|clock_seconds:zone }}"""
+    return text.clock_seconds(at_us=at_us, zone=zone)
+
+
+@register.filter
+def iso(at_us: int, zone: str) -> str:
+    """{{ at_us|iso:zone }}"""
+    return text.iso(at_us=at_us, zone=zone)
+
+
+@register.filter
+def ago(at_us: int, now_us: int) -> str:
+    """{{ at_us|ago:now_us }}"""
+    return text.ago(at_us=at_us, now_us=now_us)
+
+
+@register.filter
+def kwh_whole(wh: int) -> str:
+    """{{ wh|kwh_whole }}: for amounts that are about right only."""
+    return text.kwh(wh=wh, places=0)
+
+
+@register.filter
+def kwh_fine(wh: int) -> str:
+    """{{ wh|kwh_fine }}: for single charges."""
+    return text.kwh(wh=wh, places=2 if wh % 10 == 0 else 3)
+
+
+@register.filter
+def money_short(micro: int, currency: str) -> str:
+    """{{ micro|money_short:currency }}: without decimals where there are none."""
+    return text.money(micro=micro, currency=currency, places=2 if micro % MICRO else 0)
+
+
+@register.filter
+def symbol(currency: str) -> str:
+    """{{ currency|symbol }}"""
+    return text.symbol(currency=currency)
+
+
+@register.filter
+def reason_words(code: str) -> str:
+    """{{ code|reason_words }}: a stored reason as words."""
+    return words.reason(code)
+
+
+@register.filter
+def provider_words(slug: str) -> str:
+    """{{ slug|provider_words }}"""
+    return words.provider(slug)

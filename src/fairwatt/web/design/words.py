@@ -1,0 +1,206 @@
+"""Reasons, events and refusals as sentences: what happened, what it meant for supply or money.
+
+The poster stores one word per reason; tenant and console read the same sentence from here. An unknown word is
+shown as it is, never hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+Words = Mapping[str, str | Promise]
+
+REASONS: Words = {
+    "has_credit": _("there is credit"),
+    "credit_returned": _("credit returned"),
+    "already_ordered": _("the order is already on its way"),
+    "already_off": _("the meter is already off"),
+    "feeds_gateway": _("this meter feeds the site's own gateway"),
+    "protected": _("this home is on the protected list"),
+    "payment_in_flight": _("a payment is on its way"),
+    "stale_data": _("the meter has not been read recently"),
+    "quarantined": _("a reading is being checked"),
+    "friendly_hours": _("nobody is cut off in friendly hours"),
+    "not_warned": _("a warning must come first"),
+    "balance_empty": _("the credit is used up"),
+    "top_up": _("a top-up arrived"),
+    "tariff": _("prices changed"),
+    "grant": _("the gateway's credit was renewed"),
+}
+
+PERIODS: Words = {
+    "all": _("all day"),
+    "day": _("day"),
+    "night": _("night"),
+    "peak": _("peak"),
+    "critical peak": _("critical peak"),
+    "flat": _("flat"),
+    "standard": _("standard"),
+    "shoulder": _("shoulder"),
+    "off-peak": _("off-peak"),
+    "offpeak": _("off-peak"),
+    "sharp": _("critical peak"),
+    "evening": _("evening"),
+    "valley": _("valley"),
+    "deep valley": _("deep valley"),
+}
+
+PROVIDERS: Words = {"sandbox": _("the practice payment platform")}
+
+EVENTS: Words = {
+    "supply.cut": _("{home}: power ordered off, {reason}"),
+    "supply.restore": _("{home}: power ordered on, {reason}"),
+    "supply.withheld": _("{home}: out of credit, but power stays on: {reason}"),
+    "supply.proven.closed": _("{home}: the meter shows that power is on"),
+    "supply.proven.open": _("{home}: the meter shows that power is off"),
+    "warning.low": _("{home}: warned, credit is low at {amount}"),
+    "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),
+    "warning.empty": _("{home}: warned, credit is used up"),
+    "payment.credited": _("{home}: topped up {amount}"),
+    "payment.review": _(
+        "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
+    ),
+    "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "reading.late": _("{home}: late readings arrived; the charge was set right"),
+    "order.refused": _("{home}: the meter refused an order; it is tried again"),
+    "alarm.relay_disobeys": _("{home}: the relay is not where it was ordered to be; look at the meter"),
+    "alarm.command_forged": _(
+        "{gateway}: got an order that we did not sign, and did not obey it; look at the gateway"
+    ),
+    "gateway.records_lost": _("{gateway}: lost some of its records; the meters' totals settle the gap"),
+    "gateway.readings_dropped": _(
+        "{gateway}: its memory was full and old readings made room; totals stay right"
+    ),
+    "gateway.spool_rolled_back": _("{gateway}: its memory went back in time; totals stay right"),
+    "gateway.clock_offset": _("{gateway}: its clock was wrong and has been set; supply stayed as it was"),
+    "gateway.meter_silent": _("{home}: the meter does not answer its gateway; supply stays as it is"),
+    "gateway.meter_back": _("{home}: the meter answers again"),
+    "gateway.meter_refused": _("{home}: the meter refused to switch; look at the meter"),
+    "gateway.local_trip": _(
+        "{home}: the gateway switched off by its own grant while it had no link, {reason}"
+    ),
+    "gateway.local_restore": _("{home}: the gateway switched on by its own grant while it had no link"),
+    "gateway.local_warning": _("{home}: the gateway warned at the meter while it had no link"),
+    "gateway.local_withheld": _(
+        "{home}: out of credit while the gateway had no link, but power stays on: {reason}"
+    ),
+    "gateway.local_switch_failed": _("{home}: the gateway could not switch the relay; look at the meter"),
+    "gateway.guard_balance": _("{gateway}: back, and reported what it counted alone; the ledger counts"),
+    "gateway.grant_unusable": _("{home}: the gateway cannot use its grant of credit; update the gateway"),
+    "gateway.command_forged": _("{gateway}: got an order twice with other content, and did not obey it"),
+    "gateway.command_bad_signature": _("{gateway}: got an order that nobody signed, and did not obey it"),
+    "gateway.command_unknown_meter": _("{gateway}: got an order for a meter it does not have"),
+}
+
+_GARBLED = (
+    _("A message from the gateway could not be read. Nothing was charged, and the gateway keeps its totals."),
+    _("Update the gateway's software; if it repeats, exchange the device."),
+)
+_UNSIGNED = (
+    _("A receipt was not signed by the gateway it names. It was not believed."),
+    _("Check who can reach the gateway, and commission its key again."),
+)
+QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
+    "backward_register": (
+        _("The register went backward. Nothing was charged for it."),
+        _("Read the meter on site; if it was exchanged, record the exchange."),
+    ),
+    "impossible_register": (
+        _("More energy than the connection can carry. Nothing was charged for it."),
+        _("Check the meter's type and its register size, then read it on site."),
+    ),
+    "conflicting_reading": (
+        _("Two different readings for one instant. The first one counts."),
+        _("Look for two devices answering to one address."),
+    ),
+    "unknown_meter": (
+        _("No home is linked to this meter. Nobody was charged."),
+        _("Link the meter to its home, or remove it from the gateway."),
+    ),
+    "no_tariff": (
+        _("No price was in force at that time. Nothing was charged."),
+        _("Publish a tariff version that covers the time."),
+    ),
+    "future_timestamp": (
+        _("The reading comes from the future: the meter's clock is wrong. Nothing was charged."),
+        _("Set the clock of the meter or its gateway."),
+    ),
+    "ancient_timestamp": (
+        _("The reading is more than 400 days old. Nothing was charged."),
+        _("Check the clock of the meter, or correct the account by hand."),
+    ),
+    "negative_register": (
+        _("The register was below zero, which a meter cannot count. Nothing was charged."),
+        _("Check the meter's type in its settings."),
+    ),
+    "bad_record": (
+        _("A record could not be read. Nothing was charged for it."),
+        _("Update the gateway's software."),
+    ),
+    "malformed_cbor": _GARBLED,
+    "bad_shape": _GARBLED,
+    "bad_version": _GARBLED,
+    "too_large": _GARBLED,
+    "receipt_bad_signature": _UNSIGNED,
+    "receipt_unknown_key": _UNSIGNED,
+    "old_spool": (
+        _("The gateway sent records of an earlier life of its memory. Nothing was charged for them."),
+        _("Nothing to do: the meters' totals carry on."),
+    ),
+    "unknown_gateway": (
+        _("A gateway that is not in this book sent data. Nothing was charged."),
+        _("Add the gateway to its site, or take away its login."),
+    ),
+    "foreign_clock": (
+        _("The gateway's clock was off by more than two minutes. Its readings wait here."),
+        _("The clock has been set by itself; look again if it comes back."),
+    ),
+    "before_installation": (
+        _("The reading is older than the day the meter was put to work. Nobody was charged."),
+        _("Nothing to do, unless the opening date is wrong."),
+    ),
+    "foreign_meter": (
+        _("A gateway reported a meter that belongs to another one. Nothing was charged."),
+        _("Check how the gateway is wired and configured."),
+    ),
+}
+_UNKNOWN_QUARANTINE = (
+    _("Data that cannot be right was set aside. Nothing was charged, supply stays on."),
+    _("Read the detail and ask the maker of the device if it repeats."),
+)
+
+
+def reason(code: str) -> str:
+    """A stored reason as words."""
+    return str(REASONS.get(code, code.replace("_", " ")))
+
+
+def period(name: str) -> str:
+    """A tariff period's name in the reader's language, or as the tariff writes it."""
+    return str(PERIODS.get(name.lower(), name))
+
+
+def provider(slug: str) -> str:
+    """A payment provider's name."""
+    return str(PROVIDERS.get(slug, slug))
+
+
+def event(*, kind: str, reason_code: str, home: str, gateway: str, amount: str) -> str:
+    """An event as one sentence; `amount` is the money it names, as text."""
+    known = EVENTS.get(kind) or EVENTS.get(f"{kind}.{reason_code}")
+    place = home or gateway or gettext("This site")
+    if known is None:
+        return f"{place}: {kind.replace('_', ' ')}" + (f", {reason(reason_code)}" if reason_code else "")
+    return str(known).format(
+        home=home or place, gateway=gateway or place, reason=reason(reason_code), amount=amount
+    )
+
+
+def quarantine(code: str) -> tuple[str, str]:
+    """What an entry means, and the next step."""
+    meaning, step = QUARANTINE.get(code, _UNKNOWN_QUARANTINE)
+    return str(meaning), str(step)

@@ -1,0 +1,1 @@
+"""The way to a payment platform and back, and the door its callbacks come in by."""

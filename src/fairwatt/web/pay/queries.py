@@ -1,0 +1,62 @@
+"""Where a payment stands, step by step, each with the instant it was proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairwatt.store.models import Fact, Outbox, PaymentIntent, RegisterHead
+from fairwatt.web.access import scope_of_wallet, seeing
+
+PAYMENT_FACT = "payment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The four steps of a payment: an instant once the step is proved, `None` while it waits.
+
+    `no_order` says that the meter needed nothing: the power was on and stays on.
+    """
+
+    intent: PaymentIntent
+    paid_us: int | None
+    credited_us: int | None
+    sent_us: int | None
+    confirmed_us: int | None
+    no_order: bool
+    in_review: bool
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will change."""
+        return (
+            self.in_review
+            or self.confirmed_us is not None
+            or (self.credited_us is not None and self.no_order)
+        )
+
+
+def progress(*, intent: PaymentIntent) -> Progress:
+    """Read a payment's steps."""
+    fresh = PaymentIntent.objects.select_related("wallet__book", "wallet__unit__site").get(pk=intent.pk)
+    with seeing(scope=scope_of_wallet(wallet=fresh.wallet)):
+        facts = Fact.objects.filter(
+            wallet=fresh.wallet_id, kind=PAYMENT_FACT, created_us__gte=fresh.created_us
+        ).order_by("id")
+        # Our reference is a random number, so bytes that hold it are about this payment.
+        fact = next((fact for fact in facts if fresh.our_ref.encode() in bytes(fact.raw)), None)
+        order = (
+            Outbox.objects.filter(wallet=fresh.wallet_id, fact=fact.id).order_by("-id").first()
+            if fact
+            else None
+        )
+        powered = RegisterHead.objects.filter(wallet=fresh.wallet_id).exclude(relay=0).exists()
+    sent = order is not None and order.state in ("sent", "accepted", "proven")
+    return Progress(
+        intent=fresh,
+        paid_us=fact.created_us if fact else None,
+        credited_us=fresh.credited_us,
+        sent_us=(order.accepted_us or order.created_us) if order is not None and sent else None,
+        confirmed_us=order.proven_us if order is not None else None,
+        no_order=order is None and fresh.credited_us is not None and powered,
+        in_review=fresh.state == PaymentIntent.State.REVIEW,
+    )

@@ -1,0 +1,12 @@
+"""Addresses around a payment."""
+
+from django.urls import path
+
+from fairwatt.web.pay import views
+
+app_name = "pay"
+urlpatterns = [
+    path("callback/<slug:provider>", views.callback, name="callback"),
+    path("<slug:our_ref>/", views.status, name="status"),
+    path("<slug:our_ref>/live/", views.live, name="live"),
+]

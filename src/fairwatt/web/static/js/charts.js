@@ -1,0 +1,192 @@
+// Draws what the server computed. Every word comes from the server; colours come from the style sheet.
+"use strict";
+(() => {
+  const MICRO = 1e6;
+  const css = getComputedStyle(document.documentElement);
+  const colour = (name) => css.getPropertyValue(`--${name}`).trim();
+  const drawn = new Map();
+  const text = () => ({ color: colour("ink-2"), fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 13 });
+  const thousands = (value) => value.toLocaleString("en", { maximumFractionDigits: 1 });
+
+  function short(value, symbol) {
+    const sign = value < 0 ? "−" : "";
+    const size = Math.abs(value);
+    return sign + symbol + (size >= 10000 ? `${thousands(size / 1000)}k` : thousands(size));
+  }
+
+  function frame(extra) {
+    return {
+      animation: false,
+      textStyle: text(),
+      grid: { left: 4, right: 14, top: 18, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      tooltip: {
+        trigger: "axis", renderMode: "richText", confine: true, backgroundColor: colour("card"),
+        borderColor: colour("line"), textStyle: { ...text(), color: colour("ink") },
+        axisPointer: { lineStyle: { color: colour("mark") } },
+      },
+      ...extra,
+    };
+  }
+
+  const quiet = (extra) => ({
+    axisLine: { show: false }, axisTick: { show: false }, axisLabel: { ...text(), hideOverlap: true, ...(extra || {}) },
+    splitLine: { lineStyle: { color: colour("line") } },
+  });
+
+  function hatch(foreground, background) {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 6;
+    const pen = tile.getContext("2d");
+    pen.fillStyle = background;
+    pen.fillRect(0, 0, 6, 6);
+    pen.strokeStyle = foreground;
+    pen.lineWidth = 1.2;
+    for (const shift of [-6, 0, 6]) {
+      pen.beginPath();
+      pen.moveTo(shift, 6);
+      pen.lineTo(shift + 6, 0);
+      pen.stroke();
+    }
+    return { image: tile, repeat: "repeat" };
+  }
+
+  function balance(data) {
+    const major = (pair) => [pair[0], pair[1] / MICRO];
+    const labels = new Map(data.ticks);
+    const lows = data.points.map((p) => p[1]).concat(data.fan.map((p) => p[1]));
+    const base = { type: "line", showSymbol: false, silent: true, emphasis: { disabled: true } };
+    const mid = data.fan.map((p) => [p[0], p[2] / MICRO]);
+    const until = mid.findIndex((p) => p[1] <= 0);
+    const series = [
+      { ...base, name: "past", silent: false, data: data.points.map(major), lineStyle: { color: colour("volt"), width: 3 },
+        itemStyle: { color: colour("volt") }, areaStyle: { color: colour("volt"), opacity: 0.08, origin: 0 },
+        markLine: { silent: true, symbol: "none", lineStyle: { color: colour("mark"), type: "dotted" },
+          label: { ...text(), formatter: data.now[1], position: "end" }, data: [{ xAxis: data.now[0] }] } },
+      { ...base, name: "low", stack: "fan", data: data.fan.map((p) => [p[0], p[1] / MICRO]), lineStyle: { opacity: 0 },
+        tooltip: { show: false } },
+      { ...base, name: "range", stack: "fan", data: data.fan.map((p) => [p[0], (p[3] - p[1]) / MICRO]),
+        lineStyle: { opacity: 0 }, areaStyle: { color: colour("sun"), opacity: 0.24 }, tooltip: { show: false } },
+      { ...base, name: "expected", data: until < 0 ? mid : mid.slice(0, until).concat(data.end ? [[data.end[0], 0]] : []),
+        lineStyle: { color: colour("sun"), width: 3, type: [5, 5] }, itemStyle: { color: colour("sun") } },
+    ];
+    if (data.end) {
+      series.push({ type: "scatter", name: "end", silent: true, data: [[data.end[0], 0]], symbolSize: 13, z: 5,
+        itemStyle: { color: colour("ember"), borderColor: colour("card"), borderWidth: 2 },
+        label: { show: true, position: "top", distance: 8, formatter: data.end[1], color: colour("ink"), fontSize: 13,
+          fontWeight: 600, fontFamily: text().fontFamily } });
+    }
+    return frame({
+      tooltip: { show: false },
+      xAxis: { type: "time", min: data.ticks[0][0], max: data.ticks.length > 1 ? data.ticks.at(-1)[0] : undefined,
+        ...quiet({ customValues: data.ticks.map((t) => t[0]), formatter: (at) => labels.get(at) || "",
+          alignMinLabel: "left", alignMaxLabel: "right", showMinLabel: true, showMaxLabel: true }), splitLine: { show: false } },
+      yAxis: { type: "value", min: Math.min(...lows) < 0 ? undefined : 0, splitNumber: 3,
+        ...quiet({ formatter: (value) => short(value, data.symbol) }) },
+      series,
+    });
+  }
+
+  function today(data) {
+    const shown = data.slots.map((wh) => (wh === null ? null : wh / 1000));
+    const areas = data.bands.filter((band) => band[3]).map((band) => [
+      { xAxis: band[0], itemStyle: { color: colour("sun"), opacity: 0.1 }, name: band[2],
+        label: { ...text(), color: colour("sun-ink"), position: "insideTop" } },
+      { xAxis: Math.min(band[1], data.slots.length) },
+    ]);
+    return frame({
+      xAxis: [
+        { type: "category", data: data.labels, ...quiet({ interval: 11 }), splitLine: { show: false } },
+        { type: "value", min: 0, max: Math.max(1, data.slots.length), show: false },
+      ],
+      yAxis: { type: "value", name: "kWh", nameTextStyle: { ...text(), align: "right" }, splitNumber: 2, ...quiet() },
+      series: [
+        { type: "bar", name: "kWh", barCategoryGap: "22%", data: shown.map((value, slot) => ({
+          value, itemStyle: { color: data.dear[slot] ? colour("sun") : colour("volt"), borderRadius: [3, 3, 0, 0] } })) },
+        { type: "line", xAxisIndex: 1, data: [], silent: true, tooltip: { show: false }, markArea: { silent: true, data: areas } },
+      ],
+    });
+  }
+
+  function load(data) {
+    const kilowatts = (list) => list.map((watts) => (watts === null ? null : watts / 1000));
+    return frame({
+      legend: { top: 0, right: 0, itemWidth: 22, textStyle: text(), icon: "path://M0 4h22v3H0z" },
+      grid: { left: 4, right: 14, top: 38, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      xAxis: { type: "category", data: data.labels, boundaryGap: false, ...quiet({ interval: 7 }), splitLine: { show: false } },
+      yAxis: { type: "value", splitNumber: 4, ...quiet({ formatter: (value) => `${thousands(value)} kW` }) },
+      series: [
+        { type: "line", name: data.names[0], data: kilowatts(data.now), showSymbol: false, connectNulls: false,
+          lineStyle: { color: colour("volt"), width: 2.5 }, itemStyle: { color: colour("volt") },
+          areaStyle: { color: colour("volt"), opacity: 0.09 } },
+        { type: "line", name: data.names[1], data: kilowatts(data.before), showSymbol: false, connectNulls: false,
+          lineStyle: { color: colour("mark"), width: 1.6, type: "dashed" }, itemStyle: { color: colour("mark") } },
+      ],
+    });
+  }
+
+  function money(data) {
+    let level = 0;
+    const steps = data.rows.map(([name, micro, total]) => {
+      const from = total ? 0 : level;
+      level = total ? micro : level + micro;
+      return { name, low: Math.min(from, level) / MICRO, size: Math.abs(level - from) / MICRO, total, up: micro >= 0 };
+    });
+    const below = steps.some((step) => step.low < 0);
+    const falling = hatch(colour("card"), colour("sun"));
+    return frame({
+      tooltip: { show: false },
+      xAxis: { type: "category", data: steps.map((step) => step.name),
+        ...quiet({ interval: 0, hideOverlap: false, overflow: "break", width: 74, lineHeight: 15 }), splitLine: { show: false } },
+      yAxis: { type: "value", splitNumber: 4, ...quiet({ formatter: (value) => short(value, data.symbol) }) },
+      series: [
+        { type: "bar", stack: "step", silent: true, itemStyle: { color: "transparent" },
+          data: steps.map((step) => (below ? 0 : step.low)) },
+        { type: "bar", stack: "step", silent: true, barMaxWidth: 44, barMinHeight: 3,
+          label: { show: true, position: "top", ...text(), fontSize: 12, formatter: (item) => data.texts[item.dataIndex] },
+          data: steps.map((step) => ({ value: step.size, itemStyle: {
+            borderRadius: 4, color: step.total || step.up ? colour("volt") : falling, opacity: step.total ? 1 : 0.85 } })) },
+      ],
+    });
+  }
+
+  const KINDS = { balance, today, load, money };
+
+  function draw(host) {
+    const source = document.getElementById(host.dataset.chart);
+    if (!source || !window.echarts || host.clientWidth === 0) return;
+    const data = JSON.parse(source.textContent);
+    let chart = drawn.get(host);
+    if (!chart) {
+      chart = echarts.init(host, null, { renderer: "canvas" });
+      drawn.set(host, chart);
+    }
+    if (host.dataset.shown === source.textContent) return;
+    host.dataset.shown = source.textContent;
+    host.setAttribute("aria-label", data.summary);
+    chart.setOption(KINDS[data.kind](data), true);
+  }
+
+  const hosts = () => document.querySelectorAll("[data-chart]");
+
+  function redraw() {
+    for (const host of hosts()) {
+      delete host.dataset.shown;
+      draw(host);
+    }
+  }
+
+  // After layout, never before: a canvas made in a box without width stays empty.
+  const sized = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const chart = drawn.get(target);
+      if (chart) chart.resize();
+      else draw(target);
+    }
+  });
+  for (const host of hosts()) sized.observe(host);
+  document.body.addEventListener("htmx:sseMessage", () => { for (const host of hosts()) draw(host); });
+  for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"]) {
+    matchMedia(query).addEventListener("change", redraw);
+  }
+  document.fonts.ready.then(redraw);
+})();

@@ -1,0 +1,61 @@
+// Small manners of the pages: the amount on the pay button, the unit panel, and saying when the link is lost.
+"use strict";
+(() => {
+  const form = document.querySelector("form.top-up");
+  if (form) {
+    const label = form.querySelector("[data-pay-text]");
+    const free = form.querySelector("#amount");
+    const show = () => {
+      const chosen = form.querySelector("input[name=choice]:checked");
+      label.textContent = [form.dataset.pay, chosen && chosen.dataset.text].filter(Boolean).join(" ");
+    };
+    form.addEventListener("change", show);
+    free.addEventListener("input", () => {
+      form.querySelector("input[value=other]").checked = true;
+      show();
+    });
+    form.querySelector("input[value=other]").addEventListener("click", () => free.focus());
+    form.addEventListener("submit", () => { form.querySelector("button[type=submit]").disabled = true; });
+    addEventListener("pageshow", () => { form.querySelector("button[type=submit]").disabled = false; });
+    show();
+  }
+
+  document.body.addEventListener("click", (event) => {
+    const closer = event.target.closest("[data-close]");
+    if (!closer) return;
+    document.querySelector(closer.dataset.close).replaceChildren();
+    document.querySelector(closer.dataset.back)?.focus();
+  });
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id !== "unit") return;
+    const panel = event.target;
+    panel.querySelector("[data-focus]")?.focus({ preventScroll: true });
+    panel.scrollIntoView({ block: "nearest" });
+  });
+  document.body.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.querySelector("#unit [data-close]")?.click();
+  });
+
+  // The wall is a grid: arrows move between homes, Tab leaves it.
+  document.body.addEventListener("keydown", (event) => {
+    const cell = event.target.closest?.(".wall td");
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!cell || !step) return;
+    const rows = [...cell.closest("table").rows];
+    const row = rows[rows.indexOf(cell.parentElement) + step[0]];
+    const next = row?.cells[cell.cellIndex + step[1]]?.querySelector("button");
+    if (next) {
+      event.preventDefault();
+      next.focus();
+    }
+  });
+
+  const told = (away) => {
+    for (const line of document.querySelectorAll("[data-live]")) {
+      line.textContent = away ? line.dataset.away : line.dataset.live;
+      line.parentElement.classList.toggle("away", away);
+    }
+  };
+  document.body.addEventListener("htmx:sseError", () => told(true));
+  document.body.addEventListener("htmx:sseOpen", () => told(false));
+})();

@@ -1,0 +1,151 @@
+"""What the resident's two charts draw, with the sentence and the table that say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext
+
+from fairwatt.core.spans import local_day_start, next_day_start
+from fairwatt.core.units import US_PER_DAY
+from fairwatt.web.design import format as text
+from fairwatt.web.design import words
+from fairwatt.web.forecast import HORIZON_DAYS
+from fairwatt.web.tenant.history import HALF_HOUR_US
+from fairwatt.web.tenant.queries import Home
+
+
+def balance_chart(*, home: Home) -> dict[str, Any]:
+    """The balance of the last days and the fan of the days to come; instants in ms, amounts in micro-units."""
+    outlook = home.outlook
+    fan: list[list[int]] = []
+    if outlook is not None:
+        last = _last_day(home)
+        for day in range(last + 1):
+            mid = home.available_micro - outlook.pace.cost_micro(days=day)
+            spread = outlook.pace.spread_micro(days=day) if outlook.ranged else 0
+            fan.append(
+                [_ms(home.now_us + day * US_PER_DAY), max(0, mid - spread), max(0, mid), max(0, mid + spread)]
+            )
+    return {
+        "kind": "balance",
+        "points": [[_ms(at_us), micro] for at_us, micro in home.points],
+        "fan": fan,
+        "now": [_ms(home.now_us), gettext("now")],
+        "end": None
+        if outlook is None or outlook.runs_out_us is None
+        else [_ms(outlook.runs_out_us), text.short_day(at_us=outlook.runs_out_us, zone=home.zone)],
+        "ticks": _ticks(home, fan),
+        "symbol": text.symbol(currency=home.currency),
+        "summary": balance_summary(home=home),
+    }
+
+
+def balance_summary(*, home: Home) -> str:
+    """The balance chart as a sentence."""
+    said = gettext("The balance is %(balance)s.") % {
+        "balance": text.money(micro=home.balance_micro, currency=home.currency)
+    }
+    outlook = home.outlook
+    if outlook is not None and outlook.runs_out_us is not None:
+        said += " " + gettext("At the pace of the last %(n)d days it runs out on %(day)s.") % {
+            "n": outlook.pace.days,
+            "day": text.day(at_us=outlook.runs_out_us, zone=home.zone),
+        }
+    return said
+
+
+def balance_table(*, home: Home) -> list[tuple[str, str]]:
+    """The balance at the end of each day drawn, and the expected ones: the chart's twin."""
+    rows: dict[str, str] = {}
+    for at_us, micro in home.points:
+        rows[text.day(at_us=at_us - 1, zone=home.zone)] = text.money(micro=micro, currency=home.currency)
+    outlook = home.outlook
+    if outlook is not None:
+        for day in range(1, _last_day(home) + 1):
+            mid = max(0, home.available_micro - outlook.pace.cost_micro(days=day))
+            rows[text.day(at_us=home.now_us + day * US_PER_DAY, zone=home.zone)] = gettext(
+                "about %(amount)s"
+            ) % {"amount": text.money(micro=mid, currency=home.currency)}
+    return list(rows.items())
+
+
+def today_chart(*, home: Home) -> dict[str, Any]:
+    """Today's half hours in Wh (`null`: no data yet) over the price bands of the day."""
+    day = home.today
+    slots = list(day.slots_wh)[: _slots_of(home)] if day is not None else []
+    dearest = [[band.start_min, band.end_min] for band in home.bands if band.dearest]
+    return {
+        "kind": "today",
+        "slots": slots,
+        "labels": [text.clock(at_us=day.day_us + n * HALF_HOUR_US, zone=home.zone) for n in range(len(slots))]
+        if day is not None
+        else [],
+        "dear": [any(start <= n * 30 < end for start, end in dearest) for n in range(len(slots))],
+        "bands": [
+            [band.start_min // 30, -(-band.end_min // 30), words.period(band.name), band.dearest]
+            for band in home.bands
+            if len(home.bands) > 1
+        ],
+        "summary": today_summary(home=home),
+    }
+
+
+def today_summary(*, home: Home) -> str:
+    """Today's chart as a sentence."""
+    if home.today is None:
+        return gettext("No use has been read today.")
+    return gettext("Used today: %(kwh)s for %(cost)s.") % {
+        "kwh": text.kwh(wh=home.today.energy_wh),
+        "cost": text.money(micro=home.today.cost_micro, currency=home.currency),
+    }
+
+
+def today_table(*, home: Home) -> list[tuple[str, str, str]]:
+    """Start of each half hour, energy, cost: the chart's twin. A gap says so."""
+    if home.today is None:
+        return []
+    rows = []
+    for n, wh in enumerate(home.today.slots_wh):
+        start = text.clock(at_us=home.today.day_us + n * HALF_HOUR_US, zone=home.zone)
+        cost = home.today.slots_micro[n] if n < len(home.today.slots_micro) else None
+        if home.today.day_us + n * HALF_HOUR_US >= home.now_us:
+            break
+        rows.append(
+            (
+                start,
+                gettext("no reading") if wh is None else text.kwh(wh=wh, places=3),
+                "" if cost is None else text.money(micro=cost, currency=home.currency, places=3),
+            )
+        )
+    return rows
+
+
+def _slots_of(home: Home) -> int:
+    """Half hours of the local day: 46, 48 or 50."""
+    start_us = local_day_start(zone=home.zone, at_us=home.now_us)
+    return (next_day_start(zone=home.zone, at_us=start_us) - start_us) // HALF_HOUR_US
+
+
+def _last_day(home: Home) -> int:
+    """How many days ahead are drawn: until the late end of the range, and a little air."""
+    outlook = home.outlook
+    if outlook is None:
+        return 0
+    end_us = outlook.late_us or outlook.runs_out_us
+    days = HORIZON_DAYS if end_us is None else (end_us - home.now_us) // US_PER_DAY + 1
+    return min(HORIZON_DAYS, days)
+
+
+def _ticks(home: Home, fan: list[list[int]]) -> list[list[int | str]]:
+    """Up to five dated marks of the time axis, spread evenly, in the reader's language."""
+    first = home.points[0][0] if home.points else home.now_us
+    last = fan[-1][0] * 1000 if fan else home.now_us
+    if last - first < US_PER_DAY:
+        return [[_ms(home.now_us), text.short_day(at_us=home.now_us, zone=home.zone)]]
+    step = (last - first) // 4
+    return [[_ms(first + n * step), text.short_day(at_us=first + n * step, zone=home.zone)] for n in range(5)]
+
+
+def _ms(at_us: int) -> int:
+    return at_us // 1000

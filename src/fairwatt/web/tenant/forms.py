@@ -1,0 +1,55 @@
+"""The top-up form: a preset, or an amount somebody types."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+OTHER: Final = "other"
+MOST_MAJOR: Final = 5_000
+_AMOUNT = re.compile(r"(\d{1,7})(?:[.,](\d+))?")
+
+
+class TopUpForm(forms.Form):
+    """Answers `amount_minor`, a whole number of the currency's smallest unit."""
+
+    choice = forms.CharField(max_length=20)
+    amount = forms.CharField(max_length=20, required=False, label=_("Another amount"))
+
+    def __init__(self, *, data: Any, minor_digits: int) -> None:
+        super().__init__(data)
+        self._minor_digits = minor_digits
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        choice = cleaned.get("choice", "")
+        if choice == OTHER:
+            cleaned["amount_minor"] = self._typed(str(cleaned.get("amount", "")))
+        elif choice.isdecimal() and 0 < int(choice) <= MOST_MAJOR * 10**self._minor_digits:
+            # A preset moves with use: the amount that was shown is the amount that is paid.
+            cleaned["amount_minor"] = int(choice)
+        else:
+            self.add_error("choice", gettext("Choose an amount. Nothing has been paid."))
+        return cleaned
+
+    def _typed(self, typed: str) -> int | None:
+        found = _AMOUNT.fullmatch(typed.strip().replace(" ", ""))
+        fraction = (found[2] or "") if found else ""
+        if found is None or len(fraction) > self._minor_digits:
+            self.add_error("amount", gettext("Write an amount such as 50 or 50.00. Nothing has been paid."))
+            return None
+        minor: int = int(found[1]) * 10**self._minor_digits + int(
+            fraction.ljust(self._minor_digits, "0") or 0
+        )
+        if not 0 < minor <= MOST_MAJOR * 10**self._minor_digits:
+            self.add_error(
+                "amount",
+                gettext("Choose an amount above zero and up to %(most)s. Nothing has been paid.")
+                % {"most": MOST_MAJOR},
+            )
+            return None
+        return minor

@@ -1,0 +1,259 @@
+"""Everything the resident's home page shows, read from the caches (and a few recent lines) at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fairwatt.core.ledger.model import Kind
+from fairwatt.core.rating.model import Schedule
+from fairwatt.core.spans import local_day_start, month_start, next_day_start, to_datetime
+from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_MINUTE, micro_from_minor
+from fairwatt.store.models import (
+    Event,
+    Installation,
+    Line,
+    PaymentIntent,
+    RegisterHead,
+    UseDay,
+    Wallet,
+    WalletHead,
+)
+from fairwatt.web.access import scope_of_wallet, seeing
+from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, forecast, pace_of
+from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule
+from fairwatt.web.tenant.history import Movement, balance_points, movements
+
+STALE_AFTER_US: Final = 45 * US_PER_MINUTE
+RECENT_US: Final = 2 * US_PER_DAY
+RECENT_USES: Final = 5
+RECENT_TOP_UPS: Final = 3
+CUT_EVENTS: Final = ("supply.cut", "gateway.local_trip")
+PRESET_DAYS: Final = (7, 14, 30)
+FIRST_PRESETS_MAJOR: Final = (20, 50, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """Whether there is power, in one word, and why: `on`, `off`, `kept` (out of credit, not cut), `unknown`."""
+
+    state: str
+    reason: str = ""
+    rule: str = ""
+    since_us: int | None = None
+    by_credit: bool = False
+    pay_at_least_minor: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """An amount to top up: how many days of this home's own use it pays (0: not known yet)."""
+
+    days: int
+    amount_minor: int
+    amount_micro: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Now:
+    """What the meter says at the moment of its newest reading."""
+
+    power_w: int
+    at_us: int
+    stale: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """The resident's home at one instant."""
+
+    wallet: Wallet
+    currency: str
+    zone: str
+    now_us: int
+    balance_micro: int
+    available_micro: int
+    read_us: int
+    supply: Supply
+    pace: Pace
+    outlook: Forecast | None
+    energy_left_wh: int | None
+    presets: tuple[Preset, ...]
+    now: Now | None
+    today: UseDay | None
+    bands: tuple[Band, ...]
+    points: tuple[tuple[int, int], ...]
+    recent: tuple[Movement, ...]
+
+    @property
+    def stale(self) -> bool:
+        """Whether the newest reading is too old to call this "now"."""
+        return self.now_us - self.read_us > STALE_AFTER_US
+
+
+def home(*, wallet: Wallet, now_us: int) -> Home:
+    """Read one home. Anticipates a wallet that was never read: then there is no pace, no meter and no chart."""
+    book = wallet.book
+    with seeing(scope=scope_of_wallet(wallet=wallet)):
+        head = WalletHead.objects.filter(wallet=wallet.id).first()
+        registers = list(RegisterHead.objects.filter(wallet=wallet.id))
+        installation = Installation.objects.filter(wallet=wallet, closed_us__isnull=True).first()
+        schedule = published_schedule(plan_id=installation.plan_id) if installation else None
+        since = now_us - (WINDOW_DAYS + 2) * US_PER_DAY
+        days = list(
+            UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us).order_by("day_us")
+        )
+        top_ups = list(
+            PaymentIntent.objects.filter(wallet=wallet, credited_us__gte=since).order_by("credited_us")
+        )
+        recent = _recent(wallet, now_us, schedule)
+        balance = head.balance_micro if head else 0
+        available = balance - (head.held_micro if head else 0)
+        supply = _supply(wallet, head, registers, available)
+    today_us = local_day_start(zone=book.zone, at_us=now_us)
+    whole = [day for day in days if day.day_us < today_us]
+    pace = pace_of(costs_micro=[day.cost_micro for day in whole])
+    counter = sum(register.counter_wh for register in registers)
+    return Home(
+        wallet=wallet,
+        currency=book.currency,
+        zone=book.zone,
+        now_us=now_us,
+        balance_micro=balance,
+        available_micro=available,
+        read_us=head.read_us if head else 0,
+        supply=supply,
+        pace=pace,
+        outlook=forecast(available_micro=available, pace=pace, now_us=now_us),
+        energy_left_wh=energy_for(
+            schedule=schedule,
+            at_us=now_us,
+            counter_wh=counter,
+            available_micro=available,
+            slots_wh=_habit(whole[-WINDOW_DAYS:]),
+        )
+        if schedule
+        else None,
+        presets=presets(pace=pace, available_micro=available, minor_digits=book.minor_digits),
+        now=_now(registers, now_us),
+        today=next((day for day in days if day.day_us == today_us), None),
+        bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
+        points=tuple(
+            balance_points(
+                days=days,
+                top_ups=top_ups,
+                minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
+                zone=book.zone,
+                now_us=now_us,
+                balance_micro=balance,
+            )
+        ),
+        recent=recent,
+    )
+
+
+def presets(*, pace: Pace, available_micro: int, minor_digits: int) -> tuple[Preset, ...]:
+    """One week, two weeks and a month of this home's own use, rounded up to a round amount; debt is added.
+
+    Without enough history they are three plain amounts and `days` is 0.
+    """
+    minor = micro_from_minor(amount_minor=1, minor_digits=minor_digits)
+    owed = max(0, -available_micro)
+    made = []
+    for days, plain in zip(PRESET_DAYS, FIRST_PRESETS_MAJOR, strict=True):
+        needed = pace.cost_micro(days=days) if pace.speaks else plain * MICRO
+        major = -(-(needed + owed) // MICRO)
+        step = 5 if major <= 50 else 10 if major <= 500 else 50
+        micro = -(-major // step) * step * MICRO
+        made.append(Preset(days=days if pace.speaks else 0, amount_minor=micro // minor, amount_micro=micro))
+    return tuple(made)
+
+
+def least_to_restore_minor(*, available_micro: int, minor_digits: int) -> int:
+    """The smallest payment that leaves credit above zero, in minor units; 0 when there is credit."""
+    if available_micro > 0:
+        return 0
+    minor = micro_from_minor(amount_minor=1, minor_digits=minor_digits)
+    return -available_micro // minor + 1
+
+
+def movements_of_day(*, wallet: Wallet, day_us: int) -> list[Movement]:
+    """Every movement of one local day, newest first."""
+    zone = wallet.book.zone
+    with seeing(scope=scope_of_wallet(wallet=wallet)):
+        installation = Installation.objects.filter(wallet=wallet).order_by("-opened_us").first()
+        schedule = published_schedule(plan_id=installation.plan_id) if installation else None
+        lines = _lines(wallet, day_us, next_day_start(zone=zone, at_us=day_us))
+        return movements(lines=lines, schedule=schedule, zone=zone, currency=wallet.book.currency)
+
+
+def first_day(*, wallet: Wallet) -> int:
+    """The local day this wallet was opened."""
+    return month_start(zone=wallet.book.zone, at_us=wallet.opened_us)
+
+
+def _lines(wallet: Wallet, start_us: int, end_us: int) -> list[Line]:
+    # A reading at midnight closes the day before: its half hour began there.
+    return list(
+        Line.objects.filter(
+            book=wallet.book_id, wallet=wallet.id, ts__gt=to_datetime(start_us), ts__lte=to_datetime(end_us)
+        ).order_by("seq")
+    )
+
+
+def _recent(wallet: Wallet, now_us: int, schedule: Schedule | None) -> tuple[Movement, ...]:
+    zone, currency = wallet.book.zone, wallet.book.currency
+    lines = _lines(wallet, now_us - RECENT_US, now_us)
+    made = movements(lines=lines, schedule=schedule, zone=zone, currency=currency)
+    uses = [movement for movement in made if movement.is_use][:RECENT_USES]
+    others = [movement for movement in made if not movement.is_use]
+    if not others:
+        older = Line.objects.filter(
+            book=wallet.book_id,
+            wallet=wallet.id,
+            kind=Kind.TOPUP,
+            ts__gt=to_datetime(now_us - WINDOW_DAYS * US_PER_DAY),
+        ).order_by("-seq")[:RECENT_TOP_UPS]
+        others = movements(lines=reversed(older), schedule=schedule, zone=zone, currency=currency)
+    return tuple(sorted(uses + others[:RECENT_TOP_UPS], key=lambda movement: -movement.end_us))
+
+
+def _supply(
+    wallet: Wallet, head: WalletHead | None, registers: Sequence[RegisterHead], available: int
+) -> Supply:
+    least = least_to_restore_minor(available_micro=available, minor_digits=wallet.book.minor_digits)
+    if any(register.relay == 0 for register in registers):
+        cause = Event.objects.filter(wallet=wallet.id, kind__in=CUT_EVENTS).order_by("-id").first()
+        return Supply(
+            state="off",
+            reason=cause.reason if cause else "",
+            rule=cause.rule if cause else "",
+            since_us=cause.at_us if cause else None,
+            by_credit=bool(head and head.cut_by_credit) or (cause is not None and available <= 0),
+            pay_at_least_minor=least,
+        )
+    if head is not None and available <= 0:
+        return Supply(state="kept", reason=head.withheld, pay_at_least_minor=least)
+    if not registers or all(register.relay == 2 for register in registers):
+        return Supply(state="unknown")
+    return Supply(state="on")
+
+
+def _now(registers: Sequence[RegisterHead], now_us: int) -> Now | None:
+    if not registers:
+        return None
+    at_us = min(register.at_us for register in registers)
+    return Now(
+        power_w=sum(register.power_w for register in registers),
+        at_us=at_us,
+        stale=now_us - at_us > STALE_AFTER_US,
+    )
+
+
+def _habit(days: Sequence[UseDay]) -> list[int]:
+    """Use per half hour of the day over many days; a 25-hour day is read as its first 24 hours."""
+    return [
+        sum(day.slots_wh[slot] or 0 for day in days if slot < len(day.slots_wh))
+        for slot in range(SLOTS_A_DAY)
+    ]

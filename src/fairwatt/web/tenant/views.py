@@ -1,0 +1,158 @@
+"""The resident's pages: parse, read or call one flow, render."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.csp import csp_override
+from django.views.decorators.http import require_GET, require_POST
+
+from fairwatt.core.spans import date_start, local_date, next_day_start
+from fairwatt.core.units import US_PER_DAY
+from fairwatt.flows.start_top_up import start_top_up
+from fairwatt.store.models import User, Wallet
+from fairwatt.web import access
+from fairwatt.web.live import Fragments, live_response, still_active
+from fairwatt.web.providers import open_providers
+from fairwatt.web.tenant import charts, queries
+from fairwatt.web.tenant.forms import TopUpForm
+
+PROVIDER = "sandbox"
+# The form leads to the payment platform, and a browser applies form-action to where a form is redirected as well.
+FORM_CSP: dict[str, list[str]] = {
+    **settings.SECURE_CSP,
+    "form-action": [*settings.SECURE_CSP["form-action"], settings.FAIRWATT_PAYSIM_URL],
+}
+
+
+@login_required
+@require_GET
+def homes(request: HttpRequest) -> HttpResponse:
+    """The homes of this person; a single one opens at once."""
+    wallets = list(access.wallets_of(user=access.person(request), at_us=access.now_us()))
+    if len(wallets) == 1:
+        return redirect("tenant:home", public_id=wallets[0].public_id)
+    return render(request, "tenant/homes.html", {"wallets": wallets})
+
+
+@login_required
+@require_GET
+@csp_override(FORM_CSP)
+def home(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """How many days are left, and everything that explains it."""
+    return _home_page(request, _wallet(request, public_id))
+
+
+@login_required
+@require_GET
+async def live(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
+    """The same page, as changes while it is open."""
+    user: User = await request.auser()  # type: ignore[assignment]  # login_required
+    at_us = access.now_us()
+    wallet = await sync_to_async(access.resident_wallet)(user=user, public_id=public_id, at_us=at_us)
+
+    def draw() -> Fragments:
+        context = _context(wallet)
+        return {
+            name: render_to_string(f"tenant/_{name}.html", context)
+            for name in ("supply", "hero", "balance", "now", "today", "recent")
+        }
+
+    def may() -> bool:
+        mine = access.wallets_of(user=user, at_us=access.now_us()).filter(pk=wallet.pk)
+        return still_active(user=user) and mine.exists()
+
+    return live_response(request=request, scope=access.scope_of_wallet(wallet=wallet), draw=draw, may=may)
+
+
+@login_required
+@require_GET
+def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Every movement of one local day."""
+    wallet = _wallet(request, public_id)
+    zone, now_us = wallet.book.zone, access.now_us()
+    today = local_date(zone=zone, at_us=now_us)
+    try:
+        asked = date.fromisoformat(request.GET["day"]) if "day" in request.GET else today
+    except ValueError as unreadable:
+        raise Http404 from unreadable
+    if not local_date(zone=zone, at_us=wallet.opened_us) <= asked <= today:
+        asked = today
+    day_us = date_start(zone=zone, day=asked)
+    tomorrow_us = next_day_start(zone=zone, at_us=day_us)
+    context = {
+        "wallet": wallet,
+        "currency": wallet.book.currency,
+        "zone": zone,
+        "day_us": day_us,
+        "movements": queries.movements_of_day(wallet=wallet, day_us=day_us),
+        "earlier": local_date(zone=zone, at_us=day_us - US_PER_DAY // 4)
+        if day_us > wallet.opened_us
+        else None,
+        "later": local_date(zone=zone, at_us=tomorrow_us) if tomorrow_us <= now_us else None,
+    }
+    return _private(render(request, "tenant/charges.html", context))
+
+
+@login_required
+@require_POST
+@csp_override(FORM_CSP)
+def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Start a payment and lead to the platform that takes it."""
+    wallet = _wallet(request, public_id)
+    form = TopUpForm(data=request.POST, minor_digits=wallet.book.minor_digits)
+    if not form.is_valid():
+        return _home_page(request, wallet, form=form, status=422)
+    started = start_top_up(
+        wallet_id=wallet.id,
+        amount_minor=form.cleaned_data["amount_minor"],
+        provider=PROVIDER,
+        user_id=access.person(request).pk,
+        now_us=access.now_us(),
+    )
+    back = request.build_absolute_uri(reverse("pay:status", args=[started.our_ref]))
+    checkout = open_providers()[PROVIDER].checkout_url(
+        our_ref=started.our_ref, amount_minor=started.amount_minor, currency=started.currency, return_url=back
+    )
+    return HttpResponseRedirect(checkout)
+
+
+def _wallet(request: HttpRequest, public_id: UUID) -> Wallet:
+    return access.resident_wallet(user=access.person(request), public_id=public_id, at_us=access.now_us())
+
+
+def _home_page(
+    request: HttpRequest, wallet: Wallet, *, form: TopUpForm | None = None, status: int = 200
+) -> HttpResponse:
+    return _private(render(request, "tenant/home.html", {**_context(wallet), "form": form}, status=status))
+
+
+def _context(wallet: Wallet) -> dict[str, Any]:
+    home = queries.home(wallet=wallet, now_us=access.now_us())
+    return {
+        "home": home,
+        "wallet": wallet,
+        "currency": home.currency,
+        "zone": home.zone,
+        "least_micro": home.supply.pay_at_least_minor * 10 ** (6 - wallet.book.minor_digits),
+        "balance_chart": charts.balance_chart(home=home),
+        "balance_table": charts.balance_table(home=home),
+        "today_chart": charts.today_chart(home=home),
+        "today_table": charts.today_table(home=home),
+        "paid_with": PROVIDER,
+    }
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    patch_cache_control(response, private=True, no_store=True)
+    return response

@@ -1,0 +1,25 @@
+"""A small line to a simulated bus: what the edge does with an exchange, without its bookkeeping."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fairwatt.drivers.contract import Exchange
+
+
+async def ask[ReplyT](*, port: int, exchange: Exchange[ReplyT], wait_s: float = 0.05) -> ReplyT:
+    """Put one question over a fresh connection, asking again after each silence."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        while True:
+            writer.write(exchange.request())
+            try:
+                async with asyncio.timeout(wait_s):
+                    while data := await reader.read(4096):
+                        if (reply := exchange.feed(data)) is not None:
+                            return reply
+            except TimeoutError:
+                continue
+            raise ConnectionError("the bus hung up")
+    finally:
+        writer.close()

@@ -1,0 +1,90 @@
+"""edge.toml: read once, checked whole, and every mistake named."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from edge.rig import GATEWAY_KEY, ISSUER
+from fairwatt.edge.config import ConfigError, load
+
+TEXT = """
+[gateway]
+book = "b1"
+site = "s1"
+id = "gw1"
+zone = "Asia/Shanghai"
+spool = "state/spool.db"
+interval_s = 30
+
+[broker]
+host = "127.0.0.1"
+port = 1883
+password_file = "password"
+
+[keys]
+own = "gateway.pem"
+
+[[keys.issuer]]
+kid = "01"
+public = "issuer.pub"
+
+[[bus]]
+name = "line-1"
+host = "10.0.0.7"
+port = 4196
+
+[[bus.meter]]
+number = 100
+address = "000000000001"
+
+[[bus.meter]]
+number = 101
+address = "000000000002"
+password = "02123456"
+"""
+
+
+def a_folder(folder: Path, *, text: str = TEXT, mode: int = 0o600) -> Path:
+    (folder / "password").write_text("secret\n")
+    pem = GATEWAY_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "gateway.pem").write_bytes(pem)
+    (folder / "gateway.pem").chmod(mode)
+    public = ISSUER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (folder / "issuer.pub").write_bytes(public)
+    (folder / "edge.toml").write_text(text)
+    return folder / "edge.toml"
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    config = load(a_folder(tmp_path))
+    assert (config.gateway, config.interval_s, config.broker.password) == ("gw1", 30, "secret")
+    assert config.spool == tmp_path / "state" / "spool.db"
+    assert [meter.number for meter in config.buses[0].meters] == [100, 101]
+    assert config.kid == b"gw1"
+    assert list(config.issuers) == [b"\x01"]
+    assert "secret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('id = "gw1"', "", "lacks the setting 'id'"),
+        ('id = "gw1"', 'id = "g/1"', "part of a topic"),
+        ("number = 101", "number = 100", "given twice"),
+        ("number = 100", "number = -1", "not in 1"),
+        ("interval_s = 30", "interval_s = 0", "at least 1"),
+        ("interval_s = 30", "intervall_s = 30", "intervall_s"),
+        ("[gateway]", "[gateway", "cannot be read"),
+        ("issuer.pub", "nowhere.pub", "nowhere.pub"),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_starts(tmp_path: Path, old: str, new: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as raised:
+        load(a_folder(tmp_path, text=TEXT.replace(old, new)))
+    assert "not started" in str(raised.value)
+
+
+def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load(a_folder(tmp_path, mode=0o644))

@@ -1,0 +1,140 @@
+"""The up and down frames: what goes in comes out, and nothing else gets in."""
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairwatt.wire import frames
+from fairwatt.wire.errors import BadShape, BadVersion, FrameError, MalformedCbor, TooLarge
+from fairwatt.wire.frames import Ack, Commands, Event, Item, UpFrame
+
+SEQ = st.integers(1, 2**63 - 1)
+ITEMS = st.lists(st.tuples(SEQ, st.integers(1, 3), st.binary(min_size=1, max_size=80)), max_size=6).map(
+    lambda rows: tuple(Item(*row) for row in sorted({row[0]: row for row in rows}.values()))
+)
+
+
+def a_frame(**changes: object) -> UpFrame:
+    frame = UpFrame(
+        epoch=1_357_000_000_000_000,
+        boot_id=b"boot-001",
+        uptime_ms=5000,
+        clock_us=1_357_000_060_000_000,
+        oldest_seq=5,
+        hello=False,
+        items=(Item(5, 1, b"x" * 40), Item(6, 3, b"y")),
+    )
+    return frame._replace(**changes)  # type: ignore[arg-type]
+
+
+@given(items=ITEMS, hello=st.booleans(), clock_us=st.integers(-(2**63), 2**63 - 1))
+def test_an_up_frame_comes_back_as_it_went(items: tuple[Item, ...], hello: bool, clock_us: int) -> None:
+    frame = a_frame(items=items, oldest_seq=1, hello=hello, clock_us=clock_us)
+    assert frames.decode_up(frames.encode_up(frame)) == frame
+
+
+@given(data=st.binary(max_size=200))
+def test_any_bytes_are_a_frame_or_a_named_fault(data: bytes) -> None:
+    for decode in (frames.decode_up, frames.decode_down, frames.decode_event):
+        try:
+            decode(data)
+        except FrameError as error:
+            assert error.code
+
+
+@given(position=st.integers(0, 10**6), byte=st.integers(0, 255))
+def test_a_damaged_frame_never_raises_anything_but_a_frame_error(position: int, byte: int) -> None:
+    data = bytearray(frames.encode_up(a_frame()))
+    data[position % len(data)] = byte
+    try:
+        frames.decode_up(bytes(data))
+    except FrameError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epoch": 0},
+        {"epoch": True},
+        {"boot_id": b"short"},
+        {"uptime_ms": -1},
+        {"clock_us": 2**63},
+        {"oldest_seq": 0},
+        {"hello": 1},
+        {"items": (Item(6, 1, b"x"), Item(5, 1, b"x"))},
+        {"items": (Item(5, 1, b"x"), Item(5, 1, b"x"))},
+        {"items": (Item(4, 1, b"x"),)},
+        {"items": (Item(5, 4, b"x"),)},
+        {"items": (Item(5, 1, b""),)},
+        {"items": (Item(5, 1, b"x" * (frames.MAX_BODY_BYTES + 1)),)},
+    ],
+)
+def test_a_field_of_a_wrong_type_or_range_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(BadShape):
+        frames.encode_up(a_frame(**changes))
+
+
+def test_trailing_bytes_and_indefinite_lengths_are_refused() -> None:
+    data = frames.encode_up(a_frame())
+    for bad in (data + b"\x00", data[:-1], b"\x9f" + data[1:] + b"\xff", b""):
+        with pytest.raises(MalformedCbor):
+            frames.decode_up(bad)
+
+
+def test_numbers_written_longer_than_needed_are_refused() -> None:
+    data = frames.encode_ack(epoch=7, seq=9, now_us=1)
+    assert data[3:4] == b"\x07"
+    with pytest.raises(MalformedCbor):
+        frames.decode_down(data[:3] + b"\x18\x07" + data[4:])
+
+
+def test_other_versions_and_huge_frames_have_their_own_codes() -> None:
+    with pytest.raises(BadVersion):
+        frames.decode_up(cbor2.dumps([2, "whatever"]))
+    with pytest.raises(TooLarge):
+        frames.decode_up(b"\x00" * (frames.MAX_FRAME_BYTES + 1))
+    with pytest.raises(FrameError):
+        frames.decode_up(b"\x81" * 5000)
+
+
+def test_down_frames_come_back_as_they_went() -> None:
+    assert frames.decode_down(frames.encode_ack(epoch=3, seq=0, now_us=9)) == Ack(3, 0, 9)
+    assert frames.decode_down(frames.encode_commands([b"one", b"two"])) == Commands((b"one", b"two"))
+
+
+@pytest.mark.parametrize(
+    "value", [[1], [1, 2, []], [1, 0, 3, 4], [1, 1, ["text"]], [1, 1, b""], {}, 5, [True, 0]]
+)
+def test_a_wrong_down_frame_is_refused(value: object) -> None:
+    with pytest.raises(BadShape):
+        frames.decode_down(cbor2.dumps(value, canonical=True))
+
+
+def test_an_event_comes_back_and_takes_no_nested_detail() -> None:
+    event = Event(
+        "meter_silent", 5, 2**64 - 1, {"why": "no_answer", "count": 3, "raw": b"\x01", "none": None}
+    )
+    assert frames.decode_event(frames.encode_event(event)) == event
+    with pytest.raises(BadShape):
+        frames.encode_event(Event("x", 5, 0, {"nested": [1]}))  # type: ignore[dict-item]
+    with pytest.raises(BadShape):
+        frames.encode_event(Event("x", 5, 0, {"float": 1.5}))  # type: ignore[dict-item]
+
+
+def test_frames_in_order_are_acknowledged_to_their_end() -> None:
+    frame = a_frame(oldest_seq=1, items=(Item(5, 1, b"x"), Item(9, 1, b"x")))
+    assert frames.stored_up_to(stored_seq=4, frame=frame) == 9
+    assert frames.stored_up_to(stored_seq=20, frame=frame) == 20
+
+
+def test_a_frame_that_overtook_another_is_not_acknowledged() -> None:
+    frame = a_frame(oldest_seq=1, items=(Item(5, 1, b"x"),))
+    assert frames.stored_up_to(stored_seq=3, frame=frame) == 3
+
+
+def test_what_the_gateway_no_longer_has_is_not_waited_for() -> None:
+    frame = a_frame(oldest_seq=5, items=(Item(5, 1, b"x"),))
+    assert frames.stored_up_to(stored_seq=0, frame=frame) == 5
+    assert frames.stored_up_to(stored_seq=0, frame=a_frame(oldest_seq=8, items=())) == 7
