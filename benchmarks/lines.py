@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.bare import BareReadings
 from benchmarks.town import JULY_2013_US, Town, frame_of
 from fairwatt.server.config import Config
+from fairwatt.server.wiring import poster_for
 from fairwatt.wire.frames import Kind
 from tests.support.house import as_role
 
@@ -55,15 +56,16 @@ def run_lines(
     from fairwatt.flows.posting.loading import load_book
     from fairwatt.flows.posting.post_batch import post_batch
 
-    town = Town(gateways=homes // 96, meters_each=96, opened_us=JULY_2013_US)
+    config = Config.load()
+    town = Town(config=config, gateways=homes // 96, meters_each=96, opened_us=JULY_2013_US)
     town.build()
     with as_role("poster"):
         state = load_book(book=town.book, now_us=town.opened_us)
         seqs = town.settle(state=state, now_us=town.opened_us)
         flusher = CacheFlusher(state=state)
         flusher.flush(state=state)
-        bare = BareReadings(dsn=Config.load().dsn(role="admin"))
-        poster = town.poster()
+        bare = BareReadings(dsn=config.dsn(role="admin"))
+        poster = poster_for(config)
         run = Run(homes=town.homes, batch_rows=ticks_a_batch * town.homes)
         meters = np.tile(np.arange(town.homes, dtype=np.int64), ticks_a_batch)
         ticks = town.ticks(count=-(-rows // town.homes))

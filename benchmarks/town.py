@@ -18,9 +18,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.ids import uuid7
 from fairwatt.flows.posting.intake import READING
-from fairwatt.wire.commands import Command, Receipt, Result, hash8, sign_command, sign_receipt
+from fairwatt.server.config import Config
+from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
+from fairwatt.server.wiring import poster_for
+from fairwatt.wire.commands import Receipt, Result, hash8, sign_receipt
 from fairwatt.wire.frames import Item, Kind, UpFrame, encode_up
 
+READING_BYTES: Final = READING.itemsize
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
 TICK_US: Final = 15 * 60_000_000
@@ -60,12 +64,13 @@ POLICY: Final = CreditPolicy(
 class Town:
     """Homes behind gateways, all in one book. `build` under the web role, `settle` under the poster's."""
 
+    config: Config
     gateways: int
     meters_each: int
     opened_us: int
+    policy: CreditPolicy = POLICY
+    paid_in_minor: int = 50_000_00
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    issuer: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    provider_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     slugs: list[str] = field(default_factory=list)
     wallets: list[int] = field(default_factory=list)
 
@@ -75,7 +80,7 @@ class Town:
         return self.gateways * self.meters_each
 
     def build(self) -> None:
-        """Write organisation, gateways, homes and tariff, and one waiting payment for each home."""
+        """Write organisation, gateways, homes and tariff, and a waiting payment for each home."""
         from django.db import transaction
 
         from fairwatt.flows import provision
@@ -92,7 +97,7 @@ class Town:
             site_name="Town",
         )
         self.book, self.site = site.book_id, site.slug
-        policy = provision.add_policy(book_id=self.book, slug="homes", policy=POLICY)
+        policy = provision.add_policy(book_id=self.book, slug="homes", policy=self.policy)
         plan = provision.publish_tariff(
             book_id=self.book, slug="tariff", name="Tariff", text=TARIFF, now_us=self.opened_us
         )
@@ -139,26 +144,12 @@ class Town:
                 )
                 for meter, unit, wallet in zip(meters, units, wallets, strict=True)
             )
-        self._pay_in(amount_minor=50_000_00)
+        if self.paid_in_minor:
+            self._pay_in(amount_minor=self.paid_in_minor)
 
     def number(self, home: int) -> int:
         """The 12-digit number of a home's meter."""
         return 100_000_000_000 + home
-
-    def poster(self) -> Any:
-        """What post_batch needs besides the state."""
-        from fairwatt.flows.posting.post_batch import Poster
-        from fairwatt.payments.registry import providers
-
-        def sign(command: Command) -> bytes:
-            return sign_command(command=command, key=self.issuer, kid=b"issuer")
-
-        return Poster(
-            providers=providers(
-                sandbox_key=self.provider_key.public_key(), sandbox_checkout="http://127.0.0.1"
-            ),
-            sign=sign,
-        )
 
     def settle(self, *, state: Any, now_us: int) -> list[int]:
         """Post the payments and receipts for their grants; return the spool number of each gateway.
@@ -167,7 +158,7 @@ class Town:
         """
         from fairwatt.flows.posting.post_batch import post_batch
 
-        poster = self.poster()
+        poster = poster_for(self.config)
         while post_batch(state=state, messages=(), poster=poster, now_us=now_us).facts:
             pass
         items: dict[int, list[bytes]] = {gateway: [] for gateway in self.gateway_ids}
@@ -229,7 +220,8 @@ class Town:
             }
         ).encode()
         stamp, nonce = str(now_us // 1_000_000), os.urandom(8).hex()
-        signature = self.provider_key.sign(f"{stamp}\n{nonce}\n".encode() + body)
+        key = load_private_key(self.config.keys, name=SANDBOX_PROVIDER)
+        signature = key.sign(f"{stamp}\n{nonce}\n".encode() + body)
         return {
             "X-Sandbox-Timestamp": stamp,
             "X-Sandbox-Nonce": nonce,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fairwatt.core.commands.model import NEXT, OPEN_STATES, IllegalTransition, RelayOrder, State, advance
+from fairwatt.core.commands.model import NEXT, OPEN_STATES, IllegalTransition, State, advance, proves
 
-CUT = RelayOrder(meter=7, seq=3, closed=False, issued_us=100, expires_us=200)
+OPEN, CLOSED, UNKNOWN = 0, 1, 2
 
 
 @pytest.mark.parametrize("state", State)
@@ -29,26 +29,12 @@ def test_an_accepted_order_no_longer_expires_it_is_proven_or_fails() -> None:
     assert State.EXPIRED not in NEXT[State.ACCEPTED]
 
 
-def test_only_a_later_reading_with_the_relay_as_ordered_proves_it() -> None:
-    assert CUT.proven_by(reading_at_us=101, relay_closed=False)
-    assert not CUT.proven_by(reading_at_us=100, relay_closed=False)
-    assert not CUT.proven_by(reading_at_us=101, relay_closed=True)
-    assert not CUT.proven_by(reading_at_us=101, relay_closed=None)
+def test_only_a_reading_spooled_after_the_receipt_proves_an_order_or_contradicts_it() -> None:
+    assert proves(ordered=OPEN, shown=OPEN, receipt_seq=5, reading_seq=6) is True
+    assert proves(ordered=OPEN, shown=CLOSED, receipt_seq=5, reading_seq=6) is False
+    for before in (4, 5):
+        assert proves(ordered=OPEN, shown=OPEN, receipt_seq=5, reading_seq=before) is None
 
 
-def test_a_newer_order_supersedes_older_ones_of_its_meter_only() -> None:
-    newer = RelayOrder(meter=7, seq=4, closed=True, issued_us=150, expires_us=300)
-    other = RelayOrder(meter=8, seq=9, closed=True, issued_us=150, expires_us=300)
-    assert newer.supersedes(older=CUT)
-    assert not CUT.supersedes(older=newer)
-    assert not CUT.supersedes(older=CUT)
-    assert not other.supersedes(older=CUT)
-
-
-def test_an_order_lapses_at_its_expiry() -> None:
-    assert not CUT.expired(now_us=199)
-    assert CUT.expired(now_us=200)
-    with pytest.raises(ValueError, match="expire after"):
-        RelayOrder(meter=7, seq=1, closed=True, issued_us=5, expires_us=5)
-    with pytest.raises(ValueError, match="above zero"):
-        RelayOrder(meter=7, seq=0, closed=True, issued_us=5, expires_us=6)
+def test_a_relay_nobody_could_read_proves_nothing_and_contradicts_nothing() -> None:
+    assert proves(ordered=CLOSED, shown=UNKNOWN, receipt_seq=5, reading_seq=6) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairwatt.core.ids import correction_key, fee_key, payment_key, reading_key, uuid7
+from fairwatt.core.ids import account_key, payment_key, tariff_key, uuid7
 from fairwatt.core.units import format_kwh, format_money, micro_from_minor
 
 
@@ -59,25 +59,22 @@ def test_places_outside_the_unit_are_refused() -> None:
 
 
 def test_natural_keys_read_as_their_fact() -> None:
-    assert reading_key(meter="000012345678", register="A+", at_us=5) == "reading:000012345678:A+:5"
-    assert payment_key(provider="sandbox", ref="p-1") == "pay:sandbox:p-1"
-    assert fee_key(point="P1", run="2024-05") == "fee:P1:2024-05"
-    assert correction_key(register="R1", component="energy", day="2024-05-01", run="7") == (
-        "fix:R1:energy:2024-05-01:7"
-    )
+    assert payment_key(provider="sandbox", event="e-1") == "pay:sandbox:e-1"
+    assert tariff_key(publication=7) == "tariff:7"
+    assert account_key(wallet=9) == "account:9"
 
 
 @given(
     st.tuples(st.text(min_size=1), st.text(min_size=1)), st.tuples(st.text(min_size=1), st.text(min_size=1))
 )
 def test_different_payments_never_share_a_key(a: tuple[str, str], b: tuple[str, str]) -> None:
-    same = payment_key(provider=a[0], ref=a[1]) == payment_key(provider=b[0], ref=b[1])
+    same = payment_key(provider=a[0], event=a[1]) == payment_key(provider=b[0], event=b[1])
     assert same == (a == b)
 
 
 def test_a_key_without_a_part_is_refused() -> None:
     with pytest.raises(ValueError, match="empty part"):
-        payment_key(provider="sandbox", ref="")
+        payment_key(provider="sandbox", event="")
 
 
 @given(st.integers(0, 2**48 * 1_000 - 1), st.integers(0, 10**9), st.binary(min_size=8, max_size=16))

@@ -15,6 +15,8 @@ from support.house import as_role
 from support.street import Street
 
 from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.server.config import Config
+from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.wire.commands import Receipt, hash8, verify_command
 from fairwatt.wire.frames import Event, Kind
 from fairwatt.wire.records import Reading, pack_readings
@@ -57,7 +59,12 @@ POLICY = CreditPolicy(
     stale_after_us=2 * HOUR_US,
 )
 # Tenths of the mean half hour, from midnight: asleep, breakfast, away, evening.
-SHAPE = (5,) * 13 + (12, 20, 22, 16, 9) + (7,) * 12 + (8, 9, 10, 11, 13, 17, 22, 26, 27, 24, 21, 18, 15, 12, 10, 8, 7, 6)
+SHAPE = (
+    (5,) * 13
+    + (12, 20, 22, 16, 9)
+    + (7,) * 12
+    + (8, 9, 10, 11, 13, 17, 22, 26, 27, 24, 21, 18, 15, 12, 10, 8, 7, 6)
+)
 CUT, PROTECTED, SILENT, VACANT = 36, 24, (17, 45), (13, 52)
 _scenes = itertools.count(1)
 
@@ -76,6 +83,8 @@ class Scene(Street):
         from fairwatt.flows import provision
         from fairwatt.store.models import Unit, User
 
+        config = Config.load()
+        self.provider_key = load_private_key(config.keys, name=SANDBOX_PROVIDER)
         tag = f"{os.getpid()}-{next(_scenes)}"
         self.site = provision.create_book(
             organisation_slug=f"maple-{tag}",
@@ -98,7 +107,9 @@ class Scene(Street):
         self.seq, self.epoch = 0, 1
         self.homes, self.wallets, self.installations = [], [], []
         organisation = self.site.book.organisation
-        self.owner = User.objects.create_user(f"owner-{tag}", f"owner-{tag}@example.org", PASSWORD, first_name="Lin", last_name="Mei")
+        self.owner = User.objects.create_user(
+            f"owner-{tag}", f"owner-{tag}@example.org", PASSWORD, first_name="Lin", last_name="Mei"
+        )
         self.neighbour = User.objects.create_user(f"neighbour-{tag}", None, PASSWORD)
         self.operator = User.objects.create_user(
             f"operator-{tag}", None, PASSWORD, organisation=organisation, role="operator"
@@ -120,7 +131,11 @@ class Scene(Street):
                 position=position,
                 gateway_id=self.gateway.pk,
                 meter=provision.MeterSpec(
-                    number=210_000_000_000 + n, profile="test", modulus_wh=10**9, resolution_wh=10, max_power_w=20_000
+                    number=210_000_000_000 + n,
+                    profile="test",
+                    modulus_wh=10**9,
+                    resolution_wh=10,
+                    max_power_w=20_000,
                 ),
                 plan_id=self.plan.pk,
                 policy_id=self.policy.pk,
@@ -145,25 +160,39 @@ class Scene(Street):
         """Seventeen days: readings each half hour, top-ups, warnings, a cut that the meter proves."""
         self._open_desk()
         for n, home in enumerate(self.homes):
-            self.pay(home=home, amount_minor=self._first_top_up(n), now_us=self.opened_us + MINUTE_US)
+            self.pay(
+                home=home,
+                amount_minor=self._first_top_up(n),
+                now_us=self.opened_us + MINUTE_US,
+                currency="CNY",
+            )
         self.post(now_us=self.opened_us + 2 * MINUTE_US)
         for day in range(DAYS):
             start_us = self.opened_us + day * DAY_US
             if day == DAYS - 7:
-                self.pay(home=self.homes[0], amount_minor=10_000, now_us=start_us + 9 * HOUR_US)
+                self.pay(
+                    home=self.homes[0], amount_minor=3_000, now_us=start_us + 9 * HOUR_US, currency="CNY"
+                )
             for quarter in range(4):
                 self._half_hours(start_us, range(quarter * 12, quarter * 12 + 12))
         for slot in range(37):
             self._half_hours(MIDNIGHT_US, range(slot, slot + 1))
             if slot == 30:
-                self.pay(home=self.homes[1], amount_minor=5_000, now_us=MIDNIGHT_US + 15 * HOUR_US + 40 * MINUTE_US)
+                self.pay(
+                    home=self.homes[1],
+                    amount_minor=5_000,
+                    now_us=MIDNIGHT_US + 15 * HOUR_US + 40 * MINUTE_US,
+                    currency="CNY",
+                )
         self._oddities()
 
     def _first_top_up(self, n: int) -> int:
-        mean_day = self._mean_day_wh(n) * 60 // 1000  # about 0.6 a kWh, in fen
-        if n == self.homes.index(210_000_000_000 + CUT) or n == self.homes.index(210_000_000_000 + PROTECTED):
-            return mean_day * (DAYS - 1)
-        return mean_day * (DAYS + 2) if n % 9 == 4 else mean_day * (DAYS + 9 + n * 7 % 23)
+        a_day = self._mean_day_wh(n) * 48 // 1000  # fen: about 0.48 a kWh, tax and standing charge included
+        if self.homes[n] - 210_000_000_000 in (CUT, PROTECTED):
+            return a_day * 163 // 10
+        if n == 0:
+            return a_day * (DAYS + 1)
+        return a_day * (DAYS + 3) if n % 11 == 4 else a_day * (DAYS + 9 + n * 7 % 23)
 
     def _mean_day_wh(self, n: int) -> int:
         return 5_200 + n * 977 % 6_000
@@ -181,7 +210,7 @@ class Scene(Street):
 
     def _reading(self, n: int, home: int, at_us: int, slot: int) -> Reading:
         day = at_us // DAY_US
-        wobble = 70 + (n * 31 + day * 17 + slot * 7) % 61
+        wobble = (75 + (n * 31 + slot * 7) % 51) * (70 + (day * 37 + n * 13) % 61) // 100
         watts = 0 if home in self.open_relays else self._mean_day_wh(n) * SHAPE[slot] * wobble // (24 * 1200)
         self.exact[home] += watts // 2
         self.registers[home] = 1_000_000 + self.exact[home] // 10 * 10
@@ -197,9 +226,11 @@ class Scene(Street):
     def _oddities(self) -> None:
         """A backward register, an unknown meter, and a meter that fell silent: all visible, none charged."""
         at_us = NOW_US - 5 * MINUTE_US
-        bad = Reading(meter=self.homes[8], at_us=at_us, total_wh=900_000, power_w=0, voltage_dv=2300, relay=1)
+        bad = Reading(meter=self.homes[-1], at_us=at_us, total_wh=900_000, power_w=0, voltage_dv=2300, relay=1)
         stray = Reading(meter=999, at_us=at_us, total_wh=5_000, power_w=0, voltage_dv=2300, relay=1)
-        silent = Event("meter_silent", NOW_US - 3 * HOUR_US, 210_000_000_000 + SILENT[0], {"why": "no_answer"})
+        silent = Event(
+            "meter_silent", NOW_US - 3 * HOUR_US, 210_000_000_000 + SILENT[0], {"why": "no_answer"}
+        )
         self.post(self.readings(bad, stray), self.event(silent, clock_us=at_us), now_us=at_us)
 
     # --- the poster ---------------------------------------------------------------------------------------------
@@ -255,7 +286,9 @@ class Scene(Street):
             )
             frames.append(
                 self.frame(
-                    (Kind.RECEIPT, self.signed(receipt)), (Kind.READINGS, pack_readings([proof])), clock_us=now_us
+                    (Kind.RECEIPT, self.signed(receipt)),
+                    (Kind.READINGS, pack_readings([proof])),
+                    clock_us=now_us,
                 )
             )
         return frames

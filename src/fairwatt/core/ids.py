@@ -3,24 +3,19 @@
 from uuid import UUID
 
 
-def reading_key(*, meter: str, register: str, at_us: int) -> str:
-    """Name one register reading: the same meter, register and instant is the same reading."""
-    return _key("reading", meter, register, str(at_us))
+def payment_key(*, provider: str, event: str) -> str:
+    """Name one callback by the provider's own event id, which survives retries and doubled deliveries."""
+    return _key("pay", provider, event)
 
 
-def payment_key(*, provider: str, ref: str) -> str:
-    """Name one payment by the provider's own reference, which survives retries and doubled callbacks."""
-    return _key("pay", provider, ref)
+def tariff_key(*, publication: int) -> str:
+    """Name the publication of a tariff."""
+    return _key("tariff", str(publication))
 
 
-def fee_key(*, point: str, run: str) -> str:
-    """Name one fee of a fee run for one service point."""
-    return _key("fee", point, run)
-
-
-def correction_key(*, register: str, component: str, day: str, run: str) -> str:
-    """Name one correction line: one per register, component, local day and re-rating run."""
-    return _key("fix", register, component, day, run)
+def account_key(*, wallet: int) -> str:
+    """Name the opening of a wallet's account."""
+    return _key("account", str(wallet))
 
 
 def _key(*parts: str) -> str:

@@ -62,6 +62,7 @@ class BrokerConfig:
     """The MQTT door. The user name and the client id are the gateway's id.
 
     ``resend_s``: with no acknowledgement for so long (wall time), everything unacknowledged is sent again.
+    ``answer_within_s``: how long the broker may take to answer a connect, a subscription or a publish.
     ``window_frames``: how many frames may be under way unacknowledged.
     """
 
@@ -70,6 +71,7 @@ class BrokerConfig:
     password: str = field(repr=False)
     keepalive_s: int = 30
     resend_s: float = 10.0
+    answer_within_s: float = 10.0
     window_frames: int = 8
     frame_bytes: int = 64 * 1024
     reconnect_min_s: float = 0.2

@@ -35,7 +35,6 @@ from fairwatt.wire.frames import (
 log = structlog.get_logger(__name__)
 
 CLOCK_TOLERANCE_US: Final = 120_000_000
-_PUBACK_TIMEOUT_S: Final = 20.0
 
 
 class SubscribeRefused(aiomqtt.MqttError):
@@ -137,7 +136,7 @@ class Link:
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
             keepalive=broker.keepalive_s,
-            timeout=_PUBACK_TIMEOUT_S,
+            timeout=broker.answer_within_s,
         )
 
     async def _session(self, client: aiomqtt.Client) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
-from fairwatt.core.ids import uuid7
+from fairwatt.core.ids import account_key, tariff_key, uuid7
+from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.store import facts
 from fairwatt.store.models import (
@@ -46,6 +47,10 @@ class OpenedAccount:
 
     wallet_id: int
     installation_id: int
+
+
+class TariffRewritesPast(ValueError):
+    """A publication would change prices that were in force already; nothing was published."""
 
 
 class TariffNotInForce(ValueError):
@@ -86,12 +91,24 @@ def add_policy(*, book_id: int, slug: str, policy: CreditPolicy) -> Policy:
 
 @transaction.atomic(durable=True)
 def publish_tariff(*, book_id: int, slug: str, name: str, text: str, now_us: int) -> TariffPlan:
-    """Publish a tariff text; edges get fresh grants under it. Raises TariffFileError for a bad text."""
-    parse_schedule(text)
+    """Publish a tariff text; edges get fresh grants under it.
+
+    Raises TariffFileError for a bad text, and TariffRewritesPast when it changes a price that is or was in
+    force: use is charged under the version of its own day, also when its reading comes late.
+    """
+    schedule = parse_schedule(text)
     plan, _ = TariffPlan.objects.get_or_create(book_id=book_id, slug=slug, defaults={"name": name})
+    newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
+    if newest is not None and _in_force(parse_schedule(newest.text), now_us) != _in_force(schedule, now_us):
+        raise TariffRewritesPast(
+            f"The new text of tariff {slug} differs in a version that has taken effect already, so it was not "
+            "published and nobody is charged differently. Put the new prices into a version that starts later."
+        )
     publication = TariffPublication.objects.create(plan=plan, published_us=now_us, text=text)
-    wallets = Installation.objects.filter(plan=plan, closed_us__isnull=True).values_list("wallet_id", flat=True)
-    _tell_poster(book_id, f"tariff:{publication.pk}", list(wallets), now_us)
+    wallets = Installation.objects.filter(plan=plan, closed_us__isnull=True).values_list(
+        "wallet_id", flat=True
+    )
+    _tell_poster(book_id, tariff_key(publication=publication.pk), list(wallets), now_us)
     return plan
 
 
@@ -150,8 +167,13 @@ def open_account(
     )
     for tenant in tenants:
         Tenancy.objects.create(wallet=wallet, user=tenant, start_us=now_us)
-    _tell_poster(site.book_id, f"account:{wallet.pk}", [wallet.pk], now_us)
+    _tell_poster(site.book_id, account_key(wallet=wallet.pk), [wallet.pk], now_us)
     return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
+
+
+def _in_force(schedule: Schedule, now_us: int) -> tuple[TariffVersion, ...]:
+    """The versions that have taken effect by now: history, for every reading that may still come late."""
+    return tuple(version for version in schedule.versions if version.effective_us <= now_us)
 
 
 def _tell_poster(book_id: int, key: str, wallets: list[int], now_us: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from fairwatt.core.ids import payment_key
 from fairwatt.payments.contract import CallbackRejected, PaymentProvider
 from fairwatt.store import facts
 from fairwatt.store.models import PaymentIntent
@@ -49,7 +50,7 @@ def receive_callback(
             cursor=cursor,
             book=intent.book_id,
             kind="payment",
-            natural_key=f"{provider.name}:{paid.event_id}",
+            natural_key=payment_key(provider=provider.name, event=paid.event_id),
             wallet=intent.wallet_id,
             payload={"provider": provider.name, "headers": _kept(headers)},
             raw=body,

@@ -32,7 +32,8 @@ def start_top_up(
     """Record that somebody is about to pay into a wallet. Raises TopUpRefused for an amount out of range."""
     if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
         raise TopUpRefused(
-            f"The amount must be between 0.01 and {AMOUNT_MINOR_MAX // 100}. Nothing was charged; choose another amount."
+            f"The amount must be between 0.01 and {AMOUNT_MINOR_MAX // 100}. Nothing was charged; "
+            "choose another amount."
         )
     wallet = Wallet.objects.select_related("book").get(pk=wallet_id)
     intent = PaymentIntent.objects.create(

@@ -139,7 +139,7 @@ class HeadEnd:
                 await intake.stop()
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
-            self._thread.submit(connection.close).result()
+            self._thread.submit(lambda: connection.close()).result()
             self._thread.shutdown()
 
     async def _turn(self, client: Client, intake: Intake, desk: _Desk) -> None:

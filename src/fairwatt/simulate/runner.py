@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -40,9 +41,20 @@ def run_scenario(*, scenario: Scenario, progress: Callable[[int], None] = lambda
         street.provision()
         stack.open_doors()
         began = time.monotonic()
-        verdict = asyncio.run(_run(street))
+        try:
+            verdict = asyncio.run(_run(street))
+        except BaseException:
+            _show_logs(state)
+            raise
         verdict.figures["run_s"] = round(time.monotonic() - began, 1)
         return verdict
+
+
+def _show_logs(state: Path) -> None:
+    """The end of each process's log, before the folder goes away."""
+    for log in sorted((state / "log").glob("*.log")):
+        for line in log.read_text(errors="replace").splitlines()[-15:]:
+            print(f"{log.stem}: {line}", file=sys.stderr)
 
 
 async def _run(street: Street) -> Verdict:

@@ -253,7 +253,13 @@ def _draw(*, seed: int, days: int, homes: int, terms: Terms, days_before_change:
         kills=_kills(draw, days=days),
         meter_faults=_meter_faults(draw, bare),
         link_faults=LinkFaults(
-            lose=draw.randint(20, 60), double=draw.randint(20, 60), delay=draw.randint(10, 40), reorder=20
+            lose=draw.randint(10, 30),
+            double=draw.randint(20, 60),
+            delay=draw.randint(10, 30),
+            reorder=20,
+            # Wall time: long enough for other frames to overtake, short enough for a month in a minute.
+            delay_ms=(2, 60),
+            reorder_wait_ms=60,
         ),
         pay_faults=PayFaults(duplicate=draw.randint(100, 250), late=draw.randint(50, 150)),
     )

@@ -233,7 +233,8 @@ class Street:
                 host="127.0.0.1",
                 port=gate.link.port if gate.link else 0,
                 password=door_password(config, gateway=gate.slug),
-                resend_s=0.15,
+                resend_s=0.06,
+                answer_within_s=0.5,
                 reconnect_min_s=0.05,
                 reconnect_max_s=0.5,
             ),
@@ -410,24 +411,34 @@ class Street:
         return amount_minor
 
     async def _top_up(self, door: Door, amount_minor: int) -> None:
-        from fairwatt.flows.start_top_up import start_top_up
-
-        started = await asyncio.get_running_loop().run_in_executor(
-            self._web,
-            lambda: start_top_up(
-                wallet_id=door.wallet,
-                amount_minor=amount_minor,
-                provider="sandbox",
-                user_id=None,
-                now_us=self.now_us(),
-            ),
-        )
+        loop = asyncio.get_running_loop()
+        our_ref = await loop.run_in_executor(self._web, lambda: self._start_top_up(door, amount_minor))
         online = self.gates[door.home.gateway].outage is None
         dark = not door.meter.relay_closed
-        door.paid.append(Paid(self.now_us(), amount_minor * 10_000, started.our_ref, dark, online))
+        door.paid.append(Paid(self.now_us(), amount_minor * 10_000, our_ref, dark, online))
         if dark and online:
-            self._waiting_dark[door.number] = (door, started.our_ref)
-        self.pay.pay(our_ref=started.our_ref, amount_minor=amount_minor, currency=started.currency)
+            self._waiting_dark[door.number] = (door, our_ref)
+        currency = self.scenario.terms.currency
+        self.pay.pay(our_ref=our_ref, amount_minor=amount_minor, currency=currency)
+
+    def _start_top_up(self, door: Door, amount_minor: int) -> str:
+        """Ask as the web does; somebody who meets a crashed database tries again."""
+        from django.db import InterfaceError, OperationalError, connection
+
+        from fairwatt.flows.start_top_up import start_top_up
+
+        while True:
+            try:
+                return start_top_up(
+                    wallet_id=door.wallet,
+                    amount_minor=amount_minor,
+                    provider="sandbox",
+                    user_id=None,
+                    now_us=self.now_us(),
+                ).our_ref
+            except (OperationalError, InterfaceError):
+                connection.close()
+                time.sleep(0.05)
 
     def _moved(self, door: Door, closed: bool) -> None:
         door.closed_at_s = time.monotonic() if closed else 0.0

@@ -6,13 +6,60 @@ seen, so a restart applies only what came after.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
 
+from fairwatt.store.posting import COPY_HEADER, COPY_TRAILER
+
 Array = npt.NDArray[Any]
+
+SLOTS: Final = 50
+"""Half-hours in the longest local day (25 h)."""
+GAP: Final = -(1 << 62)
+"""A slot nobody reported; null in the database."""
+USE_DAY: Final = np.dtype(
+    [
+        ("wallet", "i8"),
+        ("day_us", "i8"),
+        ("energy_wh", "i8"),
+        ("cost_micro", "i8"),
+        ("slots_wh", "i8", (SLOTS,)),
+        ("slots_micro", "i8", (SLOTS,)),
+        ("close_micro", "i8"),
+    ]
+)
+_SLOTS_WIRE: Final = {"slots_wh": (23, 4, -(1 << 31)), "slots_micro": (20, 8, GAP)}
+"""column -> (type oid of an element, its bytes, the value that stands for a gap on the wire)"""
+
+
+def _use_day_wire() -> np.dtype[Any]:
+    fields: list[Any] = [("_columns", ">i2")]
+    for name in USE_DAY.names or ():
+        if name in _SLOTS_WIRE:
+            slot = np.dtype([("bytes", ">i4"), ("value", f">i{_SLOTS_WIRE[name][1]}")])
+            head = [(part, ">i4") for part in ("bytes", "dimensions", "nulls", "type", "length", "first")]
+            fields.append((name, [*head, ("slot", slot, (SLOTS,))]))
+        else:
+            fields += [(f"_{name}", ">i4"), (name, ">i8")]
+    return np.dtype(fields)
+
+
+_USE_DAY_WIRE: Final = _use_day_wire()
+_USE_DAY_TABLE: Final = (
+    "CREATE TEMP TABLE IF NOT EXISTS use_day_news (wallet bigint, day_us bigint, energy_wh bigint, cost_micro bigint, "
+    "slots_wh int[], slots_micro bigint[], close_micro bigint) ON COMMIT DELETE ROWS"
+)
+_USE_DAY_UPSERT: Final = (
+    "INSERT INTO use_day (wallet, day_us, book, energy_wh, cost_micro, slots_wh, slots_micro, close_micro, batch) "
+    "SELECT wallet, day_us, %s, energy_wh, cost_micro, array_replace(slots_wh, %s, NULL), "
+    "array_replace(slots_micro, %s, NULL), close_micro, %s FROM use_day_news ORDER BY wallet, day_us "
+    "ON CONFLICT (wallet, day_us) DO UPDATE SET energy_wh = excluded.energy_wh, cost_micro = excluded.cost_micro, "
+    "slots_wh = excluded.slots_wh, slots_micro = excluded.slots_micro, close_micro = excluded.close_micro, "
+    "batch = excluded.batch"
+)
 
 _WALLET = (
     "wallet",
@@ -87,15 +134,28 @@ def save_register_heads(*, cursor: Any, book: int, batch: int, registers: Array,
     )
 
 
-def save_use_days(*, cursor: Any, book: int, batch: int, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write days of use: (wallet, day_us, energy_wh, cost_micro, slots_wh, slots_micro, close_micro)."""
-    cursor.executemany(
-        "INSERT INTO use_day (wallet, day_us, energy_wh, cost_micro, slots_wh, slots_micro, close_micro, book, batch) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (wallet, day_us) DO UPDATE SET "
-        "energy_wh = excluded.energy_wh, cost_micro = excluded.cost_micro, slots_wh = excluded.slots_wh, "
-        "slots_micro = excluded.slots_micro, close_micro = excluded.close_micro, batch = excluded.batch",
-        [(*row, book, batch) for row in rows],
-    )
+def save_use_days(*, cursor: Any, book: int, batch: int, days: Array) -> None:
+    """Write days of use: an array of dtype USE_DAY."""
+    if not len(days):
+        return
+    cursor.execute(_USE_DAY_TABLE)
+    wire = np.zeros(len(days), dtype=_USE_DAY_WIRE)
+    wire["_columns"] = len(USE_DAY.names or ())
+    for name in ("wallet", "day_us", "energy_wh", "cost_micro", "close_micro"):
+        wire[f"_{name}"] = 8
+        wire[name] = days[name]
+    for name, (oid, width, gap) in _SLOTS_WIRE.items():
+        slots = wire[name]
+        slots["bytes"] = 20 + SLOTS * (4 + width)
+        slots["dimensions"], slots["type"], slots["length"], slots["first"] = 1, oid, SLOTS, 1
+        slots["slot"]["bytes"] = width
+        slots["slot"]["value"] = np.where(days[name] == GAP, gap, days[name])
+    with cursor.copy("COPY use_day_news FROM STDIN (FORMAT BINARY)") as copy:
+        copy.write(COPY_HEADER)
+        copy.write(wire.view(np.uint8).data)
+        copy.write(COPY_TRAILER)
+    gaps = [gap for _, _, gap in _SLOTS_WIRE.values()]
+    cursor.execute(_USE_DAY_UPSERT, [book, *gaps, batch])
 
 
 def mark_cached(*, cursor: Any, book: int, epoch: int, batch: int) -> bool:

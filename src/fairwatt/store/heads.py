@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from django.db import connection
 
@@ -14,7 +15,7 @@ _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 
 @dataclass(frozen=True, slots=True)
 class RegisterLine:
-    """Where the newest lines left a register; `at_us` 0 when only a correction is new."""
+    """Where the newest lines left a register; `at_us` 0 when only re-rating is new."""
 
     installation: int
     at_us: int
@@ -36,9 +37,10 @@ def last_wallet_lines(*, book: int, after_batch: int) -> list[tuple[int, int, in
 
 
 def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine]:
-    """The state of each register touched since a batch: newest reading, and what corrections left behind.
+    """The state of each register touched since a batch: newest reading, and what re-rating left behind.
 
-    Inside a batch corrections come before the readings that go on from them.
+    Inside a batch late readings and corrections come before the readings that go on from them, and all of
+    one register carry the state after the whole re-rating (also where it moved no whole micro-unit).
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -50,35 +52,76 @@ def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine
             "   row_number() OVER (PARTITION BY ref ORDER BY batch DESC, kind = %(reading)s DESC, ts DESC) AS n, "
             "   CASE WHEN kind = %(reading)s THEN "
             "     row_number() OVER (PARTITION BY ref, kind ORDER BY ts DESC) END AS n_read "
-            "  FROM line WHERE book = %(book)s AND batch > %(batch)s AND kind IN (%(reading)s, %(correction)s)"
+            "  FROM line WHERE book = %(book)s AND batch > %(batch)s AND kind = ANY(%(metered)s)"
             ") newest GROUP BY ref",
-            {"book": book, "batch": after_batch, "reading": Kind.READING, "correction": Kind.CORRECTION},
+            {
+                "book": book,
+                "batch": after_batch,
+                "reading": Kind.READING,
+                "metered": [Kind.READING, Kind.LATE, Kind.CORRECTION],
+            },
         )
         for ref, at, register, counter, nano, tax in cursor.fetchall():
             yield RegisterLine(int(ref), int(at), int(register or 0), int(counter), int(nano), int(tax))
 
 
-def told_wallets(*, book: int) -> dict[int, tuple[bool, int, int]]:
-    """What the events say each wallet was told: (cut for credit, warned at, warning level).
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the events say a wallet was told: nothing here is in `line`."""
 
-    Only asked when the caches were dropped.
-    """
-    told: dict[int, tuple[bool, int, int]] = {}
-    levels = {"warning.low": 1, "warning.critical": 2, "warning.empty": 3}
+    cut_by_credit: bool = False
+    warned_us: int = 0
+    level: int = 0
+    withheld: str = ""
+
+    def after(self, *, kind: str, reason: str, at_us: int) -> Told:
+        """Return what the wallet had been told once this event was stored, too."""
+        match kind:
+            case "warning.low" | "warning.critical" | "warning.empty":
+                return replace(self, warned_us=self.warned_us or at_us, level=_LEVELS[kind])
+            case "payment.credited":
+                return replace(self, warned_us=0, level=0)
+            case "credit.recovered":
+                return replace(self, warned_us=0, level=0, withheld="")
+            case "supply.cut":
+                return replace(self, cut_by_credit=True, withheld="")
+            case "gateway.local_trip":
+                return replace(self, cut_by_credit=True)
+            case "supply.restore":
+                return replace(self, withheld="")
+            case "supply.withheld":
+                return replace(self, withheld=reason)
+            case "supply.cut_void":
+                return replace(self, cut_by_credit=False)
+            case "supply.proven" if reason == "closed":
+                return replace(self, cut_by_credit=False)
+            case _:
+                return self
+
+
+_LEVELS: Final = {"warning.low": 1, "warning.critical": 2, "warning.empty": 3}
+
+
+def told_wallets(*, book: int, wallets: list[int]) -> dict[int, Told]:
+    """What each of these wallets was told so far. Only asked for wallets whose cached head was dropped."""
+    told: dict[int, Told] = {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT wallet, kind, reason, at_us FROM event WHERE book = %s AND wallet IS NOT NULL ORDER BY id",
-            [book],
+            "SELECT wallet, kind, reason, at_us FROM event WHERE book = %s AND wallet = ANY(%s) ORDER BY id",
+            [book, wallets],
         )
         for wallet, kind, reason, at_us in cursor.fetchall():
-            cut, warned, level = told.get(int(wallet), (False, 0, 0))
-            if kind in levels:
-                warned, level = warned or int(at_us), levels[kind]
-            elif kind == "payment.credited":
-                warned, level = 0, 0
-            elif kind in ("supply.cut", "gateway.local_trip"):
-                cut = True
-            elif kind == "supply.proven" and reason == "closed":
-                cut = False
-            told[int(wallet)] = (cut, warned, level)
+            before = told.get(int(wallet), Told())
+            told[int(wallet)] = before.after(kind=kind, reason=reason, at_us=int(at_us))
     return told
+
+
+def newest_quarantine(*, book: int) -> dict[tuple[int, int], int]:
+    """{(gateway, meter): instant} at which something unbelievable was last heard of each meter."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT gateway, meter, max(seen_us) FROM quarantine "
+            "WHERE book = %s AND gateway IS NOT NULL AND meter IS NOT NULL GROUP BY 1, 2",
+            [book],
+        )
+        return {(int(gateway), int(meter)): int(seen) for gateway, meter, seen in cursor.fetchall()}

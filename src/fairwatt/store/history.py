@@ -45,6 +45,20 @@ def opening_of(*, cursor: Any, installation: int) -> Opening:
     return Opening(opened_us=int(opened), opening_wh=int(wh), opening_counter_wh=int(counter))
 
 
+def free_correction_instant(*, cursor: Any, book: int, installation: int, from_us: int) -> int:
+    """Return the first microsecond from `from_us` on at which this installation has no correction yet.
+
+    The clock may stand still between two batches, and the instant is part of a line's key.
+    """
+    cursor.execute(
+        f"SELECT max({_US}) FROM line WHERE ref = %s AND kind = %s AND book = %s "
+        "AND ts >= 'epoch'::timestamptz + %s * interval '1 microsecond'",
+        [installation, Kind.CORRECTION, book, from_us],
+    )
+    (taken,) = cursor.fetchone()
+    return from_us if taken is None else int(taken) + 1
+
+
 def charged_to(*, cursor: Any, book: int, installation: int) -> tuple[int, int, int]:
     """Return what an installation was charged so far: (energy, standing, tax) in micro-units."""
     cursor.execute(

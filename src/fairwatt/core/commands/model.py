@@ -1,16 +1,14 @@
 """The life of an order to a relay, as one table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 
 class State(StrEnum):
-    """Where an order stands."""
+    """Where an order stands. There is no "sent": what was handed to a network proves nothing."""
 
     QUEUED = "queued"
-    SENT = "sent"
     ACCEPTED = "accepted"
     PROVEN = "proven"
     EXPIRED = "expired"
@@ -18,13 +16,8 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-# SENT returns to QUEUED when a gateway says hello after losing its link; a reading may prove an order
-# before its receipt arrives.
 NEXT: Final[Mapping[State, frozenset[State]]] = {
-    State.QUEUED: frozenset({State.SENT, State.EXPIRED, State.SUPERSEDED}),
-    State.SENT: frozenset(
-        {State.QUEUED, State.ACCEPTED, State.PROVEN, State.EXPIRED, State.SUPERSEDED, State.FAILED}
-    ),
+    State.QUEUED: frozenset({State.ACCEPTED, State.EXPIRED, State.SUPERSEDED, State.FAILED}),
     State.ACCEPTED: frozenset({State.PROVEN, State.SUPERSEDED, State.FAILED}),
     State.PROVEN: frozenset(),
     State.EXPIRED: frozenset(),
@@ -32,46 +25,11 @@ NEXT: Final[Mapping[State, frozenset[State]]] = {
     State.FAILED: frozenset(),
 }
 OPEN_STATES: Final = frozenset(state for state, following in NEXT.items() if following)
+_UNKNOWN: Final = 2
 
 
 class IllegalTransition(ValueError):
     """An order was asked to move to a state it cannot reach from where it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class RelayOrder:
-    """An order that a relay be closed or open, given at an instant and void after another (microseconds).
-
-    ``seq`` rises strictly per meter; each order carries the whole desired state, so a newer one supersedes
-    every older one that is still open.
-    """
-
-    meter: int
-    seq: int
-    closed: bool
-    issued_us: int
-    expires_us: int
-
-    def __post_init__(self) -> None:
-        if self.seq <= 0:
-            raise ValueError(f"order sequence {self.seq} must be above zero")
-        if self.expires_us <= self.issued_us:
-            raise ValueError("an order must expire after it is issued")
-
-    def supersedes(self, *, older: "RelayOrder") -> bool:
-        """Say whether this order makes another one for the same meter void."""
-        return self.meter == older.meter and self.seq > older.seq
-
-    def expired(self, *, now_us: int) -> bool:
-        """Say whether the order may no longer be carried out."""
-        return now_us >= self.expires_us
-
-    def proven_by(self, *, reading_at_us: int, relay_closed: bool | None) -> bool:
-        """Say whether a reading proves the order: taken after it was given, with the relay as ordered.
-
-        An acknowledgement never proves anything, nor does a reading from before the order.
-        """
-        return reading_at_us > self.issued_us and relay_closed is self.closed
 
 
 def advance(state: State, to: State) -> State:
@@ -80,3 +38,15 @@ def advance(state: State, to: State) -> State:
         allowed = ", ".join(sorted(NEXT[state])) or "nothing, it is final"
         raise IllegalTransition(f"an order that is {state} cannot become {to}; it can become: {allowed}")
     return to
+
+
+def proves(*, ordered: int, shown: int, receipt_seq: int, reading_seq: int) -> bool | None:
+    """Say whether a reading proves an order (True), contradicts it (False), or says nothing about it (None).
+
+    ``ordered`` and ``shown`` are relay positions: 0 open, 1 closed, and 2 where the meter did not tell. The
+    two numbers are places in the gateway's spool: a reading spooled before the receipt was taken before
+    the relay was switched, whatever the clocks say.
+    """
+    if reading_seq <= receipt_seq or shown == _UNKNOWN:
+        return None
+    return shown == ordered

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.commands.model import State
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
@@ -43,6 +44,7 @@ REGISTER: Final = np.dtype(
         ("voltage_dv", "i4"),
         ("order_seq", "i8"),
         ("disobeyed", "i1"),
+        ("doubted", "?"),
     ]
 )
 WALLET: Final = np.dtype(
@@ -117,12 +119,13 @@ class OpenOrder:
     outbox: int
     seq: int
     relay: int
-    state: str
+    state: State
     payload: bytes
     expires_us: int
     reason: str
     fact: int | None
     accepted_seq: int = 0
+    """Spool number of the receipt: only readings spooled after it can prove the order."""
 
 
 @dataclass(kw_only=True)
@@ -167,6 +170,12 @@ class BookState:
         place[place == len(self.sorted_keys)] = 0
         found = self.order[place].astype(np.int64)
         return np.where(self.sorted_keys[place] == keys, found, -1)
+
+    def find_register(self, *, gateway: int, meter: int) -> int:
+        """Register index of one meter behind one gateway, -1 where this book has none."""
+        if not 0 <= meter < 1 << METER_BITS:
+            return -1  # its high bits would reach into the gateway's part of the key
+        return int(self.find_registers(keys=np.array([register_key(gateway=gateway, meter=meter)]))[0])
 
     def registers_of(self, wallet_ix: int) -> list[int]:
         """Indices of the registers that feed a wallet."""

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from fairwatt.core.credit.decide import Action, SupplyDecision, SupplyFacts, decide_supply
-from fairwatt.flows.posting.book_state import BookState
+from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
+from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.posting import EventRow
+from fairwatt.wire.commands import RelayOrder
+from fairwatt.wire.records import Relay
 
 Int64s = npt.NDArray[np.int64]
 
 LEVELS: Final = ("none", "low", "critical", "empty")
-RELAY_OPEN, RELAY_CLOSED, RELAY_LEAVE = 0, 1, 2
 
 
 @dataclass(kw_only=True)
 class Decided:
-    """Relay wishes by wallet index, wallets whose flags moved, and the rows that explain them."""
+    """Relay wishes by register, wallets whose flags moved, and the rows that explain them."""
 
-    relay: dict[int, tuple[int, str]] = field(default_factory=dict)
-    """wallet index -> (relay order, reason)"""
+    relay: dict[int, tuple[RelayOrder, str]] = field(default_factory=dict)
+    """register index -> (relay order, reason)"""
     flagged: set[int] = field(default_factory=set)
     warned: set[int] = field(default_factory=set)
     events: list[EventRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """What the decisions of one batch share."""
+
+    state: BookState
+    registers: npt.NDArray[Any]
+    wallets: npt.NDArray[Any]
+    orders: Mapping[int, OpenOrder]
+    renewed: set[int]
+    paying: set[int]
+    now_us: int
+    out: Decided
 
 
 def decide(
@@ -36,19 +52,23 @@ def decide(
     state: BookState,
     registers: npt.NDArray[Any],
     wallets: npt.NDArray[Any],
+    orders: Mapping[int, OpenOrder],
+    renewed: set[int],
     touched: Int64s,
     credited: set[int],
-    doubtful: set[int],
+    in_review: set[int],
     answered: set[int],
     now_us: int,
 ) -> Decided:
     """Warn and decide for every touched wallet; move the flags in `wallets`.
 
-    `doubtful`: wallets with a quarantined reading in this batch. `answered`: facts of this batch.
+    `orders`: open orders by register; `renewed`: registers about to get another. `in_review`: wallets with
+    confirmed money that waits for a person.
+    `answered`: facts of this batch.
     """
     out = Decided()
     available = wallets["balance_micro"][touched] - wallets["held_micro"][touched]
-    level = _levels(wallets, touched, available)
+    level = credit_levels(wallets=wallets[touched])
     for ix in credited:
         # Credit starts a new story: somebody who is still low after paying is told so again.
         wallets["level"][ix] = 0
@@ -56,37 +76,44 @@ def decide(
     worse = level > wallets["level"][touched]
     moved = level != wallets["level"][touched]
     for n in np.flatnonzero(worse):
-        _warn(state, wallets, out, int(touched[n]), int(level[n]), int(available[n]), now_us)
+        _warn(wallets, out, int(touched[n]), int(level[n]), int(available[n]), now_us)
     for n in np.flatnonzero(moved):
         ix = int(touched[n])
         wallets["level"][ix] = level[n]
         if level[n] == 0:
             wallets["warned_us"][ix] = 0
+            out.events.append(
+                _event("credit.recovered", wallets, ix, now_us, available_micro=int(available[n]))
+            )
         out.flagged.add(ix)
     critical = (available <= 0) | wallets["cut_by_credit"][touched] | (wallets["withheld_ix"][touched] > 0)
     candidates = touched[critical]
-    paying = _paying(cursor, state, wallets, candidates, answered)
+    case = _Case(
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        orders=orders,
+        renewed=renewed,
+        paying=_paying(cursor, state, wallets, candidates, answered) | in_review,
+        now_us=now_us,
+        out=out,
+    )
     for ix in candidates.tolist():
-        _decide_wallet(state, registers, wallets, out, ix, paying, doubtful, now_us)
+        _decide_wallet(case, ix)
     return out
 
 
-def _levels(wallets: npt.NDArray[Any], touched: Int64s, available: Int64s) -> Int64s:
-    low, critical = wallets["low_micro"][touched], wallets["critical_micro"][touched]
-    level = (available < low).astype(np.int64)
-    level[available < critical] = 2
+def credit_levels(*, wallets: npt.NDArray[Any]) -> Int64s:
+    """How near each wallet is to being empty, as an index into LEVELS."""
+    available = wallets["balance_micro"] - wallets["held_micro"]
+    level: Int64s = (available < wallets["low_micro"]).astype(np.int64)
+    level[available < wallets["critical_micro"]] = 2
     level[available <= 0] = 3
     return level
 
 
 def _warn(
-    state: BookState,
-    wallets: npt.NDArray[Any],
-    out: Decided,
-    ix: int,
-    level: int,
-    available_micro: int,
-    now_us: int,
+    wallets: npt.NDArray[Any], out: Decided, ix: int, level: int, available_micro: int, now_us: int
 ) -> None:
     if wallets["warned_us"][ix] == 0:
         wallets["warned_us"][ix] = now_us
@@ -113,84 +140,93 @@ def _paying(
         "SELECT id, wallet FROM fact WHERE book = %s AND state = 'waiting' AND kind = 'payment' AND wallet = ANY(%s)",
         [state.book, wallets["wallet"][candidates].tolist()],
     )
-    waiting = {state.wallet_index[int(w)] for fact, w in cursor.fetchall() if int(fact) not in answered}
-    return waiting | state.in_review
+    return {state.wallet_index[int(w)] for fact, w in cursor.fetchall() if int(fact) not in answered}
 
 
-def _decide_wallet(
-    state: BookState,
-    registers: npt.NDArray[Any],
-    wallets: npt.NDArray[Any],
-    out: Decided,
-    ix: int,
-    paying: set[int],
-    doubtful: set[int],
-    now_us: int,
-) -> None:
-    wallet = wallets[ix]
-    mine = state.registers_of(ix)
+def _decide_wallet(case: _Case, ix: int) -> None:
+    """Decide for each meter of a wallet: one may have obeyed while another did not."""
+    mine = case.state.registers_of(ix)
+    decisions = [(n, _decide_meter(case, ix, n)) for n in mine]
+    withheld = 0
+    for n, decision in decisions:
+        reason = str(decision.reason)
+        if decision.action is Action.CUT:
+            case.wallets["cut_by_credit"][ix] = True
+            case.out.relay[n] = (RelayOrder.OPEN, reason)
+        elif decision.action is Action.RESTORE:
+            case.out.relay[n] = (RelayOrder.CLOSED, reason)
+        elif decision.action is Action.WITHHOLD:
+            withheld = max(withheld, WITHHELD.index(reason))
+            if _ordered_closed(case, n) is False:
+                case.out.relay[n] = (RelayOrder.CLOSED, reason)
+        if decision.action in (Action.CUT, Action.RESTORE):
+            _explain(case, ix, n, str(decision.action), decision)
+    if withheld != int(case.wallets["withheld_ix"][ix]):
+        case.wallets["withheld_ix"][ix] = withheld
+        case.out.flagged.add(ix)
+        for n, decision in decisions:
+            if decision.action is Action.WITHHOLD and WITHHELD.index(str(decision.reason)) == withheld:
+                _explain(case, ix, n, "withheld", decision)
+                break
+    _forget_moot_cut(case, ix, [decision for _, decision in decisions])
+
+
+def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
+    wallet, register = case.wallets[ix], case.registers[n]
+    relay = int(register["relay"])
     facts = SupplyFacts(
         available_micro=int(wallet["balance_micro"] - wallet["held_micro"]),
-        relay_closed=_relay_closed(registers, mine),
+        relay_closed=None if relay == Relay.UNKNOWN else relay == Relay.CLOSED,
         warned_at_us=int(wallet["warned_us"]) or None,
-        payment_in_flight=ix in paying,
+        payment_in_flight=ix in case.paying,
         protected=bool(wallet["protected"]),
-        feeds_gateway=any(bool(registers["feeds_gateway"][n]) for n in mine),
-        quarantined=ix in doubtful,
+        feeds_gateway=bool(register["feeds_gateway"]),
+        quarantined=any(bool(case.registers["doubted"][k]) for k in case.state.registers_of(ix)),
         newest_reading_us=int(wallet["read_us"]) or None,
         cut_by_credit=bool(wallet["cut_by_credit"]),
-        ordered_closed=_ordered_closed(state, mine),
+        ordered_closed=_ordered_closed(case, n),
     )
-    decision = decide_supply(facts=facts, policy=state.policies[int(wallet["policy_ix"])], now_us=now_us)
-    _apply(wallets, out, ix, facts, decision, now_us)
+    policy = case.state.policies[int(wallet["policy_ix"])]
+    return decide_supply(facts=facts, policy=policy, now_us=case.now_us)
 
 
-def _apply(
-    wallets: npt.NDArray[Any],
-    out: Decided,
-    ix: int,
-    facts: SupplyFacts,
-    decision: SupplyDecision,
-    now_us: int,
-) -> None:
-    reason = str(decision.reason)
-    withheld = 0
-    if decision.action is Action.CUT:
-        wallets["cut_by_credit"][ix] = True
-        out.relay[ix] = (RELAY_OPEN, reason)
-    elif decision.action is Action.RESTORE:
-        out.relay[ix] = (RELAY_CLOSED, reason)
-    elif decision.action is Action.WITHHOLD:
-        withheld = WITHHELD.index(reason)
-        if facts.ordered_closed is False:
-            out.relay[ix] = (RELAY_CLOSED, reason)
-    changed = withheld != int(wallets["withheld_ix"][ix])
-    if changed:
-        wallets["withheld_ix"][ix] = withheld
-        out.flagged.add(ix)
-    if decision.action in (Action.CUT, Action.RESTORE) or (withheld and changed):
-        out.flagged.add(ix)
-        out.events.append(
-            EventRow(
-                kind=f"supply.{'withheld' if withheld else decision.action}",
-                at_us=now_us,
-                wallet=int(wallets["wallet"][ix]),
-                reason=reason,
-                rule=decision.rule,
-                evidence=dict(decision.evidence),
-            )
+def _ordered_closed(case: _Case, n: int) -> bool | None:
+    order = case.orders.get(n)
+    return None if order is None or order.relay == RelayOrder.LEAVE else order.relay == RelayOrder.CLOSED
+
+
+def _explain(case: _Case, ix: int, n: int, what: str, decision: SupplyDecision) -> None:
+    case.out.flagged.add(ix)
+    case.out.events.append(
+        EventRow(
+            kind=f"supply.{what}",
+            at_us=case.now_us,
+            wallet=int(case.wallets["wallet"][ix]),
+            gateway=int(case.registers["gateway"][n]),
+            meter=int(case.registers["meter"][n]),
+            reason=str(decision.reason),
+            rule=decision.rule,
+            evidence=dict(decision.evidence),
         )
+    )
 
 
-def _relay_closed(registers: npt.NDArray[Any], mine: list[int]) -> bool | None:
-    seen = {int(registers["relay"][n]) for n in mine}
-    if RELAY_CLOSED in seen:
-        return True
-    return False if seen == {RELAY_OPEN} else None
+def _forget_moot_cut(case: _Case, ix: int, decisions: list[SupplyDecision]) -> None:
+    """A cut that never took effect before credit came: nothing is left to restore.
+
+    Kept in mind, it would close a relay that somebody opens by hand later.
+    """
+    mine = case.state.registers_of(ix)
+    if not case.wallets["cut_by_credit"][ix] or not mine:
+        return
+    if any(n in case.orders or n in case.renewed for n in mine):
+        return  # an order that lapsed here may still have been obeyed there; the next receipt settles that
+    closed = all(int(case.registers["relay"][n]) == Relay.CLOSED for n in mine)
+    if closed and all((d.action, d.reason) == (Action.KEEP, Reason.HAS_CREDIT) for d in decisions):
+        case.wallets["cut_by_credit"][ix] = False
+        case.out.flagged.add(ix)
+        case.out.events.append(_event("supply.cut_void", case.wallets, ix, case.now_us))
 
 
-def _ordered_closed(state: BookState, mine: list[int]) -> bool | None:
-    orders = [
-        state.orders[n].relay for n in mine if n in state.orders and state.orders[n].relay != RELAY_LEAVE
-    ]
-    return orders[-1] == RELAY_CLOSED if orders else None
+def _event(kind: str, wallets: npt.NDArray[Any], ix: int, now_us: int, **evidence: int) -> EventRow:
+    return EventRow(kind=kind, at_us=now_us, wallet=int(wallets["wallet"][ix]), evidence=dict(evidence))

@@ -57,8 +57,6 @@ class CacheFlusher:
                 registers=registers,
                 wallets=state.wallets["wallet"][registers["wallet_ix"]],
             )
-            caches.save_use_days(
-                cursor=cursor, book=state.book, batch=batch, rows=list(self.days.rows_to_save())
-            )
+            caches.save_use_days(cursor=cursor, book=state.book, batch=batch, days=self.days.to_save())
         self._moved[:] = False
         self.days.saved()

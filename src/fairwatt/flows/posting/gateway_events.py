@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
 
-from fairwatt.flows.posting.book_state import BookState, register_key
+from fairwatt.flows.posting.book_state import METER_BITS, BookState
 from fairwatt.flows.posting.intake import Intake
 from fairwatt.store.posting import EventRow
+from fairwatt.wire.records import Relay
 
 LOCAL_TRIP: Final = "local_trip"
 GUARD_BALANCE: Final = "guard_balance"
+_I63: Final = 1 << 63
 
 
 @dataclass(kw_only=True)
@@ -24,33 +25,48 @@ class HeardEvents:
     wallets: set[int] = field(default_factory=set)
 
 
-def hear_events(*, state: BookState, wallets: npt.NDArray[Any], intake: Intake) -> HeardEvents:
-    """Store the gateways' events under their own code; take over trips decided while the link was down."""
+def hear_events(
+    *, state: BookState, registers: npt.NDArray[Any], wallets: npt.NDArray[Any], intake: Intake
+) -> HeardEvents:
+    """Store the gateways' events under their own code; take over trips decided while the link was down.
+
+    Comes after the readings of the batch: a trip newer than every reading says where the relay is now.
+    """
     heard = HeardEvents()
     for gateway, _, event in intake.events:
-        n = -1
-        if event.meter:
-            keys = np.array([register_key(gateway=gateway, meter=event.meter)])
-            n = int(state.find_registers(keys=keys)[0])
+        n = state.find_register(gateway=gateway, meter=event.meter) if event.meter else -1
         ix = int(state.registers["wallet_ix"][n]) if n >= 0 else None
-        evidence = {
-            key: value.hex() if isinstance(value, bytes) else value for key, value in event.detail.items()
-        }
+        evidence = {_storable(key): _storable(value) for key, value in event.detail.items()}
         if event.code == LOCAL_TRIP and ix is not None:
             wallets["cut_by_credit"][ix] = True
+            if event.at_us >= registers["at_us"][n]:
+                registers["relay"][n] = Relay.OPEN
             heard.wallets.add(ix)
         if event.code == GUARD_BALANCE and ix is not None:
             evidence["ledger_micro"] = int(wallets["balance_micro"][ix] - wallets["held_micro"][ix])
         heard.events.append(
             EventRow(
-                kind=f"gateway.{event.code}",
+                kind=f"gateway.{_storable(event.code)}",
                 at_us=event.at_us,
                 wallet=None if ix is None else int(wallets["wallet"][ix]),
                 gateway=gateway,
-                meter=event.meter or None,
+                meter=event.meter if 0 < event.meter < 1 << METER_BITS else None,
                 reason=str(evidence.pop("reason", "")),
                 rule=str(evidence.pop("rule", "")),
                 evidence=evidence,
             )
         )
     return heard
+
+
+def _storable(value: Any) -> Any:
+    """What PostgreSQL can keep: no NUL in texts, no boundless integers. One gateway must not stop a book."""
+    match value:
+        case bytes():
+            return value.hex()
+        case str():
+            return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        case int() if not -_I63 <= value < _I63:
+            return f"an integer of {value.bit_length()} bits"
+        case _:
+            return value

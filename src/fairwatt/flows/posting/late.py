@@ -152,11 +152,12 @@ def _rerate(
     ]
     if any(difference):
         out.corrected.append(wallet_ix)
-        correction = _line(state, head, Kind.CORRECTION, ts=now_us, batch=batch, register_wh=total)
+        at_us = history.free_correction_instant(
+            cursor=cursor, book=state.book, installation=installation, from_us=now_us
+        )
+        correction = _line(state, head, Kind.CORRECTION, ts=at_us, batch=batch, register_wh=total)
         correction["energy_micro"], correction["standing_micro"], correction["tax_micro"] = difference
         correction["amount_micro"] = -sum(difference)
-        for name in ("counter_wh", "carry_nano", "carry_tax"):
-            correction[name] = getattr(rated, name)
         lines.append((correction, wallet_ix))
     out.events.append(
         EventRow(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
+from fairwatt.core.commands.model import OPEN_STATES, State
 from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state
@@ -24,6 +25,7 @@ from fairwatt.flows.posting.book_state import (
     Plan,
     register_key,
 )
+from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.models import (
@@ -68,6 +70,8 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int) -> BookStat
     registers = _registers(book, plans, plan_ix, wallet_ix)
     _apply_lines(book.pk, cache_batch, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
+    _quiet_again(wallets)
+    _doubts(book.pk, registers)
     gateways = _gateways(book)
     state = BookState(
         book=book.pk,
@@ -120,7 +124,7 @@ def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
     rows = list(Wallet.objects.filter(book=book).order_by("pk"))
     wallets = np.zeros(len(rows), dtype=WALLET)
     saved = {head.wallet: head for head in WalletHead.objects.filter(book=book.pk)}
-    told = {} if saved else heads.told_wallets(book=book.pk)
+    told = heads.told_wallets(book=book.pk, wallets=[row.pk for row in rows if row.pk not in saved])
     for n, row in enumerate(rows):
         wallets["wallet"][n] = row.pk
         wallets["policy_ix"][n] = policy_ix[row.policy_id]
@@ -139,7 +143,9 @@ def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
                 wallets[name][n] = getattr(head, name)
             wallets["withheld_ix"][n] = WITHHELD.index(head.withheld)
         elif row.pk in told:
-            wallets["cut_by_credit"][n], wallets["warned_us"][n], wallets["level"][n] = told[row.pk]
+            before = told[row.pk]
+            wallets["cut_by_credit"][n], wallets["warned_us"][n] = before.cut_by_credit, before.warned_us
+            wallets["level"][n], wallets["withheld_ix"][n] = before.level, WITHHELD.index(before.withheld)
     return wallets
 
 
@@ -220,14 +226,16 @@ def _apply_lines(
             continue
         if line.at_us > registers["at_us"][n]:
             registers["at_us"][n], registers["register_wh"][n] = line.at_us, line.register_wh
+            ix = registers["wallet_ix"][n]
+            wallets["read_us"][ix] = max(int(wallets["read_us"][ix]), line.at_us)
         registers["counter_wh"][n] = line.counter_wh
         registers["carry_nano"][n], registers["carry_tax"][n] = line.carry_nano, line.carry_tax
+        if registers["plan_ix"][n] < 0:
+            continue
         at_us = int(registers["at_us"][n])
         table = plans[int(registers["plan_ix"][n])].table
-        registers["window_us"][n] = table.window_us[table.locate(start_us=at_us - 1, end_us=at_us)[1]]
-    np.maximum.at(
-        wallets["read_us"], registers["wallet_ix"], np.where(registers["relay"] < 2, registers["at_us"], 0)
-    )
+        segment = table.locate(start_us=at_us - 1, end_us=at_us)[1]  # may grow the table: ask before looking
+        registers["window_us"][n] = table.window_us[segment]
 
 
 def _thresholds(
@@ -242,6 +250,19 @@ def _thresholds(
             policy = policies[int(wallets["policy_ix"][wallet_ix])]
             by_energy = policy.low_wh * plans[int(plan_ix)].dearest_micro_per_kwh() // 1000
             wallets["low_micro"][wallet_ix] = max(int(wallets["low_micro"][wallet_ix]), by_energy)
+
+
+def _quiet_again(wallets: npt.NDArray[Any]) -> None:
+    """Events tell when somebody came nearer to the end, not always when he came away from it: balances do."""
+    wallets["level"] = np.minimum(wallets["level"], credit_levels(wallets=wallets))
+    wallets["withheld_ix"][wallets["balance_micro"] > wallets["held_micro"]] = 0
+
+
+def _doubts(book: int, registers: npt.NDArray[Any]) -> None:
+    """Registers whose newest word was quarantined: no reading has been believed since."""
+    seen = heads.newest_quarantine(book=book)
+    for n, (gateway, meter) in enumerate(zip(registers["gateway"], registers["meter"], strict=True)):
+        registers["doubted"][n] = seen.get((int(gateway), int(meter)), 0) > registers["at_us"][n]
 
 
 def _gateways(book: Book) -> dict[int, GatewayState]:
@@ -267,16 +288,14 @@ def _open_orders(state: BookState) -> None:
             n = index.get(register_key(gateway=int(gateway), meter=int(meter)))
             if n is not None:
                 state.registers["order_seq"][n] = seq
-    for row in Outbox.objects.filter(book=state.book, state__in=("queued", "sent", "accepted")).order_by(
-        "pk"
-    ):
+    for row in Outbox.objects.filter(book=state.book, state__in=OPEN_STATES).order_by("pk"):
         n = index.get(register_key(gateway=row.gateway, meter=row.meter))
         if n is not None:
             state.orders[n] = OpenOrder(
                 outbox=row.pk,
                 seq=row.seq,
                 relay=row.relay,
-                state=row.state,
+                state=State(row.state),
                 payload=bytes(row.payload),
                 expires_us=row.expires_us,
                 reason=row.reason,

@@ -57,42 +57,45 @@ def post_facts(
     )
     for fact, kind, payload, raw in cursor.fetchall():
         content = json.loads(payload) if isinstance(payload, str) else payload
-        if kind == "payment":
-            _payment(cursor, state, providers, out, int(fact), content, bytes(raw), batch, now_us)
-        elif kind == "config":
-            out.reload = True
-            out.regrant.update(int(wallet) for wallet in content.get("wallets", ()))
-            out.answers.append(FactAnswer(fact=int(fact), state="posted", result={"reloaded": True}))
-        else:
-            _refuse(out, int(fact), "unknown_kind", f"nobody here posts a fact of kind {kind}", now_us)
+        # Whoever wrote the row is not trusted: no content of it may stop the book.
+        match kind, content:
+            case "payment", {"provider": str(name), "headers": dict(headers)} if name in providers:
+                signed = {str(key): str(value) for key, value in headers.items()}
+                _payment(cursor, state, providers[name], out, int(fact), signed, bytes(raw), batch, now_us)
+            case "payment", _:
+                _refuse(out, int(fact), "unknown_provider", "no provider here made this callback", now_us)
+            case "config", {"wallets": list(wallets)}:
+                out.reload = True
+                out.regrant.update(wallet for wallet in wallets if type(wallet) is int)
+                out.answers.append(FactAnswer(fact=int(fact), state="posted", result={"reloaded": True}))
+            case _:
+                _refuse(
+                    out, int(fact), "unknown_kind", f"nobody here posts such a fact of kind {kind}", now_us
+                )
     return out
 
 
 def _payment(
     cursor: Any,
     state: BookState,
-    providers: Mapping[str, PaymentProvider],
+    provider: PaymentProvider,
     out: PostedFacts,
     fact: int,
-    content: dict[str, Any],
+    headers: dict[str, str],
     raw: bytes,
     batch: int,
     now_us: int,
 ) -> None:
-    provider = providers.get(str(content.get("provider")))
-    if provider is None:
-        _refuse(out, fact, "unknown_provider", "the provider of this callback is not set up", now_us)
-        return
     try:
         # The web process that stored these bytes is not trusted: the signature is checked again here.
-        paid = provider.parse_callback(headers=content.get("headers", {}), body=raw, now_us=None)
+        paid = provider.parse_callback(headers=headers, body=raw, now_us=None)
     except CallbackRejected as error:
         _refuse(out, fact, error.code, str(error), now_us)
         return
     cursor.execute(
         "SELECT id, wallet_id, amount_minor, currency, state FROM store_paymentintent "
-        "WHERE our_ref = %s AND book_id = %s FOR UPDATE",
-        [paid.our_ref, state.book],
+        "WHERE our_ref = %s AND provider = %s AND book_id = %s FOR UPDATE",
+        [paid.our_ref, paid.provider, state.book],
     )
     intent = cursor.fetchone()
     if _already_posted(cursor, state, out, paid):
@@ -101,9 +104,15 @@ def _payment(
     if intent is None:
         _suspense(state, out, fact, paid, "unknown_reference", None, now_us)
         return
-    intent_id, wallet, amount_minor, currency, _ = intent
+    intent_id, wallet, amount_minor, currency, intent_state = intent
     wallet_ix = state.wallet_index.get(int(wallet))
-    if (paid.amount_minor, paid.currency) != (int(amount_minor), currency) or paid.currency != state.currency:
+    if intent_state == "credited":
+        # Another payment for what was paid already: the payer's money, and a person gives it back or credits it.
+        _suspense(state, out, fact, paid, "paid_twice", None, now_us)
+    elif (paid.amount_minor, paid.currency) != (
+        int(amount_minor),
+        currency,
+    ) or paid.currency != state.currency:
         cursor.execute("UPDATE store_paymentintent SET state = 'review' WHERE id = %s", [intent_id])
         _suspense(state, out, fact, paid, "amount_differs", wallet_ix, now_us)
     elif wallet_ix is None:

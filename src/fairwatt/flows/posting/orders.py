@@ -7,15 +7,15 @@ order is proven by a reading that the gateway spooled after its receipt and that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fairwatt.flows.posting.book_state import BookState, OpenOrder, register_key
-from fairwatt.flows.posting.deciding import RELAY_CLOSED, RELAY_LEAVE, RELAY_OPEN
+from fairwatt.core.commands.model import State, advance, proves
+from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.intake import Intake
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.store.posting import EventRow, OrderMove, OrderRow, QuarantineRow
@@ -25,17 +25,19 @@ from fairwatt.wire.commands import (
     Grant,
     GrantState,
     Receipt,
+    RelayOrder,
     Result,
     SetSupply,
     hash8,
     verify_receipt,
 )
 from fairwatt.wire.errors import FrameError
+from fairwatt.wire.records import Relay
 
 EXPIRES_US: Final = {
-    RELAY_OPEN: 6 * 3_600_000_000,
-    RELAY_CLOSED: 7 * 86_400_000_000,
-    RELAY_LEAVE: 7 * 86_400_000_000,
+    RelayOrder.OPEN: 6 * 3_600_000_000,
+    RelayOrder.CLOSED: 7 * 86_400_000_000,
+    RelayOrder.LEAVE: 7 * 86_400_000_000,
 }
 """A cut that could not be delivered for hours is decided anew; credit stays deliverable for a week."""
 DISOBEDIENCE_MAX: Final = 2
@@ -56,6 +58,16 @@ class OrderBook:
     renew: set[int] = field(default_factory=set)
     """register indices that need an order although no decision moved"""
 
+    def move(self, n: int, to: State, **details: Any) -> OpenOrder:
+        """Take the open order of a register one step on; an order that has ended is open no more."""
+        order = replace(self.open[n], state=advance(self.open[n].state, to))
+        self.moves.append(OrderMove(outbox=order.outbox, state=order.state, **details))
+        if to is State.ACCEPTED:
+            self.open[n] = order
+        else:
+            del self.open[n]
+        return order
+
 
 def hear_receipts(*, state: BookState, registers: npt.NDArray[Any], intake: Intake, now_us: int) -> OrderBook:
     """Take the receipts of a batch: accepted, refused, or an alarm."""
@@ -72,10 +84,18 @@ def hear_receipts(*, state: BookState, registers: npt.NDArray[Any], intake: Inta
                 QuarantineRow(code=f"receipt_{error.code}", detail=str(error), raw=body, gateway=gateway_id)
             )
             continue
-        n = int(
-            state.find_registers(keys=np.array([register_key(gateway=gateway_id, meter=receipt.meter)]))[0]
-        )
-        _take_receipt(state, registers, book, n, gateway_id, spool_seq, body, receipt, now_us)
+        n = state.find_register(gateway=gateway_id, meter=receipt.meter)
+        if n >= 0:
+            _take_receipt(state, registers, book, n, gateway_id, spool_seq, body, receipt, now_us)
+        else:
+            book.quarantine.append(
+                QuarantineRow(
+                    code="receipt_unknown_meter",
+                    detail="no open installation of this gateway has this meter",
+                    raw=body,
+                    gateway=gateway_id,
+                )
+            )
     return book
 
 
@@ -103,29 +123,17 @@ def _take_receipt(
                 evidence={"seq": receipt.seq},
             )
         )
-    elif order is None or not mine or order.state == "accepted":
+    elif order is None or not mine or order.state is State.ACCEPTED:
         return
     elif receipt.result == Result.APPLIED:
-        order = _replaced(order, state="accepted", accepted_seq=spool_seq)
-        book.open[n] = order
-        book.moves.append(
-            OrderMove(
-                outbox=order.outbox,
-                state="accepted",
-                accepted_us=now_us,
-                accepted_seq=spool_seq,
-                receipt=body,
-            )
-        )
-        if order.relay == RELAY_LEAVE:
-            del book.open[n]
-            book.moves.append(OrderMove(outbox=order.outbox, state="proven", proven_us=now_us))
+        order = book.move(n, State.ACCEPTED, accepted_us=now_us, accepted_seq=spool_seq, receipt=body)
+        order.accepted_seq = spool_seq
+        if order.relay == RelayOrder.LEAVE:
+            # Nothing was to be switched, so there is nothing a reading could prove.
+            book.move(n, State.PROVEN, proven_us=now_us)
     else:
-        del book.open[n]
         refused = receipt.result == Result.METER_REFUSED
-        book.moves.append(
-            OrderMove(outbox=order.outbox, state="failed" if refused else "expired", receipt=body)
-        )
+        book.move(n, State.FAILED if refused else State.EXPIRED, receipt=body)
         book.renew.add(n)
         book.events.append(
             EventRow(
@@ -154,8 +162,11 @@ def observe(
     rows = sifted.observed
     if not len(rows):
         return
+    rows = rows[np.argsort(intake.readings["at_us"][rows], kind="stable")]  # the newest word comes last
     reg = sifted.register[rows]
-    registers["relay"][reg] = intake.readings["relay"][rows]
+    shown = intake.readings["relay"][rows] != Relay.UNKNOWN
+    registers["relay"][reg[shown]] = intake.readings["relay"][rows[shown]]
+    registers["doubted"][reg] = False
     registers["power_w"][reg] = np.maximum(intake.readings["power_w"][rows], 0)
     registers["voltage_dv"][reg] = np.maximum(intake.readings["voltage_dv"][rows], 0)
     np.maximum.at(wallets["read_us"], registers["wallet_ix"][reg], intake.readings["at_us"][rows])
@@ -165,30 +176,26 @@ def observe(
     for k in ordered.tolist():
         n, row = int(reg[k]), int(rows[k])
         order = book.open.get(n)
-        if order is None or order.state != "accepted" or int(intake.spool_seq[row]) <= order.accepted_seq:
+        if order is None or order.state is not State.ACCEPTED:
             continue
-        if int(intake.readings["relay"][row]) == order.relay:
-            _prove(state, registers, wallets, book, n, order, row, intake, now_us)
-        else:
+        proof = proves(
+            ordered=order.relay,
+            shown=int(intake.readings["relay"][row]),
+            receipt_seq=order.accepted_seq,
+            reading_seq=int(intake.spool_seq[row]),
+        )
+        if proof:
+            _prove(registers, wallets, book, n, int(intake.readings["at_us"][row]), now_us)
+        elif proof is False:
             _disobeyed(state, registers, book, n, order, now_us)
 
 
 def _prove(
-    state: BookState,
-    registers: npt.NDArray[Any],
-    wallets: npt.NDArray[Any],
-    book: OrderBook,
-    n: int,
-    order: OpenOrder,
-    row: int,
-    intake: Intake,
-    now_us: int,
+    registers: npt.NDArray[Any], wallets: npt.NDArray[Any], book: OrderBook, n: int, read_us: int, now_us: int
 ) -> None:
-    del book.open[n]
-    registers["disobeyed"][n] = 0
-    book.moves.append(OrderMove(outbox=order.outbox, state="proven", proven_us=now_us))
+    order = book.move(n, State.PROVEN, proven_us=now_us)
     ix = int(registers["wallet_ix"][n])
-    if order.relay == RELAY_CLOSED:
+    if order.relay == RelayOrder.CLOSED and not _dark(registers, ix):
         wallets["cut_by_credit"][ix] = False
     book.events.append(
         EventRow(
@@ -197,10 +204,16 @@ def _prove(
             wallet=int(wallets["wallet"][ix]),
             gateway=int(registers["gateway"][n]),
             meter=int(registers["meter"][n]),
-            reason="closed" if order.relay == RELAY_CLOSED else "open",
-            evidence={"seq": order.seq, "read_at_us": int(intake.readings["at_us"][row])},
+            reason="closed" if order.relay == RelayOrder.CLOSED else "open",
+            evidence={"seq": order.seq, "read_at_us": read_us},
         )
     )
+
+
+def _dark(registers: npt.NDArray[Any], wallet_ix: int) -> bool:
+    """True while some meter of the wallet still shows its relay open."""
+    mine = registers["wallet_ix"] == wallet_ix
+    return bool((registers["relay"][mine] == Relay.OPEN).any())
 
 
 def _disobeyed(
@@ -209,9 +222,7 @@ def _disobeyed(
     registers["disobeyed"][n] += 1
     if registers["disobeyed"][n] < DISOBEDIENCE_MAX:
         return
-    registers["disobeyed"][n] = 0
-    del book.open[n]
-    book.moves.append(OrderMove(outbox=order.outbox, state="failed"))
+    book.move(n, State.FAILED)
     book.renew.add(n)
     book.events.append(
         EventRow(
@@ -220,7 +231,7 @@ def _disobeyed(
             wallet=int(state.wallets["wallet"][registers["wallet_ix"][n]]),
             gateway=int(registers["gateway"][n]),
             meter=int(registers["meter"][n]),
-            reason="closed" if order.relay == RELAY_CLOSED else "open",
+            reason="closed" if order.relay == RelayOrder.CLOSED else "open",
             evidence={"seq": order.seq},
         )
     )
@@ -231,12 +242,11 @@ def renew_expired(*, book: OrderBook, registers: npt.NDArray[Any], heard: Iterab
     gateways = set(heard)
     for n, order in list(book.open.items()):
         if (
-            order.state != "accepted"
+            order.state is not State.ACCEPTED
             and now_us >= order.expires_us
             and int(registers["gateway"][n]) in gateways
         ):
-            del book.open[n]
-            book.moves.append(OrderMove(outbox=order.outbox, state="expired"))
+            book.move(n, State.EXPIRED)
             book.renew.add(n)
 
 
@@ -246,33 +256,27 @@ def give_orders(
     registers: npt.NDArray[Any],
     wallets: npt.NDArray[Any],
     book: OrderBook,
-    relay: dict[int, tuple[int, str]],
+    relay: dict[int, tuple[RelayOrder, str]],
     refresh: Iterable[int],
     facts: dict[int, int],
     sign: Signer,
     now_us: int,
 ) -> None:
-    """Sign one order for each meter whose wallet got a decision, moved without a reading, or lost its order."""
-    wanted: dict[int, tuple[int, str] | None] = {}
-    for ix in [*refresh, *relay]:
-        for n in state.registers_of(ix):
-            wanted[n] = relay.get(ix)
-    for n in book.renew:
-        wanted.setdefault(n, None)
-    for n, wish in wanted.items():
-        older = book.open.pop(n, None)
-        if wish is None:
-            wish = _kept_wish(registers, wallets, n, older)
+    """Sign one order for each meter that got a decision, lost its order, or whose wallet moved (`refresh`)."""
+    moved = (n for ix in refresh for n in state.registers_of(ix))
+    for n in sorted({*moved, *relay, *book.renew}):
+        older = book.open.get(n)
+        if older is not None:
+            book.move(n, State.SUPERSEDED)
+        wish = relay.get(n) or _kept_wish(older)
         _give(state, registers, wallets, book, n, wish, older, facts, sign, now_us)
 
 
-def _kept_wish(
-    registers: npt.NDArray[Any], wallets: npt.NDArray[Any], n: int, older: OpenOrder | None
-) -> tuple[int, str]:
+def _kept_wish(older: OpenOrder | None) -> tuple[int, str]:
     """A fresh grant must not swallow a relay order that is still on its way."""
-    if older is not None and older.relay != RELAY_LEAVE:
+    if older is not None and older.relay != RelayOrder.LEAVE:
         return older.relay, older.reason
-    return RELAY_LEAVE, "grant"
+    return RelayOrder.LEAVE, "grant"
 
 
 def _give(
@@ -292,7 +296,8 @@ def _give(
     fact = facts.get(ix, older.fact if older else None)
     seq = int(head["order_seq"]) + 1
     registers["order_seq"][n] = seq
-    expires = now_us + EXPIRES_US[wish[0]]
+    registers["disobeyed"][n] = 0
+    expires = now_us + EXPIRES_US[RelayOrder(wish[0])]
     payload = sign(
         Command(
             meter=int(head["meter"]),
@@ -305,13 +310,11 @@ def _give(
             body=SetSupply(relay=wish[0], reason=wish[1], grant=_grant(state, registers, wallets, n, now_us)),
         )
     )
-    if older is not None:
-        book.moves.append(OrderMove(outbox=older.outbox, state="superseded"))
     order = OpenOrder(
         outbox=0,
         seq=seq,
         relay=wish[0],
-        state="queued",
+        state=State.QUEUED,
         payload=payload,
         expires_us=expires,
         reason=wish[1],
@@ -358,18 +361,4 @@ def _grant(
         protected=bool(wallet["protected"]),
         feeds_gateway=bool(head["feeds_gateway"]),
         warned_at_us=int(wallet["warned_us"]) or None,
-    )
-
-
-def _replaced(order: OpenOrder, *, state: str, accepted_seq: int) -> OpenOrder:
-    return OpenOrder(
-        outbox=order.outbox,
-        seq=order.seq,
-        relay=order.relay,
-        state=state,
-        payload=order.payload,
-        expires_us=order.expires_us,
-        reason=order.reason,
-        fact=order.fact,
-        accepted_seq=accepted_seq,
     )

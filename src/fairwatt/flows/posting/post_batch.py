@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.commands.model import State
 from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState
@@ -31,7 +32,7 @@ from fairwatt.flows.posting.orders import (
     observe,
     renew_expired,
 )
-from fairwatt.flows.posting.sift import Sifted, sift
+from fairwatt.flows.posting.sift import sift
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import LINE, BatchRows, QuarantineRow, batch_transaction, write_batch
@@ -105,7 +106,6 @@ def post_batch(
         ).astype(np.int64)
         touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=wallets)
         orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
-        heard = hear_events(state=state, wallets=wallets, intake=intake)
         observe(
             state=state,
             registers=registers,
@@ -115,23 +115,23 @@ def post_batch(
             book=orders,
             now_us=now_us,
         )
+        heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake)
         renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
         chaff = [*intake.quarantine, *sifted.quarantine, *late.quarantine, *orders.quarantine]
-        committed_orders, state.orders = state.orders, orders.open
-        try:
-            decided = decide(
-                cursor=cursor,
-                state=state,
-                registers=registers,
-                wallets=wallets,
-                touched=np.union1d(touched, np.array(sorted(heard.wallets), dtype=np.int64)),
-                credited=set(facts.credited),
-                doubtful=_doubtful(state, sifted, chaff),
-                answered={a.fact for a in facts.answers},
-                now_us=now_us,
-            )
-        finally:
-            state.orders = committed_orders
+        _doubt(state, registers, chaff)
+        decided = decide(
+            cursor=cursor,
+            state=state,
+            registers=registers,
+            wallets=wallets,
+            orders=orders.open,
+            renewed=orders.renew,
+            touched=_looked_at(touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
+            credited=set(facts.credited),
+            in_review=state.in_review | facts.in_review,
+            answered={a.fact for a in facts.answers},
+            now_us=now_us,
+        )
         give_orders(
             state=state,
             registers=registers,
@@ -206,16 +206,18 @@ def _refresh(
     return set(facts.credited) | set(corrected) | warned | renewed
 
 
-def _doubtful(state: BookState, sifted: Sifted, chaff: list[QuarantineRow]) -> set[int]:
-    """Wallets one of whose meters said something unbelievable just now: no cut on such a day."""
-    doubtful: set[int] = set()
+def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[QuarantineRow]) -> None:
+    """Mark meters that said something unbelievable: nobody is cut on their word until a reading is believed."""
     for row in chaff:
         if row.gateway is not None and row.meter is not None:
-            key = np.array([(row.gateway << 40) | row.meter])
-            n = int(state.find_registers(keys=key)[0])
+            n = state.find_register(gateway=row.gateway, meter=row.meter)
             if n >= 0:
-                doubtful.add(int(state.registers["wallet_ix"][n]))
-    return doubtful
+                registers["doubted"][n] = True
+
+
+def _looked_at(*wallets: Iterable[int]) -> Int64s:
+    """Wallets whose supply is decided in this batch, each once."""
+    return np.array(sorted({int(ix) for some in wallets for ix in some}), dtype=np.int64)
 
 
 def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tuple[Leg, ...]:
@@ -236,6 +238,6 @@ def _to_send(state: BookState, orders: OrderBook, intake: Intake) -> dict[int, l
     fresh = {id(order) for order in orders.new}
     for n, order in state.orders.items():
         gateway = int(state.registers["gateway"][n])
-        if order.state != "accepted" and (id(order) in fresh or gateway in intake.hellos):
+        if order.state is not State.ACCEPTED and (id(order) in fresh or gateway in intake.hellos):
             send.setdefault(gateway, []).append(order.payload)
     return send

@@ -55,6 +55,8 @@ def sift(*, state: BookState, intake: Intake, now_us: int) -> Sifted:
             alive = alive & ~mask
 
     refuse(register < 0, "unknown_meter", "no open installation of this gateway has this meter")
+    priced = state.registers["plan_ix"][np.maximum(register, 0)] >= 0 if len(state.registers) else alive
+    refuse(~priced, "no_tariff", "no tariff was in force when this installation opened")
     refuse(
         (readings["relay"] > 2) | (readings["quality"] != 0) | (readings["reserved"] != 0),
         "bad_record",
@@ -80,12 +82,15 @@ def sift(*, state: BookState, intake: Intake, now_us: int) -> Sifted:
             intake, rows[same & ~equal], "conflicting_reading", "another value is known for this instant"
         )
     )
-    believed = np.sort(np.concatenate((rows[equal], repeated, rows[at[rows] > head_at])))
+    again = repeated[at[repeated] >= state.registers["at_us"][register[repeated]]]
+    believed = np.sort(np.concatenate((rows[equal], again, rows[at[rows] > head_at])))
     behind = rows[at[rows] < head_at]
-    forward, energy, refused = _rising(state, register, readings, rows[at[rows] > head_at])
-    chaff.extend(_refused(intake, state, register, refused))
+    forward, energy, refused, step = _rising(state, register, readings, rows[at[rows] > head_at])
+    chaff.extend(_refused(intake, refused, step))
     if len(refused):
-        believed = np.setdiff1d(believed, refused)
+        doubted = set(zip(register[refused].tolist(), at[refused].tolist(), strict=True))
+        pairs = zip(register[believed].tolist(), at[believed].tolist(), strict=True)
+        believed = believed[[pair not in doubted for pair in pairs]]
     return Sifted(
         register=register,
         forward=forward,
@@ -123,28 +128,31 @@ def _once_per_instant(
 
 def _rising(
     state: BookState, register: Int64s, readings: npt.NDArray[Any], rows: Int64s
-) -> tuple[Int64s, Int64s, Int64s]:
-    """Drop registers that ran backward or too fast; return rows, their energy, and the refused rows.
+) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+    """Drop registers that ran backward or too fast; return rows, their energy, refused rows, their step.
 
     One bad value must not condemn the good one after it, so only the first bad row of each register
     goes per pass.
     """
-    refused: list[Int64s] = []
+    refused: list[Int64s] = [np.empty(0, dtype=np.int64)]
+    steps: list[Int64s] = [np.empty(0, dtype=np.int64)]
     while True:
-        energy, bad = _step(state, register, readings, rows)
+        energy, shown, bad = _step(state, register, readings, rows)
         if not bad.any():
             break
         first_bad = np.flatnonzero(bad)
         _, keep = np.unique(register[rows[first_bad]], return_index=True)
         out = first_bad[keep]
         refused.append(rows[out])
+        steps.append(shown[out])
         rows = np.delete(rows, out)
-    return rows, energy, np.concatenate(refused) if refused else np.empty(0, dtype=np.int64)
+    return rows, energy, np.concatenate(refused), np.concatenate(steps)
 
 
 def _step(
     state: BookState, register: Int64s, readings: npt.NDArray[Any], rows: Int64s
-) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]]:
+    """Energy of each row since the one before it, the step its register shows, and whether it cannot be."""
     reg = register[rows]
     heads = state.registers
     at = readings["at_us"][rows].astype(np.int64)
@@ -154,30 +162,29 @@ def _step(
     prev_at = np.where(first, heads["at_us"][reg], np.roll(at, 1))
     prev_total = np.where(first, heads["register_wh"][reg], np.roll(total, 1))
     modulus = heads["modulus_wh"][reg]
-    energy = total - prev_total
+    shown = total - prev_total
     # The rule of core.metering.register.advance, for a whole batch; a test holds the two together.
-    rolled = (energy < 0) & (2 * (prev_total - total) > modulus)
-    energy = np.where(rolled, energy + modulus, energy)
+    rolled = (shown < 0) & (-2 * shown > modulus)
+    energy = np.where(rolled, shown + modulus, shown)
     steps = np.where(rolled, 1, 2)
     limit = heads["max_power_w"][reg] * (at - prev_at) // _US_PER_HOUR + steps * heads["resolution_wh"][reg]
-    return energy, (energy < 0) | (energy > limit) | (total >= modulus)
+    return energy, shown, (energy < 0) | (energy > limit) | (total >= modulus)
 
 
-def _refused(intake: Intake, state: BookState, register: Int64s, rows: Int64s) -> list[QuarantineRow]:
+def _refused(intake: Intake, rows: Int64s, step: Int64s) -> list[QuarantineRow]:
     out: list[QuarantineRow] = []
-    for row in rows:
-        reading = intake.readings[row]
-        head = int(state.registers["register_wh"][register[row]])
-        backward = int(reading["total_wh"]) < head
-        code = "backward_register" if backward else "impossible_register"
-        detail = f"register {int(reading['total_wh'])} Wh after {head} Wh: " + (
-            "it ran backward" if backward else "more than the meter can carry in that time"
+    for row, step_wh in zip(rows.tolist(), step.tolist(), strict=True):
+        total = int(intake.readings["total_wh"][row])
+        code = "backward_register" if step_wh < 0 else "impossible_register"
+        detail = f"register {total} Wh after {total - step_wh} Wh: " + (
+            "it ran backward" if step_wh < 0 else "more than the meter shows or can carry in that time"
         )
         out.extend(quarantined(intake, np.array([row]), code, detail))
     return out
 
 
 def quarantined(intake: Intake, rows: Int64s, code: str, detail: str) -> list[QuarantineRow]:
+    """Rows of `quarantine` for some readings of a batch."""
     return [
         QuarantineRow(
             code=code,

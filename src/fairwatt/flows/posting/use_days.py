@@ -6,7 +6,6 @@ nobody reported is a gap, never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -15,13 +14,11 @@ import numpy.typing as npt
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.spans import local_day_start, local_midnights
 from fairwatt.store import use
+from fairwatt.store.caches import GAP, SLOTS, USE_DAY
 
 Int64s = npt.NDArray[np.int64]
 
-SLOTS: Final = 50
-"""Half-hours in the longest local day (25 h)."""
 SLOT_US: Final = 1_800_000_000
-GAP: Final = -(1 << 62)
 _DAY_US: Final = 86_400_000_000
 _KEEP_ROWS: Final = 100_000
 
@@ -44,49 +41,50 @@ class UseDays:
         self._dirty: set[int] = set()
 
     def add(self, *, lines: npt.NDArray[Any]) -> None:
-        """Count the lines of a committed batch."""
+        """Count the lines of a committed batch; those of a wallet in the order of their seq."""
         if not len(lines):
             return
         instant = lines["ts"] - 1
         day = self._day_of(instant)
-        wallet = lines["wallet"]
-        order = np.lexsort((lines["seq"], day, wallet))
+        wallet = lines["wallet"].copy()
+        order = np.lexsort((day, wallet))
         first = np.ones(len(order), dtype=bool)
-        first[1:] = (wallet[order[1:]] != wallet[order[:-1]]) | (day[order[1:]] != day[order[:-1]])
+        in_order, on_day = wallet[order], day[order]
+        first[1:] = (in_order[1:] != in_order[:-1]) | (on_day[1:] != on_day[:-1])
         starts = order[first]
-        keys = list(zip(wallet[starts].tolist(), day[starts].tolist(), strict=True))
-        rows = self._rows(keys)
+        rows = self._rows(list(zip(wallet[starts].tolist(), day[starts].tolist(), strict=True)))
         row = np.empty(len(lines), dtype=np.int64)
-        row[order] = rows[np.cumsum(first) - 1]
-        use_lines = np.flatnonzero(np.isin(lines["kind"], (Kind.READING, Kind.CORRECTION, Kind.LATE)))
-        slot = (instant[use_lines] - day[use_lines]) // SLOT_US
-        at = (row[use_lines], slot)
+        row[order] = np.repeat(rows, np.diff(np.flatnonzero(first), append=len(order)))
+        cell = row * SLOTS + (instant - day) // SLOT_US
+        uses = np.isin(lines["kind"], (Kind.READING, Kind.CORRECTION, Kind.LATE))
+        some = slice(None) if uses.all() else np.flatnonzero(uses)
         for table, values in ((self._wh, lines["energy_wh"]), (self._micro, -lines["amount_micro"])):
-            table[at] = np.where(table[at] == GAP, 0, table[at])
-            np.add.at(table, at, values[use_lines])
+            flat, here = table.reshape(-1), cell[some]
+            flat[here[flat[here] == GAP]] = 0
+            np.add.at(flat, here, values[some].astype(np.int64, copy=False))
         last = order[np.append(np.flatnonzero(first)[1:], len(order)) - 1]
         newer = lines["seq"][last] > self._close[rows, 0]
         self._close[rows[newer], 0] = lines["seq"][last][newer]
         self._close[rows[newer], 1] = lines["balance_micro"][last][newer]
         self._dirty.update(rows.tolist())
 
-    def rows_to_save(self) -> Iterable[tuple[Any, ...]]:
-        """The changed days, in the shape of store.caches.save_use_days."""
-        for n in sorted(self._dirty):
-            wallet, day_us = self._keys[n]
-            wh, micro = self._wh[n], self._micro[n]
-            yield (
-                wallet,
-                day_us,
-                int(wh[wh != GAP].sum()),
-                int(micro[micro != GAP].sum()),
-                [None if v == GAP else v for v in wh.tolist()],
-                [None if v == GAP else v for v in micro.tolist()],
-                int(self._close[n, 1]),
-            )
+    def to_save(self) -> npt.NDArray[Any]:
+        """The changed days, with dtype USE_DAY."""
+        changed = np.array(sorted(self._dirty), dtype=np.int64)
+        days = np.empty(len(changed), dtype=USE_DAY)
+        if len(changed):
+            days["wallet"], days["day_us"] = np.array([self._keys[n] for n in changed], dtype=np.int64).T
+        for table, total, slots in (
+            (self._wh, "energy_wh", "slots_wh"),
+            (self._micro, "cost_micro", "slots_micro"),
+        ):
+            days[slots] = table[changed]
+            days[total] = np.where(days[slots] == GAP, 0, days[slots]).sum(axis=1)
+        days["close_micro"] = self._close[changed, 1]
+        return days
 
     def saved(self) -> None:
-        """Everything handed out by `rows_to_save` is durable."""
+        """Everything handed out by `to_save` is durable."""
         self._dirty.clear()
         if len(self._keys) > _KEEP_ROWS:
             self._forget()

@@ -49,7 +49,8 @@ BEGIN
 END $$;
 GRANT SELECT ON django_migrations, line, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
     use_day, fact TO fairwatt_web;
-GRANT INSERT ON fact TO fairwatt_web;
+-- A fact comes in waiting: its state, answer and batch are the poster's to write.
+GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
 REVOKE UPDATE, DELETE ON store_paymentintent, store_tariffpublication FROM fairwatt_web;
 
 GRANT SELECT ON line, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,

@@ -145,7 +145,7 @@ CREATE TABLE outbox (
     reason       text NOT NULL,
     payload      bytea NOT NULL,
     state        text NOT NULL DEFAULT 'queued'
-                 CHECK (state IN ('queued', 'sent', 'accepted', 'proven', 'expired', 'superseded', 'failed')),
+                 CHECK (state IN ('queued', 'accepted', 'proven', 'expired', 'superseded', 'failed')),
     created_us   bigint NOT NULL,
     expires_us   bigint NOT NULL,
     accepted_us  bigint,
@@ -156,7 +156,7 @@ CREATE TABLE outbox (
     batch        bigint NOT NULL,
     UNIQUE (gateway, meter, seq)
 );
-CREATE INDEX outbox_open ON outbox (book, gateway) WHERE state IN ('queued', 'sent', 'accepted');
+CREATE INDEX outbox_open ON outbox (book, gateway) WHERE state IN ('queued', 'accepted');
 CREATE INDEX outbox_wallet ON outbox (wallet, id);
 
 CREATE TABLE event (

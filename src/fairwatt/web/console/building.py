@@ -9,6 +9,7 @@ from typing import Final
 from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
 from fairwatt.store.models import Book, Installation, RegisterHead, Site, Unit, WalletHead
@@ -18,7 +19,7 @@ SOON_DAYS: Final = 3
 
 STATES: Final[Mapping[str, str | Promise]] = {
     "on": _("on"),
-    "low": _("3 days or less"),
+    "low": _("low credit, with days left"),
     "kept": _("out of credit, kept on"),
     "cut": _("cut"),
     "silent": _("meter silent"),
@@ -45,6 +46,10 @@ class Square:
     @property
     def state_words(self) -> str:
         """The state in words, for the label and for those who do not see the colour."""
+        if self.state == "low" and self.days_left is not None:
+            return ngettext(
+                "low credit, %(n)d day left", "low credit, %(n)d days left", self.days_left
+            ) % {"n": self.days_left}
         return str(STATES[self.state])
 
     @property

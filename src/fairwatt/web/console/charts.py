@@ -58,16 +58,19 @@ def load_table(*, now: Sequence[int | None], before: Sequence[int | None]) -> li
 
 def money_rows(*, opening: int, moved: Sequence[tuple[str, int]], held: int) -> list[tuple[str, int, bool]]:
     """The month as named steps: (name, micro-units, whether it is a total)."""
+    providers = sum(account.startswith("clearing:") for account, _ in moved)
     ordered = sorted(moved, key=lambda row: (row[1] < 0, row[0]))
     return [
         (gettext("at the start"), opening, True),
-        *((_account_name(account), micro, False) for account, micro in ordered if micro),
+        *((_account_name(account, many=providers > 1), micro, False) for account, micro in ordered if micro),
         (gettext("held now"), held, True),
     ]
 
 
-def _account_name(account: str) -> str:
+def _account_name(account: str, *, many: bool) -> str:
     kind, _, rest = account.partition(":")
+    if kind == "clearing" and not many:
+        return gettext("top-ups")
     if kind == "clearing":
         return gettext("top-ups by %(provider)s") % {"provider": words.provider(rest)}
     names = {

@@ -30,7 +30,7 @@ from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.building import SOON_DAYS, Square, squares_of
 
 OFFLINE_AFTER_US: Final = 15 * US_PER_MINUTE
-EVENTS_SHOWN: Final = 9
+EVENTS_SHOWN: Final = 7
 STUCK_AFTER_US: Final = 30 * US_PER_MINUTE
 # What a decision orders of the relay: 0 open, 1 closed.
 RELAY_EVENTS: Final = {"supply.cut": 0, "supply.restore": 1}
@@ -249,7 +249,8 @@ def _happened(book: Book, *, limit: int, wallet: int | None = None) -> tuple[Hap
     events = Event.objects.filter(book=book.id)
     if wallet is not None:
         events = events.filter(wallet=wallet)
-    newest = list(events.order_by("-id")[:limit])
+    # A gateway that was away tells of earlier hours: stored last, it still happened before.
+    newest = sorted(events.order_by("-id")[: limit * 3], key=lambda event: (-event.at_us, -event.id))[:limit]
     labels = _wallet_homes(book, [event.wallet for event in newest if event.wallet is not None])
     by_meter = _meter_homes(book) if any(event.wallet is None and event.meter for event in newest) else {}
     gateways = _gateway_names(book)

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_GET
 
+from fairwatt.core.spans import local_day_start
 from fairwatt.core.units import US_PER_MINUTE
 from fairwatt.store.models import Book, Site, Unit, User
 from fairwatt.web import access
@@ -108,7 +109,13 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _frame(book: Book, now_us: int) -> dict[str, Any]:
-    return {"book": book, "currency": book.currency, "zone": book.zone, "now_us": now_us}
+    return {
+        "book": book,
+        "currency": book.currency,
+        "zone": book.zone,
+        "now_us": now_us,
+        "today_us": local_day_start(zone=book.zone, at_us=now_us),
+    }
 
 
 def _context(book: Book) -> dict[str, Any]:

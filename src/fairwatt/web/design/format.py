@@ -26,6 +26,14 @@ def money_exact(*, micro: int, currency: str) -> str:
     return money(micro=micro, currency=currency, places=places)
 
 
+def money_fine(*, micro: int, currency: str) -> str:
+    """An amount with two to four decimals: small sums stay readable; the ledger keeps six."""
+    places = 4
+    while places > 2 and micro % 10 ** (7 - places) == 0:
+        places -= 1
+    return money(micro=micro, currency=currency, places=places)
+
+
 def kwh(*, wh: int, places: int = 1) -> str:
     """An energy in kWh."""
     return format_kwh(wh=wh, places=places).replace("-", MINUS)

@@ -49,6 +49,8 @@ PERIODS: Words = {
     "deep valley": _("deep valley"),
 }
 
+TAXES: Words = {"vat": _("VAT"), "gst": _("GST")}
+
 PROVIDERS: Words = {"sandbox": _("the practice payment platform")}
 
 EVENTS: Words = {
@@ -182,6 +184,11 @@ def reason(code: str) -> str:
 def period(name: str) -> str:
     """A tariff period's name in the reader's language, or as the tariff writes it."""
     return str(PERIODS.get(name.lower(), name))
+
+
+def tax(name: str) -> str:
+    """A tax's name in the reader's language, or as the tariff writes it."""
+    return str(TAXES.get(name.lower(), name))
 
 
 def provider(slug: str) -> str:

@@ -14,6 +14,8 @@ from fairwatt.web.forecast import HORIZON_DAYS
 from fairwatt.web.tenant.history import HALF_HOUR_US
 from fairwatt.web.tenant.queries import Home
 
+DRAWN_DAYS = 30
+
 
 def balance_chart(*, home: Home) -> dict[str, Any]:
     """The balance of the last days and the fan of the days to come; instants in ms, amounts in micro-units."""
@@ -33,7 +35,7 @@ def balance_chart(*, home: Home) -> dict[str, Any]:
         "fan": fan,
         "now": [_ms(home.now_us), gettext("now")],
         "end": None
-        if outlook is None or outlook.runs_out_us is None
+        if outlook is None or outlook.runs_out_us is None or outlook.days_left >= DRAWN_DAYS
         else [_ms(outlook.runs_out_us), text.short_day(at_us=outlook.runs_out_us, zone=home.zone)],
         "ticks": _ticks(home, fan),
         "symbol": text.symbol(currency=home.currency),
@@ -134,7 +136,7 @@ def _last_day(home: Home) -> int:
         return 0
     end_us = outlook.late_us or outlook.runs_out_us
     days = HORIZON_DAYS if end_us is None else (end_us - home.now_us) // US_PER_DAY + 1
-    return min(HORIZON_DAYS, days)
+    return min(DRAWN_DAYS, days)
 
 
 def _ticks(home: Home, fan: list[list[int]]) -> list[list[int | str]]:

@@ -10,7 +10,7 @@ from typing import Final
 from django.utils.translation import gettext, pgettext
 
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.model import Schedule
+from fairwatt.core.rating.model import Schedule, Tax
 from fairwatt.core.spans import from_datetime, local_day_start, next_day_start
 from fairwatt.core.units import US_PER_MINUTE
 from fairwatt.store.models import Line, PaymentIntent, UseDay
@@ -94,7 +94,10 @@ def _within_day(
 def movements(
     *, lines: Iterable[Line], schedule: Schedule | None, zone: str, currency: str
 ) -> list[Movement]:
-    """Gather a wallet's lines (in the order of their seq) into half hours of use and single payments, newest first."""
+    """Gather a wallet's lines (in the order of their seq) into half hours of use and single payments, newest first.
+
+    Hours without use are one entry.
+    """
     groups: list[list[Line]] = []
     starts: list[int] = []
     previous_us: int | None = None
@@ -108,7 +111,7 @@ def movements(
             and bool(groups)
             and groups[-1][-1].kind == Kind.READING
             and groups[-1][-1].ref == line.ref
-            and _slot(groups[-1][-1], zone) == _slot(line, zone)
+            and (_slot(groups[-1][-1], zone) == _slot(line, zone) or (_idle(groups[-1][-1]) and _idle(line)))
         )
         if same:
             groups[-1].append(line)
@@ -122,6 +125,10 @@ def movements(
         for group, start in zip(groups, starts, strict=True)
     ]
     return made[::-1]
+
+
+def _idle(line: Line) -> bool:
+    return line.energy_wh == 0 and line.amount_micro == 0
 
 
 def _start(line: Line, previous_us: int | None, zone: str) -> int:
@@ -186,16 +193,26 @@ def _use_in_words(group: Sequence[Line], energy_wh: int, *, schedule: Schedule |
     if standing:
         parts.append(
             gettext("standing charge %(amount)s")
-            % {"amount": text.money_exact(micro=standing, currency=currency)}
+            % {"amount": text.money_fine(micro=standing, currency=currency)}
         )
-    if tax:
-        parts.append(gettext("tax %(amount)s") % {"amount": text.money_exact(micro=tax, currency=currency)})
-    if not parts:
+    if not parts and not tax:
         return gettext("nothing used")
-    if len(parts) == 1 and standing:
-        return parts[0]
-    total = text.money_exact(micro=energy + standing + tax, currency=currency)
-    return f"{' + '.join(parts)} = {total}"
+    if tax:
+        parts.append(_tax_words(group[-1], tax, schedule=schedule, currency=currency))
+    return f"{' + '.join(parts)} = {text.money_fine(micro=energy + standing + tax, currency=currency)}"
+
+
+def _tax_words(line: Line, tax_micro: int, *, schedule: Schedule | None, currency: str) -> str:
+    version = (
+        next((v for v in schedule.versions if v.number == line.tariff_version), None) if schedule else None
+    )
+    tax = next((e for e in version.elements if isinstance(e, Tax)), None) if version else None
+    if tax is None:
+        return gettext("tax %(amount)s") % {"amount": text.money_fine(micro=tax_micro, currency=currency)}
+    rate = (
+        f"{tax.rate_bp // 100}" if tax.rate_bp % 100 == 0 else f"{tax.rate_bp // 100}.{tax.rate_bp % 100:02d}"
+    )
+    return gettext("%(rate)s%% %(tax)s") % {"rate": rate, "tax": words.tax(tax.name)}
 
 
 def _energy_words(
@@ -215,7 +232,7 @@ def _energy_words(
     if price is None or abs(energy_wh * price.price_micro // 1000 - energy_micro) > len(group):
         return gettext("%(kwh)s at two or more prices %(amount)s") % {
             "kwh": amount_kwh,
-            "amount": text.money_exact(micro=energy_micro, currency=currency),
+            "amount": text.money_fine(micro=energy_micro, currency=currency),
         }
     words_of_price = text.money_exact(micro=price.price_micro, currency=currency)
     if price.period != "all":

@@ -72,6 +72,7 @@ class Home:
     currency: str
     zone: str
     now_us: int
+    today_us: int
     balance_micro: int
     available_micro: int
     read_us: int
@@ -120,6 +121,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         currency=book.currency,
         zone=book.zone,
         now_us=now_us,
+        today_us=today_us,
         balance_micro=balance,
         available_micro=available,
         read_us=head.read_us if head else 0,

@@ -94,6 +94,7 @@
       { xAxis: Math.min(band[1], data.slots.length) },
     ]);
     return frame({
+      grid: { left: 4, right: 14, top: 30, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
       xAxis: [
         { type: "category", data: data.labels, ...quiet({ interval: 11 }), splitLine: { show: false } },
         { type: "value", min: 0, max: Math.max(1, data.slots.length), show: false },
@@ -124,27 +125,33 @@
     });
   }
 
-  function money(data) {
+  function money(data, width) {
     let level = 0;
     const steps = data.rows.map(([name, micro, total]) => {
       const from = total ? 0 : level;
       level = total ? micro : level + micro;
-      return { name, low: Math.min(from, level) / MICRO, size: Math.abs(level - from) / MICRO, total, up: micro >= 0 };
+      const low = Math.min(from, level) / MICRO;
+      const high = Math.max(from, level) / MICRO;
+      return { name, base: low > 0 ? low : Math.min(high, 0), above: Math.max(high, 0) - Math.max(low, 0),
+        below: Math.min(low, 0) - Math.min(high, 0), solid: total, up: micro >= 0 };
     });
-    const below = steps.some((step) => step.low < 0);
     const falling = hatch(colour("card"), colour("sun"));
+    const paint = (step) => ({ borderRadius: 4, color: step.solid || step.up ? colour("volt") : falling });
+    const part = (key) => ({ type: "bar", stack: "step", silent: true, barMaxWidth: 44,
+      label: { show: true, position: key === "above" ? "top" : "bottom", ...text(), fontSize: 12,
+        formatter: (item) => (item.value === "-" ? "" : data.texts[item.dataIndex]) },
+      data: steps.map((step) => ({ itemStyle: paint(step),
+        value: step[key] !== 0 || (key === "above" && step.below === 0) ? step[key] : "-" })) });
     return frame({
       tooltip: { show: false },
+      grid: { left: 4, right: 14, top: 22, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
       xAxis: { type: "category", data: steps.map((step) => step.name),
-        ...quiet({ interval: 0, hideOverlap: false, overflow: "break", width: 74, lineHeight: 15 }), splitLine: { show: false } },
+        ...quiet({ interval: 0, hideOverlap: false, overflow: "break", lineHeight: 14, fontSize: 12,
+          width: Math.max(34, (width - 60) / steps.length - 6) }), splitLine: { show: false } },
       yAxis: { type: "value", splitNumber: 4, ...quiet({ formatter: (value) => short(value, data.symbol) }) },
       series: [
-        { type: "bar", stack: "step", silent: true, itemStyle: { color: "transparent" },
-          data: steps.map((step) => (below ? 0 : step.low)) },
-        { type: "bar", stack: "step", silent: true, barMaxWidth: 44, barMinHeight: 3,
-          label: { show: true, position: "top", ...text(), fontSize: 12, formatter: (item) => data.texts[item.dataIndex] },
-          data: steps.map((step) => ({ value: step.size, itemStyle: {
-            borderRadius: 4, color: step.total || step.up ? colour("volt") : falling, opacity: step.total ? 1 : 0.85 } })) },
+        { type: "bar", stack: "step", silent: true, itemStyle: { color: "transparent" }, data: steps.map((step) => step.base) },
+        part("above"), part("below"),
       ],
     });
   }
@@ -163,7 +170,7 @@
     if (host.dataset.shown === source.textContent) return;
     host.dataset.shown = source.textContent;
     host.setAttribute("aria-label", data.summary);
-    chart.setOption(KINDS[data.kind](data), true);
+    chart.setOption(KINDS[data.kind](data, host.clientWidth), true);
   }
 
   const hosts = () => document.querySelectorAll("[data-chart]");
@@ -180,7 +187,8 @@
     for (const { target } of entries) {
       const chart = drawn.get(target);
       if (chart) chart.resize();
-      else draw(target);
+      delete target.dataset.shown;
+      draw(target);
     }
   });
   for (const host of hosts()) sized.observe(host);

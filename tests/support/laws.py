@@ -1,0 +1,143 @@
+"""The laws of the ledger, checked against what is durable. They know the tables and the oracle, not the poster."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from fairwatt.simulate import oracle
+
+READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+_US = "(extract(epoch FROM ts) * 1000000)::bigint"
+_LINES = f"""
+SELECT wallet, ref, kind, seq, {_US} AS at_us, register_wh, energy_wh, energy_micro, standing_micro, tax_micro,
+       amount_micro, balance_micro, batch
+  FROM line WHERE book = %s ORDER BY wallet, seq
+"""
+_INSTALLATIONS = """
+SELECT i.id AS ref, i.wallet_id AS wallet, i.opened_us, i.opening_wh, i.opening_counter_wh, m.modulus_wh,
+       (SELECT p.text FROM store_tariffpublication p WHERE p.plan_id = i.plan_id ORDER BY p.id DESC LIMIT 1) AS text
+  FROM store_installation i JOIN store_meter m ON m.id = i.meter_id
+  JOIN store_wallet w ON w.id = i.wallet_id WHERE w.book_id = %s
+"""
+
+
+class LawBroken(AssertionError):
+    """History breaks one or more laws; each is named."""
+
+
+def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = ()) -> None:
+    """Raise LawBroken unless everything durable in a book keeps the laws.
+
+    `acked`: (gateway, epoch, seq) that gateways were told is stored.
+    """
+    lines = _rows(_LINES, book)
+    broken = [
+        *_money_is_conserved(book),
+        *_wallets_add_up(lines),
+        *_watt_hours_are_charged_once(book, lines),
+        *_the_oracle_agrees(book, lines),
+        *_acknowledged_is_durable(book, acked),
+    ]
+    if broken:
+        raise LawBroken("\n".join(broken))
+
+
+def _money_is_conserved(book: int) -> Iterable[str]:
+    for row in _rows(
+        "SELECT batch, currency, sum(amount_micro) AS off FROM journal WHERE book = %s "
+        "GROUP BY 1, 2 HAVING sum(amount_micro) <> 0",
+        book,
+    ):
+        yield f"conservation: journal batch {row['batch']} is off by {row['off']} {row['currency']}"
+    for row in _rows(
+        "SELECT batch, l.total AS lines, j.total AS control FROM "
+        "(SELECT batch, sum(amount_micro) AS total FROM line WHERE book = %s GROUP BY 1) l FULL JOIN "
+        "(SELECT batch, sum(amount_micro) AS total FROM journal WHERE book = %s AND account = 'wallet' GROUP BY 1) j "
+        "USING (batch) WHERE coalesce(l.total, 0) <> coalesce(j.total, 0)",
+        book,
+        book,
+    ):
+        yield f"control: batch {row['batch']} moves wallets by {row['lines']}, its control leg by {row['control']}"
+
+
+def _wallets_add_up(lines: list[dict[str, Any]]) -> Iterable[str]:
+    balance: dict[int, int] = defaultdict(int)
+    seq: dict[int, int] = defaultdict(int)
+    for line in lines:
+        wallet = line["wallet"]
+        if line["seq"] != seq[wallet] + 1:
+            yield f"order: wallet {wallet} goes from line {seq[wallet]} to {line['seq']}"
+        if line["kind"] != TOPUP and line["amount_micro"] != -sum(_parts(line)):
+            yield f"parts: line {line['seq']} of wallet {wallet} is not the sum of its parts"
+        seq[wallet] = line["seq"]
+        balance[wallet] += line["amount_micro"]
+        if line["balance_micro"] != balance[wallet]:
+            yield f"balance: line {line['seq']} of wallet {wallet} says {line['balance_micro']}, not {balance[wallet]}"
+
+
+def _watt_hours_are_charged_once(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
+    for home in _rows(_INSTALLATIONS, book):
+        mine = [line for line in lines if line["ref"] == home["ref"] and line["kind"] in (READING, LATE)]
+        if mine:
+            last = max(mine, key=lambda line: line["at_us"])["register_wh"]
+            used = (last - home["opening_wh"]) % home["modulus_wh"]
+            charged = sum(line["energy_wh"] for line in mine)
+            if charged % home["modulus_wh"] != used:
+                yield f"energy: register {home['ref']} used {used} Wh, {charged} Wh were charged"
+
+
+def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
+    paid = _paid(book)
+    for home in _rows(_INSTALLATIONS, book):
+        mine = [line for line in lines if line["ref"] == home["ref"] and line["kind"] != TOPUP]
+        opening = oracle.Opening(
+            at_us=home["opened_us"], register_wh=home["opening_wh"], counter_wh=home["opening_counter_wh"]
+        )
+        emitted = [(m["at_us"], m["register_wh"]) for m in mine if m["kind"] in (READING, LATE)]
+        expected = oracle.expect(
+            wallet=oracle.Wallet(0, home["text"], [(opening, emitted)], paid[home["wallet"]]),
+            modulus_wh=home["modulus_wh"],
+        )
+        owed = (expected.charge.energy_micro, expected.charge.standing_micro, expected.charge.tax_micro)
+        charged = tuple(sum(column) for column in zip(*map(_parts, mine), strict=True)) or (0, 0, 0)
+        if charged != owed:
+            yield f"oracle: register {home['ref']} owes {owed}, was charged {charged}"
+        balance = sum(line["amount_micro"] for line in lines if line["wallet"] == home["wallet"])
+        if balance != expected.balance_micro:
+            yield f"oracle: wallet {home['wallet']} should have {expected.balance_micro}, has {balance}"
+
+
+def _acknowledged_is_durable(book: int, acked: Iterable[tuple[int, int, int]]) -> Iterable[str]:
+    stored = {
+        row["gateway"]: (row["epoch"], row["seq"])
+        for row in _rows("SELECT gateway, epoch, seq FROM gateway_head WHERE book = %s", book)
+    }
+    for gateway, epoch, seq in acked:
+        if (epoch, seq) > stored.get(gateway, (0, 0)):
+            yield f"durable: gateway {gateway} was told that {epoch}/{seq} is stored, which is not so"
+
+
+def _paid(book: int) -> dict[int, list[int]]:
+    """What providers said was paid into each wallet, from their own bytes."""
+    paid: dict[int, list[int]] = defaultdict(list)
+    for row in _rows(
+        "SELECT wallet, raw FROM fact WHERE book = %s AND kind = 'payment' AND result->>'outcome' = 'credited'", book
+    ):
+        paid[row["wallet"]].append(json.loads(bytes(row["raw"]))["amount_minor"] * 10_000)
+    return paid
+
+
+def _parts(line: dict[str, Any]) -> tuple[int, int, int]:
+    return line["energy_micro"], line["standing_micro"], line["tax_micro"]
+
+
+def _rows(query: str, *parameters: int) -> list[dict[str, Any]]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,50 @@
+"""Who gets what from every address. An address that is not here fails the suite.
+
+Answers are what GET (or POST, where `posts`) gives: 200, a redirect, 404 for "not yours", LOGIN for a redirect to
+the sign-in page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LOGIN = "login"
+PEOPLE = ("owner", "neighbour", "stranger", "operator", "auditor", "other_operator", "anonymous")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address: how it is made from the scene, and what each person is answered."""
+
+    args: str
+    owner: int | str
+    neighbour: int | str
+    stranger: int | str
+    operator: int | str
+    auditor: int | str
+    other_operator: int | str
+    anonymous: int | str
+    posts: bool = False
+
+
+# The first home belongs to `owner`; `neighbour` lives next door, `stranger` in another company's building.
+MATRIX = {
+    "front": Row("", 302, 302, 302, 302, 302, 302, LOGIN),
+    "set_language": Row("", 302, 302, 302, 302, 302, 302, 302, posts=True),
+    "tenant:homes": Row("", 302, 302, 302, 200, 200, 200, LOGIN),
+    "tenant:home": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:charges": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "pay:status": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
+    "pay:live": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
+    # Open to the world by design: only a provider's signature speaks here.
+    "pay:callback": Row("provider", 400, 400, 400, 400, 400, 400, 400, posts=True),
+    "console:books": Row("", 404, 404, 404, 302, 302, 302, LOGIN),
+    "console:today": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:live": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:unit": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:quarantine": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+}
+# allauth's own pages: each person's own account and nothing else; they take no id of anybody.
+ACCOUNT_PREFIXES = ("account_", "mfa_")

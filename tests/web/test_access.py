@@ -1,0 +1,131 @@
+"""Every address is tried by seven people; nobody gets what is not theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
+from web.scene import NOW_US, Scene
+
+
+def addresses() -> Iterator[str]:
+    """The names of all addresses the resolver knows, with their namespace."""
+    from django.urls import URLPattern, URLResolver, get_resolver
+
+    def walk(patterns: list[Any], prefix: str) -> Iterator[str]:
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                inner = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+                yield from walk(pattern.url_patterns, inner)
+            elif isinstance(pattern, URLPattern):
+                yield f"{prefix}{pattern.name}"
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+@pytest.fixture(scope="module")
+def people(scene: Scene, other: Scene) -> dict[str, Any]:
+    return {
+        "owner": scene.owner,
+        "neighbour": scene.neighbour,
+        "stranger": other.owner,
+        "operator": scene.operator,
+        "auditor": scene.auditor,
+        "other_operator": other.operator,
+        "anonymous": None,
+    }
+
+
+@pytest.fixture(scope="module")
+def payment(scene: Scene) -> str:
+    from fairwatt.flows.start_top_up import start_top_up
+
+    return start_top_up(
+        wallet_id=scene.wallets[0], amount_minor=700, provider="sandbox", user_id=scene.owner.pk, now_us=NOW_US
+    ).our_ref
+
+
+def test_every_address_has_a_row(scene: Scene) -> None:
+    known = set(MATRIX)
+    unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
+    assert unlisted == set(), "give each new address a row in access_matrix.py"
+    assert known <= set(addresses())
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("name", MATRIX)
+def test_nobody_gets_what_is_not_theirs(
+    name: str, who: str, scene: Scene, people: dict[str, Any], payment: str, signed_in: Any
+) -> None:
+    from django.urls import reverse
+
+    row: Row = MATRIX[name]
+    args = {
+        "": [],
+        "home": [scene.public_id(0)],
+        "payment": [payment],
+        "provider": ["sandbox"],
+        "book": [scene.slug],
+        "unit": [scene.slug, first_unit(scene)],
+    }[row.args]
+    client = signed_in(people[who])
+    response = (client.post if row.posts else client.get)(reverse(name, args=args))
+    expected = getattr(row, who)
+    if expected == LOGIN:
+        assert response.status_code == 302
+        assert response["Location"].startswith("/accounts/login/")
+    else:
+        assert response.status_code == expected
+    response.close()
+
+
+def test_the_account_pages_of_a_passer_by_lead_to_the_door(scene: Scene, signed_in: Any) -> None:
+    from django.urls import reverse
+
+    for name in ("mfa_index", "account_change_password", "mfa_activate_totp", "account_email"):
+        response = signed_in(None).get(reverse(name))
+        assert response.status_code == 302 and "/login/" in response["Location"], name
+
+
+def test_who_moved_out_sees_the_home_no_more(scene: Scene, signed_in: Any) -> None:
+    from django.urls import reverse
+
+    from fairwatt.store.models import Tenancy, User
+
+    leaver = User.objects.create_user(f"leaver-{scene.slug}", None, "x")
+    Tenancy.objects.create(wallet_id=scene.wallets[2], user=leaver, start_us=scene.opened_us, end_us=NOW_US)
+    assert signed_in(leaver).get(reverse("tenant:home", args=[scene.public_id(2)])).status_code == 404
+
+
+def test_without_a_scope_the_database_shows_nothing(scene: Scene) -> None:
+    from fairwatt.store.models import Event, Line, UseDay, WalletHead
+
+    for table in (Line, Event, UseDay, WalletHead):
+        assert not table.objects.filter(book=scene.book).exists()
+
+
+def test_the_scope_of_one_wallet_hides_the_neighbours(scene: Scene) -> None:
+    from fairwatt.store.models import Event, UseDay, WalletHead
+    from fairwatt.web.access import Scope, seeing
+
+    with seeing(scope=Scope(books=(scene.book,), wallets=(scene.wallets[0],))):
+        for table in (Event, UseDay, WalletHead):
+            assert set(table.objects.values_list("wallet", flat=True)) <= {scene.wallets[0]}
+
+
+def test_reading_a_page_cannot_write(scene: Scene) -> None:
+    from django.db import InternalError
+
+    from fairwatt.store.models import Unit
+    from fairwatt.web.access import Scope, seeing
+
+    with pytest.raises(InternalError, match="read-only"), seeing(scope=Scope(books=(scene.book,))):
+        Unit.objects.filter(site=scene.site).update(vacant=True)
+
+
+def first_unit(scene: Scene) -> int:
+    from fairwatt.store.models import Unit
+
+    return Unit.objects.get(site=scene.site, label=scene.labels[0]).pk
