@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tests.support.house import as_role
 
 from benchmarks.publisher import Job, Published, publish
 from benchmarks.town import DAY_US, READING_BYTES, Town, frame_of
@@ -20,7 +21,6 @@ from fairwatt.server.launcher.nats import door_password
 from fairwatt.server.launcher.services import Services
 from fairwatt.wire import topics
 from fairwatt.wire.frames import Kind
-from tests.support.house import as_role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,6 @@ def head_end(services: Services, *, book: int, epoch: int) -> Iterator[None]:
         if time.monotonic() > deadline:
             raise RuntimeError("the head-end did not take the book within 30 s")
         time.sleep(0.05)
-    time.sleep(0.5)
     try:
         yield
     finally:

@@ -144,7 +144,9 @@ def publish(*, address: tuple[str, int], jobs: Sequence[Job]) -> Published:
 def _connect(address: tuple[str, int], job: Job) -> _Gateway:
     link = socket.create_connection(address, timeout=10)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    hello = _text("MQTT") + b"\x04\xc2" + struct.pack(">H", 0)  # level 4; user, password, clean session; no keep-alive
+    hello = (
+        _text("MQTT") + b"\x04\xc2" + struct.pack(">H", 0)
+    )  # level 4; user, password, clean session; no keep-alive
     link.sendall(_packet(0x10, hello + _text(job.user) + _text(job.user) + _text(job.password)))
     _expect(link, b"\x20\x02\x00\x00", job.user)
     link.sendall(_packet(0x82, b"\x00\x01" + _text(job.down) + b"\x01"))

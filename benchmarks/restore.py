@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from tests.support.house import as_role
+
 from benchmarks.door import head_end
 from benchmarks.town import HOUR_US, POLICY, Town
 from fairwatt.edge.agent import Agent
@@ -24,7 +26,6 @@ from fairwatt.server.launcher.nats import door_password
 from fairwatt.server.launcher.services import Services
 from fairwatt.server.wiring import poster_for
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter
-from tests.support.house import as_role
 
 PASSWORD: Final = "02123456"
 DARK_POLICY: Final = replace(POLICY, friendly=(), warn_lead_us=0, stale_after_us=24 * HOUR_US)

@@ -179,9 +179,7 @@ class Town:
         frames = [
             (
                 slug,
-                frame_of(
-                    [(Kind.RECEIPT, body) for body in items[gateway]], first_seq=1, clock_us=now_us
-                ),
+                frame_of([(Kind.RECEIPT, body) for body in items[gateway]], first_seq=1, clock_us=now_us),
             )
             for slug, gateway in zip(self.slugs, self.gateway_ids, strict=True)
         ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
+from fairwatt.server.launcher.services import Services
 from support.desk import Desk, opened_desk
 from support.laws import check_laws
 from support.street import Street
-
-from fairwatt.server.launcher.services import Services
 
 
 @pytest.fixture

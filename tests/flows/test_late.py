@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from fairwatt.server.launcher.services import Services
 from support.desk import Desk, opened_desk
 from support.house import as_role
 from support.laws import check_laws
 from support.street import DAY_US, HOUR_US, NOON_US, TARIFF, Street, reading
-
-from fairwatt.server.launcher.services import Services
 
 LATE, CORRECTION = 7, 3
 MINUTE_US = 60_000_000
@@ -49,7 +49,10 @@ def totals(desk: Desk, meter: int) -> Any:
     ix = desk.state.installation_index[desk.street.installations[n]]
     head = desk.state.registers[ix]
     return (
-        *(sum(getattr(line, part) for line in mine) for part in ("energy_micro", "standing_micro", "tax_micro")),
+        *(
+            sum(getattr(line, part) for line in mine)
+            for part in ("energy_micro", "standing_micro", "tax_micro")
+        ),
         *(int(head[name]) for name in ("at_us", "counter_wh", "window_us", "carry_nano", "carry_tax")),
         int(desk.state.wallets["balance_micro"][int(head["wallet_ix"])]),
     )
@@ -153,7 +156,9 @@ def test_a_tariff_cannot_be_rewritten_for_days_that_were_charged(street: Street,
 
     def publish(text: str, now_us: int) -> None:
         with as_role("web"):
-            provision.publish_tariff(book_id=street.book, slug="tariff", name="Tariff", text=text, now_us=now_us)
+            provision.publish_tariff(
+                book_id=street.book, slug="tariff", name="Tariff", text=text, now_us=now_us
+            )
 
     with pytest.raises(provision.TariffRewritesPast, match="nobody"):
         publish(street.tariff.replace("0.20", "0.21"), NOON_US + DAY_US)

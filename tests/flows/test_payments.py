@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+
+from fairwatt.payments.contract import CallbackRejected
 from support.desk import Desk
 from support.house import as_role
 from support.street import HOUR_US, NOON_US, Street, reading
-
-from fairwatt.payments.contract import CallbackRejected
 
 T1, T2 = NOON_US + HOUR_US, NOON_US + 2 * HOUR_US
 
@@ -105,13 +105,20 @@ def test_one_payment_under_two_events_is_credited_once(desk: Desk, together: boo
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_top_up_paid_twice_is_credited_once_and_the_rest_waits_for_a_person(desk: Desk, together: bool) -> None:
+def test_a_top_up_paid_twice_is_credited_once_and_the_rest_waits_for_a_person(
+    desk: Desk, together: bool
+) -> None:
     meter = desk.home()
     first = desk.pay(meter, 5_00, now_us=T1)
     if not together:
         desk.post(now_us=T1)
     second = deliver(
-        desk, our_ref=our_ref(desk.fact(first)), amount_minor=5_00, event_id="e2", provider_ref="p2", now_us=T1
+        desk,
+        our_ref=our_ref(desk.fact(first)),
+        amount_minor=5_00,
+        event_id="e2",
+        provider_ref="p2",
+        now_us=T1,
     )
     desk.post(now_us=T1)
     assert desk.balance(meter) == 5_000_000

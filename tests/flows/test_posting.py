@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from support.desk import Desk
-from support.street import HOUR_US, NOON_US, Street, reading
-
 from fairwatt.wire.frames import Item, Kind, UpFrame, decode_up, encode_up
 from fairwatt.wire.records import Reading, pack_readings
+from support.desk import Desk
+from support.street import HOUR_US, NOON_US, Street, reading
 
 T1, T2, T3, T4 = (NOON_US + n * HOUR_US for n in (1, 2, 3, 4))
 
@@ -70,7 +69,9 @@ def test_a_frame_that_overtook_another_is_neither_stored_nor_acknowledged(street
     assert [line.energy_wh for line in desk.lines()] == [100, 100]
 
 
-def test_frames_out_of_order_in_one_batch_lose_nothing_that_was_acknowledged(street: Street, desk: Desk) -> None:
+def test_frames_out_of_order_in_one_batch_lose_nothing_that_was_acknowledged(
+    street: Street, desk: Desk
+) -> None:
     meter = desk.home()
     first = frame(street, 1, 1, (1, [reading(meter, T1, 100)]))
     second = frame(street, 1, 1, (2, [reading(meter, T2, 200)]))
@@ -116,7 +117,14 @@ def test_batches_split_anywhere_give_the_same_ledger(street: Street, desk: Desk)
         desk.post(street.readings(*(reading(apart, at, wh) for at, wh in steps[start:end])), now_us=now)
     parts = [
         [
-            (line.ts, line.energy_micro, line.standing_micro, line.tax_micro, line.counter_wh, line.balance_micro)
+            (
+                line.ts,
+                line.energy_micro,
+                line.standing_micro,
+                line.tax_micro,
+                line.counter_wh,
+                line.balance_micro,
+            )
             for line in desk.lines()
             if line.wallet == wallet
         ]

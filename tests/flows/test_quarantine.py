@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.desk import Desk
-from support.house import as_role
-from support.street import DAY_US, HOUR_US, NOON_US, Street, reading
 
 from fairwatt.wire.frames import Event, Kind, encode_event
 from fairwatt.wire.records import Reading, pack_readings
+from support.desk import Desk
+from support.house import as_role
+from support.street import DAY_US, HOUR_US, NOON_US, Street, reading
 
 T1, T2 = NOON_US + HOUR_US, NOON_US + 2 * HOUR_US
 LAST_METER = (1 << 40) - 1
@@ -35,7 +35,9 @@ def rows(desk: Desk) -> list[Any]:
         ("before_installation", NOON_US - 1, 1_000),
     ],
 )
-def test_an_unbelievable_reading_is_quarantined_by_its_code(desk: Desk, code: str, at_us: int, wh: int) -> None:
+def test_an_unbelievable_reading_is_quarantined_by_its_code(
+    desk: Desk, code: str, at_us: int, wh: int
+) -> None:
     meter = desk.home()
     desk.read(meter, T1, 1_000)
     bad = reading(meter, at_us, wh)
@@ -50,7 +52,9 @@ def test_an_unbelievable_reading_is_quarantined_by_its_code(desk: Desk, code: st
     assert desk.lines()[-1].energy_wh == 500, "the next cumulative reading settles the gap"
 
 
-@pytest.mark.parametrize("meter", [1, 999_999_999_999, LAST_METER, (1 << 40) + 7, (1 << 63) + 1, (1 << 64) - 1])
+@pytest.mark.parametrize(
+    "meter", [1, 999_999_999_999, LAST_METER, (1 << 40) + 7, (1 << 63) + 1, (1 << 64) - 1]
+)
 def test_a_meter_nobody_knows_is_quarantined(desk: Desk, meter: int) -> None:
     desk.home()
     desk.post(desk.street.readings(Reading(meter, T1, 1_000), clock_us=T1), now_us=T1)
@@ -63,7 +67,9 @@ def test_a_gateway_cannot_speak_for_the_meter_of_another(desk: Desk) -> None:
     meter = desk.home()
     own = desk.street.gateway
     with as_role("web"):
-        other = provision.add_gateway(site_id=desk.street.site.pk, slug=f"{own.slug}-b", public_key=own.public_key)
+        other = provision.add_gateway(
+            site_id=desk.street.site.pk, slug=f"{own.slug}-b", public_key=own.public_key
+        )
     desk.open()
     disguised = ((own.pk ^ other.pk) << 40) | meter
     trip = encode_event(Event("local_trip", T1, disguised, {}))
@@ -119,7 +125,9 @@ def test_what_a_gateway_with_a_foreign_clock_says_is_quarantined(desk: Desk) -> 
 
 def test_an_event_that_no_table_can_hold_does_not_stop_the_book(desk: Desk) -> None:
     meter = desk.home()
-    hostile = Event("odd\x00code", -(1 << 63), (1 << 64) - 1, {"k\x00": "v\x00", "big": 1 << 20_000, "b": b"\x00"})
+    hostile = Event(
+        "odd\x00code", -(1 << 63), (1 << 64) - 1, {"k\x00": "v\x00", "big": 1 << 20_000, "b": b"\x00"}
+    )
     desk.post(
         desk.street.frame(
             (Kind.EVENT, encode_event(hostile)),
@@ -157,7 +165,9 @@ def test_a_wrap_of_the_register_is_energy_and_no_fault(desk: Desk) -> None:
     assert desk.quarantine() == []
 
 
-def test_a_gateway_of_another_book_reaches_no_meter_here_though_its_meters_have_the_same_numbers(desk: Desk) -> None:
+def test_a_gateway_of_another_book_reaches_no_meter_here_though_its_meters_have_the_same_numbers(
+    desk: Desk,
+) -> None:
     meter = desk.home()
     with as_role("web"):
         neighbour = Street()

@@ -76,12 +76,17 @@ def sieve(state: BookState, batch: list[Reading]) -> tuple[Sifted, list[Reading]
     """What the poster makes of one record with these readings."""
     frame = UpFrame(1, b"bootboot", 1, NOW, 1, False, (Item(1, Kind.READINGS, pack_readings(batch)),))
     intake = take_in(
-        messages=[("gw", encode_up(frame))], gateways=state.gateways, gateway_ids=state.gateway_ids, now_us=NOW
+        messages=[("gw", encode_up(frame))],
+        gateways=state.gateways,
+        gateway_ids=state.gateway_ids,
+        now_us=NOW,
     )
     return sift(state=state, intake=intake, now_us=NOW), batch
 
 
-def judged_one_by_one(batch: list[Reading]) -> tuple[dict[tuple[int, int], int], Counter[tuple[int, int, str]]]:
+def judged_one_by_one(
+    batch: list[Reading],
+) -> tuple[dict[tuple[int, int], int], Counter[tuple[int, int, str]]]:
     """The reference: forward energy by (meter, instant), and how often each (meter, instant) met each fate."""
     forward: dict[tuple[int, int], int] = {}
     fates: Counter[tuple[int, int, str]] = Counter()
@@ -96,7 +101,9 @@ def judged_one_by_one(batch: list[Reading]) -> tuple[dict[tuple[int, int], int],
             else:
                 first[r.at_us] = r.total_wh
                 try:
-                    step = advance(spec=SPEC, prev_at_us=prev_at, prev_wh=prev_wh, at_us=r.at_us, wh=r.total_wh)
+                    step = advance(
+                        spec=SPEC, prev_at_us=prev_at, prev_wh=prev_wh, at_us=r.at_us, wh=r.total_wh
+                    )
                     forward[meter, r.at_us] = step.energy_wh
                     prev_at, prev_wh, fate = r.at_us, r.total_wh, "forward"
                 except DuplicateReading:
@@ -104,7 +111,13 @@ def judged_one_by_one(batch: list[Reading]) -> tuple[dict[tuple[int, int], int],
                 except LateReading:
                     fate = "behind"
                 except OutOfRangeRegister:
-                    fate = "behind" if r.at_us < T0 else "conflicting_reading" if r.at_us == T0 else "out_of_range"
+                    fate = (
+                        "behind"
+                        if r.at_us < T0
+                        else "conflicting_reading"
+                        if r.at_us == T0
+                        else "out_of_range"
+                    )
                 except ConflictingReading:
                     fate = "conflicting_reading"
                 except ReadingRejected as error:
@@ -126,7 +139,9 @@ def test_the_sieve_equals_the_rule_of_one_register(rows: list[tuple[int, int, in
     def key(row: int) -> tuple[int, int]:
         return batch[row].meter, batch[row].at_us
 
-    found = {key(row): int(e) for row, e in zip(sifted.forward.tolist(), sifted.energy_wh.tolist(), strict=True)}
+    found = {
+        key(row): int(e) for row, e in zip(sifted.forward.tolist(), sifted.energy_wh.tolist(), strict=True)
+    }
     assert found == forward
     seen: Counter[tuple[int, int, str]] = Counter((*key(row), "forward") for row in sifted.forward.tolist())
     seen.update((*key(row), "behind") for row in sifted.behind.tolist())

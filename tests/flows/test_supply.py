@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.desk import Desk, opened_desk
-from support.house import as_role
-from support.laws import check_laws
-from support.street import DAY_US, FLAT, HOUR_US, NOON_US, POLICY, Street, reading
 
 from fairwatt.server.launcher.services import Services
 from fairwatt.wire.commands import Result
 from fairwatt.wire.frames import Event
+from support.desk import Desk, opened_desk
+from support.house import as_role
+from support.laws import check_laws
+from support.street import DAY_US, FLAT, HOUR_US, NOON_US, POLICY, Street, reading
 
 MINUTE_US = 60_000_000
 OPEN, CLOSED, LEAVE = 0, 1, 2
@@ -90,12 +90,12 @@ def test_a_home_is_cut_only_after_its_warning_had_time(desk: Desk) -> None:
     meter = in_debt(desk)
     desk.read(meter, DUE - 1, 1_050)
     assert relay_orders(desk) == []
-    desk.read(meter, DUE, 1_100)
+    desk.read(meter, DUE, 1_060)
     assert relay_orders(desk) == [(OPEN, "balance_empty")]
     (event,) = desk.events("supply.cut")
     assert event.rule == "cut.balance_empty"
     assert event.meter == meter
-    assert event.evidence["available_micro"] == -220_000
+    assert event.evidence["available_micro"] == -212_000
     assert event.evidence["warned_at_us"] == WARNED
 
 
@@ -163,7 +163,9 @@ def test_a_doubtful_meter_withholds_the_cut_until_a_reading_is_believed(desk: De
     if restarted:
         desk.open(now_us=DUE)
     trouble = desk.street.event(Event("guard_balance", DUE, meter, {}), clock_us=DUE)
-    desk.post(trouble, desk.street.readings(reading(meter, later, 1_100), reading(meter, DUE + 1, 20)), now_us=later)
+    desk.post(
+        trouble, desk.street.readings(reading(meter, later, 1_100), reading(meter, DUE + 1, 20)), now_us=later
+    )
     assert withheld(desk)[-1] == "quarantined", "a good reading in the same breath does not lift the doubt"
     assert relay_orders(desk) == []
     desk.read(meter, later + MINUTE_US, 1_110)

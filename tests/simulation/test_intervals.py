@@ -134,11 +134,20 @@ def test_binary_rubbish_named_csv_is_broken(tmp_path: Path) -> None:
         read_intervals(path=tmp_path / "use.csv")
 
 
-def test_a_parquet_file_with_empty_cells_is_refused(tmp_path: Path) -> None:
-    stamps = pa.array([0, HALF_HOUR_US], pa.timestamp("us"))
-    pq.write_table(pa.table({"lclid": ["a", "a"], "ts": stamps, "wh": [1, None]}), tmp_path / "use.parquet")
+def test_an_empty_cell_is_a_gap_like_a_missing_row(tmp_path: Path) -> None:
+    stamps = pa.array([0, HALF_HOUR_US, 2 * HALF_HOUR_US], pa.timestamp("us"))
+    pq.write_table(pa.table({"lclid": ["a"] * 3, "ts": stamps, "wh": [1, None, 3]}), tmp_path / "use.parquet")
 
-    with pytest.raises(UnreadableValue, match="empty cells"):
+    home = read_intervals(path=tmp_path / "use.parquet")["a"]
+
+    assert (list(home.wh), home.missing) == ([1, 0, 3], 1)
+
+
+def test_a_row_without_a_stamp_is_refused(tmp_path: Path) -> None:
+    stamps = pa.array([0, None], pa.timestamp("us"))
+    pq.write_table(pa.table({"lclid": ["a", "a"], "ts": stamps, "wh": [1, 2]}), tmp_path / "use.parquet")
+
+    with pytest.raises(UnreadableValue, match="without a home or a stamp"):
         read_intervals(path=tmp_path / "use.parquet")
 
 

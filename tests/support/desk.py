@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fairwatt.wire.commands import Command, Receipt, Result, hash8, verify_command
 from support.house import as_role
 from support.street import NOON_US, Street, reading
-
-from fairwatt.wire.commands import Command, Receipt, Result, hash8, verify_command
 
 
 class Desk:
@@ -98,9 +97,7 @@ class Desk:
 
     def command(self, order: Any) -> Command:
         """What the signed bytes of an order say."""
-        return verify_command(
-            message=bytes(order.payload), keys={b"issuer": self.street.issuer.public_key()}
-        )
+        return verify_command(message=bytes(order.payload), keys={b"issuer": self.street.issuer.public_key()})
 
     def fact(self, fact_id: int) -> Any:
         """One fact as it stands."""

@@ -91,23 +91,36 @@ def _watt_hours_are_charged_once(book: int, lines: list[dict[str, Any]]) -> Iter
 
 def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
     paid = _paid(book)
+    homes: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for home in _rows(_INSTALLATIONS, book):
-        mine = [line for line in lines if line["ref"] == home["ref"] and line["kind"] != TOPUP]
-        opening = oracle.Opening(
-            at_us=home["opened_us"], register_wh=home["opening_wh"], counter_wh=home["opening_counter_wh"]
-        )
-        emitted = [(m["at_us"], m["register_wh"]) for m in mine if m["kind"] in (READING, LATE)]
+        homes[home["wallet"]].append(home)
+    for wallet, mine in homes.items():
+        meters = [(_opening(home), _emitted(home, lines)) for home in mine]
         expected = oracle.expect(
-            wallet=oracle.Wallet(0, home["text"], [(opening, emitted)], paid[home["wallet"]]),
-            modulus_wh=home["modulus_wh"],
+            wallet=oracle.Wallet(0, mine[0]["text"], meters, paid[wallet]), modulus_wh=mine[0]["modulus_wh"]
         )
         owed = (expected.charge.energy_micro, expected.charge.standing_micro, expected.charge.tax_micro)
-        charged = tuple(sum(column) for column in zip(*map(_parts, mine), strict=True)) or (0, 0, 0)
+        charges = [_parts(line) for line in lines if line["wallet"] == wallet and line["kind"] != TOPUP]
+        charged = tuple(sum(column) for column in zip(*charges, strict=True)) or (0, 0, 0)
         if charged != owed:
-            yield f"oracle: register {home['ref']} owes {owed}, was charged {charged}"
-        balance = sum(line["amount_micro"] for line in lines if line["wallet"] == home["wallet"])
+            yield f"oracle: wallet {wallet} owes {owed}, was charged {charged}"
+        balance = sum(line["amount_micro"] for line in lines if line["wallet"] == wallet)
         if balance != expected.balance_micro:
-            yield f"oracle: wallet {home['wallet']} should have {expected.balance_micro}, has {balance}"
+            yield f"oracle: wallet {wallet} should have {expected.balance_micro}, has {balance}"
+
+
+def _opening(home: dict[str, Any]) -> oracle.Opening:
+    return oracle.Opening(
+        at_us=home["opened_us"], register_wh=home["opening_wh"], counter_wh=home["opening_counter_wh"]
+    )
+
+
+def _emitted(home: dict[str, Any], lines: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    return [
+        (line["at_us"], line["register_wh"])
+        for line in lines
+        if line["ref"] == home["ref"] and line["kind"] in (READING, LATE)
+    ]
 
 
 def _acknowledged_is_durable(book: int, acked: Iterable[tuple[int, int, int]]) -> Iterable[str]:
@@ -124,7 +137,8 @@ def _paid(book: int) -> dict[int, list[int]]:
     """What providers said was paid into each wallet, from their own bytes."""
     paid: dict[int, list[int]] = defaultdict(list)
     for row in _rows(
-        "SELECT wallet, raw FROM fact WHERE book = %s AND kind = 'payment' AND result->>'outcome' = 'credited'", book
+        "SELECT wallet, raw FROM fact WHERE book = %s AND kind = 'payment' AND result->>'outcome' = 'credited'",
+        book,
     ):
         paid[row["wallet"]].append(json.loads(bytes(row["raw"]))["amount_minor"] * 10_000)
     return paid

@@ -98,7 +98,9 @@ class Street:
         self.wallets: list[int] = []
         self.installations: list[int] = []
 
-    def open_home(self, *, opening_wh: int = 0, protected: bool = False, tenants: tuple[object, ...] = ()) -> int:
+    def open_home(
+        self, *, opening_wh: int = 0, protected: bool = False, tenants: tuple[object, ...] = ()
+    ) -> int:
         """Open a home and return its meter number."""
         from fairwatt.flows import provision
 
@@ -135,7 +137,9 @@ class Street:
             return sign_command(command=command, key=self.issuer, kid=b"issuer")
 
         return Poster(
-            providers=providers(sandbox_key=self.provider_key.public_key(), sandbox_checkout="http://127.0.0.1"),
+            providers=providers(
+                sandbox_key=self.provider_key.public_key(), sandbox_checkout="http://127.0.0.1"
+            ),
             sign=sign,
         )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from web.scene import NOW_US, Scene
 
 from fairwatt.server.launcher.services import Services
+from web.scene import NOW_US, Scene
 
 
 @dataclass

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from web.scene import NOW_US
-
 from fairwatt.server.clock import ClockFile
 from fairwatt.server.config import Config
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.simulate.paysim import PaySim
+from web.scene import NOW_US
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

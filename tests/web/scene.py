@@ -11,15 +11,14 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.house import as_role
-from support.street import Street
-
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.server.config import Config
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.wire.commands import Receipt, hash8, verify_command
 from fairwatt.wire.frames import Event, Kind
 from fairwatt.wire.records import Reading, pack_readings
+from support.house import as_role
+from support.street import Street
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -66,6 +65,8 @@ SHAPE = (
     + (8, 9, 10, 11, 13, 17, 22, 26, 27, 24, 21, 18, 15, 12, 10, 8, 7, 6)
 )
 CUT, PROTECTED, SILENT, VACANT = 36, 24, (17, 45), (13, 52)
+DRY = 2
+"""The home of a small building that is cut; in the large one it has credit."""
 _scenes = itertools.count(1)
 
 
@@ -81,7 +82,6 @@ class Scene(Street):
 
     def __post_init__(self) -> None:
         from fairwatt.flows import provision
-        from fairwatt.store.models import Unit, User
 
         config = Config.load()
         self.provider_key = load_private_key(config.keys, name=SANDBOX_PROVIDER)
@@ -106,6 +106,18 @@ class Scene(Street):
         )
         self.seq, self.epoch = 0, 1
         self.homes, self.wallets, self.installations = [], [], []
+        self._invite(tag)
+        for n in range(self.floors * self.columns):
+            self._move_in(n)
+        self.registers = dict.fromkeys(self.homes, 1_000_000)
+        self.exact = dict.fromkeys(self.homes, 0)
+        self.open_relays: set[int] = set()
+        self.flusher: Any = None
+
+    def _invite(self, tag: str) -> None:
+        """A resident, the one next door, and two people at the desk."""
+        from fairwatt.store.models import User
+
         organisation = self.site.book.organisation
         self.owner = User.objects.create_user(
             f"owner-{tag}", f"owner-{tag}@example.org", PASSWORD, first_name="Lin", last_name="Mei"
@@ -117,42 +129,43 @@ class Scene(Street):
         self.auditor = User.objects.create_user(
             f"auditor-{tag}", None, PASSWORD, organisation=organisation, role="auditor"
         )
-        for n in range(self.floors * self.columns):
-            floor, position = 1 + n // self.columns, 1 + n % self.columns
-            label = f"{floor:02d}{position:02d}"
-            if n in VACANT:
-                Unit.objects.create(site=self.site, label=label, floor=floor, position=position, vacant=True)
-                continue
-            tenants = {0: (self.owner,), 1: (self.neighbour,)}.get(len(self.homes), ())
-            account = provision.open_account(
-                site_id=self.site.pk,
-                label=label,
-                floor=floor,
-                position=position,
-                gateway_id=self.gateway.pk,
-                meter=provision.MeterSpec(
-                    number=210_000_000_000 + n,
-                    profile="test",
-                    modulus_wh=10**9,
-                    resolution_wh=10,
-                    max_power_w=20_000,
-                ),
-                plan_id=self.plan.pk,
-                policy_id=self.policy.pk,
-                opening_wh=1_000_000,
-                now_us=self.opened_us,
-                entropy=os.urandom(10),
-                protected=n == PROTECTED,
-                tenants=tenants,
-            )
-            self.homes.append(210_000_000_000 + n)
-            self.wallets.append(account.wallet_id)
-            self.installations.append(account.installation_id)
-            self.labels.append(label)
-        self.registers = dict.fromkeys(self.homes, 1_000_000)
-        self.exact = dict.fromkeys(self.homes, 0)
-        self.open_relays: set[int] = set()
-        self.flusher: Any = None
+
+    def _move_in(self, n: int) -> None:
+        """Open the n-th unit: a home with its meter and wallet, or a vacant one."""
+        from fairwatt.flows import provision
+        from fairwatt.store.models import Unit
+
+        floor, position = 1 + n // self.columns, 1 + n % self.columns
+        label = f"{floor:02d}{position:02d}"
+        if n in VACANT:
+            Unit.objects.create(site=self.site, label=label, floor=floor, position=position, vacant=True)
+            return
+        tenants = {0: (self.owner,), 1: (self.neighbour,)}.get(len(self.homes), ())
+        account = provision.open_account(
+            site_id=self.site.pk,
+            label=label,
+            floor=floor,
+            position=position,
+            gateway_id=self.gateway.pk,
+            meter=provision.MeterSpec(
+                number=210_000_000_000 + n,
+                profile="test",
+                modulus_wh=10**9,
+                resolution_wh=10,
+                max_power_w=20_000,
+            ),
+            plan_id=self.plan.pk,
+            policy_id=self.policy.pk,
+            opening_wh=1_000_000,
+            now_us=self.opened_us,
+            entropy=os.urandom(10),
+            protected=n == PROTECTED,
+            tenants=tenants,
+        )
+        self.homes.append(210_000_000_000 + n)
+        self.wallets.append(account.wallet_id)
+        self.installations.append(account.installation_id)
+        self.labels.append(label)
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -188,7 +201,8 @@ class Scene(Street):
 
     def _first_top_up(self, n: int) -> int:
         a_day = self._mean_day_wh(n) * 48 // 1000  # fen: about 0.48 a kWh, tax and standing charge included
-        if self.homes[n] - 210_000_000_000 in (CUT, PROTECTED):
+        dry = (CUT, PROTECTED) if self.floors > 1 else (DRY,)
+        if self.homes[n] - 210_000_000_000 in dry:
             return a_day * 163 // 10
         if n == 0:
             return a_day * (DAYS + 1)
@@ -226,7 +240,9 @@ class Scene(Street):
     def _oddities(self) -> None:
         """A backward register, an unknown meter, and a meter that fell silent: all visible, none charged."""
         at_us = NOW_US - 5 * MINUTE_US
-        bad = Reading(meter=self.homes[-1], at_us=at_us, total_wh=900_000, power_w=0, voltage_dv=2300, relay=1)
+        bad = Reading(
+            meter=self.homes[-1], at_us=at_us, total_wh=900_000, power_w=0, voltage_dv=2300, relay=1
+        )
         stray = Reading(meter=999, at_us=at_us, total_wh=5_000, power_w=0, voltage_dv=2300, relay=1)
         silent = Event(
             "meter_silent", NOW_US - 3 * HOUR_US, 210_000_000_000 + SILENT[0], {"why": "no_answer"}

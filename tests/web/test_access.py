@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
 from web.scene import NOW_US, Scene
 
@@ -43,7 +44,11 @@ def payment(scene: Scene) -> str:
     from fairwatt.flows.start_top_up import start_top_up
 
     return start_top_up(
-        wallet_id=scene.wallets[0], amount_minor=700, provider="sandbox", user_id=scene.owner.pk, now_us=NOW_US
+        wallet_id=scene.wallets[0],
+        amount_minor=700,
+        provider="sandbox",
+        user_id=scene.owner.pk,
+        now_us=NOW_US,
     ).our_ref
 
 

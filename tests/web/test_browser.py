@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
 from web.rig import CHROMIUM, FLAGS, Site, axe_source, open_site, serious
 from web.scene import CUT, MINUTE_US, NOW_US, PASSWORD, Scene
 
@@ -168,8 +169,13 @@ def test_a_payment_is_followed_live_until_the_meter_confirms(
     dark = 210_000_000_000 + CUT
     home = scene.homes.index(dark)
     Tenancy.objects.create(wallet_id=scene.wallets[home], user=scene.owner, start_us=scene.opened_us)
-    context = browser.new_context(storage_state=sessions["owner"], locale="en", viewport={"width": 390, "height": 844})
-    watched, console = Watched(context, site.origin), browser.new_context(storage_state=sessions["operator"], locale="en")
+    context = browser.new_context(
+        storage_state=sessions["owner"], locale="en", viewport={"width": 390, "height": 844}
+    )
+    watched, console = (
+        Watched(context, site.origin),
+        browser.new_context(storage_state=sessions["operator"], locale="en"),
+    )
     page = watched.page
     desk = console.new_page()
     desk.goto(f"{site.origin}/console/{scene.slug}/")

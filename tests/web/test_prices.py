@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from web.scene import NOW_US, TARIFF, Scene
 
 

@@ -75,7 +75,8 @@ class Eyes:
     async def news(self) -> list[Happened]:
         """Events since the last call."""
         rows = await self._ask(
-            "SELECT id, at_us, kind, wallet, meter, reason FROM event WHERE book = %(book)s AND id > %(seen)s ORDER BY id",
+            "SELECT id, at_us, kind, wallet, meter, reason FROM event "
+            "WHERE book = %(book)s AND id > %(seen)s ORDER BY id",
             seen=self._seen,
         )
         if rows:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,28 @@ def read_intervals(*, path: Path, step_us: int = HALF_HOUR_US) -> dict[str, Home
     return {home: _series(home=home, known=known, step_us=step_us) for home, known in homes.items()}
 
 
+def step_of(*, path: Path) -> int:
+    """Find the grid of an interval file: the smallest step between two stamps of its first home.
+
+    Raises OffGrid for anything that is not 1 to 60 whole minutes that divide the hour or the half hour.
+    """
+    rows = _csv_rows(path) if _is_csv(path) else _parquet_rows(path)
+    first, stamps = None, set[int]()
+    for home, at_us, _ in rows:
+        first = first or home
+        if home != first or len(stamps) > 1000:
+            break
+        stamps.add(at_us)
+    ordered = sorted(stamps)
+    step_us = min((b - a for a, b in pairwise(ordered)), default=HALF_HOUR_US)
+    if step_us % 60_000_000 or (HALF_HOUR_US % step_us and step_us != 2 * HALF_HOUR_US):
+        raise OffGrid(
+            f"{path.name}: {first} has stamps {step_us / 60_000_000:g} minutes apart; "
+            "the grid must be 60 or a whole part of 30 minutes."
+        )
+    return step_us
+
+
 def street_homes(*, count: int, start_us: int, end_us: int) -> list[HomeSeries]:
     """Give `count` homes of use over a half-open span inside 2013, from the built-in London street.
 
@@ -243,16 +266,19 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, int, int]]:
     except (pa.ArrowException, OSError) as error:
         raise FileBroken(f"{path.name} is not readable Parquet ({error}). Fetch it again.") from error
     home_column = _columns(path=path, names=table.column_names)
-    if not pa.types.is_timestamp(table.schema.field("ts").type) or not pa.types.is_integer(
-        table.schema.field("wh").type
-    ):
-        raise UnreadableValue(f"{path.name}: `ts` must be a timestamp and `wh` a whole number of watt-hours.")
-    if any(table[name].null_count for name in (home_column, "ts", "wh")):
+    if table[home_column].null_count or table["ts"].null_count:
+        raise UnreadableValue(f"{path.name} has rows without a home or a stamp. Fetch the file again.")
+    try:
+        instants = table["ts"].cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
+        energy = table["wh"].cast(pa.int64(), safe=True).to_pylist()
+    except pa.ArrowException as error:
         raise UnreadableValue(
-            f"{path.name} holds empty cells. Leave the row out: a gap is reported, a null is a guess."
-        )
-    instants = table["ts"].cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
-    yield from zip(table[home_column].to_pylist(), instants, table["wh"].to_pylist(), strict=True)
+            f"{path.name}: `ts` must be a timestamp and `wh` a whole number of watt-hours ({error})."
+        ) from error
+    for home, at_us, wh in zip(table[home_column].to_pylist(), instants, energy, strict=True):
+        # The London files write a half hour nobody knows as a null: it is a gap like a missing row.
+        if wh is not None:
+            yield str(home), at_us, wh
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, int, int]]:
@@ -263,7 +289,10 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, int, int]]:
                 raise FileEmpty(f"{path.name} is empty. Nothing was read.")
             home_column = _columns(path=path, names=reader.fieldnames)
             for row in reader:
-                yield _csv_row(where=f"{path.name} line {reader.line_num}", row=row, home_column=home_column)
+                if row["wh"] != "":
+                    yield _csv_row(
+                        where=f"{path.name} line {reader.line_num}", row=row, home_column=home_column
+                    )
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileBroken(f"{path.name} is not readable CSV ({error}). Fetch it again.") from error
 

@@ -136,6 +136,8 @@ class Scenario:
     meter_faults: tuple[MeterFault, ...]
     link_faults: LinkFaults
     pay_faults: PayFaults
+    series: tuple[HomeSeries, ...] = ()
+    """Use of the homes when it comes from a file; empty: the built-in street."""
 
     @property
     def ticks(self) -> int:
@@ -206,7 +208,7 @@ class Scenario:
         The third home's register stands 40 kWh before it rolls over.
         """
         draw = Random(f"{self.seed}/cast")
-        series = street_homes(count=self.homes, start_us=self.start_us, end_us=self.end_us)
+        series = self.series or street_homes(count=self.homes, start_us=self.start_us, end_us=self.end_us)
         daily = [self._daily_minor(home) for home in series]
         named = [(home.home, minor) for home, minor in zip(series, daily, strict=True)]
         people = move_in(seed=self.seed, homes=named, zone=self.terms.zone)
@@ -237,9 +239,30 @@ def _draw(*, seed: int, days: int, homes: int, terms: Terms, days_before_change:
         raise ValueError(
             f"a street has 4 to 96 homes and runs 5 to 60 days, not {homes} homes and {days} days"
         )
-    draw = Random(f"{seed}/faults")
-    gateways = max(2, min(4, homes // 4))
     start_us = (terms.change_us // _DAY_US - days_before_change) * _DAY_US
+    return _with_faults(seed=seed, days=days, homes=homes, start_us=start_us, terms=terms)
+
+
+def scenario_of_series(
+    *, seed: int, days: int, start_us: int, terms: Terms, series: Sequence[HomeSeries]
+) -> Scenario:
+    """A scenario over given homes, whose series cover exactly those days; faults fit what room there is."""
+    return _with_faults(
+        seed=seed, days=days, homes=len(series), start_us=start_us, terms=terms, series=tuple(series)
+    )
+
+
+def _with_faults(
+    *,
+    seed: int,
+    days: int,
+    homes: int,
+    start_us: int,
+    terms: Terms,
+    series: tuple[HomeSeries, ...] = (),
+) -> Scenario:
+    draw = Random(f"{seed}/faults")
+    gateways = max(2, min(4, homes // 4)) if homes > 1 else 1
     bare = Scenario(seed, days, homes, gateways, start_us, terms, (), (), (), LinkFaults(), PayFaults())
     outages = _outages(draw, bare)
     return Scenario(
@@ -249,6 +272,7 @@ def _draw(*, seed: int, days: int, homes: int, terms: Terms, days_before_change:
         gateways=gateways,
         start_us=start_us,
         terms=terms,
+        series=series,
         outages=outages,
         kills=_kills(draw, days=days),
         meter_faults=_meter_faults(draw, bare),
@@ -270,11 +294,15 @@ def _outages(draw: Random, bare: Scenario) -> tuple[Outage, ...]:
     outages: list[Outage] = []
     start = max(1, bare.change_tick - draw.randint(4, 12))
     end = min(bare.ticks - 2, bare.change_tick + draw.randint(12, 24))
-    outages.append(_outage(draw, bare, draw.randrange(bare.gateways), start, end))
+    if end - start >= 12:
+        outages.append(_outage(draw, bare, draw.randrange(bare.gateways), start, end))
     for number in range(max(4, bare.days // 6)):
         trips = number < 2
         length = draw.randint(26, 36) if trips else draw.randint(12, 40)
-        gateway, start = _free_start(draw, bare, outages, length=length, morning=trips)
+        spot = _free_start(draw, bare, outages, length=length, morning=trips)
+        if spot is None:
+            continue  # a short file has no room for another outage
+        gateway, start = spot
         silent = not trips and draw.randrange(3) == 0
         outage = _outage(draw, bare, gateway, start, start + length)
         outages.append(replace(outage, silent=silent, surge_w=SURGE_W if trips else 0))
@@ -289,7 +317,7 @@ def _outage(draw: Random, bare: Scenario, gateway: int, start: int, end: int) ->
 
 def _free_start(
     draw: Random, bare: Scenario, outages: Sequence[Outage], *, length: int, morning: bool
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
     """A gateway and a tick, two free hours away from the gateway's other outages; quiet gateways come first.
 
     With `morning` the outage begins at about six local time, so that the trip falls into the hours in which a
@@ -306,6 +334,8 @@ def _free_start(
             for outage in outages
         )
     ]
+    if not free:
+        return None
     had = Counter(outage.gateway for outage in outages)
     fewest = min(had[gateway] for gateway, _ in free)
     return draw.choice([spot for spot in free if had[spot[0]] == fewest])

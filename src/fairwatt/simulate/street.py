@@ -33,7 +33,7 @@ from fairwatt.simulate.stack import Stack
 
 METER_BASE = 202_600_000_000
 MAX_POWER_W = 14_000
-METER_PASSWORD = "02123456"
+METER_PASSWORD = "02123456"  # noqa: S105 - a virtual meter's factory password
 SETTLE_S = 90.0
 
 

@@ -73,7 +73,9 @@ def _readings(door: Door, mine: list[LedgerLine], figures: Counter[str], broken:
     used = (shown[-1] - door.home.opening.register_wh) % REGISTER_MODULUS_WH if shown else 0
     charged = sum(line.energy_wh for line in mine)
     if used != charged:
-        broken.append(f"home {door.home.index}: the register moved {used} Wh, the ledger charged {charged} Wh")
+        broken.append(
+            f"home {door.home.index}: the register moved {used} Wh, the ledger charged {charged} Wh"
+        )
     figures["energy_difference_wh"] += abs(used - charged)
 
 
@@ -125,10 +127,12 @@ def _supply(
     broken: list[str],
 ) -> None:
     """Every cut was right and warned, every due cut happened, every restoration is proven by a reading."""
-    warned = sorted(e.at_us for e in events if e.kind.startswith("warning.") or e.kind == "gateway.local_warning")
-    credits = [(line.at_us, line.amount_micro) for line in mine if line.kind == TOPUP]
+    warned = sorted(
+        e.at_us for e in events if e.kind.startswith("warning.") or e.kind == "gateway.local_warning"
+    )
+    topups = [(line.at_us, line.amount_micro) for line in mine if line.kind == TOPUP]
     trips = {e.at_us for e in events if e.kind == "gateway.local_trip"}
-    decided = sorted(e.at_us for e in events if e.kind == "supply.cut")
+    decided = [e for e in events if e.kind == "supply.cut"]
     for move in door.meter.moves:
         if move.closed:
             figures["restores"] += 1
@@ -136,22 +140,29 @@ def _supply(
         figures["cuts"] += 1
         local = move.at_us in trips
         figures["local_trips"] += local
-        at_us = move.at_us if local else max((d for d in decided if d <= move.at_us), default=move.at_us)
-        known_until = _known_until(street, door, at_us) if local else at_us
+        order = max((e for e in decided if e.at_us <= move.at_us), key=lambda e: e.id, default=None)
+        at_us = order.at_us if order is not None and not local else move.at_us
+        if local:
+            known_until = _known_until(street, door, at_us)
+            available = _available(door, topups, at_us, known_until)
+        else:
+            # Within one frozen instant only the order of the rows tells what the decider knew.
+            before = [e for e in events if e.kind == "payment.credited" and order and e.id < order.id]
+            available = sum(amount for _, amount in topups[: len(before)]) - _cost(door, at_us)
         if not any(w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} without a warning before")
-        if _is_false(street, door, credits, at_us, known_until):
+        if available > 0 or _friendly(street, at_us):
             figures["false_cuts"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
         truly = sum(p.amount_micro for p in door.paid if p.at_us <= at_us) - _cost(door, at_us)
         figures["unlucky_cuts"] += local and truly > 0
-    figures["missed_cuts"] += _missed(street, door, credits, warned, broken)
+    figures["missed_cuts"] += _missed(street, door, topups, warned, broken)
     figures["restores_not_proven"] += _unproven(door)
 
 
 def _known_until(street: Street, door: Door, at_us: int) -> int:
-    """Until when the edge of a home knew of credits: the start of the outage it was in."""
+    """Until when the edge of a home knew of topups: the start of the outage it was in."""
     for outage in street.scenario.outages:
         start, end = street.scenario.at_us(outage.start_tick), street.scenario.at_us(outage.end_tick)
         if outage.gateway == door.home.gateway and start <= at_us < end:
@@ -163,14 +174,8 @@ def _cost(door: Door, at_us: int) -> int:
     return door.costs.get(at_us, 0)
 
 
-def _available(door: Door, credits: list[tuple[int, int]], at_us: int, known_until: int) -> int:
-    return sum(amount for when, amount in credits if when <= known_until) - _cost(door, at_us)
-
-
-def _is_false(
-    street: Street, door: Door, credits: list[tuple[int, int]], at_us: int, known_until: int
-) -> bool:
-    return _available(door, credits, at_us, known_until) > 0 or _friendly(street, at_us)
+def _available(door: Door, topups: list[tuple[int, int]], at_us: int, known_until: int) -> int:
+    return sum(amount for when, amount in topups if when <= known_until) - _cost(door, at_us)
 
 
 def _friendly(street: Street, at_us: int) -> bool:
@@ -183,7 +188,7 @@ def _friendly(street: Street, at_us: int) -> bool:
 
 
 def _missed(
-    street: Street, door: Door, credits: list[tuple[int, int]], warned: list[int], broken: list[str]
+    street: Street, door: Door, topups: list[tuple[int, int]], warned: list[int], broken: list[str]
 ) -> int:
     """Instants at which a cut was due and two later readings still show the relay closed."""
     closed = {e.at_us: e.relay_closed for e in door.meter.emitted}
@@ -197,9 +202,9 @@ def _missed(
         if len({s == t for s, t in zip(spell, (at_us, *later), strict=True)}) != 1:
             continue  # the line came or went in between: nobody held all the facts
         due = all(
-            _available(door, credits, t, k) <= 0
+            _available(door, topups, t, k) <= 0
             and not _friendly(street, t)
-            and any(w <= t - street.scenario.terms.warn_lead_us for w in _since_credit(warned, credits, t))
+            and any(w <= t - street.scenario.terms.warn_lead_us for w in _since_credit(warned, topups, t))
             for t, k in zip((at_us, *later), spell, strict=True)
         )
         if due:
@@ -208,8 +213,8 @@ def _missed(
     return missed
 
 
-def _since_credit(warned: list[int], credits: list[tuple[int, int]], at_us: int) -> list[int]:
-    newest = max((when for when, _ in credits if when <= at_us), default=0)
+def _since_credit(warned: list[int], topups: list[tuple[int, int]], at_us: int) -> list[int]:
+    newest = max((when for when, _ in topups if when <= at_us), default=0)
     return [w for w in warned if newest <= w <= at_us]
 
 
@@ -230,8 +235,10 @@ def _unproven(door: Door) -> int:
 
 async def _journal(eyes: Eyes) -> int:
     """Sum of all legs, and the control leg against the lines."""
-    return await eyes.number("SELECT coalesce(sum(abs(s)), 0) FROM (SELECT sum(amount_micro) AS s FROM journal "
-        "WHERE book = %(book)s GROUP BY currency) t") + await eyes.number(
+    return await eyes.number(
+        "SELECT coalesce(sum(abs(s)), 0) FROM (SELECT sum(amount_micro) AS s FROM journal "
+        "WHERE book = %(book)s GROUP BY currency) t"
+    ) + await eyes.number(
         "SELECT abs((SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %(book)s AND account = 'wallet') "
         "- (SELECT coalesce(sum(amount_micro), 0) FROM line WHERE book = %(book)s))"
     )

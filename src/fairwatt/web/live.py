@@ -23,8 +23,8 @@ from fairwatt.web.access import Scope, now_us, seeing
 POLL_S: Final = 1.0
 HEARTBEAT_S: Final = 15.0
 READERS: Final = 4
-# A page that stays open is checked again: who moved out must not keep reading.
-RECHECK_S: Final = 300.0
+# A page that stays open is checked again: who signed out or moved out must not keep reading.
+RECHECK_S: Final = 60.0
 
 type Fragments = Mapping[str, str]
 type Draw = Callable[[], Fragments]
@@ -102,17 +102,21 @@ def live_response(
 ) -> StreamingHttpResponse:
     """Answer with server-sent events: every fragment of `draw` that changed, named as in `sse-swap`.
 
-    `draw` runs in a reader thread, in the language of the request. The stream ends when `may` says that the
-    person may no longer see this; the browser then asks again and is shown the door.
+    `draw` runs in a reader thread, in the language of the request. The stream ends when the person signed out or
+    `may` says that they may no longer see this; the browser then asks again and is shown the door.
     """
     language = translation.get_language() or "en"
+    sessions, key = type(request.session)(), request.session.session_key
+
+    def allowed() -> bool:
+        return key is not None and sessions.exists(key) and may()
 
     def drawn() -> Fragments:
         with translation.override(language):
             return draw()
 
     response = StreamingHttpResponse(
-        _events(scope, drawn, may), content_type="text/event-stream; charset=utf-8"
+        _events(scope, drawn, allowed), content_type="text/event-stream; charset=utf-8"
     )
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

@@ -57,6 +57,8 @@ class OrderBook:
     quarantine: list[QuarantineRow] = field(default_factory=list)
     renew: set[int] = field(default_factory=set)
     """register indices that need an order although no decision moved"""
+    restored: set[int] = field(default_factory=set)
+    """wallet indices whose power was proven to be back"""
 
     def move(self, n: int, to: State, **details: Any) -> OpenOrder:
         """Take the open order of a register one step on; an order that has ended is open no more."""
@@ -197,6 +199,7 @@ def _prove(
     ix = int(registers["wallet_ix"][n])
     if order.relay == RelayOrder.CLOSED and not _dark(registers, ix):
         wallets["cut_by_credit"][ix] = False
+        book.restored.add(ix)
     book.events.append(
         EventRow(
             kind="supply.proven",

@@ -32,7 +32,7 @@ from fairwatt.flows.posting.orders import (
     observe,
     renew_expired,
 )
-from fairwatt.flows.posting.sift import sift
+from fairwatt.flows.posting.sift import Sifted, sift
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import LINE, BatchRows, QuarantineRow, batch_transaction, write_batch
@@ -59,6 +59,7 @@ class BatchResult:
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     touched: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """indices of the wallets whose caches must follow"""
 
 
 @dataclass(kw_only=True)
@@ -161,7 +162,7 @@ def post_batch(
             gateways=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()],
         )
         ids = write_batch(cursor=cursor, book=state.book, batch=batch, rows=rows, now_us=now_us)
-        flagged = np.array(sorted(decided.flagged | heard.wallets | set(facts.credited)), dtype=np.int64)
+        flagged = _looked_at(decided.flagged, heard.wallets, facts.credited, orders.restored)
         save_wallet_heads(cursor=cursor, book=state.book, batch=batch, wallets=wallets[flagged])
     _commit(state, registers, wallets, orders, ids, intake, facts, batch)
     return BatchResult(
@@ -176,7 +177,7 @@ def post_batch(
         facts=len(facts.answers),
         reload=facts.reload,
         regrant=facts.regrant,
-        touched=touched,
+        touched=_shown(state, touched, flagged, sifted),
     )
 
 
@@ -218,6 +219,14 @@ def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[Quarantine
 def _looked_at(*wallets: Iterable[int]) -> Int64s:
     """Wallets whose supply is decided in this batch, each once."""
     return np.array(sorted({int(ix) for some in wallets for ix in some}), dtype=np.int64)
+
+
+def _shown(state: BookState, touched: Int64s, flagged: Int64s, sifted: Sifted) -> Int64s:
+    """Wallets whose cached rows have moved: by a line, by a flag, or by what a meter showed."""
+    moved = np.zeros(len(state.wallets), dtype=bool)
+    moved[touched] = moved[flagged] = True
+    moved[state.registers["wallet_ix"][sifted.register[sifted.observed]]] = True
+    return np.flatnonzero(moved)
 
 
 def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tuple[Leg, ...]:

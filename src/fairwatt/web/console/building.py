@@ -47,9 +47,9 @@ class Square:
     def state_words(self) -> str:
         """The state in words, for the label and for those who do not see the colour."""
         if self.state == "low" and self.days_left is not None:
-            return ngettext(
-                "low credit, %(n)d day left", "low credit, %(n)d days left", self.days_left
-            ) % {"n": self.days_left}
+            return ngettext("low credit, %(n)d day left", "low credit, %(n)d days left", self.days_left) % {
+                "n": self.days_left
+            }
         return str(STATES[self.state])
 
     @property

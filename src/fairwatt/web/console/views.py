@@ -94,7 +94,7 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
     """Data that was not believed: what it means, and the next step."""
     book = access.desk_book(user=access.person(request), slug=slug)
     asked = request.GET.get("before", "")
-    before = int(asked) if asked.isdecimal() and len(asked) < 18 else None
+    before = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 18 else None
     found = queries.quarantine_page(book=book, before_id=before, size=PAGE + 1)
     entries = [
         {"entry": entry, "home": home, "gateway": gateway, "meaning": meaning, "step": step}

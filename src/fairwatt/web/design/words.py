@@ -149,6 +149,10 @@ QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
     "too_large": _GARBLED,
     "receipt_bad_signature": _UNSIGNED,
     "receipt_unknown_key": _UNSIGNED,
+    "receipt_unknown_meter": (
+        _("A receipt names a meter that this gateway does not have. It was not believed."),
+        _("Check how the gateway is wired and configured."),
+    ),
     "old_spool": (
         _("The gateway sent records of an earlier life of its memory. Nothing was charged for them."),
         _("Nothing to do: the meters' totals carry on."),
@@ -209,5 +213,6 @@ def event(*, kind: str, reason_code: str, home: str, gateway: str, amount: str) 
 
 def quarantine(code: str) -> tuple[str, str]:
     """What an entry means, and the next step."""
-    meaning, step = QUARANTINE.get(code, _UNKNOWN_QUARANTINE)
+    known = QUARANTINE.get(code) or QUARANTINE.get(code.removeprefix("receipt_"))
+    meaning, step = known or _UNKNOWN_QUARANTINE
     return str(meaning), str(step)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 OTHER: Final = "other"
 MOST_MAJOR: Final = 5_000
-_AMOUNT = re.compile(r"(\d{1,7})(?:[.,](\d+))?")
+_AMOUNT = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]+))?")
 
 
 class TopUpForm(forms.Form):
@@ -29,7 +29,9 @@ class TopUpForm(forms.Form):
         choice = cleaned.get("choice", "")
         if choice == OTHER:
             cleaned["amount_minor"] = self._typed(str(cleaned.get("amount", "")))
-        elif choice.isdecimal() and 0 < int(choice) <= MOST_MAJOR * 10**self._minor_digits:
+        elif (
+            choice.isascii() and choice.isdecimal() and 0 < int(choice) <= MOST_MAJOR * 10**self._minor_digits
+        ):
             # A preset moves with use: the amount that was shown is the amount that is paid.
             cleaned["amount_minor"] = int(choice)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -29,10 +29,8 @@ from fairwatt.web.tenant.forms import TopUpForm
 
 PROVIDER = "sandbox"
 # The form leads to the payment platform, and a browser applies form-action to where a form is redirected as well.
-FORM_CSP: dict[str, list[str]] = {
-    **settings.SECURE_CSP,
-    "form-action": [*settings.SECURE_CSP["form-action"], settings.FAIRWATT_PAYSIM_URL],
-}
+PAGE_CSP = cast("dict[str, list[str]]", settings.SECURE_CSP)
+FORM_CSP = {**PAGE_CSP, "form-action": [*PAGE_CSP["form-action"], settings.FAIRWATT_PAYSIM_URL]}
 
 
 @login_required

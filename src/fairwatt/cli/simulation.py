@@ -1,0 +1,176 @@
+"""Commands that run the product against a simulated street and judge it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fairwatt.server.errors import OperatorError
+
+if TYPE_CHECKING:
+    from fairwatt.simulate.scenario import Scenario
+    from fairwatt.simulate.verdict import Verdict
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON on standard output.")]
+Out = Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show what gateways and processes log.")]
+LAW_BROKEN = 1
+BAD_INPUT = 2
+
+_DEMO_HOLDS = {
+    "topups": 200,
+    "cuts": 20,
+    "restores": 20,
+    "local_trips": 1,
+    "outages": 5,
+    "topups_in_outage": 1,
+    "kills": 3,
+    "payment_reports_repeated": 1,
+    "frames_doubled": 1,
+}
+"""What the demo street must contain for its verdict to mean something."""
+
+
+def demo_check(as_json: AsJson = False, out: Out = None, verbose: Verbose = False) -> None:
+    """Run the demo street (20 homes, 30 days, faults and crashes) without a person, and judge it.
+
+    Exit code 0: every law held. 1: a law was broken, named with where to look.
+    """
+    from fairwatt.simulate.scenario import Scenario
+
+    _run(Scenario.demo(), as_json=as_json, out=out, verbose=verbose, at_least=_DEMO_HOLDS)
+
+
+def replay(
+    readings: Annotated[Path, typer.Option(help="Interval file, Parquet or CSV: lclid or meter, ts, wh.")],
+    tariff: Annotated[Path, typer.Option(help="Tariff file (YAML).")],
+    days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="Days to run; by default at most 30.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws people, faults and crashes.")] = 1,
+    as_json: AsJson = False,
+    out: Out = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run any interval file under any tariff through the whole product, and judge it.
+
+    Example: fairwatt replay --readings homes.parquet --tariff tariff.yaml --days 7 --json.
+    Exit code 0: every law held. 1: a law was broken. 2: a file cannot be used.
+    """
+    from fairwatt.core.rating.model import TariffError
+    from fairwatt.core.spans import UnknownZone
+    from fairwatt.simulate.intervals import IntervalFileError
+    from fairwatt.simulate.replay import replay_of
+
+    try:
+        made = replay_of(readings=readings, tariff=tariff, days=days, seed=seed)
+    except (IntervalFileError, TariffError, UnknownZone, OSError, UnicodeDecodeError) as error:
+        code = getattr(error, "code", type(error).__name__)
+        print(f"fairwatt: {code}: {error}", file=sys.stderr)
+        raise typer.Exit(BAD_INPUT) from error
+    for home in made.left_out:
+        print(f"left out: {home} has no data over the whole span", file=sys.stderr)
+    if made.missing_intervals:
+        print(
+            f"{made.missing_intervals} intervals have no data; the meter stood still there", file=sys.stderr
+        )
+    _run(made.scenario, as_json=as_json, out=out, verbose=verbose)
+
+
+def simulate(
+    seed: Annotated[str, typer.Option(help="A number, or a range such as 1..20.")],
+    days: Annotated[int, typer.Option(min=5, max=60)] = 10,
+    homes: Annotated[int, typer.Option(min=4, max=96)] = 12,
+    soak: Annotated[bool, typer.Option("--soak", help="Go on with the next seed until stopped.")] = False,
+    as_json: AsJson = False,
+    out: Out = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run seeded streets with lost, doubled, late messages, outages and crashes; judge each.
+
+    Example: fairwatt simulate --seed 1..20 --days 6. A broken law prints its seed and stops.
+    """
+    from fairwatt.simulate.scenario import Scenario
+
+    for number in _seeds(seed, soak=soak):
+        _run(Scenario.from_seed(number, days=days, homes=homes), as_json=as_json, out=out, verbose=verbose)
+
+
+def _seeds(text: str, *, soak: bool) -> range:
+    first, _, last = text.partition("..")
+    try:
+        start = int(first)
+        end = int(last) if last else start
+    except ValueError as error:
+        raise OperatorError(f"{text!r} is no seed; give a number or a range such as 1..20.") from error
+    if end < start:
+        raise OperatorError(f"the range of seeds {text} is empty; give the smaller number first.")
+    return range(start, start + 1_000_000) if soak else range(start, end + 1)
+
+
+def _run(
+    scenario: Scenario,
+    *,
+    as_json: bool,
+    out: Path | None,
+    verbose: bool,
+    at_least: dict[str, int] | None = None,
+) -> None:
+    from fairwatt.simulate.runner import run_scenario
+
+    _quiet(verbose)
+    screen = Console(stderr=True)
+    with Progress(
+        TextColumn(f"seed {scenario.seed}, {scenario.homes} homes"),
+        BarColumn(),
+        TextColumn("day {task.completed:.0f} of {task.total:.0f}"),
+        TimeElapsedColumn(),
+        console=screen,
+        disable=not screen.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=scenario.days)
+        verdict = run_scenario(
+            scenario=scenario, progress=lambda tick: progress.update(task, completed=tick // 48)
+        )
+    for name, least in (at_least or {}).items():
+        if int(verdict.figures[name]) < least:
+            verdict.broken.append(
+                f"{name} is {verdict.figures[name]}; the demo street must hold {least} or more"
+            )
+    _report(verdict, as_json=as_json, out=out)
+    if not verdict.held:
+        raise typer.Exit(LAW_BROKEN)
+
+
+def _quiet(verbose: bool) -> None:
+    import logging
+
+    if not verbose:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        logging.getLogger().setLevel(logging.CRITICAL)
+        logging.getLogger("mqtt").setLevel(logging.CRITICAL)
+
+
+def _report(verdict: Verdict, *, as_json: bool, out: Path | None) -> None:
+    content = {**verdict.figures, "laws_held": verdict.held, "broken": verdict.broken}
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(content, indent=2) + "\n")
+    if as_json:
+        print(json.dumps(content))
+        return
+    table = Table(title="What happened, and what must be zero", show_header=False)
+    for name, value in verdict.figures.items():
+        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+    Console().print(table)
+    for line in verdict.broken[:40]:
+        print(f"BROKEN  {line}")
+    print("every law held" if verdict.held else f"{len(verdict.broken)} complaints")

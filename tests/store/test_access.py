@@ -1,0 +1,167 @@
+"""Nobody sees or writes what is not theirs, under the database's own roles."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import errors
+
+from store.conftest import Neighbours
+
+LEDGER = (
+    "line",
+    "journal",
+    "shard",
+    "outbox",
+    "event",
+    "quarantine",
+    "gateway_head",
+    "wallet_head",
+    "register_head",
+)
+SEEN = (*LEDGER, "use_day", "fact")
+OF_A_WALLET = ("line", "outbox", "event", "wallet_head", "register_head", "use_day", "fact")
+OF_A_BOOK = ("journal", "shard", "quarantine", "gateway_head")
+
+
+@pytest.mark.parametrize("role", ["web", "auditor"])
+@pytest.mark.parametrize("table", SEEN)
+def test_a_request_that_names_nothing_sees_nothing(neighbours: Neighbours, role: str, table: str) -> None:
+    with neighbours.as_role(role) as ask:  # type: ignore[arg-type]
+        assert ask(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+@pytest.mark.parametrize("table", [table for table in SEEN if table != "outbox"])
+def test_staff_see_their_own_book_and_no_other(neighbours: Neighbours, table: str) -> None:
+    with neighbours.as_role("web", books=str(neighbours.ours.book), wallets="*") as ask:
+        assert ask(f"SELECT DISTINCT book FROM {table}") == [(neighbours.ours.book,)]
+
+
+@pytest.mark.parametrize("table", [table for table in OF_A_WALLET if table != "outbox"])
+def test_a_tenant_sees_the_rows_of_his_wallet_alone(neighbours: Neighbours, table: str) -> None:
+    mine = neighbours.ours.wallets[0]
+    with neighbours.as_role("web", books=str(neighbours.ours.book), wallets=str(mine)) as ask:
+        assert ask(f"SELECT DISTINCT wallet FROM {table}") == [(mine,)]
+    with neighbours.as_role("web", books=str(neighbours.theirs.book), wallets=str(mine)) as ask:
+        assert ask(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+@pytest.mark.parametrize("table", OF_A_BOOK)
+def test_a_tenant_sees_nothing_of_the_book_itself(neighbours: Neighbours, table: str) -> None:
+    mine = str(neighbours.ours.wallets[0])
+    with neighbours.as_role("web", books=str(neighbours.ours.book), wallets=mine) as ask:
+        assert ask(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+@pytest.mark.parametrize("role", ["web", "auditor"])
+def test_a_partition_is_no_way_round(neighbours: Neighbours, role: str) -> None:
+    with (
+        neighbours.as_role(role, books=str(neighbours.ours.book), wallets="*") as ask,  # type: ignore[arg-type]
+        pytest.raises(errors.InsufficientPrivilege, match="line_201307"),
+    ):
+        ask("SELECT count(*) FROM line_201307")
+
+
+def test_a_partition_hides_its_rows_even_from_its_owner(neighbours: Neighbours) -> None:
+    with neighbours.as_role("migrate", books=str(neighbours.ours.book), wallets="*") as ask:
+        assert ask("SELECT count(*) FROM line_201307") == [(0,)]
+        assert ask("SELECT count(*) FROM line")[0][0] > 0
+
+
+@pytest.mark.parametrize("table", LEDGER)
+@pytest.mark.parametrize(
+    "change",
+    ["INSERT INTO {} (book) VALUES (1)", "UPDATE {} SET book = book", "DELETE FROM {}", "TRUNCATE {}"],
+)
+@pytest.mark.parametrize("role", ["web", "auditor"])
+def test_neither_web_nor_auditor_writes_the_ledger(
+    neighbours: Neighbours, table: str, change: str, role: str
+) -> None:
+    refused = (
+        errors.InsufficientPrivilege
+        if role == "web"
+        else (
+            errors.InsufficientPrivilege,
+            errors.ReadOnlySqlTransaction,
+        )
+    )
+    with (
+        neighbours.as_role(role, books=str(neighbours.ours.book), wallets="*") as ask,  # type: ignore[arg-type]
+        pytest.raises(refused),
+    ):
+        ask(change.format(table))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO line (book) VALUES (1)",
+        "INSERT INTO fact (book, kind, natural_key, created_us) VALUES (1, 'config', 'k', 1)",
+        "UPDATE store_wallet SET protected = true",
+        "DELETE FROM wallet_head",
+    ],
+)
+def test_an_auditor_who_lifts_his_read_only_mode_still_writes_nothing(
+    neighbours: Neighbours, change: str
+) -> None:
+    with neighbours.as_role("auditor") as ask:
+        ask("SET TRANSACTION READ WRITE")
+        with pytest.raises(errors.InsufficientPrivilege, match="permission denied"):
+            ask(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE fact SET state = 'posted'",
+        "UPDATE fact SET payload = '{}'",
+        "DELETE FROM fact",
+        "INSERT INTO fact (book, kind, natural_key, created_us, state, result) "
+        "VALUES (1, 'payment', 'k', 1, 'posted', '{\"provider_ref\": \"p\"}')",
+    ],
+)
+def test_the_web_writes_facts_and_never_their_answers(neighbours: Neighbours, change: str) -> None:
+    with (
+        neighbours.as_role("web", books=str(neighbours.ours.book), wallets="*") as ask,
+        pytest.raises(errors.InsufficientPrivilege, match="permission denied for table fact"),
+    ):
+        ask(change)
+
+
+def test_the_web_writes_no_fact_into_a_book_the_request_may_not_see(neighbours: Neighbours) -> None:
+    with (
+        neighbours.as_role("web", books=str(neighbours.ours.book), wallets="*") as ask,
+        pytest.raises(errors.InsufficientPrivilege, match="row-level security"),
+    ):
+        ask(
+            "INSERT INTO fact (book, kind, natural_key, created_us) VALUES (%s, 'config', 'k', 1)",
+            neighbours.theirs.book,
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE store_paymentintent SET state = 'credited'",
+        "DELETE FROM store_paymentintent",
+        "UPDATE store_tariffpublication SET text = ''",
+        "DELETE FROM store_tariffpublication",
+    ],
+)
+def test_the_web_changes_neither_an_intent_nor_a_published_tariff(
+    neighbours: Neighbours, change: str
+) -> None:
+    with (
+        neighbours.as_role("web") as ask,
+        pytest.raises(errors.InsufficientPrivilege, match="permission denied"),
+    ):
+        ask(change)
+
+
+def test_the_poster_changes_nothing_that_people_manage(neighbours: Neighbours) -> None:
+    for change in (
+        "UPDATE store_wallet SET protected = true",
+        "DELETE FROM store_installation",
+        "UPDATE store_paymentintent SET amount_minor = 1",
+    ):
+        with neighbours.as_role("poster") as ask, pytest.raises(errors.InsufficientPrivilege):
+            ask(change)

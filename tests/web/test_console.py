@@ -1,0 +1,120 @@
+"""The console tells the truth about a book, and says first whether anybody is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from web.scene import NOW_US, PROTECTED, SILENT, VACANT, Scene
+
+
+@pytest.fixture
+def today(scene: Scene) -> Any:
+    from fairwatt.store.models import Book
+    from fairwatt.web.console import queries
+
+    return queries.today(book=Book.objects.get(pk=scene.book), now_us=NOW_US)
+
+
+def state_at(today: Any, position: int) -> str:
+    label = f"{1 + position // 10:02d}{1 + position % 10:02d}"
+    return str(next(square.state for square in today.squares if square.unit.label == label))
+
+
+def test_each_home_shows_its_state(today: Any) -> None:
+    assert {state_at(today, n) for n in VACANT} == {"vacant"}
+    assert {state_at(today, n) for n in SILENT} == {"silent"}
+    assert state_at(today, PROTECTED) == "kept"
+    assert len(today.squares) == 60
+
+
+def test_the_money_held_is_the_sum_of_the_wallets(scene: Scene, today: Any) -> None:
+    from fairwatt.store.models import WalletHead
+    from support.house import as_role
+
+    with as_role("poster"):
+        balances = list(WalletHead.objects.filter(book=scene.book).values_list("balance_micro", flat=True))
+    assert today.held_micro - today.owed_micro == sum(balances)
+
+
+def test_the_month_goes_from_its_opening_to_what_is_held(scene: Scene, today: Any) -> None:
+    from fairwatt.store.models import Book
+    from fairwatt.web.console.queries import month_money
+
+    opening, moved, held = month_money(book=Book.objects.get(pk=scene.book), now_us=NOW_US)
+    assert opening + sum(micro for _, micro in moved) == held
+    assert held == today.held_micro - today.owed_micro
+
+
+def test_the_load_of_today_stops_where_readings_stop(scene: Scene) -> None:
+    from fairwatt.store.models import Book
+    from fairwatt.web.console.queries import load
+
+    now, before = load(book=Book.objects.get(pk=scene.book), now_us=NOW_US)
+    assert now[36] is not None and now[37] is None
+    assert all(watts is not None for watts in before)
+
+
+def test_what_cannot_be_right_is_counted_and_listed_with_its_next_step(
+    scene: Scene, today: Any, signed_in: Any
+) -> None:
+    assert today.quarantined == today.quarantined_today == 2
+    page = signed_in(scene.operator).get(f"/console/{scene.slug}/quarantine/").content.decode()
+    assert "The register went backward" in page
+    assert "Link the meter to its home" in page
+
+
+def test_the_headline_counts_what_waits(scene: Scene, signed_in: Any) -> None:
+    page = signed_in(scene.operator).get(f"/console/{scene.slug}/").content.decode()
+    assert "One thing needs you" in page
+
+
+def test_a_silent_gateway_needs_somebody(scene: Scene, signed_in: Any, clock: Any) -> None:
+    clock.at_us = NOW_US + 20 * 60_000_000
+    page = signed_in(scene.operator).get(f"/console/{scene.slug}/").content.decode()
+    assert "2 things need you" in page
+    assert "A gateway is silent" in page
+
+
+def test_a_gateway_that_was_never_heard_is_named(house: Any, signed_in: Any, clock: Any) -> None:
+    fresh = Scene(floors=1, columns=1)
+    clock.at_us = fresh.opened_us
+    page = signed_in(fresh.operator).get(f"/console/{fresh.slug}/").content.decode()
+    assert "last heard never" in page
+    assert "Nothing yet." in page
+
+
+def test_a_quiet_book_needs_nobody(today: Any) -> None:
+    from dataclasses import replace
+
+    from fairwatt.web.console.needs import headline, needs
+
+    quiet = replace(today, offline=(), stuck=0, in_review=0, quarantined_today=0, squares=())
+    assert needs(today=quiet) == []
+    assert headline(waiting=[]) == "Nothing needs you right now"
+
+
+def test_a_unit_is_a_panel_inside_the_page_and_a_page_by_itself(scene: Scene, signed_in: Any) -> None:
+    from fairwatt.store.models import Unit
+
+    unit = Unit.objects.get(site=scene.site, label=scene.labels[0])
+    client = signed_in(scene.operator)
+    panel = client.get(
+        f"/console/{scene.slug}/unit/{unit.pk}/", headers={"HX-Request": "true"}
+    ).content.decode()
+    assert "<html" not in panel and "Lin Mei" in panel
+    assert "<html" in client.get(f"/console/{scene.slug}/unit/{unit.pk}/").content.decode()
+
+
+def test_a_unit_of_another_book_is_not_found_under_ours(scene: Scene, other: Scene, signed_in: Any) -> None:
+    from fairwatt.store.models import Unit
+
+    theirs = Unit.objects.get(site=other.site, label="0101")
+    assert signed_in(scene.operator).get(f"/console/{scene.slug}/unit/{theirs.pk}/").status_code == 404
+
+
+def test_a_relay_order_is_proved_only_by_its_own_order(today: Any) -> None:
+    proofs = {item.event.kind: item.proof for item in today.happened}
+    assert proofs.get("supply.cut", "proven") == "proven"
+    assert all(proof == "" for kind, proof in proofs.items() if not kind.startswith("supply."))

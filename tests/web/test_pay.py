@@ -1,0 +1,94 @@
+"""The door of the callbacks believes signatures only, and the steps follow the facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from web.scene import HOUR_US, NOW_US, Scene
+
+
+@pytest.fixture
+def our_ref(scene: Scene) -> str:
+    from fairwatt.flows.start_top_up import start_top_up
+
+    return start_top_up(
+        wallet_id=scene.wallets[4], amount_minor=2_000, provider="sandbox", user_id=None, now_us=NOW_US
+    ).our_ref
+
+
+def steps_of(our_ref: str) -> Any:
+    from fairwatt.store.models import PaymentIntent
+    from fairwatt.web.pay.queries import progress
+
+    return progress(intent=PaymentIntent.objects.get(our_ref=our_ref))
+
+
+def call(
+    scene: Scene, signed_in: Any, headers: dict[str, str], body: bytes, provider: str = "sandbox"
+) -> Any:
+    return signed_in(None).post(
+        f"/pay/callback/{provider}", body, content_type="application/json", headers=headers
+    )
+
+
+def test_a_signed_callback_is_stored_once_and_answered_twice(
+    scene: Scene, signed_in: Any, our_ref: str
+) -> None:
+    from fairwatt.store.models import Fact
+    from fairwatt.web.access import Scope, seeing
+
+    headers, body = scene.callback(our_ref=our_ref, amount_minor=2_000, now_us=NOW_US, currency="CNY")
+    for _ in range(2):
+        response = call(scene, signed_in, headers, body)
+        assert (response.status_code, response.json()) == (200, {"code": "OK"})
+    with seeing(scope=Scope(books=(scene.book,))):
+        assert sum(our_ref.encode() in bytes(fact.raw) for fact in Fact.objects.filter(kind="payment")) == 1
+
+
+def test_a_changed_byte_is_refused(scene: Scene, signed_in: Any, our_ref: str) -> None:
+    headers, body = scene.callback(our_ref=our_ref, amount_minor=2_000, now_us=NOW_US, currency="CNY")
+    response = call(scene, signed_in, headers, body.replace(b"2000", b"9000"))
+    assert (response.status_code, response.json()["code"]) == (400, "bad_signature")
+    assert steps_of(our_ref).paid_us is None
+
+
+def test_an_old_callback_is_refused(scene: Scene, signed_in: Any, our_ref: str) -> None:
+    headers, body = scene.callback(
+        our_ref=our_ref, amount_minor=2_000, now_us=NOW_US - HOUR_US, currency="CNY"
+    )
+    assert call(scene, signed_in, headers, body).json()["code"] == "stale"
+
+
+def test_a_provider_nobody_set_up_is_not_found(scene: Scene, signed_in: Any) -> None:
+    assert call(scene, signed_in, {}, b"{}", provider="nobody").status_code == 404
+
+
+def test_the_door_needs_no_cookie_and_takes_no_get(scene: Scene, signed_in: Any) -> None:
+    assert signed_in(None).get("/pay/callback/sandbox").status_code == 405
+
+
+def test_the_steps_follow_the_facts(scene: Scene, signed_in: Any, our_ref: str) -> None:
+    assert (steps_of(our_ref).paid_us, steps_of(our_ref).settled) == (None, False)
+    headers, body = scene.callback(our_ref=our_ref, amount_minor=2_000, now_us=NOW_US, currency="CNY")
+    call(scene, signed_in, headers, body)
+    paid = steps_of(our_ref)
+    assert (paid.paid_us, paid.credited_us) == (NOW_US, None)
+    scene.post(now_us=NOW_US, obey=False)
+    credited = steps_of(our_ref)
+    assert (credited.credited_us, credited.confirmed_us) == (NOW_US, None)
+
+
+def test_a_wrong_amount_is_shown_as_being_checked(scene: Scene, other: Scene, signed_in: Any) -> None:
+    from fairwatt.flows.start_top_up import start_top_up
+
+    ref = start_top_up(
+        wallet_id=other.wallets[0], amount_minor=500, provider="sandbox", user_id=None, now_us=NOW_US
+    ).our_ref
+    headers, body = other.callback(our_ref=ref, amount_minor=499, now_us=NOW_US, currency="CNY")
+    assert call(other, signed_in, headers, body).status_code == 200
+    other.post(now_us=NOW_US)
+    assert steps_of(ref).in_review
+    page = signed_in(other.owner).get(f"/pay/{ref}/").content.decode()
+    assert "Your money is kept safe" in page

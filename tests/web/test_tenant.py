@@ -1,0 +1,202 @@
+"""What a resident reads is what the ledger holds, and every sum adds up."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from web.scene import DAY_US, DRY, HOUR_US, MIDNIGHT_US, NOW_US, PROTECTED, Scene
+
+YUAN = 1_000_000
+
+
+def home_of(scene: Scene, n: int) -> Any:
+    from fairwatt.store.models import Wallet
+    from fairwatt.web.tenant.queries import home
+
+    wallet = Wallet.objects.select_related("book", "unit__site").get(pk=scene.wallets[n])
+    return home(wallet=wallet, now_us=NOW_US)
+
+
+def by_meter(scene: Scene, tail: int) -> int:
+    return scene.homes.index(210_000_000_000 + tail)
+
+
+def test_the_balance_is_the_last_line_of_the_ledger(scene: Scene) -> None:
+    from fairwatt.store.models import Line
+    from support.house import as_role
+
+    home = home_of(scene, 3)
+    with as_role("poster"):
+        last = Line.objects.filter(book=scene.book, wallet=scene.wallets[3]).order_by("-seq").first()
+    assert last is not None
+    assert home.balance_micro == last.balance_micro
+
+
+def test_todays_slots_add_up_to_today(scene: Scene) -> None:
+    today = home_of(scene, 3).today
+    assert today.energy_wh == sum(wh for wh in today.slots_wh if wh is not None)
+    assert today.cost_micro == sum(micro for micro in today.slots_micro if micro is not None)
+
+
+def test_a_page_names_the_days_left_and_the_date(scene: Scene, signed_in: Any) -> None:
+    page = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/").content.decode()
+    left = home_of(scene, 0).outlook.days_left
+    assert re.search(rf"<b>{left}</b> <small>days? left</small>", page)
+    assert "Runs out <b>" in page
+    assert "at today's prices" in page
+
+
+def test_the_pages_are_kept_by_no_cache(scene: Scene, signed_in: Any) -> None:
+    response = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/")
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_a_cut_home_reads_why_and_what_to_pay(scene: Scene, other: Scene) -> None:
+    home = home_of(other, by_meter(other, DRY))
+    assert (home.supply.state, home.supply.by_credit, home.supply.reason) == ("off", True, "balance_empty")
+    assert home.supply.since_us is not None and home.supply.since_us <= NOW_US
+    assert home.supply.pay_at_least_minor > 0
+
+
+def test_a_protected_home_keeps_its_power_and_reads_why(scene: Scene) -> None:
+    supply = home_of(scene, by_meter(scene, PROTECTED)).supply
+    assert (supply.state, supply.reason) == ("kept", "protected")
+    assert supply.pay_at_least_minor > 0
+
+
+@pytest.mark.parametrize(
+    ("available", "least"), [(1, 0), (0, 1), (-1, 1), (-9_999, 1), (-10_000, 2), (-43_195_000, 4320)]
+)
+def test_the_least_payment_leaves_credit_above_zero(scene: Scene, available: int, least: int) -> None:
+    from fairwatt.web.tenant.queries import least_to_restore_minor
+
+    assert least_to_restore_minor(available_micro=available, minor_digits=2) == least
+    assert available > 0 or available + least * 10_000 > 0
+    assert available > 0 or available + (least - 1) * 10_000 <= 0
+
+
+def test_presets_are_this_homes_own_use_rounded_up_with_the_debt(scene: Scene) -> None:
+    from fairwatt.web.forecast import pace_of
+    from fairwatt.web.tenant.queries import presets
+
+    pace = pace_of(costs_micro=[3 * YUAN] * 14)
+    assert [p.amount_minor for p in presets(pace=pace, available_micro=9 * YUAN, minor_digits=2)] == [
+        25_00,
+        45_00,
+        90_00,
+    ]
+    owing = presets(pace=pace, available_micro=-10 * YUAN, minor_digits=2)
+    assert [p.amount_minor for p in owing] == [35_00, 60_00, 100_00]
+
+
+def test_without_history_presets_are_plain_amounts(scene: Scene) -> None:
+    from fairwatt.web.forecast import pace_of
+    from fairwatt.web.tenant.queries import presets
+
+    plain = presets(pace=pace_of(costs_micro=[]), available_micro=0, minor_digits=2)
+    assert [(p.days, p.amount_minor) for p in plain] == [(0, 20_00), (0, 50_00), (0, 100_00)]
+
+
+def test_every_charge_of_a_day_adds_up_to_the_day(scene: Scene) -> None:
+    from fairwatt.store.models import UseDay, Wallet
+    from fairwatt.web.tenant.queries import movements_of_day
+    from support.house import as_role
+
+    wallet = Wallet.objects.select_related("book").get(pk=scene.wallets[3])
+    day_us = MIDNIGHT_US - 3 * DAY_US
+    listed = movements_of_day(wallet=wallet, day_us=day_us)
+    with as_role("poster"):
+        day = UseDay.objects.get(wallet=wallet.pk, day_us=day_us)
+    assert -sum(m.amount_micro for m in listed if m.is_use) == day.cost_micro
+    assert sum(m.energy_wh for m in listed) == day.energy_wh
+
+
+def test_a_charge_explains_itself_in_one_line(scene: Scene) -> None:
+    from fairwatt.store.models import Wallet
+    from fairwatt.web.tenant.queries import movements_of_day
+
+    wallet = Wallet.objects.select_related("book").get(pk=scene.wallets[3])
+    listed = movements_of_day(wallet=wallet, day_us=MIDNIGHT_US - DAY_US)
+    noon = next(m for m in listed if m.title == "12:00–12:30")
+    assert re.fullmatch(r"\d\.\d+ kWh × ¥0\.568 peak, tier 1 \+ 13% VAT = ¥0\.\d+", noon.sum_words)
+    # The charge at midnight carries the day's standing charge; a reading at 00:00 closes the day before.
+    assert "standing charge ¥0.20" in listed[0].sum_words
+
+
+def test_hours_without_use_are_one_entry(scene: Scene) -> None:
+    from types import SimpleNamespace
+
+    from fairwatt.core.spans import to_datetime
+    from fairwatt.web.tenant.history import movements
+
+    idle = [
+        SimpleNamespace(
+            ts=to_datetime(MIDNIGHT_US + n * HOUR_US),
+            kind=1,
+            ref=1,
+            seq=n,
+            energy_wh=0,
+            amount_micro=0,
+            energy_micro=0,
+            standing_micro=0,
+            tax_micro=0,
+            balance_micro=5,
+            tariff_version=1,
+            counter_wh=0,
+            estimated=0,
+        )
+        for n in range(1, 6)
+    ]
+    (only,) = movements(lines=idle, schedule=None, zone="Asia/Shanghai", currency="CNY")  # type: ignore[arg-type]
+    assert only.title.endswith("–05:00")
+
+
+def test_the_balance_line_jumps_at_the_top_up_and_ends_now(scene: Scene) -> None:
+    home = home_of(scene, 0)
+    steps = [after[1] - before[1] for before, after in zip(home.points, home.points[1:], strict=False)]
+    assert max(steps) == 30 * YUAN
+    assert home.points[-1] == (NOW_US, home.balance_micro)
+    assert [at for at, _ in home.points] == sorted(at for at, _ in home.points)
+
+
+@pytest.mark.parametrize(
+    ("typed", "minor"),
+    [("50", 5000), ("50.5", 5050), ("0,01", 1), (" 1 000 ", 100_000), ("007", 700)],
+)
+def test_a_typed_amount_is_read_exactly(scene: Scene, typed: str, minor: int) -> None:
+    from fairwatt.web.tenant.forms import TopUpForm
+
+    form = TopUpForm(data={"choice": "other", "amount": typed}, minor_digits=2)
+    assert form.is_valid() and form.cleaned_data["amount_minor"] == minor
+
+
+@pytest.mark.parametrize("typed", ["", "0", "-5", "1.234", "ten", "5001", "1e3", "٥"])
+def test_an_amount_that_cannot_be_paid_is_refused_in_words(scene: Scene, signed_in: Any, typed: str) -> None:
+    response = signed_in(scene.owner).post(
+        f"/home/{scene.public_id(0)}/top-up/", {"choice": "other", "amount": typed}
+    )
+    assert response.status_code == 422
+    assert "Nothing has been paid" in response.content.decode()
+
+
+def test_paying_leads_to_the_platform_and_the_browser_may_go_there(scene: Scene, signed_in: Any) -> None:
+    from django.conf import settings
+
+    client = signed_in(scene.owner)
+    page = client.get(f"/home/{scene.public_id(0)}/")
+    assert settings.FAIRWATT_PAYSIM_URL in page["Content-Security-Policy"]
+    assert "unsafe" not in page["Content-Security-Policy"]
+    response = client.post(f"/home/{scene.public_id(0)}/top-up/", {"choice": "2500"})
+    assert response.status_code == 302
+    assert response["Location"].startswith(f"{settings.FAIRWATT_PAYSIM_URL}/pay?")
+    assert "amount_minor=2500" in response["Location"]
+
+
+def test_a_home_that_was_never_read_says_so(house: Any, signed_in: Any) -> None:
+    fresh = Scene(floors=1, columns=1)
+    page = signed_in(fresh.owner).get(f"/home/{fresh.public_id(0)}/").content.decode()
+    assert "not read yet" in page
+    assert "No credit left" in page
