@@ -9,7 +9,8 @@ V := .venv/bin
 UV := .uv/bin/uv
 UV_RELEASE := 0.13.9
 SEED ?= 41
-DAYS ?= 90
+DAYS ?= 6
+HOMES ?= 8
 # The newest real interpreter from 3.12 on: pyenv's own (its shims may point nowhere) or one on PATH.
 PYTHON = $(shell for p in "$$HOME"/.pyenv/versions/*/bin/python3 \
 	$$(command -v python3.15 python3.14 python3.13 python3.12 python3); do \
@@ -58,16 +59,17 @@ demo: setup assets  ## A street of real homes, live, with addresses and logins p
 	$(V)/fairwatt demo
 
 .PHONY: demo-check
-demo-check: setup assets  ## The same without a person: prints figures, fails when a law is broken
-	$(V)/fairwatt demo --check
+demo-check:  ## The same without a person: prints figures, fails when a law is broken
+	@began=$$(date +%s); $(MAKE) --no-print-directory setup assets \
+		&& echo "installed in $$(( $$(date +%s) - began )) s" && $(V)/fairwatt demo-check --out .fairwatt/demo-check.json
 
 .PHONY: simulate
-simulate: setup  ## A seeded street with faults (SEED=41 DAYS=90)
-	$(V)/fairwatt simulate --seed $(SEED) --days $(DAYS)
+simulate: setup  ## Seeded streets with faults and crashes (SEED=41 or SEED=1..20, DAYS=6, HOMES=8)
+	$(V)/fairwatt simulate --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: soak
 soak: setup  ## Seeded streets one after another until stopped
-	$(V)/fairwatt simulate --soak --seed $(SEED)
+	$(V)/fairwatt simulate --soak --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: bench
 bench: setup  ## Measure the hot paths; results go to benchmarks/results

@@ -17,6 +17,7 @@ from fairwatt.server.errors import OperatorError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
+app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)
 app.command()(simulation.simulate)

@@ -16,6 +16,7 @@ from rich.table import Table
 from fairwatt.server.errors import OperatorError
 
 if TYPE_CHECKING:
+    from fairwatt.simulate.demo import Welcome
     from fairwatt.simulate.scenario import Scenario
     from fairwatt.simulate.verdict import Verdict
 
@@ -37,6 +38,74 @@ _DEMO_HOLDS = {
     "frames_doubled": 1,
 }
 """What the demo street must contain for its verdict to mean something."""
+
+
+def demo(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the last demo and start over.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve the whole product live over a street of real homes; Ctrl-C stops all of it.
+
+    The first start runs two weeks of history, then time goes on at sixty times its pace. The next start
+    finds its data.
+    """
+    import shutil
+
+    from fairwatt.cli.foreground import stop_signals
+    from fairwatt.server.config import Config
+    from fairwatt.server.running import run_until_signalled
+    from fairwatt.simulate.demo import HISTORY_DAYS, Demo, saved_us, scenario
+    from fairwatt.simulate.stack import Stack
+
+    _quiet(verbose)
+    state = Config.load().state / "demo"
+    if fresh and state.exists():
+        note = state / "postgres.home"
+        if note.exists():
+            shutil.rmtree(note.read_text().strip(), ignore_errors=True)
+        shutil.rmtree(state)
+    began_us = saved_us(state)
+    screen = Console(stderr=True)
+    with stop_signals(), Stack(state=state, domain_us=began_us or scenario().start_us) as stack, Progress(
+        TextColumn("two weeks of history"),
+        BarColumn(),
+        TextColumn("day {task.completed:.0f} of {task.total:.0f}"),
+        console=screen,
+        disable=began_us is not None or not screen.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=HISTORY_DAYS)
+        show = Demo(
+            stack=stack,
+            folder=state,
+            progress=lambda tick: progress.update(task, completed=tick // 48),
+        )
+        welcome = show.prepare()
+
+        def ready() -> None:
+            progress.stop()
+            _welcome(welcome)
+
+        run_until_signalled(show.live(ready=ready))
+    print("stopped; the next `fairwatt demo` goes on from here")
+
+
+def _welcome(welcome: Welcome) -> None:
+    first, last = welcome.rooms[0], welcome.rooms[-1]
+    table = Table(title=f"Fairwatt is live: {welcome.url}", show_header=True)
+    table.add_column("who")
+    table.add_column("user name")
+    table.add_column("sees")
+    table.add_row("a resident", f"{first} ... {last}", "balance, days left, top up, why it is off")
+    table.add_row("the front desk", "desk", "Today: the building, money, alarms")
+    table.add_row("the manager", "manager", "the same, with more rights to come")
+    table.add_row("an auditor", "auditor", "the same, and can change nothing")
+    screen = Console()
+    screen.print(table)
+    screen.print(f"password for all of them: [bold]{welcome.password}[/bold]", highlight=False)
+    screen.print(
+        "London, spring 2013: real half-hourly use of 20 homes; an hour passes in a minute. Ctrl-C stops it all."
+    )
 
 
 def demo_check(as_json: AsJson = False, out: Out = None, verbose: Verbose = False) -> None:

@@ -20,6 +20,7 @@ from fairwatt.store.models import (
     Meter,
     Organisation,
     Policy,
+    Role,
     Site,
     TariffPlan,
     TariffPublication,
@@ -75,6 +76,24 @@ def create_book(
     )
     book = Book.objects.create(organisation=organisation, slug=book_slug, currency=currency, zone=zone)
     return Site.objects.create(book=book, slug=site_slug, name=site_name, name_zh=site_name_zh)
+
+
+@transaction.atomic(durable=True)
+def add_person(*, organisation_slug: str, username: str, role: Role, password: str) -> User:
+    """Let a person sign in: staff of an organisation, or a tenant (who then needs a home)."""
+    organisation = Organisation.objects.get(slug=organisation_slug)
+    return User.objects.create_user(
+        username=username,
+        password=password,
+        role=role,
+        organisation=None if role is Role.TENANT else organisation,
+    )
+
+
+@transaction.atomic(durable=True)
+def add_vacant_unit(*, site_id: int, label: str, floor: int, position: int) -> None:
+    """Note a home nobody lives in, so that the building is drawn whole."""
+    Unit.objects.create(site_id=site_id, label=label, floor=floor, position=position, vacant=True)
 
 
 @transaction.atomic(durable=True)

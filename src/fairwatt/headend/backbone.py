@@ -126,9 +126,13 @@ class Intake:
     def __len__(self) -> int:
         return len(self._frames)
 
-    async def take(self, *, most: int) -> list[Frame]:
-        """Take up to `most` frames that are here now; does not wait."""
-        taken = [self._frames.popleft() for _ in range(min(most, len(self._frames)))]
+    async def take(self, *, most: int, most_bytes: int) -> list[Frame]:
+        """Take frames that are here now, up to `most` and little more than `most_bytes`; does not wait."""
+        taken: list[Frame] = []
+        size = 0
+        while self._frames and len(taken) < most and size < most_bytes:
+            taken.append(self._frames.popleft())
+            size += len(taken[-1].data)
         if len(self._frames) < PULL_MESSAGES and self._outstanding <= 0:
             await self._ask()
         return taken

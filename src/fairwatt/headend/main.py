@@ -35,6 +35,8 @@ from fairwatt.wire.frames import encode_ack, encode_commands
 log = structlog.get_logger()
 
 FRAMES_MAX: Final = 2000
+BATCH_BYTES: Final = 1 << 20
+"""About 26,000 readings: enough to fill a COPY, and a payment never waits behind more than that."""
 FLUSH_S: Final = 1.0
 RESEND_S: Final = 0.5
 POLL_FACTS_S: Final = 2.0
@@ -143,7 +145,7 @@ class HeadEnd:
             self._thread.shutdown()
 
     async def _turn(self, client: Client, intake: Intake, desk: _Desk) -> None:
-        frames = await intake.take(most=FRAMES_MAX)
+        frames = await intake.take(most=FRAMES_MAX, most_bytes=BATCH_BYTES)
         now = time.monotonic()
         if now - self._polled_at > POLL_FACTS_S:
             self._polled_at, self._fact_waits = now, True

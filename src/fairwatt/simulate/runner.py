@@ -60,6 +60,7 @@ def _show_logs(state: Path) -> None:
 async def _run(street: Street) -> Verdict:
     await street.open()
     try:
+        await street.pay_openings()
         await street.run()
         return await judge(street=street)
     finally:

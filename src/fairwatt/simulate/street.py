@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -31,9 +32,13 @@ from fairwatt.simulate.residents import Seen, decide
 from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US, Home, Outage, Scenario
 from fairwatt.simulate.stack import Stack
 
+if TYPE_CHECKING:
+    from fairwatt.store.models import User
+
 METER_BASE = 202_600_000_000
 MAX_POWER_W = 14_000
 METER_PASSWORD = "02123456"  # noqa: S105 - a virtual meter's factory password
+ORGANISATION = "maple"
 SETTLE_S = 90.0
 
 
@@ -67,9 +72,16 @@ class Door:
     paid: list[Paid] = field(default_factory=list)
     warned_at_us: int | None = None
     dark_since_us: int | None = None
+    last_paid_us: int | None = None
+    """the last payment the resident decided on (not the opening balance)"""
     costs: dict[int, int] = field(default_factory=dict)
     """tick instant -> exact cost so far, by the oracle"""
     closed_at_s: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The number on the door: floor and position."""
+        return f"{self.home.index // 4 + 1}{self.home.index % 4 + 1:02d}"
 
 
 @dataclass(slots=True)
@@ -99,6 +111,7 @@ class Street:
         self.restore_s: list[float] = []
         self.surging: dict[Outage, int] = {}
         self.book = 0
+        self.site = 0
         self.tariff = Tariff(text=scenario.terms.tariff_text)
         self.doors = [self._door(home) for home in scenario.cast()]
         self.gates = [self._gate(n) for n in range(scenario.gateways)]
@@ -132,13 +145,16 @@ class Street:
         bus = Dlt645Bus(meters=[door.meter for door in doors], now=self.now_us)
         return Gate(index, f"gw-{index + 1}", Ed25519PrivateKey.generate(), doors, bus)
 
-    def provision(self) -> None:
-        """Write the street into the product: organisation, tariff, gateways, homes."""
+    def provision(self, *, tenant: Callable[[str], User] | None = None) -> None:
+        """Write the street into the product: organisation, tariff, gateways, homes.
+
+        `tenant` makes the person who lives behind a door, by its label.
+        """
         from fairwatt.flows import provision
 
         terms, now_us = self.scenario.terms, self.scenario.start_us
         site = provision.create_book(
-            organisation_slug="maple",
+            organisation_slug=ORGANISATION,
             organisation_name="Maple Court Management",
             book_slug="maple",
             currency=terms.currency,
@@ -155,13 +171,16 @@ class Street:
         for gate in self.gates:
             public = gate.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
             gate.row = provision.add_gateway(site_id=site.pk, slug=gate.slug, public_key=public).pk
+        self.site = site.pk
         for door in self.doors:
             index = door.home.index
+            tenants = [tenant(door.label)] if tenant is not None else []
             account = provision.open_account(
                 site_id=site.pk,
-                label=f"{index // 4 + 1}{index % 4 + 1:02d}",
+                label=door.label,
                 floor=index // 4 + 1,
                 position=index % 4 + 1,
+                tenants=tenants,
                 gateway_id=self.gates[door.home.gateway].row,
                 meter=provision.MeterSpec(
                     number=door.number,
@@ -192,7 +211,7 @@ class Street:
         )
 
     async def open(self) -> None:
-        """Bring meters, lines, agents and the payment platform to life, and pay the opening balances."""
+        """Bring meters, lines, agents and the payment platform to life, ready to step."""
         config = self.stack.config
         self.eyes = Eyes(dsn=config.dsn(role="auditor"), book=self.book)
         self.pay = PaySim(
@@ -214,8 +233,11 @@ class Street:
             await gate.link.start()
             gate.agent = Agent(config=self._edge_config(gate), now=self.now_us)
             await gate.agent.start()
+
+    async def pay_openings(self) -> None:
+        """Everybody pays something before the first day."""
         for door in self.doors:
-            await self._top_up(door, door.home.opening_micro // 10_000)
+            await self.top_up(door, door.home.opening_micro // 10_000)
         await self.settle()
 
     def _edge_config(self, gate: Gate) -> EdgeConfig:
@@ -288,13 +310,13 @@ class Street:
         now_us = self.scenario.at_us(tick)
         self._use(tick)
         self.stack.clock.set(domain_us=now_us)
-        await self._lines(tick)
+        await self.lines(tick)
         killer = asyncio.create_task(self._kill(tick))
         await asyncio.gather(*(gate.agent.poll_once(now_us) for gate in self.gates if gate.agent))
         self.pay.poke()
         await killer
         await self.settle()
-        if await self._people(tick):
+        if await self.people(tick):
             await self.settle()
 
     def _use(self, tick: int) -> None:
@@ -306,7 +328,8 @@ class Street:
             door.meter.add_energy(wh)
             door.meter.load_w = wh * 2 if door.meter.relay_closed else 0
 
-    async def _lines(self, tick: int) -> None:
+    async def lines(self, tick: int) -> None:
+        """Take lines away and bring them back as the scenario says."""
         for gate in self.gates:
             outage = self.scenario.outage_of(gateway=gate.index, tick=tick)
             if outage is not None and gate.outage is None and gate.link is not None:
@@ -382,14 +405,16 @@ class Street:
 
     # --- people -----------------------------------------------------------------------------------------
 
-    async def _people(self, tick: int) -> bool:
+    async def people(self, tick: int) -> bool:
+        """Who pays at this tick, by what they know; True when somebody did."""
         now_us = self.scenario.at_us(tick)
         self._read_messages(await self.eyes.news())
         paid = False
         for door in self.doors:
             amount_minor = self._wish(door, tick, now_us)
             if amount_minor:
-                await self._top_up(door, amount_minor)
+                door.last_paid_us = now_us
+                await self.top_up(door, amount_minor)
                 paid = True
         return paid
 
@@ -400,8 +425,7 @@ class Street:
                 by_wallet[event.wallet].warned_at_us = event.at_us
 
     def _wish(self, door: Door, tick: int, now_us: int) -> int:
-        paid_at = door.paid[-1].at_us if len(door.paid) > 1 else None
-        seen = Seen(door.warned_at_us, door.dark_since_us, paid_at)
+        seen = Seen(door.warned_at_us, door.dark_since_us, door.last_paid_us)
         payment = decide(resident=door.home.resident, seen=seen, now_us=now_us)
         amount_minor = payment.amount_minor if payment else 0
         for outage in self.scenario.outages:
@@ -410,7 +434,8 @@ class Street:
                 self.counts["topups_in_outage"] += 1
         return amount_minor
 
-    async def _top_up(self, door: Door, amount_minor: int) -> None:
+    async def top_up(self, door: Door, amount_minor: int) -> None:
+        """Somebody at home pays, through the payment platform."""
         loop = asyncio.get_running_loop()
         our_ref = await loop.run_in_executor(self._web, lambda: self._start_top_up(door, amount_minor))
         online = self.gates[door.home.gateway].outage is None

@@ -36,5 +36,6 @@ def add(
 def see_book(*, cursor: Any, book: int) -> None:
     """Let this transaction see the rows of one book (row-level security), and every wallet in it."""
     cursor.execute(
-        "SELECT set_config('fairwatt.books', %s, true), set_config('fairwatt.wallets', '*', true)", [str(book)]
+        "SELECT set_config('fairwatt.books', %s, true), set_config('fairwatt.wallets', '*', true)",
+        [str(book)],
     )

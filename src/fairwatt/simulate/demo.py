@@ -1,0 +1,199 @@
+"""The product live: real homes, two weeks of history run through in lock-step, then time at sixty times its pace.
+
+What a meter shows is written down before it is read, so that a street that was killed goes on where it
+was: registers never run backward over a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from fairwatt.simulate.meters import SimMeter
+from fairwatt.simulate.network import LinkFaults
+from fairwatt.simulate.scenario import TICK_US, Scenario
+from fairwatt.simulate.stack import Stack
+from fairwatt.simulate.street import ORGANISATION, Door, Street
+
+SPEED: Final = 60
+HISTORY_DAYS: Final = 14
+SLICES: Final = 6
+"""Live, meters are read six times a half hour: every five minutes, which is every five seconds of yours."""
+SLICE_US: Final = TICK_US // SLICES
+VACANT: Final = ((6, 1), (6, 2), (6, 3), (6, 4))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Welcome:
+    """Where to look, and who to be."""
+
+    url: str
+    password: str
+    rooms: tuple[str, ...]
+    paysim: str
+
+
+class Demo:
+    """One demo installation in one state folder."""
+
+    def __init__(self, *, stack: Stack, folder: Path, progress: Callable[[int], None]) -> None:
+        self.stack = stack
+        self._file = folder / "demo.json"
+        self._saved: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self.street = Street(stack=stack, scenario=scenario(), progress=progress)
+        self._slice = 0
+
+    def prepare(self) -> Welcome:
+        """Provision at the first start, remember at later ones; open the doors."""
+        if self._saved:
+            self._remember()
+        else:
+            self._provision()
+        self.stack.open_doors()
+        return Welcome(
+            url=self.stack.config.web_origin(),
+            password=self._saved["password"],
+            rooms=tuple(door.label for door in self.street.doors),
+            paysim=self.stack.config.paysim_origin(),
+        )
+
+    async def live(self, *, ready: Callable[[], None]) -> None:
+        """Run the history if there is none, call `ready`, and live until cancelled."""
+        street = self.street
+        await street.open()
+        try:
+            if not self._saved["at_us"]:
+                await street.pay_openings()
+                for tick in range(1, HISTORY_DAYS * 48 + 1):
+                    await street.step(tick)
+                    street.progress(tick)
+                self._slice = HISTORY_DAYS * 48 * SLICES
+                self._save()
+            self.stack.clock.set(domain_us=self._at_us(), speed=SPEED)
+            ready()
+            while True:
+                await self._next_slice()
+        finally:
+            self.stack.clock.set(domain_us=self.stack.clock.now_us(), speed=0)
+            await street.close()
+
+    async def _next_slice(self) -> None:
+        """Five minutes of everybody's life."""
+        street = self.street
+        self._slice += 1
+        tick, part = divmod(self._slice, SLICES)
+        while (left_us := self._at_us() - self.stack.clock.now_us()) > 0:
+            await asyncio.sleep(max(0.01, left_us / (SPEED * 1_000_000)))
+        for door in street.doors:
+            self._use(door, tick, part)
+        self._save()
+        if part == 0:
+            await street.lines(tick)
+        await asyncio.gather(*(gate.agent.poll_once(self._at_us()) for gate in street.gates if gate.agent))
+        street.pay.poke()
+        if part == 0:
+            await street.people(tick)
+
+    def _use(self, door: Door, tick: int, part: int) -> None:
+        wh = door.home.series.wh[tick % len(door.home.series.wh)]
+        door.meter.add_energy(wh // SLICES + (part < wh % SLICES))
+        door.meter.load_w = wh * 2 if door.meter.relay_closed else 0
+
+    def _at_us(self) -> int:
+        return self.street.scenario.start_us + self._slice * SLICE_US
+
+    def _provision(self) -> None:
+        from fairwatt.flows import provision
+        from fairwatt.store.models import Role, User
+
+        password = secrets.token_urlsafe(9)
+
+        def tenant(label: str) -> User:
+            return provision.add_person(
+                organisation_slug=ORGANISATION, username=label, role=Role.TENANT, password=password
+            )
+
+        street = self.street
+        street.provision(tenant=tenant)
+        for name, role in (("desk", Role.OPERATOR), ("manager", Role.ADMIN), ("auditor", Role.AUDITOR)):
+            provision.add_person(organisation_slug=ORGANISATION, username=name, role=role, password=password)
+        for floor, position in VACANT:
+            provision.add_vacant_unit(
+                site_id=street.site, label=f"{floor}{position:02d}", floor=floor, position=position
+            )
+        self._saved = {
+            "password": password,
+            "at_us": 0,
+            "book": street.book,
+            "site": street.site,
+            "gates": [
+                [gate.row, gate.key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()]
+                for gate in street.gates
+            ],
+            "wallets": [[door.wallet, door.installation] for door in street.doors],
+        }
+        self._write()
+
+    def _remember(self) -> None:
+        street, saved = self.street, self._saved
+        street.book, street.site = saved["book"], saved["site"]
+        for gate, (row, key) in zip(street.gates, saved["gates"], strict=True):
+            gate.row, gate.key = row, Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key))
+        for door, (wallet, installation) in zip(street.doors, saved["wallets"], strict=True):
+            door.wallet, door.installation = wallet, installation
+        if not saved["at_us"]:
+            return
+        self._slice = (saved["at_us"] - street.scenario.start_us) // SLICE_US
+        for door, kept in zip(street.doors, saved["doors"], strict=True):
+            _wake(door.meter, kept)
+            door.warned_at_us, door.last_paid_us = kept["warned_at_us"], kept["last_paid_us"]
+            door.dark_since_us = kept["dark_since_us"]
+
+    def _save(self) -> None:
+        self._saved["at_us"] = self._at_us()
+        self._saved["doors"] = [
+            {
+                "register_wh": door.meter.register_wh,
+                "relay_closed": door.meter.relay_closed,
+                "warned_at_us": door.warned_at_us,
+                "last_paid_us": door.last_paid_us,
+                "dark_since_us": door.dark_since_us,
+            }
+            for door in self.street.doors
+        ]
+        self._write()
+
+    def _write(self) -> None:
+        draft = self._file.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(self._saved))
+        draft.replace(self._file)
+
+
+def scenario() -> Scenario:
+    """The demo street without crashes, on a line that is merely poor."""
+    return replace(
+        Scenario.demo(),
+        kills=(),
+        link_faults=LinkFaults(lose=5, double=10, delay=10, reorder=5, delay_ms=(2, 60)),
+    )
+
+
+def saved_us(folder: Path) -> int | None:
+    """Domain time of the last save, None at the first start."""
+    file = folder / "demo.json"
+    at_us = int(json.loads(file.read_text())["at_us"]) if file.exists() else 0
+    return at_us or None
+
+
+def _wake(meter: SimMeter, kept: dict[str, Any]) -> None:
+    meter.register_wh = kept["register_wh"]
+    meter.relay_closed = meter.ordered_closed = kept["relay_closed"]
