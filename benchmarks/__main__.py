@@ -18,7 +18,8 @@ from fairwatt.server.launcher.services import Services
 
 console = Console()
 GATEWAYS = 20
-TICKS_A_BATCH = 25
+TICKS_A_BATCH = 13
+"""As many readings as the head-end takes in one batch during a flood (headend.main.BATCH_BYTES)."""
 
 
 def lines(services: Services, progress: Progress) -> Report:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
+from fairwatt.store.posting import COPY_HEADER, COPY_TRAILER
+
 _PG_EPOCH_US: Final = 946_684_800_000_000
 _WIRE: Final = np.dtype(
     [
@@ -20,8 +22,6 @@ _WIRE: Final = np.dtype(
         ("register", ">i8"),
     ]
 )
-_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
-_TRAILER: Final = b"\xff\xff"
 
 
 class BareReadings:
@@ -50,11 +50,11 @@ class BareReadings:
         wire["ts"] = ts - _PG_EPOCH_US
         wire["meter"] = meter
         wire["register"] = register
-        with self._link.transaction(), self._link.cursor() as cursor:
-            with cursor.copy("COPY bare_reading FROM STDIN (FORMAT BINARY)") as copy:
-                copy.write(_HEADER)
-                copy.write(wire.tobytes())
-                copy.write(_TRAILER)
+        statement = "COPY bare_reading FROM STDIN (FORMAT BINARY)"
+        with self._link.transaction(), self._link.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(COPY_HEADER)
+            copy.write(wire.view(np.uint8).data)
+            copy.write(COPY_TRAILER)
 
     def count(self) -> int:
         """Rows stored."""

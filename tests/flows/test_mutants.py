@@ -10,18 +10,21 @@ import numpy as np
 import pytest
 from django.db import transaction
 
-from fairwatt.flows.posting import charging
-from fairwatt.flows.posting import post_batch as module
+from fairwatt.flows.posting import charging as charging_module
+from fairwatt.flows.posting import post_batch as posting_module
 from fairwatt.server.launcher.services import Services
 from support.desk import Desk, opened_desk
 from support.laws import LawBroken, check_laws
 from support.street import FLAT, HOUR_US, NOON_US, Street
 
+posting: Any = posting_module
+charging: Any = charging_module
+
 
 @pytest.fixture
 def desk(house: Services) -> Iterator[Desk]:
     """A desk whose laws are expected to break."""
-    with opened_desk(Street(tariff=FLAT.replace("0.20", "0.137913"))) as opened:
+    with opened_desk(Street(tariff=FLAT.replace("0.20", "0.137999"))) as opened:
         yield opened
 
 
@@ -41,7 +44,7 @@ def test_a_sound_poster_keeps_the_laws(desk: Desk) -> None:
 def test_a_poster_that_acknowledges_before_its_commit_is_caught(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module.batch_transaction
+    real = posting.batch_transaction
 
     @contextmanager
     def never_durable(**wishes: Any) -> Iterator[Any]:
@@ -51,14 +54,14 @@ def test_a_poster_that_acknowledges_before_its_commit_is_caught(
 
     meter = desk.home()
     desk.read(meter, NOON_US + HOUR_US, 333)
-    monkeypatch.setattr(module, "batch_transaction", never_durable)
+    monkeypatch.setattr(posting, "batch_transaction", never_durable)
     desk.read(meter, NOON_US + 2 * HOUR_US, 666)
     with pytest.raises(LawBroken, match="durable: gateway"):
         check_laws(desk.street.book, acked=desk.acked)
 
 
 def test_a_poster_that_charges_a_duplicate_is_caught(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.charge_forward
+    real = posting.charge_forward
 
     def twice(**wishes: Any) -> Any:
         lines, wallet_ix = real(**wishes)
@@ -66,7 +69,7 @@ def test_a_poster_that_charges_a_duplicate_is_caught(desk: Desk, monkeypatch: py
         again["ts"] += 1  # the key of the table alone would have stopped an exact copy
         return np.concatenate((lines, again)), np.concatenate((wallet_ix, wallet_ix))
 
-    monkeypatch.setattr(module, "charge_forward", twice)
+    monkeypatch.setattr(posting, "charge_forward", twice)
     an_afternoon(desk)
     with pytest.raises(LawBroken, match=r"energy: register .* were charged") as caught:
         check_laws(desk.street.book, acked=desk.acked)

@@ -68,7 +68,7 @@ def test_a_gateway_cannot_speak_for_the_meter_of_another(desk: Desk) -> None:
     own = desk.street.gateway
     with as_role("web"):
         other = provision.add_gateway(
-            site_id=desk.street.site.pk, slug=f"{own.slug}-b", public_key=own.public_key
+            site_id=desk.street.site.pk, slug=f"{own.slug}-b", public_key=bytes(own.public_key)
         )
     desk.open()
     disguised = ((own.pk ^ other.pk) << 40) | meter

@@ -37,9 +37,8 @@ class Desk:
         """Post one batch and remember what was acknowledged."""
         from fairwatt.flows.posting.post_batch import post_batch
 
-        result = post_batch(
-            state=self.state, messages=frames, poster=self.street.poster(), now_us=now_us, regrant=regrant
-        )
+        poster: Any = self.street.poster()
+        result = post_batch(state=self.state, messages=frames, poster=poster, now_us=now_us, regrant=regrant)
         self.acked += result.acks
         return result
 

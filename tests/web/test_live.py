@@ -89,3 +89,23 @@ def test_a_stream_begins_with_the_whole_page(scene: Scene, signed_in: Any, who: 
         "operator": "headline cards wall happened load money",
     }
     assert names == {b"retry: 2000", *(f"event: {name}".encode() for name in expected[who].split())}
+
+
+def test_a_stream_ends_when_its_person_signs_out(
+    scene: Scene, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.test import AsyncClient
+
+    from fairwatt.web import live
+
+    monkeypatch.setattr(live, "RECHECK_S", 0.0)
+    address = f"/home/{scene.public_id(0)}/live/"
+
+    async def listen() -> int:
+        client = AsyncClient()
+        await client.aforce_login(scene.owner, backend="allauth.account.auth_backends.AuthenticationBackend")
+        response = await client.get(address)
+        await client.alogout()
+        return len([chunk async for chunk in response.streaming_content])  # type: ignore[attr-defined]
+
+    assert asyncio.run(asyncio.wait_for(listen(), timeout=20)) <= 1

@@ -28,6 +28,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, NotFoundError
 
 from fairwatt.wire import topics
+from fairwatt.wire.errors import BadTopic
 
 log = structlog.get_logger()
 
@@ -166,7 +167,7 @@ class Intake:
         self._outstanding -= 1
         try:
             gateway = topics.parse_subject(message.subject).gateway
-        except topics.BadTopic:
+        except BadTopic:
             log.warning("backbone.foreign_subject", subject=message.subject)
             return
         self._frames.append(Frame(gateway, message.data, message.reply))

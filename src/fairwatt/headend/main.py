@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import psycopg
 import structlog
@@ -230,11 +230,10 @@ class HeadEnd:
         )
         return _Desk(state=state, flusher=flusher)
 
-    async def _until_done[T](self, step: Callable[[], Any]) -> T | None:
+    async def _until_done[T](self, step: Callable[[], Awaitable[T]]) -> T | None:
         while not self.stopping:
             try:
-                done: T = await step()
-                return done
+                return await step()
             except (DatabaseError, psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("headend.waiting", error=str(error)[:300])
             except Exception as error:

@@ -47,7 +47,10 @@ class PaymentFact:
 class PaymentProvider(Protocol):
     """One provider. Pure: no network, no clock, no database."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Short name: lower case, stable, part of keys and accounts."""
+        ...
 
     def parse_callback(self, *, headers: Mapping[str, str], body: bytes, now_us: int | None) -> PaymentFact:
         """Verify the bytes and say what they prove.

@@ -7,10 +7,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from fairwatt.server.launcher.fleet import PROGRAM
 from fairwatt.simulate.scenario import Scenario
 from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.street import Street
@@ -31,12 +32,19 @@ def scratch_state() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_scenario(*, scenario: Scenario, progress: Callable[[int], None] = lambda _: None) -> Verdict:
+def run_scenario(
+    *,
+    scenario: Scenario,
+    progress: Callable[[int], None] = lambda _: None,
+    program: Sequence[str] = PROGRAM,
+) -> Verdict:
     """Run a scenario through the whole product in a fresh installation, and judge it.
 
-    `progress` is told each finished tick. Raises StreetStuck when the product does not come to rest.
+    `progress` is told each finished tick; `program` starts our processes. Raises StreetStuck when the product does not come to rest.
     """
-    with scratch_state() as state, Stack(state=state, domain_us=scenario.start_us) as stack:
+    with scratch_state() as state, Stack(
+        state=state, domain_us=scenario.start_us, program=program
+    ) as stack:
         street = Street(stack=stack, scenario=scenario, progress=progress)
         street.provision()
         stack.open_doors()

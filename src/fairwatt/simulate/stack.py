@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Self
 
 from fairwatt.server.clock import ClockFile
 from fairwatt.server.config import Config
-from fairwatt.server.launcher.fleet import Fleet
+from fairwatt.server.launcher.fleet import PROGRAM, Fleet
 from fairwatt.server.launcher.services import Services
 from fairwatt.server.wiring import use_django
 
@@ -19,7 +19,15 @@ from fairwatt.server.wiring import use_django
 class Stack:
     """PostgreSQL, NATS, a head-end per book and the web, in domain time; `with Stack(...) as stack`."""
 
-    def __init__(self, *, state: Path, domain_us: int, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        state: Path,
+        domain_us: int,
+        say: Callable[[str], None] | None = None,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        self._program = program
         self.config = replace(Config.load(), state=state, clock_file=state / "clock")
         self._domain_us = domain_us
         self._say = say
@@ -36,7 +44,7 @@ class Stack:
         os.environ["FAIRWATT_STATE"] = str(self.config.state)
         os.environ["FAIRWATT_CLOCK"] = str(clock_file)
         use_django(role="web")
-        self.fleet = Fleet(self.services)
+        self.fleet = Fleet(self.services, program=self._program)
         return self
 
     def __exit__(

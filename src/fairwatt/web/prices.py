@@ -22,14 +22,13 @@ SLOTS_A_DAY: Final = 48
 class Band:
     """A stretch of today with one price: wall-clock minutes, the period's name, micro-units per kWh.
 
-    `rank` is 0 for the cheapest period of the day and rises with the price; `dearest` marks the last.
+    `dearest` marks the highest price of a day that has more than one.
     """
 
     start_min: int
     end_min: int
     name: str
     price_micro: int
-    rank: int
     dearest: bool
 
 
@@ -72,15 +71,14 @@ def bands_of_day(*, schedule: Schedule, at_us: int, counter_wh: int) -> tuple[Ba
     block = bisect_right(version.energy.bounds_wh, counter_wh)
     plan = version.energy.day_plan(month=local.month, weekday=local.weekday())
     prices = [version.energy.periods[index].prices_micro[block] for _, _, index in plan]
-    ladder = sorted(set(prices))
+    highest = max(prices) if len(set(prices)) > 1 else None
     return tuple(
         Band(
             start_min=start,
             end_min=end,
             name=version.energy.periods[index].name,
             price_micro=price,
-            rank=ladder.index(price),
-            dearest=len(ladder) > 1 and price == ladder[-1],
+            dearest=price == highest,
         )
         for (start, end, index), price in zip(plan, prices, strict=True)
     )

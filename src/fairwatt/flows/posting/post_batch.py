@@ -127,7 +127,7 @@ def post_batch(
             wallets=wallets,
             orders=orders.open,
             renewed=orders.renew,
-            touched=_looked_at(touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
+            touched=_marked(state, touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
             credited=set(facts.credited),
             in_review=state.in_review | facts.in_review,
             answered={a.fact for a in facts.answers},
@@ -162,7 +162,7 @@ def post_batch(
             gateways=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()],
         )
         ids = write_batch(cursor=cursor, book=state.book, batch=batch, rows=rows, now_us=now_us)
-        flagged = _looked_at(decided.flagged, heard.wallets, facts.credited, orders.restored)
+        flagged = _marked(state, decided.flagged, heard.wallets, facts.credited, orders.restored)
         save_wallet_heads(cursor=cursor, book=state.book, batch=batch, wallets=wallets[flagged])
     _commit(state, registers, wallets, orders, ids, intake, facts, batch)
     return BatchResult(
@@ -216,17 +216,18 @@ def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[Quarantine
                 registers["doubted"][n] = True
 
 
-def _looked_at(*wallets: Iterable[int]) -> Int64s:
-    """Wallets whose supply is decided in this batch, each once."""
-    return np.array(sorted({int(ix) for some in wallets for ix in some}), dtype=np.int64)
+def _marked(state: BookState, *wallets: Iterable[int]) -> Int64s:
+    """The wallets of all these groups, each once, in order."""
+    marked = np.zeros(len(state.wallets), dtype=bool)
+    for some in wallets:
+        marked[some if isinstance(some, np.ndarray) else list(some)] = True
+    return np.flatnonzero(marked)
 
 
 def _shown(state: BookState, touched: Int64s, flagged: Int64s, sifted: Sifted) -> Int64s:
     """Wallets whose cached rows have moved: by a line, by a flag, or by what a meter showed."""
-    moved = np.zeros(len(state.wallets), dtype=bool)
-    moved[touched] = moved[flagged] = True
-    moved[state.registers["wallet_ix"][sifted.register[sifted.observed]]] = True
-    return np.flatnonzero(moved)
+    seen = state.registers["wallet_ix"][sifted.register[sifted.observed]]
+    return _marked(state, touched, flagged, seen)
 
 
 def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tuple[Leg, ...]:

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import psycopg
@@ -16,13 +17,16 @@ _GATEWAYS: Final = """
     SELECT site.book_id, site.slug, gateway.slug
     FROM store_gateway AS gateway JOIN store_site AS site ON site.id = gateway.site_id
 """
+PROGRAM: Final = (sys.executable, "-m", "fairwatt.cli")
+"""How our own processes are started; a test may put a broken one in its place."""
 
 
 class Fleet:
     """Keeps running processes and open doors in step with the books and gateways in the database."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, program: Sequence[str] = PROGRAM) -> None:
         self._services = services
+        self._program = program
         self._config = services.config
         self._books: set[int] = set()
 
@@ -30,7 +34,7 @@ class Fleet:
         """Serve the faces on the port in ports.json."""
         port = self._config.ports()["web"]
         self._services.run(
-            _spec(self._config, name="web", role="web", command=["web", "--port", str(port)], port=port)
+            _spec(self._config, self._program, name="web", role="web", command=["web", "--port", str(port)], port=port)
         )
 
     def keep_in_step(self) -> None:
@@ -46,7 +50,7 @@ class Fleet:
                 self._books.add(book)
                 command = ["headend", "--book", str(book)]
                 self._services.run(
-                    _spec(self._config, name=f"headend-{book}", role="poster", command=command)
+                    _spec(self._config, self._program, name=f"headend-{book}", role="poster", command=command)
                 )
 
 
@@ -63,11 +67,11 @@ def read_fleet(config: Config) -> tuple[list[int], list[GatewayLogin]]:
 
 
 def _spec(
-    config: Config, *, name: str, role: DatabaseRole, command: list[str], port: int | None = None
+    config: Config, program: Sequence[str], *, name: str, role: DatabaseRole, command: list[str], port: int | None = None
 ) -> ProcessSpec:
     return ProcessSpec(
         name=name,
-        argv=[sys.executable, "-m", "fairwatt.cli", *command],
+        argv=[*program, *command],
         env=config.child_env(role=role),
         ready=(lambda pid: True) if port is None else (lambda pid: _answers(port)),
     )

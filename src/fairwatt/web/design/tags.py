@@ -24,12 +24,6 @@ def money_whole(micro: int, currency: str) -> str:
 
 
 @register.filter
-def money_exact(micro: int, currency: str) -> str:
-    """{{ micro|money_exact:currency }}: the ledger's own figure."""
-    return text.money_exact(micro=micro, currency=currency)
-
-
-@register.filter
 def signed_money(micro: int, currency: str) -> str:
     """{{ micro|signed_money:currency }}: with a plus where money came in."""
     return ("+ " if micro > 0 else "") + text.money(micro=micro, currency=currency)

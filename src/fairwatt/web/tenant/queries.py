@@ -8,7 +8,7 @@ from typing import Final
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.model import Schedule
-from fairwatt.core.spans import local_day_start, month_start, next_day_start, to_datetime
+from fairwatt.core.spans import local_day_start, next_day_start, to_datetime
 from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_MINUTE, micro_from_minor
 from fairwatt.store.models import (
     Event,
@@ -188,11 +188,6 @@ def movements_of_day(*, wallet: Wallet, day_us: int) -> list[Movement]:
         schedule = published_schedule(plan_id=installation.plan_id) if installation else None
         lines = _lines(wallet, day_us, next_day_start(zone=zone, at_us=day_us))
         return movements(lines=lines, schedule=schedule, zone=zone, currency=wallet.book.currency)
-
-
-def first_day(*, wallet: Wallet) -> int:
-    """The local day this wallet was opened."""
-    return month_start(zone=wallet.book.zone, at_us=wallet.opened_us)
 
 
 def _lines(wallet: Wallet, start_us: int, end_us: int) -> list[Line]:
