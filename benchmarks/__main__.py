@@ -2,147 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import statistics
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Annotated
 
-import structlog
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from tests.support.house import running_house
 
-from benchmarks.report import Figure, Report, show
-from fairwatt.server.launcher.services import Services
-
-console = Console()
-GATEWAYS = 20
-TICKS_A_BATCH = 13
-"""As many readings as the head-end takes in one batch during a flood (headend.main.BATCH_BYTES)."""
-
-
-def lines(services: Services, progress: Progress) -> Report:
-    """Readings to durable lines against a bare COPY; pgbench beside it."""
-    from benchmarks.lines import METERS_EACH, run_lines
-    from benchmarks.tpcb import CLIENTS, run_tpcb
-
-    rows = 1_500_000
-    task = progress.add_task("lines", total=rows)
-    run = run_lines(
-        config=services.config,
-        rows=rows,
-        gateways=GATEWAYS,
-        ticks_a_batch=TICKS_A_BATCH,
-        progress=lambda n: progress.advance(task, n),
-    )
-    tpcb = progress.add_task("pgbench", total=1)
-    tps = run_tpcb(config=services.config, seconds=15)
-    progress.advance(tpcb)
-    return Report(
-        name="lines",
-        title="reading -> rated -> balanced -> durable line, caches flushed once a second",
-        figures=[
-            Figure(name="lines", value=run.lines_a_s, unit="/s"),
-            Figure(name="bare readings, binary COPY", value=run.bare_a_s, unit="/s"),
-            Figure(name="lines per bare row (median of rounds)", value=run.ratio, at_least=0.45),
-            Figure(name=f"pgbench TPC-B, {CLIENTS} clients", value=tps, unit="tps"),
-        ],
-        settings={
-            "rows": run.rows,
-            "homes": GATEWAYS * METERS_EACH,
-            "rows_a_batch": GATEWAYS * METERS_EACH * TICKS_A_BATCH,
-            "rounds": [round(each.bare_s / each.lines_s, 3) for each in run.rounds],
-        },
-    )
-
-
-def sustained(services: Services, progress: Progress) -> Report:
-    """The same over more than three million rows: does it stay as fast?"""
-    from benchmarks.lines import METERS_EACH, run_lines
-
-    rows = 3_300_000
-    task = progress.add_task("sustained", total=rows)
-    run = run_lines(
-        config=services.config,
-        rows=rows,
-        gateways=GATEWAYS,
-        ticks_a_batch=TICKS_A_BATCH,
-        progress=lambda n: progress.advance(task, n),
-    )
-    first, last = run.tenths()
-    return Report(
-        name="sustained",
-        title="lines per bare row, last tenth of the batches against the first",
-        figures=[
-            Figure(name="rows", value=run.rows, at_least=3_000_000),
-            Figure(name="first tenth", value=first),
-            Figure(name="last tenth", value=last),
-            Figure(name="last to first", value=last / first, at_least=0.85),
-        ],
-        settings={"homes": GATEWAYS * METERS_EACH},
-    )
-
-
-def door(services: Services, progress: Progress) -> Report:
-    """MQTT QoS 1 to durable to our acknowledgement, with the head-end as its own process."""
-    from benchmarks.door import run_door
-
-    gateways, single_frames, full_frames = 50, 96_000, 5_000
-    task = progress.add_task("door", total=None)
-    single, full = run_door(
-        services=services,
-        gateways=gateways,
-        single_frames=single_frames,
-        full_frames=full_frames,
-        progress=lambda what: progress.update(task, description=f"door: {what}"),
-    )
-    progress.update(task, total=1, completed=1)
-    return Report(
-        name="door",
-        title="MQTT QoS 1 -> durable -> our acknowledgement",
-        figures=[
-            Figure(name="frames of one reading", value=single.messages_a_s, unit="/s", at_least=10_000),
-            Figure(name="readings in frames of 96", value=full.readings_a_s, unit="/s", at_least=60_000),
-        ],
-        settings={
-            "gateways": gateways,
-            "single": {"messages": single.published.messages, "puback_s": single.published.puback_s},
-            "full": {"messages": full.published.messages, "puback_s": full.published.puback_s},
-        },
-    )
-
-
-def restore(services: Services, progress: Progress) -> Report:
-    """From the bytes of a confirmed payment to closed contacts at a DL/T 645 meter."""
-    from benchmarks.restore import run_restore
-
-    task = progress.add_task("restore", total=None)
-    run = run_restore(
-        services=services,
-        payments=125,
-        progress=lambda what: progress.update(task, description=f"restore: {what}"),
-    )
-    progress.update(task, total=1, completed=1)
-    return Report(
-        name="restore",
-        title="confirmed payment -> relay closed at the meter, wall time",
-        figures=[
-            Figure(name="payments", value=len(run.closed_s), at_least=100),
-            Figure(name="relay closed, p50", value=_percentile(run.closed_s, 50), unit="s"),
-            Figure(name="relay closed, p99", value=_percentile(run.closed_s, 99), unit="s", at_most=2.0),
-            Figure(name="proven by a stored reading, p99", value=_percentile(run.proven_s, 99), unit="s"),
-        ],
-    )
-
-
-def _percentile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
-ALL: dict[str, Callable[[Services, Progress], Report]] = {
-    bench.__name__: bench for bench in (lines, sustained, door, restore)
-}
+from benchmarks.report import Report, show
+from benchmarks.suite import ALL, measure
 
 
 def main(
@@ -156,16 +24,13 @@ def main(
         raise typer.BadParameter(
             f"no benchmark is called {', '.join(sorted(unknown))}; take {', '.join(ALL)}"
         )
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     reports: list[Report] = []
-    with Progress(*columns, console=console) as progress:
-        for name in names or list(ALL):
-            # Each on a fresh database: nobody's figures depend on who ran before.
-            with running_house() as services:
-                reports.append(ALL[name](services, progress))
-            reports[-1].save()
-    show(reports, console)
+    for name in names or list(ALL):
+        # Each in a process and on a database of its own: nobody's figures depend on who ran before.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as elsewhere:
+            reports.append(elsewhere.submit(measure, name).result())
+        reports[-1].save()
+    show(reports, Console())
     if any(figure.held is False for report in reports for figure in report.figures):
         raise typer.Exit(1)
 

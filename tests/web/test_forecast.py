@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairwatt.core.units import US_PER_DAY
+from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 from fairwatt.web.forecast import HORIZON_DAYS, Forecast, forecast, pace_of
 
 NOW_US = 1_700_000_000_000_000
@@ -61,4 +61,4 @@ def test_more_credit_never_runs_out_earlier(costs: list[int], credit: int, more:
     end = NOW_US + 1000 * US_PER_DAY
     assert (poorer.runs_out_us or end) <= (richer.runs_out_us or end)
     assert (poorer.early_us or end) <= (richer.early_us or end)
-    assert (poorer.early_us or end) <= (poorer.runs_out_us or end) + US_PER_DAY
+    assert (poorer.early_us or end) <= (poorer.runs_out_us or end) + US_PER_HOUR

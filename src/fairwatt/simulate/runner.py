@@ -42,9 +42,7 @@ def run_scenario(
 
     `progress` is told each finished tick; `program` starts our processes. Raises StreetStuck when the product does not come to rest.
     """
-    with scratch_state() as state, Stack(
-        state=state, domain_us=scenario.start_us, program=program
-    ) as stack:
+    with scratch_state() as state, Stack(state=state, domain_us=scenario.start_us, program=program) as stack:
         street = Street(stack=stack, scenario=scenario, progress=progress)
         street.provision()
         stack.open_doors()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
-from fairwatt.core.units import US_PER_DAY
+from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 
 WINDOW_DAYS: Final = 14
 DAYS_TO_SPEAK: Final = 3
@@ -36,15 +36,16 @@ class Pace:
         """Whether there is enough history to name a number of days."""
         return self.days >= DAYS_TO_SPEAK and self.mean_micro > 0
 
-    def cost_micro(self, *, days: int) -> int:
-        """The expected cost of that many days."""
-        return self.mean_micro * days
+    def cost_micro(self, *, hours: int) -> int:
+        """The expected cost of that many hours."""
+        return self.mean_micro * hours // 24
 
-    def spread_micro(self, *, days: int) -> int:
-        """Half the width of the 80 % range of the cost of that many days."""
+    def spread_micro(self, *, hours: int) -> int:
+        """Half the width of the 80 % range of the cost of that many hours."""
         if self.days < DAYS_FOR_RANGE:
             return 0
-        return isqrt(self.variance * (days * self.days + days * days) // self.days) * _Z_NUM // _Z_DEN
+        square = self.variance * (24 * hours * self.days + hours * hours) // (576 * self.days)
+        return isqrt(square) * _Z_NUM // _Z_DEN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,21 +80,24 @@ def forecast(*, available_micro: int, pace: Pace, now_us: int) -> Forecast | Non
         return None
     left_us = available_micro * US_PER_DAY // pace.mean_micro
     ranged = pace.days >= DAYS_FOR_RANGE
-    early = _first_day(available_micro, pace, sign=1) if ranged else None
-    late = _first_day(available_micro, pace, sign=-1) if ranged else None
+    early = _first_hour(available_micro, pace, sign=1) if ranged else None
+    late = _first_hour(available_micro, pace, sign=-1) if ranged else None
     return Forecast(
         pace=pace,
         days_left=left_us // US_PER_DAY,
         hours_left=left_us * 24 // US_PER_DAY,
         runs_out_us=now_us + left_us if left_us <= HORIZON_DAYS * US_PER_DAY else None,
-        early_us=None if early is None else now_us + early * US_PER_DAY,
-        late_us=None if late is None else now_us + late * US_PER_DAY,
+        early_us=None if early is None else now_us + early * US_PER_HOUR,
+        late_us=None if late is None else now_us + late * US_PER_HOUR,
         ranged=ranged,
     )
 
 
-def _first_day(available: int, pace: Pace, *, sign: int) -> int | None:
+def _first_hour(available: int, pace: Pace, *, sign: int) -> int | None:
+    def used_up(hours: int) -> bool:
+        return pace.cost_micro(hours=hours) + sign * pace.spread_micro(hours=hours) >= available
+
     for day in range(HORIZON_DAYS + 1):
-        if pace.cost_micro(days=day) + sign * pace.spread_micro(days=day) >= available:
-            return day
+        if used_up(24 * day):
+            return next(hours for hours in range(max(0, 24 * day - 23), 24 * day + 1) if used_up(hours))
     return None

@@ -19,10 +19,10 @@ from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.charging import chain, charge_forward
-from fairwatt.flows.posting.deciding import decide
-from fairwatt.flows.posting.gateway_events import hear_events
+from fairwatt.flows.posting.deciding import Decided, decide
+from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import Intake, take_in
-from fairwatt.flows.posting.late import settle_late
+from fairwatt.flows.posting.late import LateReadings, settle_late
 from fairwatt.flows.posting.money import PostedFacts, post_facts
 from fairwatt.flows.posting.orders import (
     OrderBook,
@@ -70,6 +70,42 @@ class Poster:
     sign: Signer
 
 
+@dataclass(kw_only=True)
+class _Desk:
+    """One batch while it is being made: copies of what the poster knows, and what they came to."""
+
+    cursor: Any
+    state: BookState
+    poster: Poster
+    intake: Intake
+    sifted: Sifted
+    registers: npt.NDArray[Any]
+    wallets: npt.NDArray[Any]
+    batch: int
+    now_us: int
+
+
+@dataclass(kw_only=True)
+class _Money:
+    """The money side of a batch: all its lines in posting order, and where they came from."""
+
+    lines: npt.NDArray[Any]
+    touched: Int64s
+    late: LateReadings
+    facts: PostedFacts
+    readings: int
+
+
+@dataclass(kw_only=True)
+class _Supply:
+    """The supply side of a batch: receipts, proofs, decisions, orders."""
+
+    orders: OrderBook
+    heard: HeardEvents
+    decided: Decided
+    chaff: list[QuarantineRow]
+
+
 def post_batch(
     *,
     state: BookState,
@@ -85,116 +121,156 @@ def post_batch(
     """
     intake = take_in(messages=messages, gateways=state.gateways, gateway_ids=state.gateway_ids, now_us=now_us)
     sifted = sift(state=state, intake=intake, now_us=now_us)
-    registers, wallets = state.registers.copy(), state.wallets.copy()
     batch = state.last_batch + 1
     with batch_transaction(book=state.book, epoch=state.epoch, batch=batch) as cursor:
-        late = settle_late(
+        desk = _Desk(
             cursor=cursor,
             state=state,
-            registers=registers,
+            poster=poster,
             intake=intake,
             sifted=sifted,
+            registers=state.registers.copy(),
+            wallets=state.wallets.copy(),
             batch=batch,
             now_us=now_us,
         )
-        facts = post_facts(cursor=cursor, state=state, providers=poster.providers, batch=batch, now_us=now_us)
-        forward, forward_ix = charge_forward(
-            state=state, registers=registers, intake=intake, sifted=sifted, batch=batch
-        )
-        lines = np.concatenate((late.lines, forward, facts.line_array()))
-        wallet_ix = np.concatenate(
-            (late.wallet_ix, forward_ix, np.array(facts.wallet_ix, dtype=np.int64))
-        ).astype(np.int64)
-        touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=wallets)
-        orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
-        observe(
-            state=state,
-            registers=registers,
-            wallets=wallets,
-            intake=intake,
-            sifted=sifted,
-            book=orders,
-            now_us=now_us,
-        )
-        heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake)
-        renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
-        chaff = [*intake.quarantine, *sifted.quarantine, *late.quarantine, *orders.quarantine]
-        _doubt(state, registers, chaff)
-        decided = decide(
-            cursor=cursor,
-            state=state,
-            registers=registers,
-            wallets=wallets,
-            orders=orders.open,
-            renewed=orders.renew,
-            touched=_marked(state, touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
-            credited=set(facts.credited),
-            in_review=state.in_review | facts.in_review,
-            answered={a.fact for a in facts.answers},
-            now_us=now_us,
-        )
-        give_orders(
-            state=state,
-            registers=registers,
-            wallets=wallets,
-            book=orders,
-            relay=decided.relay,
-            refresh=_refresh(state, facts, late.corrected, decided.warned, regrant),
-            facts=facts.credited,
-            sign=poster.sign,
-            now_us=now_us,
-        )
-        rows = BatchRows(
-            lines=lines,
-            legs=_legs(state, lines, facts),
-            events=[
-                *intake.notices,
-                *heard.events,
-                *facts.events,
-                *late.events,
-                *orders.events,
-                *decided.events,
-            ],
-            quarantine=chaff,
-            orders=orders.rows,
-            moves=orders.moves,
-            answers=facts.answers,
-            gateways=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()],
-        )
+        money = _move_money(desk)
+        supply = _settle_supply(desk, money, regrant)
+        rows = _rows(desk, money, supply)
         ids = write_batch(cursor=cursor, book=state.book, batch=batch, rows=rows, now_us=now_us)
-        flagged = _marked(state, decided.flagged, heard.wallets, facts.credited, orders.restored)
-        save_wallet_heads(cursor=cursor, book=state.book, batch=batch, wallets=wallets[flagged])
-    _commit(state, registers, wallets, orders, ids, intake, facts, batch)
-    return BatchResult(
-        batch=batch,
-        lines=lines,
-        acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
-        send=_to_send(state, orders, intake),
-        readings=len(forward),
-        duplicates=sifted.duplicates + late.duplicates + intake.repeated_items,
-        late=len(late.lines),
-        quarantined=Counter(row.code for row in chaff),
-        facts=len(facts.answers),
-        reload=facts.reload,
-        regrant=facts.regrant,
-        touched=_shown(state, touched, flagged, sifted),
+        flagged = _marked(
+            state, supply.decided.flagged, supply.heard.wallets, money.facts.credited, supply.orders.restored
+        )
+        save_wallet_heads(cursor=cursor, book=state.book, batch=batch, wallets=desk.wallets[flagged])
+    _commit(desk, supply.orders, ids, money.facts)
+    return _result(desk, money, supply, flagged)
+
+
+def _move_money(desk: _Desk) -> _Money:
+    """Late readings first, because forward ones go on from their state; payments last."""
+    late = settle_late(
+        cursor=desk.cursor,
+        state=desk.state,
+        registers=desk.registers,
+        intake=desk.intake,
+        sifted=desk.sifted,
+        batch=desk.batch,
+        now_us=desk.now_us,
+    )
+    facts = post_facts(
+        cursor=desk.cursor,
+        state=desk.state,
+        providers=desk.poster.providers,
+        batch=desk.batch,
+        now_us=desk.now_us,
+    )
+    forward, forward_ix = charge_forward(
+        state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted, batch=desk.batch
+    )
+    lines = np.concatenate((late.lines, forward, facts.line_array()))
+    facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
+    wallet_ix = np.concatenate((late.wallet_ix, forward_ix, facts_ix)).astype(np.int64)
+    touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets)
+    return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(forward))
+
+
+def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Supply:
+    """What meters and gateways showed, then what follows from it and from the money."""
+    state, registers, wallets, intake, now_us = (
+        desk.state,
+        desk.registers,
+        desk.wallets,
+        desk.intake,
+        desk.now_us,
+    )
+    orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
+    observe(
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        intake=intake,
+        sifted=desk.sifted,
+        book=orders,
+        now_us=now_us,
+    )
+    heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake)
+    renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
+    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
+    _doubt(state, registers, chaff)
+    facts = money.facts
+    decided = decide(
+        cursor=desk.cursor,
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        orders=orders.open,
+        renewed=orders.renew,
+        touched=_marked(state, money.touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
+        credited=set(facts.credited),
+        in_review=state.in_review | facts.in_review,
+        answered={a.fact for a in facts.answers},
+        now_us=now_us,
+    )
+    give_orders(
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        book=orders,
+        relay=decided.relay,
+        refresh=_refresh(state, facts, money.late.corrected, decided.warned, regrant),
+        facts=facts.credited,
+        sign=desk.poster.sign,
+        now_us=now_us,
+    )
+    return _Supply(orders=orders, heard=heard, decided=decided, chaff=chaff)
+
+
+def _rows(desk: _Desk, money: _Money, supply: _Supply) -> BatchRows:
+    return BatchRows(
+        lines=money.lines,
+        legs=_legs(desk.state, money.lines, money.facts),
+        events=[
+            *desk.intake.notices,
+            *supply.heard.events,
+            *money.facts.events,
+            *money.late.events,
+            *supply.orders.events,
+            *supply.decided.events,
+        ],
+        quarantine=supply.chaff,
+        orders=supply.orders.rows,
+        moves=supply.orders.moves,
+        answers=money.facts.answers,
+        gateways=[(g, epoch, seq) for g, (epoch, seq) in desk.intake.heads.items()],
     )
 
 
-def _commit(
-    state: BookState,
-    registers: npt.NDArray[Any],
-    wallets: npt.NDArray[Any],
-    orders: OrderBook,
-    ids: list[int],
-    intake: Intake,
-    facts: PostedFacts,
-    batch: int,
-) -> None:
+def _result(desk: _Desk, money: _Money, supply: _Supply, flagged: Int64s) -> BatchResult:
+    intake, facts = desk.intake, money.facts
+    return BatchResult(
+        batch=desk.batch,
+        lines=money.lines,
+        acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
+        send=_to_send(desk.state, supply.orders, intake),
+        readings=money.readings,
+        duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
+        late=len(money.late.lines),
+        quarantined=Counter(row.code for row in supply.chaff),
+        facts=len(facts.answers),
+        reload=facts.reload,
+        regrant=facts.regrant,
+        touched=_shown(desk.state, money.touched, flagged, desk.sifted),
+    )
+
+
+def _commit(desk: _Desk, orders: OrderBook, ids: list[int], facts: PostedFacts) -> None:
+    """PostgreSQL has said yes: the copies become what the poster knows."""
+    state = desk.state
     for order, outbox in zip(orders.new, ids, strict=True):
         order.outbox = outbox
-    state.registers, state.wallets, state.orders, state.last_batch = registers, wallets, orders.open, batch
-    for gateway, (epoch, seq) in intake.heads.items():
+    state.registers, state.wallets = desk.registers, desk.wallets
+    state.orders, state.last_batch = orders.open, desk.batch
+    for gateway, (epoch, seq) in desk.intake.heads.items():
         state.gateways[gateway].epoch, state.gateways[gateway].seq = epoch, seq
     state.in_review |= facts.in_review
 

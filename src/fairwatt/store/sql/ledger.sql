@@ -79,6 +79,7 @@ CREATE TABLE journal (
     at_us        bigint NOT NULL,
     PRIMARY KEY (book, batch, leg)
 );
+CREATE INDEX journal_time ON journal (book, at_us);
 
 CREATE FUNCTION journal_sums_to_zero() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

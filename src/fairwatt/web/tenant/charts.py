@@ -24,8 +24,8 @@ def balance_chart(*, home: Home) -> dict[str, Any]:
     if outlook is not None:
         last = _last_day(home)
         for day in range(last + 1):
-            mid = home.available_micro - outlook.pace.cost_micro(days=day)
-            spread = outlook.pace.spread_micro(days=day) if outlook.ranged else 0
+            mid = home.available_micro - outlook.pace.cost_micro(hours=24 * day)
+            spread = outlook.pace.spread_micro(hours=24 * day)
             fan.append(
                 [_ms(home.now_us + day * US_PER_DAY), max(0, mid - spread), max(0, mid), max(0, mid + spread)]
             )
@@ -65,7 +65,7 @@ def balance_table(*, home: Home) -> list[tuple[str, str]]:
     outlook = home.outlook
     if outlook is not None:
         for day in range(1, _last_day(home) + 1):
-            mid = max(0, home.available_micro - outlook.pace.cost_micro(days=day))
+            mid = max(0, home.available_micro - outlook.pace.cost_micro(hours=24 * day))
             rows[text.day(at_us=home.now_us + day * US_PER_DAY, zone=home.zone)] = gettext(
                 "about %(amount)s"
             ) % {"amount": text.money(micro=mid, currency=home.currency)}

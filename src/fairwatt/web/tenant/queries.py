@@ -164,7 +164,7 @@ def presets(*, pace: Pace, available_micro: int, minor_digits: int) -> tuple[Pre
     owed = max(0, -available_micro)
     made = []
     for days, plain in zip(PRESET_DAYS, FIRST_PRESETS_MAJOR, strict=True):
-        needed = pace.cost_micro(days=days) if pace.speaks else plain * MICRO
+        needed = pace.cost_micro(hours=24 * days) if pace.speaks else plain * MICRO
         major = -(-(needed + owed) // MICRO)
         step = 5 if major <= 50 else 10 if major <= 500 else 50
         micro = -(-major // step) * step * MICRO
