@@ -86,15 +86,12 @@ class LinesRun:
         """Median over the rounds."""
         return statistics.median(each.bare_s / each.lines_s for each in self.rounds)
 
-    def tenths(self) -> tuple[float, float]:
-        """The ratio over the first and over the last tenth of the batches."""
+    def tenths(self) -> list[float]:
+        """Median ratio of the pairs in each tenth of the run, in order; a stalled disk hits few pairs."""
         pairs = [pair for each in self.rounds for pair in each.spread()]
-        n = max(1, len(pairs) // 10)
-        return _ratio(pairs[:n]), _ratio(pairs[-n:])
-
-
-def _ratio(pairs: list[Pair]) -> float:
-    return sum(pair.bare_s for pair in pairs) / sum(pair.lines_s for pair in pairs)
+        ratios = [pair.bare_s / pair.lines_s for pair in pairs]
+        n = len(ratios) // 10
+        return [statistics.median(ratios[k * n : (k + 1) * n]) for k in range(10)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.house import running_house
 
 from fairwatt.server.launcher.services import Services
+from support.house import running_house
 
 
 @pytest.fixture(scope="session")

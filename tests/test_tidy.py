@@ -18,11 +18,9 @@ SOURCE = ROOT / "src" / "fairwatt"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 
 FILE_LINES_MAX = 400
+LONG_FILES: dict[str, int] = {}
 FUNCTION_LINES_MAX = 70
-LONG_FILES = {"src/fairwatt/simulate/street.py": 479}
-LONG_FUNCTIONS = {
-    "src/fairwatt/flows/posting/post_batch.py::post_batch": 109,
-}
+LONG_FUNCTIONS = {}
 """What was longer when the rule came. A figure here may only fall, and goes when its part is short enough."""
 
 TIMELESS = ("core", "wire", "drivers", "store", "flows")

@@ -35,7 +35,7 @@ def test_the_street_notices_a_broken_law(name: str) -> None:
         [sys.executable, "-c", RUN, sys.executable, str(PROGRAM), name],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=300,
         check=False,
     )
     assert run.returncode == 0, run.stderr[-3000:]

@@ -17,11 +17,12 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.scenario import TICK_US, Home, Scenario
 from fairwatt.simulate.stack import Stack
-from fairwatt.simulate.street import ORGANISATION, Door, Street
+from fairwatt.simulate.street import Street
 
 SPEED: Final = 60
 HISTORY_DAYS: Final = 14

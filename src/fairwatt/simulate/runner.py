@@ -40,7 +40,8 @@ def run_scenario(
 ) -> Verdict:
     """Run a scenario through the whole product in a fresh installation, and judge it.
 
-    `progress` is told each finished tick; `program` starts our processes. Raises StreetStuck when the product does not come to rest.
+    `progress` is told each finished tick; `program` starts our processes. Raises StreetStuck when the
+    product does not come to rest.
     """
     with scratch_state() as state, Stack(state=state, domain_us=scenario.start_us, program=program) as stack:
         street = Street(stack=stack, scenario=scenario, progress=progress)

@@ -11,92 +11,28 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from hashlib import sha256
+from functools import partial
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.edge.agent import Agent
-from fairwatt.edge.config import BrokerConfig, BusConfig, EdgeConfig, MeterConfig
-from fairwatt.server.keys import ISSUER, SANDBOX_PROVIDER, issuer_kid, load_private_key, load_public_key
-from fairwatt.server.launcher.nats import door_password
+from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
+from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
-from fairwatt.simulate.meters import Dlt645Bus, FaultPlan, SimMeter
 from fairwatt.simulate.network import FaultyLink
-from fairwatt.simulate.oracle import Account, Tariff
+from fairwatt.simulate.oracle import Tariff
 from fairwatt.simulate.paysim import PaySim
 from fairwatt.simulate.residents import Seen, decide
-from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US, Home, Outage, Scenario
+from fairwatt.simulate.scenario import TICK_US, Outage, Scenario
 from fairwatt.simulate.stack import Stack
 
 if TYPE_CHECKING:
     from fairwatt.store.models import User
 
-METER_BASE = 202_600_000_000
-MAX_POWER_W = 14_000
-METER_PASSWORD = "02123456"  # noqa: S105 - a virtual meter's factory password
-ORGANISATION = "maple"
 SETTLE_S = 90.0
 
 
 class StreetStuck(RuntimeError):
     """The product did not come to rest within a tick: something is lost or looping."""
-
-
-@dataclass(slots=True)
-class Paid:
-    """A payment somebody made, in micro-units, and the state of the world then."""
-
-    at_us: int
-    amount_micro: int
-    our_ref: str
-    dark: bool
-    online: bool
-
-
-@dataclass(slots=True)
-class Door:
-    """One home while the street runs."""
-
-    home: Home
-    meter: SimMeter
-    number: int
-    account: Account
-    wallet: int = 0
-    installation: int = 0
-    heard: int = 0
-    """How many of the meter's emitted registers the oracle was told."""
-    paid: list[Paid] = field(default_factory=list)
-    warned_at_us: int | None = None
-    dark_since_us: int | None = None
-    last_paid_us: int | None = None
-    """the last payment the resident decided on (not the opening balance)"""
-    costs: dict[int, int] = field(default_factory=dict)
-    """tick instant -> exact cost so far, by the oracle"""
-    closed_at_s: float = 0.0
-
-    @property
-    def label(self) -> str:
-        """The number on the door: floor and position."""
-        return f"{self.home.index // 4 + 1}{self.home.index % 4 + 1:02d}"
-
-
-@dataclass(slots=True)
-class Gate:
-    """One gateway: its agent, its bus of meters, its line to the head-end."""
-
-    index: int
-    slug: str
-    key: Ed25519PrivateKey
-    doors: list[Door]
-    bus: Dlt645Bus
-    row: int = 0
-    link: FaultyLink | None = None
-    agent: Agent | None = None
-    outage: Outage | None = None
 
 
 class Street:
@@ -113,8 +49,10 @@ class Street:
         self.book = 0
         self.site = 0
         self.tariff = Tariff(text=scenario.terms.tariff_text)
-        self.doors = [self._door(home) for home in scenario.cast()]
-        self.gates = [self._gate(n) for n in range(scenario.gateways)]
+        self.doors = [make_door(scenario=scenario, home=home, tariff=self.tariff) for home in scenario.cast()]
+        for door in self.doors:
+            door.meter.on_move = partial(self._moved, door)
+        self.gates = [make_gate(index=n, doors=self.doors, now=self.now_us) for n in range(scenario.gateways)]
         self._web = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web-role")
         self._waiting_dark: dict[int, tuple[Door, str]] = {}
         self.eyes: Eyes
@@ -126,88 +64,10 @@ class Street:
 
     # --- before the first tick --------------------------------------------------------------------------
 
-    def _door(self, home: Home) -> Door:
-        number = METER_BASE + home.index + 1
-        meter = SimMeter(
-            number=str(number),
-            register_wh=home.opening.register_wh,
-            zone=self.scenario.terms.zone,
-            password=METER_PASSWORD,
-            faults=FaultPlan(self.scenario.faults_of(home.index), seed=f"{self.scenario.seed}/{home.index}"),
-        )
-        account = Account(self.tariff, home.opening, REGISTER_MODULUS_WH, MAX_POWER_W)
-        door = Door(home, meter, number, account)
-        meter.on_move = lambda closed: self._moved(door, closed)
-        return door
-
-    def _gate(self, index: int) -> Gate:
-        doors = [door for door in self.doors if door.home.gateway == index]
-        bus = Dlt645Bus(meters=[door.meter for door in doors], now=self.now_us)
-        return Gate(index, f"gw-{index + 1}", Ed25519PrivateKey.generate(), doors, bus)
-
     def provision(self, *, tenant: Callable[[str], User] | None = None) -> None:
-        """Write the street into the product: organisation, tariff, gateways, homes.
-
-        `tenant` makes the person who lives behind a door, by its label.
-        """
-        from fairwatt.flows import provision
-
-        terms, now_us = self.scenario.terms, self.scenario.start_us
-        site = provision.create_book(
-            organisation_slug=ORGANISATION,
-            organisation_name="Maple Court Management",
-            book_slug="maple",
-            currency=terms.currency,
-            zone=terms.zone,
-            site_slug="court",
-            site_name="Maple Court",
-            site_name_zh="枫园",
-        )
-        self.book = site.book_id
-        plan = provision.publish_tariff(
-            book_id=self.book, slug="homes", name="Homes", text=terms.tariff_text, now_us=now_us
-        )
-        policy = provision.add_policy(book_id=self.book, slug="homes", policy=self._policy())
-        for gate in self.gates:
-            public = gate.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-            gate.row = provision.add_gateway(site_id=site.pk, slug=gate.slug, public_key=public).pk
-        self.site = site.pk
-        for door in self.doors:
-            index = door.home.index
-            tenants = [tenant(door.label)] if tenant is not None else []
-            account = provision.open_account(
-                site_id=site.pk,
-                label=door.label,
-                floor=index // 4 + 1,
-                position=index % 4 + 1,
-                tenants=tenants,
-                gateway_id=self.gates[door.home.gateway].row,
-                meter=provision.MeterSpec(
-                    number=door.number,
-                    profile="dlt645_single_phase",
-                    modulus_wh=REGISTER_MODULUS_WH,
-                    resolution_wh=10,
-                    max_power_w=MAX_POWER_W,
-                ),
-                plan_id=plan.pk,
-                policy_id=policy.pk,
-                opening_wh=door.home.opening.register_wh,
-                now_us=now_us,
-                entropy=sha256(f"{self.scenario.seed}/{index}".encode()).digest()[:10],
-            )
-            door.wallet, door.installation = account.wallet_id, account.installation_id
-
-    def _policy(self) -> CreditPolicy:
-        terms = self.scenario.terms
-        return CreditPolicy(
-            zone=terms.zone,
-            low_micro=terms.low_micro,
-            low_wh=terms.low_wh,
-            critical_micro=terms.critical_micro,
-            friendly=terms.friendly,
-            friendly_weekends=terms.friendly_weekends,
-            warn_lead_us=terms.warn_lead_us,
-            stale_after_us=terms.stale_after_us,
+        """Write the street into the product; see estate.provision_street."""
+        self.book, self.site = provision_street(
+            scenario=self.scenario, doors=self.doors, gates=self.gates, tenant=tenant
         )
 
     async def open(self) -> None:
@@ -231,7 +91,10 @@ class Street:
                 faults=self.scenario.link_faults,
             )
             await gate.link.start()
-            gate.agent = Agent(config=self._edge_config(gate), now=self.now_us)
+            gate.agent = Agent(
+                config=edge_config(config=config, book=self.book, zone=self.scenario.terms.zone, gate=gate),
+                now=self.now_us,
+            )
             await gate.agent.start()
 
     async def pay_openings(self) -> None:
@@ -239,47 +102,6 @@ class Street:
         for door in self.doors:
             await self.top_up(door, door.home.opening_micro // 10_000)
         await self.settle()
-
-    def _edge_config(self, gate: Gate) -> EdgeConfig:
-        config = self.stack.config
-        issuer = load_public_key(config.keys, name=ISSUER)
-        spools = config.state / "edge"
-        spools.mkdir(exist_ok=True)
-        return EdgeConfig(
-            book=str(self.book),
-            site="court",
-            gateway=gate.slug,
-            zone=self.scenario.terms.zone,
-            spool=spools / f"{gate.slug}.sqlite",
-            broker=BrokerConfig(
-                host="127.0.0.1",
-                port=gate.link.port if gate.link else 0,
-                password=door_password(config, gateway=gate.slug),
-                resend_s=0.06,
-                answer_within_s=0.5,
-                reconnect_min_s=0.05,
-                reconnect_max_s=0.5,
-            ),
-            buses=(
-                BusConfig(
-                    name="bus-1",
-                    host="127.0.0.1",
-                    port=gate.bus.port,
-                    reply_within_ms=100,
-                    attempts=2,
-                    meters=tuple(
-                        MeterConfig(number=door.number, address=str(door.number), password=METER_PASSWORD)
-                        for door in gate.doors
-                    ),
-                ),
-            ),
-            key=gate.key,
-            kid=gate.slug.encode(),
-            issuers={issuer_kid(issuer): issuer},
-            interval_s=TICK_US // 1_000_000,
-            voltage_every=48,
-            link_timeout_s=TICK_US // 1_000_000 - 60,
-        )
 
     async def close(self) -> None:
         """Stop everything this street started."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from fairwatt.simulate.estate import MAX_POWER_W, Door
 from fairwatt.simulate.eyes import Eyes, Happened, LedgerLine
 from fairwatt.simulate.oracle import Wallet, expect
 from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
-from fairwatt.simulate.street import MAX_POWER_W, Door, Street
+from fairwatt.simulate.street import Street
 
 READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
 LAWS = (

@@ -34,7 +34,14 @@ class Fleet:
         """Serve the faces on the port in ports.json."""
         port = self._config.ports()["web"]
         self._services.run(
-            _spec(self._config, self._program, name="web", role="web", command=["web", "--port", str(port)], port=port)
+            _spec(
+                self._config,
+                self._program,
+                name="web",
+                role="web",
+                command=["web", "--port", str(port)],
+                port=port,
+            )
         )
 
     def keep_in_step(self) -> None:
@@ -67,7 +74,13 @@ def read_fleet(config: Config) -> tuple[list[int], list[GatewayLogin]]:
 
 
 def _spec(
-    config: Config, program: Sequence[str], *, name: str, role: DatabaseRole, command: list[str], port: int | None = None
+    config: Config,
+    program: Sequence[str],
+    *,
+    name: str,
+    role: DatabaseRole,
+    command: list[str],
+    port: int | None = None,
 ) -> ProcessSpec:
     return ProcessSpec(
         name=name,
