@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.said import codes
 
 from web.scene import Scene
 
@@ -56,21 +57,16 @@ def test_the_compiled_catalog_is_the_written_one(scene: Scene) -> None:
 def test_every_event_the_house_stores_has_a_sentence(scene: Scene) -> None:
     from fairwatt.web.design.words import EVENTS
 
-    heads = {kind.rpartition(".")[0] if kind.startswith("supply.proven") else kind for kind in EVENTS}
-    stored = set()
-    for path in (SOURCE / "flows" / "posting").glob("*.py"):
-        stored |= set(re.findall(r'kind="([a-z_]+\.[a-z_.]+)"', path.read_text()))
+    told = {*EVENTS, *(kind.rpartition(".")[0] for kind in EVENTS)}
+    stored = codes()["event kinds"] | codes()["gateway events"]
     assert stored, "where did the events go?"
-    assert stored <= heads
+    assert stored - told == set()
 
 
-def test_every_reason_for_data_set_aside_has_a_meaning_and_a_step(scene: Scene) -> None:
+def test_every_reason_for_data_set_aside_has_a_meaning_and_a_step_and_none_is_dead(scene: Scene) -> None:
     from fairwatt.web.design.words import QUARANTINE
 
-    stored = set()
-    for path in (SOURCE / "flows" / "posting").glob("*.py"):
-        stored |= set(re.findall(r'code="([a-z_]+)"', path.read_text()))
-    assert stored <= set(QUARANTINE) | {"rejected"}
+    assert set(QUARANTINE) == codes()["quarantine codes"] - {""}
 
 
 def test_every_decision_reason_has_words(scene: Scene) -> None:

@@ -62,6 +62,8 @@ EVENTS: Words = {
     "warning.low": _("{home}: warned, credit is low at {amount}"),
     "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),
     "warning.empty": _("{home}: warned, credit is used up"),
+    "credit.recovered": _("{home}: credit is above the warning level again"),
+    "supply.cut_void": _("{home}: the cut was given up, the meter stayed on"),
     "payment.credited": _("{home}: topped up {amount}"),
     "payment.review": _(
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
@@ -169,10 +171,14 @@ QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
         _("The reading is older than the day the meter was put to work. Nobody was charged."),
         _("Nothing to do, unless the opening date is wrong."),
     ),
-    "foreign_meter": (
-        _("A gateway reported a meter that belongs to another one. Nothing was charged."),
-        _("Check how the gateway is wired and configured."),
+    "out_of_range_register": (
+        _("The register shows more than this type of meter can count. Nothing was charged."),
+        _("Check the meter's type in its settings."),
     ),
+    "receipt_bad_shape": _GARBLED,
+    "receipt_bad_version": _GARBLED,
+    "receipt_malformed_cbor": _GARBLED,
+    "receipt_too_large": _GARBLED,
 }
 _UNKNOWN_QUARANTINE = (
     _("Data that cannot be right was set aside. Nothing was charged, supply stays on."),
