@@ -57,6 +57,8 @@ class Config:
     mqtt_url: str | None = None
     origin: str | None = None
     paysim_url: str | None = None
+    metrics_port: int = 0
+    """Where the head-end of book 1 serves its counters on 127.0.0.1 (book 2 one higher, ...); 0: nowhere."""
     clock_file: Path | None = None
 
     @classmethod
@@ -71,6 +73,7 @@ class Config:
             mqtt_url=found.get("FAIRWATT_MQTT_URL") or None,
             origin=found.get("FAIRWATT_ORIGIN") or None,
             paysim_url=found.get("FAIRWATT_PAYSIM_URL") or None,
+            metrics_port=_port(found.get("FAIRWATT_METRICS_PORT") or "0"),
             clock_file=Path(clock).absolute() if clock else None,
         )
 
@@ -165,10 +168,19 @@ class Config:
             "FAIRWATT_ORIGIN": self.origin,
             "FAIRWATT_PAYSIM_URL": self.paysim_url,
             "FAIRWATT_CLOCK": self.clock_file,
+            "FAIRWATT_METRICS_PORT": self.metrics_port or None,
         }
         env.update({name: str(value) for name, value in optional.items() if value is not None})
         passed_on = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "FAIRWATT_DEBUG")
         return {**{name: os.environ[name] for name in passed_on if name in os.environ}, **env}
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65_536):
+        raise ConfigError(
+            f"FAIRWATT_METRICS_PORT is {text!r}, which is no port; counters would not be served. Use 0 to 65535."
+        )
+    return int(text)
 
 
 def _anonymous(url: str) -> str:

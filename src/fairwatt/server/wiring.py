@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import django
 import uvicorn
+from prometheus_client import start_http_server
 
 from fairwatt.server.clock import clock_for
 from fairwatt.server.config import Config, DatabaseRole
@@ -33,9 +34,19 @@ def run_headend(config: Config, *, book: int) -> None:
     """Be the poster of one book until stopped."""
     use_django(role="poster")
     from fairwatt.headend.main import run  # models need Django first
+    from fairwatt.headend.metrics import Metrics
 
+    metrics = Metrics()
+    if config.metrics_port:
+        start_http_server(config.metrics_port + book - 1, addr="127.0.0.1", registry=metrics.registry)
     asyncio.run(
-        run(book=book, nats_url=config.backbone_url(), poster=poster_for(config), clock=clock_for(config))
+        run(
+            book=book,
+            nats_url=config.backbone_url(),
+            poster=poster_for(config),
+            clock=clock_for(config),
+            metrics=metrics,
+        )
     )
 
 

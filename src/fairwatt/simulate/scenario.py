@@ -277,13 +277,13 @@ def _with_faults(
         kills=_kills(draw, days=days),
         meter_faults=_meter_faults(draw, bare),
         link_faults=LinkFaults(
-            lose=draw.randint(10, 30),
+            lose=draw.randint(8, 20),
             double=draw.randint(20, 60),
             delay=draw.randint(10, 30),
             reorder=20,
             # Wall time: long enough for other frames to overtake, short enough for a month in a minute.
-            delay_ms=(2, 60),
-            reorder_wait_ms=60,
+            delay_ms=(1, 25),
+            reorder_wait_ms=20,
         ),
         pay_faults=PayFaults(duplicate=draw.randint(100, 250), late=draw.randint(50, 150)),
     )
