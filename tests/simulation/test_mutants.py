@@ -23,6 +23,8 @@ NOTICED_BY = {
     "ack_before_commit": "readings_lost",
     "charge_a_duplicate": "energy_difference_wh",
     "round_per_interval": "money_difference_micro",
+    "never_warn": "missed_warnings",
+    "never_cut": "missed_cuts",
 }
 
 

@@ -59,10 +59,10 @@ def charge_a_duplicate() -> None:
     """Charge the first reading of a batch twice whenever something came twice."""
     import numpy as np
 
-    from fairwatt.flows.posting import post_batch as module
+    from fairwatt.flows.posting import preparing as module
 
-    posting: Any = module
-    charge = posting.charge_forward
+    preparing: Any = module
+    charge = preparing.charge_forward
 
     def twice(**kwargs: Any) -> Any:
         lines, wallets = charge(**kwargs)
@@ -73,7 +73,7 @@ def charge_a_duplicate() -> None:
         again["ts"] += 1
         return np.concatenate((lines, again)), np.append(wallets, wallets[0])
 
-    posting.charge_forward = twice
+    preparing.charge_forward = twice
 
 
 def round_per_interval() -> None:
@@ -91,7 +91,34 @@ def round_per_interval() -> None:
     charging.rate_rows = rounded
 
 
-MUTANTS = {m.__name__: m for m in (ack_before_commit, charge_a_duplicate, round_per_interval)}
+def never_warn() -> None:
+    """Tell nobody that credit is running out."""
+    from fairwatt.flows.posting import deciding as module
+
+    deciding: Any = module
+    deciding._warn = lambda *_, **__: None
+
+
+def never_cut() -> None:
+    """Decide everything, cut nobody."""
+    from dataclasses import replace
+
+    from fairwatt.core.credit.decide import Action
+    from fairwatt.flows.posting import deciding as module
+
+    deciding: Any = module
+    decide = deciding.decide_supply
+
+    def lenient(**kwargs: Any) -> Any:
+        decision = decide(**kwargs)
+        return replace(decision, action=Action.KEEP) if decision.action is Action.CUT else decision
+
+    deciding.decide_supply = lenient
+
+
+MUTANTS = {
+    m.__name__: m for m in (ack_before_commit, charge_a_duplicate, round_per_interval, never_warn, never_cut)
+}
 
 
 def main() -> None:

@@ -62,6 +62,8 @@ class Door:
     costs: dict[int, int] = field(default_factory=dict)
     """tick instant -> exact cost so far, by the oracle"""
     closed_at_s: float = 0.0
+    review_us: int | None = None
+    """when a payment of this home went into review, which forbids a cut"""
 
     @property
     def label(self) -> str:
@@ -155,6 +157,7 @@ def provision_street(
             opening_wh=door.home.opening.register_wh,
             now_us=now_us,
             entropy=sha256(f"{scenario.seed}/{door.home.index}".encode()).digest()[:10],
+            protected=door.home.protected,
         )
         door.wallet, door.installation = account.wallet_id, account.installation_id
     return site.book_id, site.pk

@@ -27,7 +27,10 @@ TICKS_PER_DAY = 48
 TARIFFS = Path(__file__).parent / "tariffs"
 REGISTER_MODULUS_WH = 1_000_000_000
 SURGE_W = 6_000
+PROTECTED_HOME = 5
+MISPAID_HOME = 3
 _DAY_US = TICKS_PER_DAY * TICK_US
+_LIES = (FaultKind.BACKWARD, FaultKind.JUMP)
 _LINE_FAULTS = (FaultKind.MUTE, FaultKind.DEAF_LINE, FaultKind.NOISE, FaultKind.CUT, FaultKind.CHECKSUM)
 
 Target = Literal["poster", "postgres", "nats"]
@@ -119,6 +122,8 @@ class Home:
     opening: Opening
     opening_micro: int
     daily_minor: int
+    protected: bool = False
+    """somebody lives here who may never be cut"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,8 @@ class Scenario:
     meter_faults: tuple[MeterFault, ...]
     link_faults: LinkFaults
     pay_faults: PayFaults
+    mispaid: PlannedTopup | None = None
+    """An order that the platform settles with another amount: it belongs into review, not onto the wallet."""
     series: tuple[HomeSeries, ...] = ()
     """Use of the homes when it comes from a file; empty: the built-in street."""
 
@@ -220,7 +227,16 @@ class Scenario:
             opening_minor = max(150, minor * draw.randint(6, 28) // 10)
             opening = Opening(self.start_us, register_wh)
             cast.append(
-                Home(index, self.gateway_of(index), home, resident, opening, opening_minor * 10_000, minor)
+                Home(
+                    index=index,
+                    gateway=self.gateway_of(index),
+                    series=home,
+                    resident=resident,
+                    opening=opening,
+                    opening_micro=opening_minor * 10_000,
+                    daily_minor=minor,
+                    protected=index == PROTECTED_HOME,
+                )
             )
         return cast
 
@@ -275,7 +291,8 @@ def _with_faults(
         series=series,
         outages=outages,
         kills=_kills(draw, days=days),
-        meter_faults=_meter_faults(draw, bare),
+        meter_faults=_meter_faults(draw, bare) + _lies(draw, bare),
+        mispaid=PlannedTopup(bare.ticks * 2 // 3, MISPAID_HOME, 500) if homes > MISPAID_HOME else None,
         link_faults=LinkFaults(
             lose=draw.randint(8, 20),
             double=draw.randint(20, 60),
@@ -358,3 +375,12 @@ def _meter_faults(draw: Random, bare: Scenario) -> tuple[MeterFault, ...]:
         kind = draw.choice(_LINE_FAULTS)
         faults.append(MeterFault(draw.randrange(bare.homes), kind, start, start + draw.randint(1, 6)))
     return tuple(sorted(faults, key=lambda fault: (fault.start_tick, fault.home)))
+
+
+def _lies(draw: Random, bare: Scenario) -> tuple[MeterFault, ...]:
+    """Each kind of lying register once, for half an hour: backward, and a jump no home could use."""
+    return tuple(
+        MeterFault(draw.randrange(bare.homes), kind, start, start + 1)
+        for kind in _LIES
+        for start in [draw.randrange(4, bare.ticks - 4)]
+    )

@@ -200,11 +200,7 @@ class Street:
             return False
         waiting = await self.eyes.waiting()
         rows = {gate.row for gate in online}
-        deaf = {
-            door.number
-            for door in self.doors
-            if any(f.from_us <= self.now_us() < f.until_us for f in self.scenario.faults_of(door.home.index))
-        }
+        deaf = self._deaf()
         orders = [meter for gateway, meter in waiting.orders if gateway in rows and meter not in deaf]
         drained = all(gate.agent.drained() for gate in online if gate.agent)
         return not waiting.facts and not orders and drained
@@ -231,7 +227,7 @@ class Street:
         """Who pays at this tick, by what they know; True when somebody did."""
         now_us = self.scenario.at_us(tick)
         self._read_messages(await self.eyes.news())
-        paid = False
+        paid = await self._mispay(tick)
         for door in self.doors:
             amount_minor = self._wish(door, tick, now_us)
             if amount_minor:
@@ -255,6 +251,25 @@ class Street:
                 amount_minor += outage.topup.amount_minor
                 self.counts["topups_in_outage"] += 1
         return amount_minor
+
+    async def _mispay(self, tick: int) -> bool:
+        """The order that the platform settles with another amount."""
+        planned = self.scenario.mispaid
+        if planned is None or planned.tick != tick:
+            return False
+        door = self.doors[planned.home]
+        loop = asyncio.get_running_loop()
+        our_ref = await loop.run_in_executor(
+            self._web, lambda: self._start_top_up(door, planned.amount_minor)
+        )
+        self.pay.pay(
+            our_ref=our_ref,
+            amount_minor=planned.amount_minor,
+            currency=self.scenario.terms.currency,
+            settle_minor=planned.amount_minor - 1,
+        )
+        door.review_us = self.now_us()
+        return True
 
     async def top_up(self, door: Door, amount_minor: int) -> None:
         """Somebody at home pays, through the payment platform."""
@@ -292,10 +307,34 @@ class Street:
         door.dark_since_us = None if closed else self.now_us()
 
     def _note_restores(self) -> None:
-        """Wall seconds from the platform's first report to the relay, where domain time stood still between."""
+        """Wall seconds from the platform's first report to the relay, where domain time stood still between.
+
+        At rest nobody online may be dark with confirmed credit; who is, is counted.
+        """
         for number, (door, our_ref) in list(self._waiting_dark.items()):
             reported = self.pay.first_report_s.get(our_ref)
             if reported is not None and door.closed_at_s > reported:
                 self.restore_s.append(door.closed_at_s - reported)
-            if reported is not None:
+            if door.meter.relay_closed or reported is not None:
                 del self._waiting_dark[number]
+        for door in self.doors:
+            if self._dark_with_credit(door):
+                self.counts["paid_but_dark"] += 1
+
+    def _dark_with_credit(self, door: Door) -> bool:
+        confirmed = sum(p.amount_micro for p in door.paid if p.our_ref in self.pay.first_report_s)
+        return (
+            not door.meter.relay_closed
+            and self.gates[door.home.gateway].outage is None
+            and door.number not in self._deaf()
+            and confirmed > door.account.total.amount_micro
+        )
+
+    def _deaf(self) -> set[int]:
+        """Meters whose line is bad at this instant."""
+        now_us = self.now_us()
+        return {
+            door.number
+            for door in self.doors
+            if any(f.from_us <= now_us < f.until_us for f in self.scenario.faults_of(door.home.index))
+        }

@@ -23,6 +23,8 @@ LAWS = (
     "false_cuts",
     "missed_cuts",
     "cuts_not_warned",
+    "missed_warnings",
+    "paid_but_dark",
     "restores_not_proven",
     "payments_not_credited",
 )
@@ -55,6 +57,7 @@ async def judge(*, street: Street) -> Verdict:
         _readings(door, mine, figures, broken)
         _money(street, door, mine, figures, broken)
         _supply(street, door, [e for e in events if door.wallet == e.wallet], mine, figures, broken)
+    figures["paid_but_dark"] = street.counts["paid_but_dark"]
     figures["journal_difference_micro"] = await _journal(street.eyes)
     broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
     return Verdict(figures=await _figures(street, lines, events, figures), broken=broken)
@@ -63,14 +66,16 @@ async def judge(*, street: Street) -> Verdict:
 def _readings(door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]) -> None:
     """Every register that left the meter is in the ledger, once."""
     stored = Counter(line.at_us for line in mine if line.kind in (READING, LATE))
-    emitted = {e.at_us for e in door.meter.emitted if e.at_us > door.home.opening.at_us}
+    lies = {at_us for at_us, _ in door.account.refused}
+    emitted = {e.at_us for e in door.meter.emitted if e.at_us > door.home.opening.at_us} - lies
+    figures["lies_told"] += len(lies)
     lost = sorted(emitted - set(stored))
     doubled = sum(count - 1 for count in stored.values())
     figures["readings_lost"] += len(lost)
     figures["readings_doubled"] += doubled
     if lost or doubled:
         broken.append(f"home {door.home.index}: lost readings at {lost[:5]}, {doubled} doubled")
-    shown = [e.register_wh for e in door.meter.emitted]
+    shown = [e.register_wh for e in door.meter.emitted if e.at_us not in lies]
     used = (shown[-1] - door.home.opening.register_wh) % REGISTER_MODULUS_WH if shown else 0
     charged = sum(line.energy_wh for line in mine)
     if used != charged:
@@ -145,20 +150,26 @@ def _supply(
         at_us = order.at_us if order is not None and not local else move.at_us
         if local:
             known_until = _known_until(street, door, at_us)
-            available = _available(door, topups, at_us, known_until)
+            known = [topup for topup in topups if topup[0] <= known_until]
         else:
             # Within one frozen instant only the order of the rows tells what the decider knew.
-            before = [e for e in events if e.kind == "payment.credited" and order and e.id < order.id]
-            available = sum(amount for _, amount in topups[: len(before)]) - _cost(door, at_us)
-        if not any(w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
+            known = (
+                topups[: sum(e.kind == "payment.credited" and e.id < order.id for e in events)]
+                if order
+                else []
+            )
+        available = sum(amount for _, amount in known) - _cost(door, at_us)
+        story_us = known[-1][0] if known else 0
+        if not any(story_us <= w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
-            broken.append(f"home {door.home.index}: cut at {at_us} without a warning before")
-        if available > 0 or _friendly(street, at_us):
+            broken.append(f"home {door.home.index}: cut at {at_us} without a warning since its last credit")
+        if available > 0 or _forbidden(street, door, at_us):
             figures["false_cuts"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
         truly = sum(p.amount_micro for p in door.paid if p.at_us <= at_us) - _cost(door, at_us)
         figures["unlucky_cuts"] += local and truly > 0
-    figures["missed_cuts"] += _missed(street, door, topups, warned, broken)
+    figures["missed_cuts"] += _missed(street, door, topups, broken)
+    figures["missed_warnings"] += _unwarned(street, door, topups, warned, broken)
     figures["restores_not_proven"] += _unproven(door)
 
 
@@ -179,6 +190,12 @@ def _available(door: Door, topups: list[tuple[int, int]], at_us: int, known_unti
     return sum(amount for when, amount in topups if when <= known_until) - _cost(door, at_us)
 
 
+def _forbidden(street: Street, door: Door, at_us: int) -> bool:
+    """Whether a rule forbade a cut at an instant, whatever the balance."""
+    in_review = door.review_us is not None and at_us >= door.review_us
+    return door.home.protected or in_review or _friendly(street, at_us)
+
+
 def _friendly(street: Street, at_us: int) -> bool:
     terms = street.scenario.terms
     local = street.tariff.local(at_us)
@@ -188,25 +205,26 @@ def _friendly(street: Street, at_us: int) -> bool:
     return any(start <= minute < end for start, end in terms.friendly)
 
 
-def _missed(
-    street: Street, door: Door, topups: list[tuple[int, int]], warned: list[int], broken: list[str]
-) -> int:
-    """Instants at which a cut was due and two later readings still show the relay closed."""
-    closed = {e.at_us: e.relay_closed for e in door.meter.emitted}
-    ticks = sorted(door.costs)
+def _missed(street: Street, door: Door, topups: list[tuple[int, int]], broken: list[str]) -> int:
+    """Instants at which a cut was due and two later readings still show the relay closed.
+
+    Due by the oracle alone: whether the product warned is judged elsewhere and excuses nothing here.
+    """
+    lies = {at_us for at_us, _ in door.account.refused}
+    closed = {e.at_us: e.relay_closed for e in door.meter.emitted if e.at_us not in lies}
     missed = 0
-    for at_us in ticks:
-        later = [at_us + TICK_US, at_us + 2 * TICK_US]
-        if at_us not in closed or not all(closed.get(t, False) for t in later):
+    for at_us in sorted(door.costs):
+        instants = (at_us, at_us + TICK_US, at_us + 2 * TICK_US)
+        if at_us not in closed or not all(closed.get(t, False) for t in instants[1:]):
             continue
-        spell = [_known_until(street, door, t) for t in (at_us, *later)]
-        if len({s == t for s, t in zip(spell, (at_us, *later), strict=True)}) != 1:
+        known = [_known_until(street, door, t) for t in instants]
+        if len({k == t for k, t in zip(known, instants, strict=True)}) != 1:
             continue  # the line came or went in between: nobody held all the facts
         due = all(
             _available(door, topups, t, k) <= 0
-            and not _friendly(street, t)
-            and any(w <= t - street.scenario.terms.warn_lead_us for w in _since_credit(warned, topups, t))
-            for t, k in zip((at_us, *later), spell, strict=True)
+            and not _forbidden(street, door, t)
+            and _warning_due(street, door, topups, t, k) <= t - street.scenario.terms.warn_lead_us
+            for t, k in zip(instants, known, strict=True)
         )
         if due:
             missed += 1
@@ -214,9 +232,36 @@ def _missed(
     return missed
 
 
-def _since_credit(warned: list[int], topups: list[tuple[int, int]], at_us: int) -> list[int]:
-    newest = max((when for when, _ in topups if when <= at_us), default=0)
-    return [w for w in warned if newest <= w <= at_us]
+def _warning_due(
+    street: Street, door: Door, topups: list[tuple[int, int]], at_us: int, known_until: int
+) -> int:
+    """The first instant since the newest known credit at which the home was low by the money threshold."""
+    newest = max((when for when, _ in topups if when <= known_until), default=0)
+    low = street.scenario.terms.low_micro
+    lows = (
+        t
+        for t in sorted(door.costs)
+        if newest <= t <= at_us and _available(door, topups, t, min(t, known_until)) < low
+    )
+    return next(lows, at_us)
+
+
+def _unwarned(
+    street: Street, door: Door, topups: list[tuple[int, int]], warned: list[int], broken: list[str]
+) -> int:
+    """Instants at which an empty home, read and online, had not been told since its newest credit."""
+    lies = {at_us for at_us, _ in door.account.refused}
+    read = {e.at_us for e in door.meter.emitted} - lies
+    missed = 0
+    for at_us in sorted(door.costs):
+        if at_us not in read or _known_until(street, door, at_us) != at_us:
+            continue
+        newest = max((when for when, _ in topups if when <= at_us), default=0)
+        told = any(newest <= w <= at_us for w in warned)
+        if not told and _available(door, topups, at_us, at_us) <= 0:
+            missed += 1
+            broken.append(f"home {door.home.index}: empty at {at_us} and nobody was warned")
+    return missed
 
 
 def _unproven(door: Door) -> int:
@@ -269,13 +314,21 @@ async def _figures(
         "restores": found["restores"],
         "restores_proven": found["restores"] - found["restores_not_proven"],
         "outages": street.counts["outages"],
-        "kills": sum(n for name, n in street.counts.items() if name.startswith("kills_")),
+        "outages_of_6h": sum(o.end_tick - o.start_tick >= 12 for o in scenario.outages),
+        "price_changes_in_outages": sum(
+            o.start_tick < scenario.change_tick < o.end_tick for o in scenario.outages
+        ),
+        "kills_poster": street.counts["kills_poster"],
+        "kills_postgres": street.counts["kills_postgres"],
+        "kills_nats": street.counts["kills_nats"],
         "frames_lost": sum(c.lost for c in [*ups, *downs]),
         "frames_doubled": sum(c.doubled for c in [*ups, *downs]),
         "frames_delayed": sum(c.delayed for c in [*ups, *downs]),
         "frames_reordered": sum(c.reordered for c in [*ups, *downs]),
         "payment_reports_repeated": street.pay.counters.deliveries - street.pay.counters.payments,
         "quarantined": await street.eyes.number("SELECT count(*) FROM quarantine WHERE book = %(book)s"),
+        "lies_told": found["lies_told"],
+        "payments_in_review": kinds["payment.review"],
         "unlucky_cuts": found["unlucky_cuts"],
         **{law: found[law] for law in LAWS},
         "restore_p50_s": _quantile(waits, 50),
