@@ -73,7 +73,7 @@ soak: setup  ## Seeded streets one after another until stopped
 
 .PHONY: bench
 bench: setup  ## Measure the hot paths; results go to benchmarks/results
-	$(V)/fairwatt services -- $(V)/python -m benchmarks
+	$(V)/python -m benchmarks
 
 .PHONY: lint
 lint: setup  ## Style, types and import rules

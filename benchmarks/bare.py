@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from fairwatt.store.posting import COPY_HEADER, COPY_TRAILER
+from fairwatt.store.binary import COPY_HEADER, COPY_TRAILER
 
 _PG_EPOCH_US: Final = 946_684_800_000_000
 _WIRE: Final = np.dtype(

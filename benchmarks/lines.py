@@ -1,22 +1,26 @@
-"""Readings to durable lines, beside a bare COPY of the same readings, batch by batch in one run."""
+"""Readings to durable lines, beside a bare COPY of the same readings, round by round in one run."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from django.db import connection
 from tests.support.house import as_role
 
 from benchmarks.bare import BareReadings
 from benchmarks.town import JULY_2013_US, Town, frame_of
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import load_book
-from fairwatt.flows.posting.post_batch import post_batch
+from fairwatt.flows.posting.pipeline import Pipeline
+from fairwatt.flows.posting.post_batch import BatchResult
 from fairwatt.server.config import Config
 from fairwatt.server.wiring import poster_for
 from fairwatt.wire.frames import Kind
@@ -29,38 +33,17 @@ Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """The same batch down both paths, in seconds."""
+class Round:
+    """The same batches down both paths, in seconds; the lines with their share of cache flushes."""
 
     rows: int
     lines_s: float
     bare_s: float
 
-
-@dataclass
-class Round:
-    """The batches between two flushes of the caches, and that flush."""
-
-    pairs: list[Pair] = field(default_factory=list)
-    flush_s: float = 0.0
-
     @property
-    def rows(self) -> int:
-        return sum(pair.rows for pair in self.pairs)
-
-    @property
-    def lines_s(self) -> float:
-        return sum(pair.lines_s for pair in self.pairs) + self.flush_s
-
-    @property
-    def bare_s(self) -> float:
-        return sum(pair.bare_s for pair in self.pairs)
-
-    def spread(self) -> Iterator[Pair]:
-        """The pairs, each with its share of the flush."""
-        for pair in self.pairs:
-            share_s = self.flush_s * pair.rows / self.rows
-            yield Pair(pair.rows, pair.lines_s + share_s, pair.bare_s)
+    def ratio(self) -> float:
+        """Lines per bare row."""
+        return self.bare_s / self.lines_s
 
 
 @dataclass
@@ -84,14 +67,14 @@ class LinesRun:
     @property
     def ratio(self) -> float:
         """Median over the rounds."""
-        return statistics.median(each.bare_s / each.lines_s for each in self.rounds)
+        return statistics.median(each.ratio for each in self.rounds)
 
     def tenths(self) -> list[float]:
-        """Median ratio of the pairs in each tenth of the run, in order; a stalled disk hits few pairs."""
-        pairs = [pair for each in self.rounds for pair in each.spread()]
-        ratios = [pair.bare_s / pair.lines_s for pair in pairs]
-        n = len(ratios) // 10
-        return [statistics.median(ratios[k * n : (k + 1) * n]) for k in range(10)]
+        """Median ratio of each tenth of the rounds, in order; a stalled disk hits few of them."""
+        cuts = [len(self.rounds) * k // 10 for k in range(11)]
+        return [
+            statistics.median(each.ratio for each in self.rounds[start:end]) for start, end in pairwise(cuts)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,38 +94,54 @@ def run_lines(
     rows: int,
     gateways: int,
     ticks_a_batch: int,
+    batches_a_round: int,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LinesRun:
-    """Post `rows` readings of a town with 96 meters a gateway; caches are flushed as the head-end does."""
+    """Post `rows` readings of a town with 96 meters a gateway; caches are flushed as the head-end does.
+
+    In a round the pipeline fills and runs empty once; in the head-end it does so only when a flood ends.
+    """
     town = Town(config=config, gateways=gateways, meters_each=METERS_EACH, opened_us=JULY_2013_US)
     town.build()
-    poster = poster_for(config)
-    run, this = LinesRun(), Round()
-    with as_role("poster"):
+    run = LinesRun()
+    with as_role("poster"), ThreadPoolExecutor(1) as posting:
         state = load_book(book=town.book, now_us=town.opened_us)
         seqs = town.settle(state=state, now_us=town.opened_us)
         flusher = CacheFlusher(state=state)
         flusher.flush(state=state)
+        pipeline = Pipeline(state=state, flusher=flusher, poster=poster_for(config), posting=posting)
         bare = BareReadings(dsn=config.dsn(role="admin"))
-        for batch in _batches(town, seqs, rows, ticks_a_batch):
+        batches = _batches(town, seqs, rows, ticks_a_batch)
+        since_flush_s = 0.0
+        while len(part := list(islice(batches, batches_a_round))) == batches_a_round:
+            lines_s, since_flush_s = _post(pipeline, part, since_flush_s)
             started = time.perf_counter()
-            result = post_batch(state=state, messages=batch.frames, poster=poster, now_us=batch.now_us)
-            flusher.note(touched=result.touched, lines=result.lines)
-            posted = time.perf_counter()
-            bare.store(ts=batch.ts, meter=batch.meter, register=batch.register)
-            stored = time.perf_counter()
-            if result.readings != len(batch.ts):
-                raise RuntimeError(f"{result.readings} of {len(batch.ts)} readings became lines")
-            this.pairs.append(Pair(len(batch.ts), posted - started, stored - posted))
-            progress(len(batch.ts))
-            if this.lines_s >= FLUSH_S:
-                started = time.perf_counter()
-                flusher.flush(state=state)
-                this.flush_s = time.perf_counter() - started
-                run.rounds.append(this)
-                this = Round()
+            for batch in part:
+                bare.store(ts=batch.ts, meter=batch.meter, register=batch.register)
+            bare_s = time.perf_counter() - started
+            run.rounds.append(Round(sum(len(batch.ts) for batch in part), lines_s, bare_s))
+            progress(run.rounds[-1].rows)
         bare.close()
+        posting.submit(lambda: connection.close()).result()
     return run
+
+
+def _post(pipeline: Pipeline, batches: list[Batch], since_flush_s: float) -> tuple[float, float]:
+    """Make the batches durable; return the seconds it took, and those since the last flush of the caches."""
+    results: list[Future[BatchResult]] = []
+    started = time.perf_counter()
+    flushed = started - since_flush_s
+    for batch in batches:
+        results.append(pipeline.submit(messages=batch.frames, now_us=batch.now_us))
+        if time.perf_counter() - flushed >= FLUSH_S:
+            flushed = time.perf_counter()
+            pipeline.flush()
+    pipeline.settle()
+    done = time.perf_counter()
+    for batch, result in zip(batches, results, strict=True):
+        if result.result().readings != len(batch.ts):
+            raise RuntimeError(f"{result.result().readings} of {len(batch.ts)} readings became lines")
+    return done - started, done - flushed
 
 
 def _batches(town: Town, seqs: list[int], rows: int, ticks_a_batch: int) -> Iterator[Batch]:

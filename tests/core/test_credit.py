@@ -12,10 +12,9 @@ from fairwatt.core.credit.decide import (
     Reason,
     SupplyDecision,
     SupplyFacts,
-    WarningLevel,
     decide_supply,
-    warning_level,
 )
+from fairwatt.core.credit.levels import LEVEL_NAMES, WarningLevel, low_threshold_micro, warning_level
 from fairwatt.core.credit.policy import CreditPolicy, PolicyError, policy_from_obj, policy_to_obj
 from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
 
@@ -198,22 +197,42 @@ def test_every_decision_names_its_rule_and_holds_its_evidence(facts: SupplyFacts
 
 
 @pytest.mark.parametrize(
-    ("available", "price", "level"),
+    ("dearest", "low"),
     [
-        (0, 500_000, WarningLevel.EMPTY),
-        (4_999_999, 500_000, WarningLevel.CRITICAL),
-        (5_000_000, 500_000, WarningLevel.LOW),
-        (20_000_000, 500_000, WarningLevel.NONE),
-        # 20 units buy 9.9 kWh at this price, less than the 10 kWh level.
-        (20_000_000, 2_020_000, WarningLevel.LOW),
-        (20_000_000, 0, WarningLevel.NONE),
-        (20_000_000, -1, WarningLevel.NONE),
+        (500_000, 20_000_000),
+        (2_000_000, 20_000_000),
+        # 10 kWh cost 20.2 units at this price, more than the policy's 20.
+        (2_020_000, 20_200_000),
+        (0, 20_000_000),
+        (-1, 20_000_000),
     ],
 )
-def test_warnings_follow_money_left_and_the_energy_it_buys(
-    available: int, price: int, level: WarningLevel
+def test_credit_is_low_below_the_policys_money_or_its_energy_at_the_dearest_price(
+    dearest: int, low: int
 ) -> None:
-    assert warning_level(available_micro=available, price_hint_micro_per_kwh=price, policy=POLICY) is level
+    assert low_threshold_micro(policy=POLICY, dearest_micro_per_kwh=dearest) == low
+
+
+@pytest.mark.parametrize(
+    ("available", "level"),
+    [
+        (-1, WarningLevel.EMPTY),
+        (0, WarningLevel.EMPTY),
+        (1, WarningLevel.CRITICAL),
+        (4_999_999, WarningLevel.CRITICAL),
+        (5_000_000, WarningLevel.LOW),
+        (20_199_999, WarningLevel.LOW),
+        (20_200_000, WarningLevel.NONE),
+    ],
+)
+def test_a_warning_is_as_urgent_as_the_lowest_threshold_passed(available: int, level: WarningLevel) -> None:
+    assert warning_level(available_micro=available, low_micro=20_200_000, critical_micro=5_000_000) is level
+    assert LEVEL_NAMES[level] == level.name.lower()
+
+
+def test_without_thresholds_only_an_empty_wallet_is_warned() -> None:
+    levels = [warning_level(available_micro=n, low_micro=0, critical_micro=0) for n in (0, 1)]
+    assert levels == [WarningLevel.EMPTY, WarningLevel.NONE]
 
 
 @given(st.none() | st.integers(0, 10**12), st.booleans())

@@ -47,6 +47,10 @@ versions:
 """
 
 
+def test_the_dearest_price_is_that_of_any_version_period_and_block() -> None:
+    assert parse_schedule(FULL).dearest_micro_per_kwh == 868_000
+
+
 def test_a_full_file_is_read_exactly() -> None:
     schedule = parse_schedule(FULL)
     assert schedule == Schedule(

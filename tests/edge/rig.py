@@ -217,12 +217,12 @@ class Bench:
         await eventually(lambda: len(self.headend.bodies(Kind.RECEIPT)) >= before + len(messages))
         assert await self.agent.wait_drained(5.0)
 
-    async def restart(self) -> None:
+    async def restart(self, *, online: bool = True) -> None:
         """Stop the agent and start another one on the same memory."""
         await self.agent.stop()
         self.agent = Agent(config=self.agent.config, now=self.time)
         await self.agent.start()
-        assert await self.agent.wait_connected(5.0)
+        assert not online or await self.agent.wait_connected(5.0)
 
 
 @asynccontextmanager

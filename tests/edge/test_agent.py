@@ -1,11 +1,17 @@
 """The gateway in lock-step: what the meters say reaches the head-end once, whatever fails on the way."""
 
+import asyncio
 import time as wall
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from edge.rig import MINUTE_US, START_US, a_bench, eventually, run
+from fairwatt.drivers.contract import Exchange, RegisterReading
+from fairwatt.edge.agent import Agent
 from fairwatt.simulate.meters import Fault, FaultKind
-from fairwatt.wire.frames import UpFrame
+from fairwatt.wire.frames import UpFrame, encode_ack
 from fairwatt.wire.records import UNKNOWN_I32, Relay
 
 
@@ -70,6 +76,71 @@ def test_noise_and_a_wrong_checksum_are_asked_again(tmp_path: Path) -> None:
             await bench.tick()
             assert len(bench.headend.readings()) == 2
             assert bench.headend.codes() == []
+
+    run(test())
+
+
+def test_an_answer_that_breaks_its_driver_costs_one_meter_one_reading(tmp_path: Path) -> None:
+    class Broken:
+        reply_within_ms = 50
+
+        def __init__(self, real: Exchange[RegisterReading]) -> None:
+            self.request = real.request
+
+        def feed(self, data: bytes) -> RegisterReading | None:
+            raise KeyError("an answer nobody thought of")
+
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            driver = bench.agent.meters.points[100].driver
+            broken = Broken(driver.read_register())
+            bench.agent.meters.points[100].driver = SimpleNamespace(read_register=lambda: broken)
+            await bench.tick()
+            assert [reading.meter for reading in bench.headend.readings()] == [101]
+            bench.agent.meters.points[100].driver = driver
+            await bench.tick()
+            assert [reading.meter for reading in bench.headend.readings()] == [101, 100, 101]
+            (silent, _) = bench.headend.events()
+            assert (silent.code, silent.detail["why"]) == ("meter_silent", "garbled")
+
+    run(test())
+
+
+def test_a_tick_that_fails_is_not_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.agent.stop()
+            poll, ticks = Agent.poll_once, []
+
+            async def poll_once(self: Agent, at_us: int) -> None:
+                ticks.append(at_us)
+                if len(ticks) == 1:
+                    raise RuntimeError("a fault of our own")
+                await poll(self, at_us)
+
+            monkeypatch.setattr(Agent, "poll_once", poll_once)
+            bench.agent = Agent(config=bench.agent.config, now=bench.time)
+            running = asyncio.create_task(bench.agent.run())
+            await eventually(lambda: bench.time.forward() > 0 and len(ticks) >= 2)
+            await eventually(lambda: len(bench.headend.readings()) >= 2)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await bench.agent.start()
+
+    run(test())
+
+
+def test_an_acknowledgement_from_no_century_of_ours_does_not_move_the_clock(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            for now_us in (0, 2**63 - 1):
+                epoch = bench.agent.spool.epoch
+                await bench.headend.say(encode_ack(epoch=epoch, seq=1, now_us=now_us))
+            await bench.tick()
+            assert bench.agent.clock.correction_us == 0
+            assert bench.headend.codes() == []
+            assert len(bench.headend.readings()) == 4
 
     run(test())
 

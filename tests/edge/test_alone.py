@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edge.rig import Bench, a_bench, a_command, a_grant, eventually, run
+from edge.rig import PASSWORD, Bench, a_bench, a_command, a_grant, eventually, run
 from fairwatt.wire.commands import RelayOrder
 from fairwatt.wire.frames import Event
 from fairwatt.wire.records import FLAG_TRIPPED_LOCALLY, Relay
@@ -126,5 +126,60 @@ def test_a_restart_while_alone_forgets_neither_credit_nor_cut(tmp_path: Path) ->
             await bench.agent.start()
             assert bench.agent.guard.available_micro(wallet=1) == before
             assert bench.agent.guard.is_tripped(meter=100)
+
+    run(test())
+
+
+def test_a_relay_that_does_not_follow_is_ordered_again_and_told_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await grant(bench, 200_000)
+            bench.sims[0].password = "02999999"
+            bench.broker.stop()
+            await eventually(lambda: not bench.agent.link.connected.is_set())
+            await alone(bench, 20)
+            assert bench.agent.guard.is_tripped(meter=100), "a late answer must not leave a cut unowned"
+            bench.sims[0].password = PASSWORD
+            await alone(bench, 2)
+            assert not bench.sims[0].relay_closed
+            bench.broker.start()
+            assert await bench.agent.wait_drained(10.0)
+            codes = bench.headend.codes()
+            assert (codes.count("local_trip"), codes.count("local_switch_failed")) == (1, 1)
+
+    run(test())
+
+
+def test_switching_the_gateway_off_and_on_buys_no_time(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await grant(bench, 200_000)
+            bench.broker.stop()
+            await eventually(lambda: not bench.agent.link.connected.is_set())
+            for _ in range(8):
+                await alone(bench, 1)
+                await bench.restart(online=False)
+            await alone(bench, 1)
+            assert not bench.sims[0].relay_closed
+
+    run(test())
+
+
+def test_a_clock_that_lost_its_battery_does_not_stop_the_count(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await grant(bench, 200_000)
+            bench.broker.stop()
+            await eventually(lambda: not bench.agent.link.connected.is_set())
+            await alone(bench, 2)
+            before_us = bench.agent.clock.now_us()
+            bench.time.forward(-60 * 24 * 365)
+            await bench.restart(online=False)
+            assert bench.agent.clock.now_us() >= before_us
+            for _ in range(6):
+                bench.sims[0].add_energy(100)
+                bench.time.forward()
+                await bench.agent.poll_once(bench.agent.clock.now_us())
+            assert not bench.sims[0].relay_closed
 
     run(test())

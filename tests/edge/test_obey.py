@@ -1,8 +1,23 @@
 """Commands at the gateway: obeyed once, answered always, believed only with a reading."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from edge.rig import ISSUER, MINUTE_US, START_US, Bench, a_bench, a_command, a_grant, eventually, run
+import pytest
+
+from edge.rig import (
+    GATEWAY_KEY,
+    ISSUER,
+    MINUTE_US,
+    START_US,
+    Bench,
+    a_bench,
+    a_command,
+    a_grant,
+    eventually,
+    run,
+)
+from fairwatt.edge.obey import Obeyer
 from fairwatt.simulate.meters import Fault, FaultKind
 from fairwatt.wire import cose
 from fairwatt.wire.commands import RelayOrder, Result, hash8
@@ -148,6 +163,75 @@ def test_an_order_cut_short_by_a_power_failure_is_done_after_it(tmp_path: Path) 
             await bench.tick()
             assert not bench.sims[0].relay_closed
             assert [receipt.result for receipt in bench.headend.receipts()] == [Result.APPLIED]
+
+    run(test())
+
+
+def test_an_accepted_order_is_carried_out_though_its_key_was_changed_since(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            message = a_command(meter=100, seq=1, relay=RelayOrder.OPEN)
+            bench.agent.spool.keep_command(meter=100, seq=1, message=message)
+            bench.agent.config = replace(bench.agent.config, issuers={b"\x09": GATEWAY_KEY.public_key()})
+            await bench.restart()
+            await bench.tick()
+            assert not bench.sims[0].relay_closed
+            assert [receipt.result for receipt in bench.headend.receipts()] == [Result.APPLIED]
+
+    run(test())
+
+
+@pytest.mark.parametrize("kept", [b"garbage", a_command(meter=101, seq=1, relay=RelayOrder.OPEN)])
+def test_a_kept_order_that_cannot_be_used_is_answered_and_dropped(tmp_path: Path, kept: bytes) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            bench.agent.spool.keep_command(meter=100, seq=1, message=kept)
+            await bench.restart()
+            for _ in range(2):
+                await bench.tick()
+            assert len(bench.headend.readings()) == 4
+            (receipt,) = bench.headend.receipts()
+            assert (receipt.meter, receipt.seq, receipt.result) == (100, 1, Result.METER_REFUSED)
+            assert bench.headend.codes() == ["meter_refused"]
+            assert all(sim.relay_closed for sim in bench.sims)
+            await bench.obeyed(a_command(meter=100, seq=2, relay=RelayOrder.OPEN))
+            assert not bench.sims[0].relay_closed
+
+    run(test())
+
+
+def test_a_kept_grant_or_count_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            grant = a_grant(register_wh=20_000, available_micro=7_000_000)
+            await bench.obeyed(a_command(meter=101, seq=1, relay=RelayOrder.LEAVE, grant=grant))
+            bench.agent.spool.put([("grant/100", b"\x80"), ("grant/x", b"\x80"), ("guard", b"garbage")])
+            await bench.restart()
+            await bench.tick()
+            assert len(bench.headend.readings()) == 4
+            assert bench.agent.guard.available_micro(wallet=1) == 7_000_000
+
+    run(test())
+
+
+def test_a_message_that_breaks_the_program_does_not_stop_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+
+            async def breaks(self: Obeyer, message: bytes) -> None:
+                raise RuntimeError("a fault of our own")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Obeyer, "take", breaks)
+                await bench.headend.order(a_command(meter=100, seq=1, relay=RelayOrder.OPEN))
+                await bench.tick()
+            await bench.obeyed(a_command(meter=100, seq=1, relay=RelayOrder.OPEN))
+            await bench.tick()
+            assert not bench.sims[0].relay_closed
 
     run(test())
 

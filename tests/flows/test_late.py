@@ -155,7 +155,7 @@ def test_a_tariff_cannot_be_rewritten_for_days_that_were_charged(street: Street,
     desk.home()
 
     def publish(text: str, now_us: int) -> None:
-        with as_role("web"):
+        with as_role("migrate"):
             provision.publish_tariff(
                 book_id=street.book, slug="tariff", name="Tariff", text=text, now_us=now_us
             )

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from fairwatt.flows.posting import charging as charging_module
 from fairwatt.flows.posting import post_batch as posting_module
+from fairwatt.flows.posting import preparing as preparing_module
 from fairwatt.server.launcher.services import Services
 from support.desk import Desk, opened_desk
 from support.laws import LawBroken, check_laws
@@ -19,6 +20,7 @@ from support.street import FLAT, HOUR_US, NOON_US, Street
 
 posting: Any = posting_module
 charging: Any = charging_module
+preparing: Any = preparing_module
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_poster_that_acknowledges_before_its_commit_is_caught(
 
 
 def test_a_poster_that_charges_a_duplicate_is_caught(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = posting.charge_forward
+    real = preparing.charge_forward
 
     def twice(**wishes: Any) -> Any:
         lines, wallet_ix = real(**wishes)
@@ -69,7 +71,7 @@ def test_a_poster_that_charges_a_duplicate_is_caught(desk: Desk, monkeypatch: py
         again["ts"] += 1  # the key of the table alone would have stopped an exact copy
         return np.concatenate((lines, again)), np.concatenate((wallet_ix, wallet_ix))
 
-    monkeypatch.setattr(posting, "charge_forward", twice)
+    monkeypatch.setattr(preparing, "charge_forward", twice)
     an_afternoon(desk)
     with pytest.raises(LawBroken, match=r"energy: register .* were charged") as caught:
         check_laws(desk.street.book, acked=desk.acked)

@@ -66,7 +66,7 @@ def test_a_gateway_cannot_speak_for_the_meter_of_another(desk: Desk) -> None:
 
     meter = desk.home()
     own = desk.street.gateway
-    with as_role("web"):
+    with as_role("migrate"):
         other = provision.add_gateway(
             site_id=desk.street.site.pk, slug=f"{own.slug}-b", public_key=bytes(own.public_key)
         )

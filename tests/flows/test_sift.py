@@ -77,11 +77,11 @@ def sieve(state: BookState, batch: list[Reading]) -> tuple[Sifted, list[Reading]
     frame = UpFrame(1, b"bootboot", 1, NOW, 1, False, (Item(1, Kind.READINGS, pack_readings(batch)),))
     intake = take_in(
         messages=[("gw", encode_up(frame))],
-        gateways=state.gateways,
+        spools={1: (0, 0)},
         gateway_ids=state.gateway_ids,
         now_us=NOW,
     )
-    return sift(state=state, intake=intake, now_us=NOW), batch
+    return sift(state=state, heads=state.registers, intake=intake, now_us=NOW), batch
 
 
 def judged_one_by_one(

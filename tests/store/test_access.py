@@ -9,6 +9,7 @@ from store.conftest import Neighbours
 
 LEDGER = (
     "line",
+    "batch",
     "journal",
     "shard",
     "outbox",
@@ -20,7 +21,7 @@ LEDGER = (
 )
 SEEN = (*LEDGER, "use_day", "fact")
 OF_A_WALLET = ("line", "outbox", "event", "wallet_head", "register_head", "use_day", "fact")
-OF_A_BOOK = ("journal", "shard", "quarantine", "gateway_head")
+OF_A_BOOK = ("batch", "journal", "shard", "quarantine", "gateway_head")
 
 
 @pytest.mark.parametrize("role", ["web", "auditor"])

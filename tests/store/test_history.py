@@ -8,7 +8,7 @@ from psycopg import errors
 
 from store.conftest import Neighbours
 
-APPEND_ONLY = ("line", "line_201307", "journal", "event", "quarantine")
+APPEND_ONLY = ("line", "line_201307", "batch", "journal", "event", "quarantine")
 NO_TRUNCATE = (*APPEND_ONLY, "fact", "outbox")
 
 

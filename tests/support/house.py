@@ -39,17 +39,10 @@ def running_house() -> Iterator[Services]:
 @contextmanager
 def as_role(role: DatabaseRole) -> Iterator[None]:
     """Meet the database as another of its real roles for a while."""
-    from django.db import connection
+    from fairwatt.server.wiring import database_role
 
-    user, password = Config.load().database_login(role=role)
-    before = (connection.settings_dict["USER"], connection.settings_dict["PASSWORD"])
-    connection.close()
-    connection.settings_dict["USER"], connection.settings_dict["PASSWORD"] = user, password
-    try:
+    with database_role(role):
         yield
-    finally:
-        connection.close()
-        connection.settings_dict["USER"], connection.settings_dict["PASSWORD"] = before
 
 
 def _hang_up() -> None:

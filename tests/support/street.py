@@ -7,9 +7,12 @@ import itertools
 import json
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from support.house import as_role
 
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.wire.commands import Command, Receipt, sign_command, sign_receipt
@@ -72,6 +75,10 @@ class Street:
     provider_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def __post_init__(self) -> None:
+        with as_role("migrate"):
+            self._provision()
+
+    def _provision(self) -> None:
         from fairwatt.flows import provision
 
         n = next(_numbers)
@@ -102,11 +109,21 @@ class Street:
         self, *, opening_wh: int = 0, protected: bool = False, tenants: tuple[object, ...] = ()
     ) -> int:
         """Open a home and return its meter number."""
-        from fairwatt.flows import provision
-
         n = len(self.homes) + 1
         number = 100_000_000_000 + n
-        account = provision.open_account(
+        with as_role("migrate"):
+            account = self._open(number, n, opening_wh, protected, tenants)
+        self.homes.append(number)
+        self.wallets.append(account.wallet_id)
+        self.installations.append(account.installation_id)
+        return number
+
+    def _open(
+        self, number: int, n: int, opening_wh: int, protected: bool, tenants: tuple[object, ...]
+    ) -> Any:
+        from fairwatt.flows import provision
+
+        return provision.open_account(
             site_id=self.site.pk,
             label=f"{n:04d}",
             floor=1 + (n - 1) // 10,
@@ -123,10 +140,6 @@ class Street:
             protected=protected,
             tenants=tenants,  # type: ignore[arg-type]
         )
-        self.homes.append(number)
-        self.wallets.append(account.wallet_id)
-        self.installations.append(account.installation_id)
-        return number
 
     def poster(self) -> object:
         """What post_batch needs besides the state."""

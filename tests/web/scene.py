@@ -81,6 +81,10 @@ class Scene(Street):
     labels: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        with as_role("migrate"):
+            self._build()
+
+    def _build(self) -> None:
         from fairwatt.flows import provision
 
         config = Config.load()

@@ -104,6 +104,46 @@ def test_down_frames_come_back_as_they_went() -> None:
     assert frames.decode_down(frames.encode_commands([b"one", b"two"])) == Commands((b"one", b"two"))
 
 
+def test_any_number_of_commands_fits_frames_that_the_edge_takes() -> None:
+    messages = [n.to_bytes(2, "big") * 350 for n in range(1000)]
+    with pytest.raises(TooLarge):
+        frames.decode_down(frames.encode_commands(messages))
+    carried: list[bytes] = []
+    for frame in frames.command_frames(messages):
+        assert len(frame) <= frames.COMMANDS_BYTES
+        down = frames.decode_down(frame)
+        assert isinstance(down, Commands)
+        carried += down.messages
+    assert carried == messages
+
+
+@given(
+    messages=st.lists(st.binary(max_size=400), max_size=40),
+    max_bytes=st.integers(100, 1000),
+)
+def test_frames_of_commands_keep_the_order_and_the_limit(messages: list[bytes], max_bytes: int) -> None:
+    carried: list[bytes] = []
+    for frame in frames.command_frames(messages, max_bytes=max_bytes):
+        down = frames.decode_down(frame)
+        assert isinstance(down, Commands)
+        assert len(frame) <= max_bytes or len(down.messages) == 1
+        carried += down.messages
+    assert carried == messages
+
+
+def test_no_frame_holds_more_commands_than_the_edge_takes_or_one_it_cannot_read() -> None:
+    small = frames.command_frames([b"x"] * (frames.MAX_ITEMS + 1))
+    assert [len(frames.decode_down(frame)[0]) for frame in small] == [frames.MAX_ITEMS, 1]  # type: ignore[arg-type]
+    with pytest.raises(TooLarge):
+        frames.command_frames([b"x" * (64 * 1024 + 1)])
+
+
+def test_a_tag_inside_itself_is_a_named_fault_too() -> None:
+    for decode in (frames.decode_up, frames.decode_down, frames.decode_event):
+        with pytest.raises(MalformedCbor):
+            decode(bytes.fromhex("a1d81cc8d81d0000"))
+
+
 @pytest.mark.parametrize(
     "value", [[1], [1, 2, []], [1, 0, 3, 4], [1, 1, ["text"]], [1, 1, b""], {}, 5, [True, 0]]
 )

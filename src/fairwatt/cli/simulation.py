@@ -104,13 +104,13 @@ def demo(
 
         def ready() -> None:
             progress.stop()
-            _welcome(welcome)
+            _welcome(welcome, dark=show.dark_rooms())
 
         run_until_signalled(show.live(ready=ready))
     print("stopped; the next `fairwatt demo` goes on from here")
 
 
-def _welcome(welcome: Welcome) -> None:
+def _welcome(welcome: Welcome, *, dark: list[str]) -> None:
     first, last = welcome.rooms[0], welcome.rooms[-1]
     table = Table(title=f"Fairwatt is live: {welcome.url}", show_header=True)
     table.add_column("who")
@@ -123,6 +123,13 @@ def _welcome(welcome: Welcome) -> None:
     screen = Console()
     screen.print(table)
     screen.print(f"password for all of them: [bold]{welcome.password}[/bold]", highlight=False)
+    if dark:
+        screen.print(f"without power at this moment, and told why: {', '.join(dark)}", highlight=False)
+    screen.print(
+        "for `fairwatt status` and `fairwatt dsn` of this demo, set FAIRWATT_STATE to its state folder "
+        "(.fairwatt/demo)",
+        highlight=False,
+    )
     screen.print(
         "London, spring 2013: real half-hourly use of 20 homes; an hour passes in a minute. Ctrl-C stops it all."
     )
@@ -162,8 +169,7 @@ def replay(
     try:
         made = replay_of(readings=readings, tariff=tariff, days=days, seed=seed)
     except (IntervalFileError, TariffError, UnknownZone, OSError, UnicodeDecodeError) as error:
-        code = getattr(error, "code", type(error).__name__)
-        print(f"fairwatt: {code}: {error}", file=sys.stderr)
+        print(f"fairwatt: {_complaint(error)} Nothing was replayed.", file=sys.stderr)
         raise typer.Exit(BAD_INPUT) from error
     for home in made.left_out:
         print(f"left out: {home} has no data over the whole span", file=sys.stderr)
@@ -172,6 +178,15 @@ def replay(
             f"{made.missing_intervals} intervals have no data; the meter stood still there", file=sys.stderr
         )
     _run(made.scenario, as_json=as_json, out=out, verbose=verbose)
+
+
+def _complaint(error: Exception) -> str:
+    """An error about a file as code and sentence."""
+    if isinstance(error, OSError):
+        return f"file_unreadable: {error.filename}: {error.strerror}."
+    if isinstance(error, UnicodeDecodeError):
+        return "tariff_not_text: the tariff file is not a text file."
+    return f"{getattr(error, 'code', 'tariff')}: {error}"
 
 
 def simulate(
@@ -230,15 +245,21 @@ def _run(
             scenario=scenario, progress=lambda tick: progress.update(task, completed=tick // 48)
         )
     for name, least in (at_least or {}).items():
-        if int(verdict.figures[name]) < least:
+        if int(verdict.figures[name] or 0) < least:
             verdict.broken.append(
                 f"{name} is {verdict.figures[name]}; the demo street must hold {least} or more"
             )
-    if at_least and float(verdict.figures["restore_p99_s"]) > _RESTORE_P99_S:
+    if at_least and float(verdict.figures["restore_p99_s"] or 0) > _RESTORE_P99_S:
         verdict.broken.append(f"99 of 100 restorations took up to {verdict.figures['restore_p99_s']} s")
     _report(verdict, as_json=as_json, out=out)
     if not verdict.held:
         raise typer.Exit(LAW_BROKEN)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _quiet(verbose: bool) -> None:
@@ -251,7 +272,12 @@ def _quiet(verbose: bool) -> None:
 
 
 def _report(verdict: Verdict, *, as_json: bool, out: Path | None) -> None:
-    content = {**verdict.figures, "laws_held": verdict.held, "broken": verdict.broken}
+    content = {
+        **verdict.figures,
+        "laws_held": verdict.held,
+        "broken": verdict.broken,
+        "bill_of_homes": verdict.bills,
+    }
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(content, indent=2) + "\n")
@@ -260,7 +286,7 @@ def _report(verdict: Verdict, *, as_json: bool, out: Path | None) -> None:
         return
     table = Table(title="What happened, and what must be zero", show_header=False)
     for name, value in verdict.figures.items():
-        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+        table.add_row(name.replace("_", " "), _shown(value))
     Console().print(table)
     for line in verdict.broken[:40]:
         print(f"BROKEN  {line}")

@@ -14,7 +14,7 @@ import structlog
 from fairwatt.core.metering.register import RegisterSpec
 from fairwatt.drivers.contract import DriverError
 from fairwatt.edge.config import EdgeConfig
-from fairwatt.edge.guard import Act, Deed, Guard
+from fairwatt.edge.guard import Act, Deed, Guard, StateUnusable
 from fairwatt.edge.link import Clock, Link
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.obey import Obeyer
@@ -25,6 +25,8 @@ from fairwatt.wire.records import FLAG_TRIPPED_LOCALLY, Reading, Relay, pack_rea
 log = structlog.get_logger(__name__)
 
 _READINGS_PER_RECORD: Final = 1000
+_TIMES: Final = "times"
+_WAITING_COMMANDS: Final = 4096
 
 
 class Agent:
@@ -40,13 +42,14 @@ class Agent:
         self.config = config
         self.clock = Clock(raw=now)
         self._boot_id = entropy(8)
-        self._commands: asyncio.Queue[bytes] = asyncio.Queue()
+        self._commands: asyncio.Queue[bytes] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
         # Polling and obeying take turns: a reading from before a switch must not be stored after its proof.
         self._turn = asyncio.Lock()
         self._progress = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._obeying = 0
         self._was_alone = False
+        self._tried: dict[int, Deed] = {}
         self.spool: Spool
         self.meters: Meters
         self.guard: Guard
@@ -67,7 +70,8 @@ class Agent:
         self._obeyer.load_grants()
         kept = self.spool.get("guard")
         if kept is not None:
-            self.guard.restore(kept)
+            self._restore(kept)
+        quiet_since_us = self._take_up_time()
         self.link = Link(
             config=config,
             spool=self.spool,
@@ -75,8 +79,35 @@ class Agent:
             boot_id=self._boot_id,
             on_command=self._queue_command,
             on_progress=self._progress.set,
+            quiet_since_us=quiet_since_us,
         )
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._obey())]
+
+    def _take_up_time(self) -> int | None:
+        """Never be earlier than the last tick that was kept; return since when nobody answered, if so.
+
+        A clock that lost its battery would stop the count of an outage, and supply would be free.
+        """
+        kept = self.spool.get(_TIMES)
+        if kept is None:
+            return None
+        ticked_us, quiet_since_us = (int.from_bytes(kept[k : k + 8], "big", signed=True) for k in (0, 8))
+        behind_us = ticked_us - self.clock.now_us()
+        if behind_us > 0:
+            self.clock.correction_us += behind_us
+            log.warning("clock_lost", behind_us=behind_us)
+        return quiet_since_us
+
+    def _times(self, at_us: int) -> bytes:
+        quiet_since_us = self.link.quiet_since_us
+        since = at_us if quiet_since_us is None else quiet_since_us
+        return at_us.to_bytes(8, "big", signed=True) + since.to_bytes(8, "big", signed=True)
+
+    def _restore(self, kept: bytes) -> None:
+        try:
+            self.guard.restore(kept)
+        except StateUnusable as error:
+            log.error("guard_state_lost", error=str(error))
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
@@ -102,6 +133,9 @@ class Agent:
                     await self.poll_once(due_us)
                 except SpoolError as error:
                     log.critical("tick_lost", at_us=due_us, error=str(error))
+                except Exception:
+                    # Whatever went wrong once, the meters are read again at the next tick.
+                    log.critical("tick_failed", at_us=due_us, exc_info=True)
         finally:
             await self.stop()
 
@@ -151,12 +185,13 @@ class Agent:
             alone = not self.link.is_up(now_us=at_us)
             if self._was_alone and not alone:
                 events += self._balances(at_us)
-            self._was_alone = alone
             self._keep(readings, events, at_us)
+            self._was_alone = alone
             await self._obeyer.retry_open()
-            if alone:
-                for act in self.guard.decide(now_us=at_us):
-                    await self._act(act, at_us)
+            acts = self.guard.decide(now_us=at_us) if alone else []
+            for act in acts:
+                await self._act(act, at_us)
+            self._tried = {act.meter: act.deed for act in acts if act.deed in (Deed.TRIP, Deed.RESTORE)}
         self.link.records_wait(at_us=at_us)
 
     def _keep(self, readings: list[Reading], events: list[Event], at_us: int) -> None:
@@ -167,7 +202,7 @@ class Agent:
             for event in events:
                 self.spool.append(kind=Kind.EVENT, body=encode_event(event), at_us=at_us)
                 log.warning(event.code, meter=event.meter, **event.detail)
-            self.spool.put([("guard", self.guard.dump())])
+            self.spool.put([("guard", self.guard.dump()), (_TIMES, self._times(at_us))])
 
     def _flagged(self, reading: Reading) -> Reading:
         if reading.relay == Relay.OPEN and self.guard.is_tripped(meter=reading.meter):
@@ -195,23 +230,33 @@ class Agent:
         if act.decision is not None:
             rule = {"rule": act.decision.rule, "reason": act.decision.reason.value}
             detail = {**detail, **rule, **dict(act.decision.evidence)}
-        self._keep([], [Event(act.deed.value, at_us, act.meter, detail)], at_us)
+        # A relay that does not follow is ordered again at every tick and told once: nothing but the head-end
+        # ever takes an event out of the spool, and a long outage must leave room for readings.
+        again = self._tried.get(act.meter) is act.deed
+        if act.deed is Deed.TRIP:
+            self.guard.expect_trip(meter=act.meter)
+        if not again:
+            self._keep([], [Event(act.deed.value, at_us, act.meter, detail)], at_us)
         point = self.meters.points[act.meter]
         valid_until_us = at_us + self.config.relay_order_valid_s * 1_000_000
         if act.deed is Deed.WARN:
             await point.warn(valid_until_us=valid_until_us)
         elif act.deed in (Deed.TRIP, Deed.RESTORE):
-            await self._switch(point, act.deed is Deed.RESTORE, valid_until_us, at_us)
+            await self._switch(point, act.deed is Deed.RESTORE, valid_until_us, at_us, tell=not again)
 
-    async def _switch(self, point: MeterPoint, closed: bool, valid_until_us: int, at_us: int) -> None:
+    async def _switch(
+        self, point: MeterPoint, closed: bool, valid_until_us: int, at_us: int, *, tell: bool
+    ) -> None:
         try:
             relay = await point.switch(closed=closed, valid_until_us=valid_until_us)
         except DriverError as error:
-            detail: Detail = {
-                "why": error.code,
-                "text": str(error)[:300],
-            }
-            self._keep([], [Event("local_switch_failed", at_us, point.number, detail)], at_us)
+            log.info("switch_failed", meter=point.number, error=str(error))
+            if tell:
+                detail: Detail = {
+                    "why": error.code,
+                    "text": str(error)[:300],
+                }
+                self._keep([], [Event("local_switch_failed", at_us, point.number, detail)], at_us)
             return
         self.guard.settle_relay(meter=point.number, relay=relay, tripped=not closed)
         proof = await self._obeyer.proof(point)
@@ -221,8 +266,13 @@ class Agent:
             self.spool.put([("guard", self.guard.dump())])
 
     def _queue_command(self, message: bytes) -> None:
+        try:
+            self._commands.put_nowait(message)
+        except asyncio.QueueFull:
+            # Neither kept nor answered, so the head-end offers it again.
+            log.error("command_queue_full", waiting=self._commands.qsize())
+            return
         self._obeying += 1
-        self._commands.put_nowait(message)
 
     async def _obey(self) -> None:
         while True:
@@ -233,6 +283,9 @@ class Agent:
             except SpoolError as error:
                 # Not remembered means not obeyed; the head-end sends it again.
                 log.critical("command_not_kept", error=str(error))
+            except Exception:
+                # One message must not stop the meters from being read; it is offered again.
+                log.critical("command_failed", exc_info=True)
             finally:
                 self._obeying -= 1
                 self._progress.set()

@@ -19,6 +19,12 @@ class Silent(DriverError):
     code = "no_answer"
 
 
+class Garbled(DriverError):
+    """The meter's answer made its driver fail: nothing of it is used."""
+
+    code = "garbled"
+
+
 class TcpBus:
     """Carries exchanges over one TCP connection, which is opened when needed and again after a failure."""
 
@@ -47,6 +53,9 @@ class TcpBus:
                 except OSError as error:
                     line.close()
                     raise BusDown(f"bus {self.config.name} broke: {error}") from error
+                except Exception as error:
+                    # Whatever one meter answers, its neighbours are still to be read.
+                    raise Garbled(f"an answer on bus {self.config.name} cannot be read: {error!r}") from error
             raise Silent(f"a meter on bus {self.config.name} did not answer; its supply is as it was")
 
     async def _connected(self) -> "_Line":

@@ -59,7 +59,7 @@ class BusConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
-    """The MQTT door. The user name and the client id are the gateway's id.
+    """The MQTT door. The user name is the gateway's id.
 
     ``resend_s``: with no acknowledgement for so long (wall time), everything unacknowledged is sent again.
     ``answer_within_s``: how long the broker may take to answer a connect, a subscription or a publish.

@@ -35,6 +35,9 @@ from fairwatt.wire.frames import (
 log = structlog.get_logger(__name__)
 
 CLOCK_TOLERANCE_US: Final = 120_000_000
+# No head-end lives outside of these years; a clock set there would break calendars and charge decades.
+_YEAR_2000_US: Final = 946_684_800_000_000
+_YEAR_2200_US: Final = 7_258_118_400_000_000
 
 
 class SubscribeRefused(aiomqtt.MqttError):
@@ -65,6 +68,7 @@ class Link:
         boot_id: bytes,
         on_command: Callable[[bytes], None],
         on_progress: Callable[[], None],
+        quiet_since_us: int | None = None,
     ) -> None:
         self._config = config
         self._spool = spool
@@ -84,7 +88,14 @@ class Link:
         self._in_flight: deque[int] = deque()
         self._sent_floor_us = 0
         self._progress_s = 0.0
-        self._quiet_since_us: int | None = clock.now_us()
+        # Since when nobody answered, also over a restart: else a gateway that is switched off and on in time
+        # would wait for its server for ever.
+        self._quiet_since_us: int | None = clock.now_us() if quiet_since_us is None else quiet_since_us
+
+    @property
+    def quiet_since_us(self) -> int | None:
+        """Since when the head-end has owed us an answer; None while it owes none."""
+        return self._quiet_since_us
 
     def is_up(self, *, now_us: int) -> bool:
         """Say whether the server may be trusted to decide.
@@ -120,6 +131,10 @@ class Link:
                 log.critical("spool_failed", error=_first(group), retry_s=pause_s)
             except* (aiomqtt.MqttError, OSError) as group:
                 log.warning("link_down", error=_first(group), retry_s=pause_s)
+            except* Exception as group:
+                # The meters are read and kept whatever ails the line; without it the gateway is alone.
+                pause_s = broker.reconnect_max_s
+                log.critical("link_failed", error=_first(group), retry_s=pause_s, exc_info=True)
             finally:
                 self._disconnected()
             await asyncio.sleep(pause_s)
@@ -132,7 +147,8 @@ class Link:
             broker.port,
             username=self._config.gateway,
             password=broker.password,
-            identifier=self._config.gateway,
+            # Another login of the same broker could take over a client id that it can guess.
+            identifier=f"{self._config.gateway}-{self._boot_id.hex()}",
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
             keepalive=broker.keepalive_s,
@@ -256,6 +272,9 @@ class Link:
         The head-end wrote it before we got it, and (when it acknowledges something) after we sent that. Only
         outside of these two bounds is a clock wrong.
         """
+        if not _YEAR_2000_US <= ack.now_us < _YEAR_2200_US:
+            log.error("clock_ignored", now_us=ack.now_us)
+            return
         offset_us = 0
         if ack.now_us > now_us + CLOCK_TOLERANCE_US:
             offset_us = ack.now_us - now_us

@@ -14,7 +14,7 @@ from fairwatt.edge.bus import BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.guard import GrantRefused, Guard
 from fairwatt.edge.meters import MeterPoint, Meters
-from fairwatt.edge.spool import Spool
+from fairwatt.edge.spool import Spool, StoredCommand
 from fairwatt.wire import cbor, cose
 from fairwatt.wire.commands import (
     Command,
@@ -28,7 +28,7 @@ from fairwatt.wire.commands import (
     sign_receipt,
     verify_command,
 )
-from fairwatt.wire.errors import FrameError
+from fairwatt.wire.errors import BadShape, FrameError
 from fairwatt.wire.frames import Detail, Event, Kind, encode_event
 from fairwatt.wire.records import Relay, pack_readings
 
@@ -57,14 +57,16 @@ class Obeyer:
     def load_grants(self) -> None:
         """Give the guard the grants that were kept, when the agent starts."""
         for key, value in self._spool.entries(_GRANT):
-            meter = int(key.removeprefix(_GRANT))
-            if not value or meter not in self._meters.points:
-                continue
-            obj = cbor.decode(value, max_bytes=cose.MAX_MESSAGE_BYTES, what="a kept grant")
             try:
+                meter = int(key.removeprefix(_GRANT))
+                if not value or meter not in self._meters.points:
+                    continue
+                obj = cbor.decode(value, max_bytes=cose.MAX_MESSAGE_BYTES, what="a kept grant")
                 self._guard.take_grant(meter=meter, grant=grant_from_obj(obj))
-            except GrantRefused as error:
-                log.error("grant_unusable", meter=meter, error=str(error))
+            # One that cannot be used (FrameError and GrantRefused are ValueErrors) leaves its meter without
+            # an offline rule, and the others with theirs.
+            except ValueError as error:
+                log.error("grant_unusable", key=key, error=str(error))
 
     async def take(self, message: bytes, /) -> None:
         """Obey one signed command, or say in a receipt why not. The same bytes twice get the same answer."""
@@ -97,9 +99,23 @@ class Obeyer:
         """Carry out what was accepted but not done: the meter was silent, or the power failed in between."""
         for meter, stored in self._spool.open_commands():
             point = self._meters.points.get(meter)
-            if point is not None and point.trouble is None:
-                command = verify_command(message=stored.message, keys=self._config.issuers)
-                await self._carry_out(stored.message, command, point)
+            if point is None or point.trouble is not None:
+                continue
+            try:
+                command = _kept_command(meter, stored)
+            except FrameError as error:
+                self._give_up(meter, stored, point, error)
+                continue
+            await self._carry_out(stored.message, command, point)
+
+    def _give_up(self, meter: int, stored: StoredCommand, point: MeterPoint, error: FrameError) -> None:
+        # Answered like an order that the meter refused: the head-end decides anew and sends another.
+        detail: Detail = {"seq": stored.seq, "why": error.code, "text": str(error)[:300]}
+        receipt = self._receipt(meter, stored.seq, Result.METER_REFUSED, point.relay, hash8(stored.message))
+        with self._spool.atomic():
+            self._event("meter_refused", meter, detail)
+            self._append(Kind.RECEIPT, receipt)
+            self._spool.keep_receipt(meter=meter, seq=stored.seq, receipt=receipt)
 
     def _accept(self, message: bytes, command: Command) -> None:
         grant = command.body.grant
@@ -107,10 +123,11 @@ class Obeyer:
         with self._spool.atomic():
             self._spool.keep_command(meter=command.meter, seq=command.seq, message=message)
             self._spool.put([(f"{_GRANT}{command.meter}", kept)])
-            try:
-                self._guard.take_grant(meter=command.meter, grant=grant)
-            except GrantRefused as error:
-                self._event("grant_unusable", command.meter, {"seq": command.seq, "text": str(error)[:300]})
+        # Only now: a grant that the disk did not take must not be counted from either.
+        try:
+            self._guard.take_grant(meter=command.meter, grant=grant)
+        except GrantRefused as error:
+            self._event("grant_unusable", command.meter, {"seq": command.seq, "text": str(error)[:300]})
 
     async def _carry_out(self, message: bytes, command: Command, point: MeterPoint) -> None:
         now_us = self._now()
@@ -227,6 +244,14 @@ class Obeyer:
 
     def _append(self, kind: Kind, body: bytes) -> None:
         self._spool.append(kind=kind, body=body, at_us=self._now())
+
+
+def _kept_command(meter: int, stored: StoredCommand) -> Command:
+    """Read a command from the spool. Its signature was checked when it was accepted; keys may change since."""
+    command = decode_command(cose.unverified_payload(stored.message))
+    if (command.meter, command.seq) != (meter, stored.seq):
+        raise BadShape(f"the command kept as number {stored.seq} of meter {meter} is another one")
+    return command
 
 
 def _claimed(message: bytes) -> tuple[int, int]:

@@ -43,7 +43,8 @@ def receive_callback(
     intent = PaymentIntent.objects.filter(our_ref=paid.our_ref, provider=provider.name).first()
     if intent is None:
         raise UnknownReference(
-            f"no top-up has the reference {paid.our_ref[:60]}; the money stays with the provider"
+            f"no top-up has the reference {paid.our_ref[:60]}; nothing was credited. The provider reports it again, "
+            "and its own list of payments shows it"
         )
     with connection.cursor() as cursor:
         fact_id, fresh = facts.add(

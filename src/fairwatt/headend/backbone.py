@@ -108,6 +108,7 @@ class Intake:
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
         self._wake = wake
         self._frames: deque[Frame] = deque()
+        self._size = 0
         self._outstanding = 0
         self._inbox = ""
         self._keeper: asyncio.Task[None] | None = None
@@ -127,6 +128,11 @@ class Intake:
     def __len__(self) -> int:
         return len(self._frames)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all frames that are here."""
+        return self._size
+
     async def take(self, *, most: int, most_bytes: int) -> list[Frame]:
         """Take frames that are here now, up to `most` and little more than `most_bytes`; does not wait."""
         taken: list[Frame] = []
@@ -134,6 +140,7 @@ class Intake:
         while self._frames and len(taken) < most and size < most_bytes:
             taken.append(self._frames.popleft())
             size += len(taken[-1].data)
+        self._size -= size
         if len(self._frames) < PULL_MESSAGES and self._outstanding <= 0:
             await self._ask()
         return taken
@@ -145,6 +152,7 @@ class Intake:
     def forget(self) -> None:
         """Drop what was pulled and not posted; the log gives it again."""
         self._frames.clear()
+        self._size = 0
 
     async def _ask(self) -> None:
         self._outstanding = PULL_MESSAGES
@@ -171,4 +179,5 @@ class Intake:
             log.warning("backbone.foreign_subject", subject=message.subject)
             return
         self._frames.append(Frame(gateway, message.data, message.reply))
+        self._size += len(message.data)
         self._wake()

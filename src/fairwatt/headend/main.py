@@ -1,8 +1,8 @@
 """The poster process of one book: frames and facts in; lines, acknowledgements and orders out.
 
-One thread owns the database connection and the state; the event loop only carries. Whatever fails, the
-answer is the same: forget what was not committed, know the book again, go on. Nothing is acknowledged
-that is not durable.
+One thread owns the database connection and the state, one prepares the next batch meanwhile; the event loop
+only carries. Whatever fails, the answer is the same: forget what was not committed, know the book again, go
+on. Nothing is acknowledged that is not durable.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Protocol
 
 import psycopg
@@ -24,8 +23,9 @@ from nats.aio.client import Client
 
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.flushing import CacheFlusher
-from fairwatt.flows.posting.loading import load_book, reload_book
-from fairwatt.flows.posting.post_batch import BatchResult, Poster, post_batch
+from fairwatt.flows.posting.loading import load_book
+from fairwatt.flows.posting.pipeline import Pipeline
+from fairwatt.flows.posting.post_batch import BatchResult, Poster
 from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
 from fairwatt.headend.metrics import Metrics
 from fairwatt.store.posting import PosterFenced
@@ -37,6 +37,10 @@ log = structlog.get_logger()
 FRAMES_MAX: Final = 2000
 BATCH_BYTES: Final = 1 << 20
 """About 26,000 readings: enough to fill a COPY, and a payment never waits behind more than that."""
+AHEAD_FRAMES: Final = FRAMES_MAX // 4
+AHEAD_BYTES: Final = BATCH_BYTES // 4
+"""So much must wait before a batch is prepared beside the one that is being posted: small batches are better
+joined."""
 FLUSH_S: Final = 1.0
 RESEND_S: Final = 0.5
 POLL_FACTS_S: Final = 2.0
@@ -50,15 +54,6 @@ class Clock(Protocol):
     def now_us(self) -> int:
         """Microseconds since the Unix epoch, UTC."""
         ...
-
-
-@dataclass
-class _Desk:
-    """What the one posting thread holds."""
-
-    state: BookState
-    flusher: CacheFlusher
-    regrant: set[int] = field(default_factory=set)
 
 
 async def run(
@@ -97,7 +92,9 @@ class HeadEnd:
         self._poster = poster
         self._clock = clock
         self._metrics = metrics
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="poster")
+        self._posting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posting")
+        self._preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="preparing")
+        self._carrying: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._fact_waits = True
         self._heard: dict[int, float] = {}
@@ -121,70 +118,110 @@ class HeadEnd:
                 return
             intake = Intake(client=client, consumer=consumer, wake=self._wake.set)
             await intake.start()
-            desk = await self._open_desk()
-            while not self.stopping and desk is not None:
+            pipeline = await self._open_book()
+            while not self.stopping and pipeline is not None:
                 try:
-                    await self._turn(client, intake, desk)
+                    await self._turn(client, intake, pipeline)
                 except PosterFenced as fenced:
                     log.error("poster.fenced", detail=str(fenced))
                     return
                 except (DatabaseError, psycopg.Error) as error:
                     # Was it committed? Only the database knows: read everything again.
                     log.warning("poster.database_error", error=str(error)[:300])
+                    await self._abandon()
                     intake.forget()
-                    desk = await self._open_desk()
-            if desk is not None:
+                    pipeline = await self._open_book()
+            if pipeline is not None:
                 with contextlib.suppress(DatabaseError, psycopg.Error, PosterFenced):
-                    await self._in_thread(lambda: desk.flusher.flush(state=desk.state))
+                    await self._carried()
+                    await asyncio.wrap_future(pipeline.flush())
         finally:
+            await self._abandon()
             if intake is not None:
                 await intake.stop()
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
-            self._thread.submit(lambda: connection.close()).result()
-            self._thread.shutdown()
+            self._posting.submit(lambda: connection.close()).result()
+            self._posting.shutdown()
+            self._preparing.shutdown()
 
-    async def _turn(self, client: Client, intake: Intake, desk: _Desk) -> None:
-        frames = await intake.take(most=FRAMES_MAX, most_bytes=BATCH_BYTES)
+    async def _turn(self, client: Client, intake: Intake, pipeline: Pipeline) -> None:
         now = time.monotonic()
         if now - self._polled_at > POLL_FACTS_S:
             self._polled_at, self._fact_waits = now, True
-        if frames or self._fact_waits or desk.regrant:
-            self._fact_waits = False
-            result = await self._in_thread(lambda: self._post(desk, frames))
-            await self._carry(client, desk.state, result)
+        free = self._carrying is None or self._carrying.done()
+        if free:
+            await self._carried()
+        flood = len(intake) >= AHEAD_FRAMES or intake.size >= AHEAD_BYTES
+        if flood or (free and (len(intake) or self._fact_waits or pipeline.owes_grants)):
+            await self._post(client, intake, pipeline)
+        elif free and now - self._sent_at > RESEND_S:
+            self._sent_at = now
+            await self._resend(client, pipeline.state)
+        if pipeline.stale and now - self._flushed_at > FLUSH_S:
+            self._flushed_at = now
+            self._carrying = asyncio.create_task(self._flush(self._carrying, pipeline.flush()))
+        busy = self._carrying is not None and not self._carrying.done()
+        if busy or not (len(intake) or self._fact_waits or pipeline.owes_grants):
+            await self._rest(intake)
+
+    async def _rest(self, intake: Intake) -> None:
+        """Sleep until there is something to do: frames, a fact, or a batch that became durable."""
+        self._wake.clear()
+        flood = len(intake) >= AHEAD_FRAMES or intake.size >= AHEAD_BYTES
+        if not flood and (self._carrying is None or not self._carrying.done()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), timeout=RESEND_S / 2)
+
+    async def _post(self, client: Client, intake: Intake, pipeline: Pipeline) -> None:
+        """Hand the next batch over; what the one before it came to has been carried by then."""
+        frames = await intake.take(most=FRAMES_MAX, most_bytes=BATCH_BYTES)
+        self._fact_waits = False
+        messages = [(frame.gateway, frame.data) for frame in frames]
+        now_us = self._clock.now_us()
+        future = await asyncio.get_running_loop().run_in_executor(
+            self._preparing, lambda: pipeline.submit(messages=messages, now_us=now_us)
+        )
+        await self._carried()
+        self._carrying = asyncio.create_task(self._finish(client, intake, pipeline, frames, future))
+
+    async def _finish(
+        self,
+        client: Client,
+        intake: Intake,
+        pipeline: Pipeline,
+        frames: list[Frame],
+        posted: Future[BatchResult],
+    ) -> None:
+        """Wait until a batch is durable; only then send what it ordered and acknowledge what it stored."""
+        try:
+            result = await asyncio.wrap_future(posted)
+            self._metrics.count(result, frames=len(frames))
+            await self._carry(client, pipeline.state, result)
             if frames:
                 await intake.done(frames[-1])
-        elif now - self._sent_at > RESEND_S:
-            self._sent_at = now
-            await self._resend(client, desk.state)
-        if desk.flusher.pending and now - self._flushed_at > FLUSH_S:
-            self._flushed_at = now
-            await self._in_thread(lambda: desk.flusher.flush(state=desk.state))
-        if not len(intake) and not self._fact_waits and not desk.regrant:
-            self._wake.clear()
-            if not len(intake):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), timeout=RESEND_S / 2)
+        finally:
+            self._wake.set()
 
-    def _post(self, desk: _Desk, frames: list[Frame]) -> BatchResult:
-        now_us = self._clock.now_us()
-        regrant, desk.regrant = desk.regrant, set()
-        result = post_batch(
-            state=desk.state,
-            messages=[(frame.gateway, frame.data) for frame in frames],
-            poster=self._poster,
-            now_us=now_us,
-            regrant=regrant,
-        )
-        desk.flusher.note(touched=result.touched, lines=result.lines)
-        self._metrics.count(result, frames=len(frames))
-        if result.reload:
-            desk.flusher.flush(state=desk.state)
-            desk.state = reload_book(state=desk.state)
-            desk.flusher.resize(state=desk.state)
-            desk.regrant = result.regrant
-        return result
+    async def _carried(self) -> None:
+        """Everything handed over is durable and answered; raises what stopped it."""
+        carrying, self._carrying = self._carrying, None
+        if carrying is not None:
+            await carrying
+
+    async def _abandon(self) -> None:
+        """Let the batch in the database's hands end, however it ends."""
+        if self._carrying is not None:
+            await asyncio.gather(self._carrying, return_exceptions=True)
+            self._carrying = None
+
+    async def _flush(self, batch: asyncio.Task[None] | None, flushed: Future[None]) -> None:
+        try:
+            if batch is not None:
+                await batch
+            await asyncio.wrap_future(flushed)
+        finally:
+            self._wake.set()
 
     async def _carry(self, client: Client, state: BookState, result: BatchResult) -> None:
         """Commands first, then the acknowledgement: who sees the ack has been offered the orders."""
@@ -210,11 +247,11 @@ class HeadEnd:
         at = state.gateways[gateway]
         return topics.down_subject(book=str(state.book), site=at.site, gateway=at.slug)
 
-    async def _open_desk(self) -> _Desk | None:
+    async def _open_book(self) -> Pipeline | None:
         """Take the book and know it; keep trying while the database is away."""
-        return await self._until_done(lambda: self._in_thread(self._load))
+        return await self._until_done(lambda: asyncio.wrap_future(self._posting.submit(self._load)))
 
-    def _load(self) -> _Desk:
+    def _load(self) -> Pipeline:
         connections.close_all()
         state = load_book(book=self._book, now_us=self._clock.now_us())
         flusher = CacheFlusher(state=state)
@@ -228,7 +265,7 @@ class HeadEnd:
             registers=len(state.registers),
             open_orders=len(state.orders),
         )
-        return _Desk(state=state, flusher=flusher)
+        return Pipeline(state=state, flusher=flusher, poster=self._poster, posting=self._posting)
 
     async def _until_done[T](self, step: Callable[[], Awaitable[T]]) -> T | None:
         while not self.stopping:
@@ -242,9 +279,6 @@ class HeadEnd:
                 log.warning("headend.waiting", error=str(error)[:300])
             await asyncio.sleep(RETRY_S)
         return None
-
-    async def _in_thread[T](self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _listen(self) -> None:
         """Wake when a fact is committed; the poll covers what a broken connection misses."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,8 @@ from fairwatt.payments.contract import (
 HEADERS: Final = ("X-Sandbox-Timestamp", "X-Sandbox-Nonce", "X-Sandbox-Signature")
 FRESH_S: Final = 300
 AMOUNT_MINOR_MAX: Final = 10**12
+_REFERENCE: Final = re.compile(r"[\x21-\x7e]{1,80}")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ class SandboxProvider:
 def _fact(provider: str, body: bytes) -> PaymentFact:
     try:
         content = json.loads(body)
-    except ValueError:
-        raise MalformedCallback("the callback is not JSON") from None
+    except (ValueError, RecursionError):
+        raise MalformedCallback("the callback is not JSON; no money was moved") from None
     match content:
         case {
             "type": "payment.succeeded",
@@ -75,8 +78,23 @@ def _fact(provider: str, body: bytes) -> PaymentFact:
             "amount_minor": int(amount_minor),
             "currency": str(currency),
             "paid_at_us": int(paid_at_us),
-        } if 0 < amount_minor <= AMOUNT_MINOR_MAX and 0 < len(event_id) <= 80 and 0 < len(provider_ref) <= 80:
+        } if _sane(event_id, provider_ref, our_ref, currency, amount_minor, paid_at_us):
             return PaymentFact(provider, event_id, provider_ref, our_ref, amount_minor, currency, paid_at_us)
     raise MalformedCallback(
-        "the callback is not a payment.succeeded event with positive amount and references"
+        "the callback is not a payment.succeeded event with a positive amount, a currency and plain references; "
+        "no money was moved"
+    )
+
+
+def _sane(
+    event_id: str, provider_ref: str, our_ref: str, currency: str, amount_minor: int, paid_at_us: int
+) -> bool:
+    # Signed is not the same as storable: a NUL or a lone surrogate would stop the book that has to keep it.
+    return (
+        all(_REFERENCE.fullmatch(ref) for ref in (event_id, provider_ref, our_ref))
+        and bool(_CURRENCY.fullmatch(currency))
+        and type(amount_minor) is int
+        and 0 < amount_minor <= AMOUNT_MINOR_MAX
+        and type(paid_at_us) is int
+        and abs(paid_at_us) < 1 << 62
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import django
@@ -9,7 +11,7 @@ import uvicorn
 from prometheus_client import start_http_server
 
 from fairwatt.server.clock import clock_for
-from fairwatt.server.config import Config, DatabaseRole
+from fairwatt.server.config import OWNER_ROLE, Config, DatabaseRole
 from fairwatt.server.keys import (
     ISSUER,
     SANDBOX_PROVIDER,
@@ -28,6 +30,31 @@ def use_django(*, role: DatabaseRole) -> None:
     os.environ["FAIRWATT_DB_ROLE"] = role
     os.environ["DJANGO_SETTINGS_MODULE"] = "fairwatt.server.settings"
     django.setup()
+
+
+@contextmanager
+def database_role(role: DatabaseRole) -> Iterator[None]:
+    """Meet the database as another role for a while, in this thread; set Django up first.
+
+    Commissioning needs it: what the web may not do (homes, meters, tariffs, keys), a person at the command
+    line does as the role that also migrates.
+    """
+    from django.db import connection
+
+    user, password = Config.load().database_login(role=role)
+    options = {
+        **connection.settings_dict["OPTIONS"],
+        "assume_role": OWNER_ROLE if role == "migrate" else None,
+    }
+    after = {"USER": user, "PASSWORD": password, "OPTIONS": options}
+    before = {name: connection.settings_dict[name] for name in after}
+    connection.close()
+    connection.settings_dict.update(after)
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
 
 
 def run_headend(config: Config, *, book: int) -> None:

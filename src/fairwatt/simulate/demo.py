@@ -17,15 +17,21 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.network import LinkFaults
+from fairwatt.simulate.paysim import PayFaults
+from fairwatt.simulate.residents import Habit
 from fairwatt.simulate.scenario import TICK_US, Home, Scenario
 from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.street import Street
 
 SPEED: Final = 60
 HISTORY_DAYS: Final = 14
+HISTORY_TICKS: Final = HISTORY_DAYS * 48 + 26
+"""to the early afternoon: homes may be cut then, and one is"""
+AWAY_HOME: Final = 6
 SLICES: Final = 6
 """Live, meters are read six times a half hour: every five minutes, which is every five seconds of yours."""
 SLICE_US: Final = TICK_US // SLICES
@@ -68,6 +74,10 @@ class Demo:
             paysim=self.stack.config.paysim_origin(),
         )
 
+    def dark_rooms(self) -> list[str]:
+        """Homes without supply at this moment."""
+        return [door.label for door in self.street.doors if not door.meter.relay_closed]
+
     async def live(self, *, ready: Callable[[], None]) -> None:
         """Run the history if there is none, call `ready`, and live until cancelled."""
         street = self.street
@@ -75,10 +85,10 @@ class Demo:
         try:
             if not self._saved["at_us"]:
                 await street.pay_openings()
-                for tick in range(1, HISTORY_DAYS * 48 + 1):
+                for tick in range(1, HISTORY_TICKS + 1):
                     await street.step(tick)
                     street.progress(tick)
-                self._slice = HISTORY_DAYS * 48 * SLICES
+                self._slice = HISTORY_TICKS * SLICES
                 self._save()
             self.stack.clock.set(domain_us=self._at_us(), speed=SPEED)
             ready()
@@ -126,12 +136,16 @@ class Demo:
 
         street = self.street
         street.provision(tenant=tenant)
-        for name, role in (("desk", Role.OPERATOR), ("manager", Role.ADMIN), ("auditor", Role.AUDITOR)):
-            provision.add_person(organisation_slug=ORGANISATION, username=name, role=role, password=password)
-        for floor, position in VACANT:
-            provision.add_vacant_unit(
-                site_id=street.site, label=f"{floor}{position:02d}", floor=floor, position=position
-            )
+        staff = (("desk", Role.OPERATOR), ("manager", Role.ADMIN), ("auditor", Role.AUDITOR))
+        with database_role("migrate"):
+            for name, role in staff:
+                provision.add_person(
+                    organisation_slug=ORGANISATION, username=name, role=role, password=password
+                )
+            for floor, position in VACANT:
+                provision.add_vacant_unit(
+                    site_id=street.site, label=f"{floor}{position:02d}", floor=floor, position=position
+                )
         self._saved = {
             "password": password,
             "at_us": 0,
@@ -186,6 +200,8 @@ def scenario() -> Scenario:
     return replace(
         Scenario.demo(),
         kills=(),
+        mispaid=None,
+        pay_faults=PayFaults(duplicate=100),
         link_faults=LinkFaults(lose=5, double=10, delay=10, reorder=5, delay_ms=(2, 60)),
     )
 
@@ -193,6 +209,8 @@ def scenario() -> Scenario:
 def _thriftier(home: Home) -> Home:
     """The street that is judged lives from hand to mouth; the one that is shown pays for days or weeks."""
     times = 2 + home.index * 5 % 7
+    if home.index == AWAY_HOME:
+        return replace(home, resident=replace(home.resident, habit=Habit.AWAY))
     resident = replace(home.resident, usual_minor=home.resident.usual_minor * times)
     return replace(home, resident=resident, opening_micro=home.opening_micro * times)
 

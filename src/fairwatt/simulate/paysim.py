@@ -189,7 +189,8 @@ class PaySim:
         if amount_minor <= 0 or settled_minor <= 0:
             raise ValueError("a payment must be positive")
         now_us, serial = self._now_us(), len(self.payments) + 1
-        tail = f"{serial:06d}{self._draw.getrandbits(32):08x}"
+        # Domain time makes the ids of a restarted platform new ones.
+        tail = f"{now_us:x}-{serial:06d}{self._draw.getrandbits(32):08x}"
         payment = Payment(
             f"sbx_{tail}", f"evt_{tail}", our_ref, amount_minor, settled_minor, currency, now_us
         )

@@ -23,6 +23,7 @@ class Habit(StrEnum):
     EVENING = "evening"  # pays after work, often a day later
     FORGETFUL = "forgetful"  # means to pay, sometimes forgets until it is dark
     DARK = "dark"  # lets every warning pass and pays when the light goes out
+    AWAY = "away"  # pays nothing at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ def decide(*, resident: Resident, seen: Seen, now_us: int) -> Payment | None:
     Each warning and each cut starts one intention with its own delay; a payment made since then ends it.
     Returns None while they wait, sleep, have forgotten, or have nothing to react to.
     """
+    if resident.habit is Habit.AWAY:
+        return None
     manner = MANNERS[resident.habit]
     if seen.dark_since_us is not None:
         draw = _luck(resident, "dark", seen.dark_since_us)

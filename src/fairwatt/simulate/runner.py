@@ -43,7 +43,10 @@ def run_scenario(
     `progress` is told each finished tick; `program` starts our processes. Raises StreetStuck when the
     product does not come to rest.
     """
-    with scratch_state() as state, Stack(state=state, domain_us=scenario.start_us, program=program) as stack:
+    with (
+        scratch_state() as state,
+        Stack(state=state, domain_us=scenario.start_us, program=program, say=_drill) as stack,
+    ):
         street = Street(stack=stack, scenario=scenario, progress=progress)
         street.provision()
         stack.open_doors()
@@ -55,6 +58,11 @@ def run_scenario(
             raise
         verdict.figures["run_s"] = round(time.monotonic() - began, 1)
         return verdict
+
+
+def _drill(text: str) -> None:
+    """The supervisor's word on a process that ended: here it was killed on purpose."""
+    print(f"crash drill: {text}", file=sys.stderr)
 
 
 def _show_logs(state: Path) -> None:

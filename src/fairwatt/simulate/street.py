@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from fairwatt.edge.agent import Agent
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
+from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
 from fairwatt.simulate.network import FaultyLink
@@ -66,9 +67,10 @@ class Street:
 
     def provision(self, *, tenant: Callable[[str], User] | None = None) -> None:
         """Write the street into the product; see estate.provision_street."""
-        self.book, self.site = provision_street(
-            scenario=self.scenario, doors=self.doors, gates=self.gates, tenant=tenant
-        )
+        with database_role("migrate"):
+            self.book, self.site = provision_street(
+                scenario=self.scenario, doors=self.doors, gates=self.gates, tenant=tenant
+            )
 
     async def open(self) -> None:
         """Bring meters, lines, agents and the payment platform to life, ready to step."""

@@ -35,8 +35,10 @@ LAWS = (
 class Verdict:
     """The figures of a run; `broken` names every law that does not hold, with where to look."""
 
-    figures: dict[str, int | float | str]
+    figures: dict[str, int | float | str | None]
     broken: list[str] = field(default_factory=list)
+    bills: list[dict[str, int | str]] = field(default_factory=list)
+    """per home: energy in Wh, its cost by component and what was paid, in micro-units"""
 
     @property
     def held(self) -> bool:
@@ -60,7 +62,20 @@ async def judge(*, street: Street) -> Verdict:
     figures["paid_but_dark"] = street.counts["paid_but_dark"]
     figures["journal_difference_micro"] = await _journal(street.eyes)
     broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
-    return Verdict(figures=await _figures(street, lines, events, figures), broken=broken)
+    bills = [_bill(door, by_wallet.get(door.wallet, [])) for door in street.doors]
+    return Verdict(figures=await _figures(street, lines, events, figures), broken=broken, bills=bills)
+
+
+def _bill(door: Door, mine: list[LedgerLine]) -> dict[str, int | str]:
+    return {
+        "home": door.home.series.home,
+        "energy_wh": sum(line.energy_wh for line in mine),
+        "energy_micro": sum(line.energy_micro for line in mine),
+        "standing_micro": sum(line.standing_micro for line in mine),
+        "tax_micro": sum(line.tax_micro for line in mine),
+        "topups_micro": sum(line.amount_micro for line in mine if line.kind == TOPUP),
+        "balance_micro": mine[-1].balance_micro if mine else 0,
+    }
 
 
 def _readings(door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]) -> None:
@@ -302,6 +317,9 @@ async def _figures(
         "homes": scenario.homes,
         "gateways": scenario.gateways,
         "days": scenario.days,
+        "energy_wh": sum(line.energy_wh for line in lines),
+        "charged_micro": -sum(line.amount_micro for line in lines if line.kind != TOPUP),
+        "paid_micro": sum(line.amount_micro for line in lines if line.kind == TOPUP),
         "readings": sum(line.kind in (READING, LATE) for line in lines),
         "lines": len(lines),
         "corrections": sum(line.kind == CORRECTION for line in lines),
@@ -333,10 +351,10 @@ async def _figures(
         **{law: found[law] for law in LAWS},
         "restore_p50_s": _quantile(waits, 50),
         "restore_p99_s": _quantile(waits, 99),
-        "restore_max_s": round(waits[-1], 3) if waits else 0.0,
+        "restore_max_s": round(waits[-1], 3) if waits else None,
         "restores_timed": len(waits),
     }
 
 
-def _quantile(values: list[float], percent: int) -> float:
-    return round(values[max(0, ceil(len(values) * percent / 100) - 1)], 3) if values else 0.0
+def _quantile(values: list[float], percent: int) -> float | None:
+    return round(values[max(0, ceil(len(values) * percent / 100) - 1)], 3) if values else None

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
 
-from fairwatt.store.posting import COPY_HEADER, COPY_TRAILER
+from fairwatt.store.binary import SQL_TYPES, Columns, send_rows, wire_rows
 
 Array = npt.NDArray[Any]
 
@@ -52,38 +52,29 @@ _USE_DAY_TABLE: Final = (
     "CREATE TEMP TABLE IF NOT EXISTS use_day_news (wallet bigint, day_us bigint, energy_wh bigint, cost_micro bigint, "
     "slots_wh int[], slots_micro bigint[], close_micro bigint) ON COMMIT DELETE ROWS"
 )
-_USE_DAY_UPSERT: Final = (
-    "INSERT INTO use_day (wallet, day_us, book, energy_wh, cost_micro, slots_wh, slots_micro, close_micro, batch) "
-    "SELECT wallet, day_us, %s, energy_wh, cost_micro, array_replace(slots_wh, %s, NULL), "
-    "array_replace(slots_micro, %s, NULL), close_micro, %s FROM use_day_news ORDER BY wallet, day_us "
-    "ON CONFLICT (wallet, day_us) DO UPDATE SET energy_wh = excluded.energy_wh, cost_micro = excluded.cost_micro, "
-    "slots_wh = excluded.slots_wh, slots_micro = excluded.slots_micro, close_micro = excluded.close_micro, "
-    "batch = excluded.batch"
+_WALLET: Final[Columns] = (
+    ("wallet", "i8"),
+    ("balance_micro", "i8"),
+    ("held_micro", "i8"),
+    ("seq", "i8"),
+    ("warned_us", "i8"),
+    ("read_us", "i8"),
+    ("level", "i2"),
+    ("withheld_ix", "i2"),
+    ("cut_by_credit", "i1"),
 )
-
-_WALLET = (
-    "wallet",
-    "balance_micro",
-    "held_micro",
-    "seq",
-    "level",
-    "warned_us",
-    "cut_by_credit",
-    "withheld",
-    "read_us",
-)
-_REGISTER = (
-    "installation",
-    "wallet",
-    "at_us",
-    "register_wh",
-    "counter_wh",
-    "window_us",
-    "carry_nano",
-    "carry_tax",
-    "relay",
-    "power_w",
-    "voltage_dv",
+_REGISTER: Final[Columns] = (
+    ("installation", "i8"),
+    ("wallet", "i8"),
+    ("at_us", "i8"),
+    ("register_wh", "i8"),
+    ("counter_wh", "i8"),
+    ("window_us", "i8"),
+    ("carry_tax", "i4"),
+    ("power_w", "i4"),
+    ("voltage_dv", "i4"),
+    ("carry_nano", "i2"),
+    ("relay", "i2"),
 )
 WITHHELD = (
     "",
@@ -102,36 +93,59 @@ def save_wallet_heads(*, cursor: Any, book: int, batch: int, wallets: Array) -> 
     """Write the heads of some wallets as of a batch, inside its transaction or a later flush."""
     if not len(wallets):
         return
-    columns = [wallets[name].tolist() for name in _WALLET if name != "withheld"]
-    columns.insert(7, [WITHHELD[int(n)] for n in wallets["withheld_ix"]])
-    cursor.execute(
-        "INSERT INTO wallet_head (wallet, balance_micro, held_micro, seq, level, warned_us, cut_by_credit, withheld, "
-        "read_us, book, batch) SELECT *, %s, %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], "
-        "%s::smallint[], %s::bigint[], %s::boolean[], %s::text[], %s::bigint[]) "
-        "ON CONFLICT (wallet) DO UPDATE SET balance_micro = excluded.balance_micro, held_micro = excluded.held_micro, "
-        "seq = excluded.seq, level = excluded.level, warned_us = excluded.warned_us, "
-        "cut_by_credit = excluded.cut_by_credit, withheld = excluded.withheld, read_us = excluded.read_us, "
-        "batch = excluded.batch",
-        [book, batch, *columns],
-    )
+    news = wire_rows(len(wallets), _WALLET)
+    for name, _ in _WALLET:
+        news[name] = wallets[name]
+    _send(cursor, "wallet_head", news, _WALLET)
+    columns = {name: f"n.{name}" for name, _ in _WALLET if name != "withheld_ix"}
+    columns["withheld"] = "(%s::text[])[n.withheld_ix + 1]"
+    _upsert(cursor, "wallet_head", ("wallet",), columns, book, batch, [list(WITHHELD)], len(wallets))
 
 
 def save_register_heads(*, cursor: Any, book: int, batch: int, registers: Array, wallets: Array) -> None:
     """Write register heads as of a batch; `wallets` are the wallet ids beside `registers`."""
     if not len(registers):
         return
-    columns = [registers[name].tolist() for name in _REGISTER if name != "wallet"]
-    columns.insert(1, wallets.tolist())
+    news = wire_rows(len(registers), _REGISTER)
+    for name, _ in _REGISTER:
+        news[name] = wallets if name == "wallet" else registers[name]
+    _send(cursor, "register_head", news, _REGISTER)
+    columns = {name: f"n.{name}" for name, _ in _REGISTER}
+    _upsert(cursor, "register_head", ("installation",), columns, book, batch, [], len(registers))
+
+
+def _send(cursor: Any, table: str, news: Array, columns: Columns) -> None:
+    """Put rows into a table of this connection alone, `<table>_news`; COMMIT empties it."""
+    types = ", ".join(f"{name} {SQL_TYPES[kind]}" for name, kind in columns)
+    cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table}_news ({types}) ON COMMIT DELETE ROWS")
+    send_rows(cursor=cursor, into=f"{table}_news", rows=news)
+
+
+def _upsert(
+    cursor: Any,
+    table: str,
+    key: tuple[str, ...],
+    columns: dict[str, str],
+    book: int,
+    batch: int,
+    parameters: list[Any],
+    count: int,
+) -> None:
+    """Bring the news into a cache: `columns` names each column and what it is of `n`, the news.
+
+    Nearly every row is there already, and an UPDATE costs half of what INSERT .. ON CONFLICT does.
+    """
+    same = " AND ".join(f"c.{name} = n.{name}" for name in key)
+    values = ", ".join(f"{name} = {value}" for name, value in columns.items() if name not in key)
     cursor.execute(
-        "INSERT INTO register_head (installation, wallet, at_us, register_wh, counter_wh, window_us, carry_nano, "
-        "carry_tax, relay, power_w, voltage_dv, book, batch) SELECT *, %s, %s FROM unnest(%s::bigint[], %s::bigint[], "
-        "%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[], %s::smallint[], %s::int[], "
-        "%s::int[]) ON CONFLICT (installation) DO UPDATE SET wallet = excluded.wallet, at_us = excluded.at_us, "
-        "register_wh = excluded.register_wh, counter_wh = excluded.counter_wh, window_us = excluded.window_us, "
-        "carry_nano = excluded.carry_nano, carry_tax = excluded.carry_tax, relay = excluded.relay, "
-        "power_w = excluded.power_w, voltage_dv = excluded.voltage_dv, batch = excluded.batch",
-        [book, batch, *columns],
+        f"UPDATE {table} c SET {values}, batch = %s FROM {table}_news n WHERE {same}", [*parameters, batch]
     )
+    if cursor.rowcount < count:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}, book, batch) SELECT {', '.join(columns.values())}, %s, %s "
+            f"FROM {table}_news n ON CONFLICT ({', '.join(key)}) DO NOTHING",
+            [*parameters, book, batch],
+        )
 
 
 def save_use_days(*, cursor: Any, book: int, batch: int, days: Array) -> None:
@@ -150,12 +164,12 @@ def save_use_days(*, cursor: Any, book: int, batch: int, days: Array) -> None:
         slots["dimensions"], slots["type"], slots["length"], slots["first"] = 1, oid, SLOTS, 1
         slots["slot"]["bytes"] = width
         slots["slot"]["value"] = np.where(days[name] == GAP, gap, days[name])
-    with cursor.copy("COPY use_day_news FROM STDIN (FORMAT BINARY)") as copy:
-        copy.write(COPY_HEADER)
-        copy.write(wire.view(np.uint8).data)
-        copy.write(COPY_TRAILER)
+    send_rows(cursor=cursor, into="use_day_news", rows=wire)
+    columns = {name: f"n.{name}" for name in USE_DAY.names or ()}
+    for name in _SLOTS_WIRE:
+        columns[name] = f"array_replace(n.{name}, %s, NULL)"
     gaps = [gap for _, _, gap in _SLOTS_WIRE.values()]
-    cursor.execute(_USE_DAY_UPSERT, [book, *gaps, batch])
+    _upsert(cursor, "use_day", ("wallet", "day_us"), columns, book, batch, gaps, len(days))
 
 
 def mark_cached(*, cursor: Any, book: int, epoch: int, batch: int) -> bool:

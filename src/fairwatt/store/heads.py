@@ -9,6 +9,7 @@ from typing import Final
 from django.db import connection
 
 from fairwatt.core.ledger.model import Kind
+from fairwatt.store.batches import newer_lines
 
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 
@@ -28,10 +29,11 @@ class RegisterLine:
 def last_wallet_lines(*, book: int, after_batch: int) -> list[tuple[int, int, int, int]]:
     """(wallet, seq, balance_micro, held_micro) of the newest line of each wallet touched since a batch."""
     with connection.cursor() as cursor:
+        newer, parameters = newer_lines(cursor=cursor, book=book, after_batch=after_batch)
         cursor.execute(
             "SELECT DISTINCT ON (wallet) wallet, seq, balance_micro, held_micro FROM line "
-            "WHERE book = %s AND batch > %s ORDER BY wallet, seq DESC",
-            [book, after_batch],
+            f"WHERE {newer} ORDER BY wallet, seq DESC",
+            parameters,
         )
         return [(int(w), int(s), int(b), int(h)) for w, s, b, h in cursor.fetchall()]
 
@@ -43,23 +45,20 @@ def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine
     one register carry the state after the whole re-rating (also where it moved no whole micro-unit).
     """
     with connection.cursor() as cursor:
+        newer, parameters = newer_lines(cursor=cursor, book=book, after_batch=after_batch)
+        reading = int(Kind.READING)
         cursor.execute(
             "SELECT ref, max(last_at), max(register_wh) FILTER (WHERE n_read = 1), "
             "max(counter_wh) FILTER (WHERE n = 1), max(carry_nano) FILTER (WHERE n = 1), "
             "max(carry_tax) FILTER (WHERE n = 1) FROM ("
-            f"  SELECT ref, CASE WHEN kind = %(reading)s THEN {_US} ELSE 0 END AS last_at, register_wh, counter_wh, "
+            f"  SELECT ref, CASE WHEN kind = {reading} THEN {_US} ELSE 0 END AS last_at, register_wh, counter_wh, "
             "   carry_nano, carry_tax, "
-            "   row_number() OVER (PARTITION BY ref ORDER BY batch DESC, kind = %(reading)s DESC, ts DESC) AS n, "
-            "   CASE WHEN kind = %(reading)s THEN "
+            f"  row_number() OVER (PARTITION BY ref ORDER BY batch DESC, kind = {reading} DESC, ts DESC) AS n, "
+            f"  CASE WHEN kind = {reading} THEN "
             "     row_number() OVER (PARTITION BY ref, kind ORDER BY ts DESC) END AS n_read "
-            "  FROM line WHERE book = %(book)s AND batch > %(batch)s AND kind = ANY(%(metered)s)"
+            f"  FROM line WHERE {newer} AND kind = ANY(%s)"
             ") newest GROUP BY ref",
-            {
-                "book": book,
-                "batch": after_batch,
-                "reading": Kind.READING,
-                "metered": [Kind.READING, Kind.LATE, Kind.CORRECTION],
-            },
+            [*parameters, [Kind.READING, Kind.LATE, Kind.CORRECTION]],
         )
         for ref, at, register, counter, nano, tax in cursor.fetchall():
             yield RegisterLine(int(ref), int(at), int(register or 0), int(counter), int(nano), int(tax))

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from django.db import connection, transaction
 
 from fairwatt.core.ledger.model import Leg
+from fairwatt.store.batches import spans_of
+from fairwatt.store.binary import COPY_HEADER, COPY_TRAILER, wire_rows
 
 Int64s = npt.NDArray[np.int64]
 
@@ -49,16 +51,6 @@ LINE: Final = np.dtype([(name, f"<{kind}") for name, kind in LINE_COLUMNS])
 """A line in memory; `ts` in microseconds since the Unix epoch."""
 
 
-def _wire_dtype() -> np.dtype[Any]:
-    fields: list[tuple[str, str]] = [("_columns", ">i2")]
-    for name, kind in LINE_COLUMNS:
-        fields += [(f"_{name}", ">i4"), (name, f">{kind}")]
-    return np.dtype(fields)
-
-
-_WIRE: Final = _wire_dtype()
-COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
-COPY_TRAILER: Final = b"\xff\xff"
 _PIECE_ROWS: Final = 2048
 _COPY_LINES: Final = f"COPY line ({', '.join(name for name, _ in LINE_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 
@@ -189,7 +181,13 @@ def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Any]:
 
 def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: int) -> list[int]:
     """Write a batch inside its transaction; return the outbox ids of the new orders, in order."""
-    copy_lines(cursor=cursor, lines=rows.lines)
+    # In key order, so that the primary key grows at its right edge.
+    order = np.argsort(rows.lines["ts"], kind="stable")
+    copy_lines(cursor=cursor, lines=rows.lines, order=order)
+    cursor.execute(
+        "INSERT INTO batch (book, batch, at_us, lines, spans) VALUES (%s, %s, %s, %s, %s::tstzmultirange)",
+        [book, batch, now_us, len(rows.lines), spans_of(ts=rows.lines["ts"][order])],
+    )
     _insert_journal(cursor, book, batch, rows.legs, now_us)
     _insert_events(cursor, book, batch, rows.events)
     _insert_quarantine(cursor, book, batch, rows.quarantine, now_us)
@@ -199,18 +197,13 @@ def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: 
     return _insert_orders(cursor, book, batch, rows.orders, now_us)
 
 
-def copy_lines(*, cursor: Any, lines: npt.NDArray[Any]) -> None:
-    """COPY an array of dtype LINE into `line`. Raises IntegrityError on a key that is already there."""
+def copy_lines(*, cursor: Any, lines: npt.NDArray[Any], order: Int64s) -> None:
+    """COPY an array of dtype LINE into `line`, in this order. Raises IntegrityError on a key that is already there."""
     if not len(lines):
         return
     # A small buffer used again and again: fresh memory for the whole batch costs ten times the packing,
     # and the server works on one piece while the next is packed.
-    wire = np.empty(min(len(lines), _PIECE_ROWS), dtype=_WIRE)
-    wire["_columns"] = len(LINE_COLUMNS)
-    for name, kind in LINE_COLUMNS:
-        wire[f"_{name}"] = int(kind[1:])
-    # In key order, so that the primary key grows at its right edge.
-    order = np.argsort(lines["ts"], kind="stable")
+    wire = wire_rows(min(len(lines), _PIECE_ROWS), LINE_COLUMNS)
     with cursor.copy(_COPY_LINES) as copy:
         copy.write(COPY_HEADER)
         for start in range(0, len(lines), _PIECE_ROWS):

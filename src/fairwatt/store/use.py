@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
 
+from fairwatt.store.batches import newer_lines
 from fairwatt.store.posting import LINE
 
 _CHUNK: Final = 50_000
@@ -31,10 +32,12 @@ def days(*, book: int, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int],
 def lines_since(*, book: int, batch: int) -> Iterator[npt.NDArray[Any]]:
     """The lines after a batch, in posting order, in chunks; only the columns that days are made of."""
     with transaction.atomic(), connection.cursor() as cursor:
+        newer, parameters = newer_lines(cursor=cursor, book=book, after_batch=batch)
         cursor.execute(
             "DECLARE newer NO SCROLL CURSOR FOR SELECT (extract(epoch FROM ts) * 1000000)::bigint, wallet, seq, "
-            "energy_wh, amount_micro, balance_micro, kind FROM line WHERE book = %s AND batch > %s ORDER BY batch, seq",
-            [book, batch],
+            "energy_wh, amount_micro, balance_micro, kind "
+            f"FROM line WHERE {newer} ORDER BY batch, seq",
+            parameters,
         )
         while True:
             cursor.execute(f"FETCH {_CHUNK} FROM newer")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
+from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 
 WINDOW_DAYS: Final = 14
@@ -74,19 +75,32 @@ def pace_of(*, costs_micro: Sequence[int]) -> Pace:
     return Pace(days=len(days), mean_micro=mean, variance=squares // max(1, len(days) - 1))
 
 
-def forecast(*, available_micro: int, pace: Pace, now_us: int) -> Forecast | None:
-    """Say when `available_micro` runs out; `None` when there is no credit or too little history."""
+def days_until(*, zone: str, now_us: int, end_us: int) -> int:
+    """Days left as a calendar counts them, so that number and date agree; 0 within the next 24 hours."""
+    if end_us - now_us < US_PER_DAY:
+        return 0
+    return (local_date(zone=zone, at_us=end_us) - local_date(zone=zone, at_us=now_us)).days
+
+
+def forecast(*, available_micro: int, pace: Pace, now_us: int, zone: str) -> Forecast | None:
+    """Say when `available_micro` runs out; `None` when there is no credit or too little history.
+
+    `zone` is the site's: days are counted on its calendar.
+    """
     if available_micro <= 0 or not pace.speaks:
         return None
     left_us = available_micro * US_PER_DAY // pace.mean_micro
+    far = left_us > HORIZON_DAYS * US_PER_DAY
     ranged = pace.days >= DAYS_FOR_RANGE
     early = _first_hour(available_micro, pace, sign=1) if ranged else None
     late = _first_hour(available_micro, pace, sign=-1) if ranged else None
     return Forecast(
         pace=pace,
-        days_left=left_us // US_PER_DAY,
+        days_left=left_us // US_PER_DAY
+        if far
+        else days_until(zone=zone, now_us=now_us, end_us=now_us + left_us),
         hours_left=left_us * 24 // US_PER_DAY,
-        runs_out_us=now_us + left_us if left_us <= HORIZON_DAYS * US_PER_DAY else None,
+        runs_out_us=None if far else now_us + left_us,
         early_us=None if early is None else now_us + early * US_PER_HOUR,
         late_us=None if late is None else now_us + late * US_PER_HOUR,
         ranged=ranged,

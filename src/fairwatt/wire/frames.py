@@ -12,13 +12,18 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from fairwatt.wire import cbor
-from fairwatt.wire.errors import BadShape, BadVersion, FrameError
+from fairwatt.wire.cose import MAX_MESSAGE_BYTES
+from fairwatt.wire.errors import BadShape, BadVersion, FrameError, TooLarge
 
 VERSION: Final = 1
 MAX_FRAME_BYTES: Final = 256 * 1024
 MAX_ITEMS: Final = 4096
 MAX_BODY_BYTES: Final = 128 * 1024
+COMMANDS_BYTES: Final = 128 * 1024
+"""How long a frame of commands gets: well under what the edge refuses."""
 _I63: Final = cbor.I63
+_COMMANDS_HEAD: Final = 6  # [1, 1, [ with up to 2^16 commands
+_OCTETS_HEAD: Final = 5
 
 
 class Kind(IntEnum):
@@ -156,8 +161,30 @@ def encode_ack(*, epoch: int, seq: int, now_us: int) -> bytes:
 
 
 def encode_commands(messages: Iterable[bytes], /) -> bytes:
-    """Write signed commands into one frame."""
+    """Write signed commands into one frame. For any number of them, use `command_frames`."""
     return cbor.encode([VERSION, 1, list(messages)])
+
+
+def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BYTES) -> list[bytes]:
+    """Write signed commands, in order, into as many frames of at most ``max_bytes`` as they need.
+
+    A command that alone exceeds ``max_bytes`` gets a frame of its own. Raises TooLarge for one that no
+    gateway would take.
+    """
+    frames: list[bytes] = []
+    batch: list[bytes] = []
+    size = _COMMANDS_HEAD
+    for message in messages:
+        if len(message) > MAX_MESSAGE_BYTES:
+            raise TooLarge(f"a command has {len(message)} bytes, the limit is {MAX_MESSAGE_BYTES}")
+        if batch and (size + _OCTETS_HEAD + len(message) > max_bytes or len(batch) == MAX_ITEMS):
+            frames.append(encode_commands(batch))
+            batch, size = [], _COMMANDS_HEAD
+        batch.append(message)
+        size += _OCTETS_HEAD + len(message)
+    if batch:
+        frames.append(encode_commands(batch))
+    return frames
 
 
 def decode_down(data: bytes, /) -> Ack | Commands:
@@ -225,6 +252,7 @@ __all__ = [
     "Item",
     "Kind",
     "UpFrame",
+    "command_frames",
     "decode_down",
     "decode_event",
     "decode_up",

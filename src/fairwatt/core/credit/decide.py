@@ -34,15 +34,6 @@ class Reason(StrEnum):
     BALANCE_EMPTY = "balance_empty"
 
 
-class WarningLevel(StrEnum):
-    """How near a wallet is to being empty."""
-
-    NONE = "none"
-    LOW = "low"
-    CRITICAL = "critical"
-    EMPTY = "empty"
-
-
 @dataclass(frozen=True, slots=True)
 class SupplyFacts:
     """All that the decider knows about one meter and its wallet.
@@ -95,24 +86,6 @@ def decide_supply(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> S
     if facts.ordered_closed is False:
         return _decision(Action.KEEP, Reason.ALREADY_ORDERED, facts, now_us)
     return _decision(Action.CUT, Reason.BALANCE_EMPTY, facts, now_us)
-
-
-def warning_level(
-    *, available_micro: int, price_hint_micro_per_kwh: int, policy: CreditPolicy
-) -> WarningLevel:
-    """Say how urgently to warn a resident, by money left and by the energy it buys at the hinted price.
-
-    A price of zero or below gives no energy estimate, and money alone decides.
-    """
-    if available_micro <= 0:
-        return WarningLevel.EMPTY
-    if available_micro < policy.critical_micro:
-        return WarningLevel.CRITICAL
-    if available_micro < policy.low_micro:
-        return WarningLevel.LOW
-    if price_hint_micro_per_kwh > 0 and available_micro * 1_000 // price_hint_micro_per_kwh < policy.low_wh:
-        return WarningLevel.LOW
-    return WarningLevel.NONE
 
 
 def _with_credit(*, facts: SupplyFacts, now_us: int) -> SupplyDecision:

@@ -109,6 +109,16 @@ class Schedule:
             if newer.number <= older.number:
                 raise TariffError(f"version numbers must rise: {older.number} is followed by {newer.number}")
 
+    @property
+    def dearest_micro_per_kwh(self) -> int:
+        """The highest price of any version, period and block: what a kWh costs at worst, before tax."""
+        return max(
+            price
+            for version in self.versions
+            for period in version.energy.periods
+            for price in period.prices_micro
+        )
+
     def version_index_at(self, *, at_us: int) -> int:
         """Return the index of the version in force at an instant; raises ``NoTariff`` before the first."""
         index = bisect_right(self.versions, at_us, key=lambda version: version.effective_us) - 1

@@ -18,11 +18,11 @@ Int64s = npt.NDArray[np.int64]
 
 
 def charge_forward(
-    *, state: BookState, registers: npt.NDArray[Any], intake: Intake, sifted: Sifted, batch: int
+    *, state: BookState, registers: npt.NDArray[Any], intake: Intake, sifted: Sifted
 ) -> tuple[npt.NDArray[Any], Int64s]:
     """Rate every forward reading; return (lines, wallet index of each line) and move `registers`.
 
-    `registers` is this batch's copy of the heads. seq and balances are filled in by `chain`.
+    `registers` is this batch's copy of the heads. Batch, seq and balances are filled in by `chain`.
     """
     rows = sifted.forward
     lines = np.zeros(len(rows), dtype=LINE)
@@ -67,7 +67,6 @@ def charge_forward(
     lines["energy_wh"] = sifted.energy_wh
     lines["amount_micro"] = -(lines["energy_micro"] + lines["standing_micro"] + lines["tax_micro"])
     lines["kind"] = Kind.READING
-    lines["batch"] = batch
     lines["book"] = state.book
     last = np.ones(len(reg), dtype=bool)
     last[:-1] = reg[1:] != reg[:-1]
@@ -78,13 +77,14 @@ def charge_forward(
     return lines, registers["wallet_ix"][reg]
 
 
-def chain(*, lines: npt.NDArray[Any], wallet_ix: Int64s, wallets: npt.NDArray[Any]) -> Int64s:
+def chain(*, lines: npt.NDArray[Any], wallet_ix: Int64s, wallets: npt.NDArray[Any], batch: int) -> Int64s:
     """Number the lines of each wallet and run its balance; move `wallets`; return the touched indices.
 
     Lines keep their order inside a wallet: order is seq, never ts.
     """
     if not len(lines):
         return np.empty(0, dtype=np.int64)
+    lines["batch"] = batch
     order = np.argsort(wallet_ix, kind="stable")
     ix = wallet_ix[order]
     first = np.ones(len(ix), dtype=bool)

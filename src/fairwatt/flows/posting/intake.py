@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fairwatt.flows.posting.book_state import GatewayState
 from fairwatt.store.posting import EventRow, QuarantineRow
 from fairwatt.wire.errors import FrameError
 from fairwatt.wire.frames import Event, Kind, UpFrame, decode_event, decode_up, stored_up_to
@@ -69,11 +68,14 @@ class _Blobs:
 def take_in(
     *,
     messages: Iterable[tuple[str, bytes]],
-    gateways: Mapping[int, GatewayState],
+    spools: Mapping[int, tuple[int, int]],
     gateway_ids: Mapping[str, int],
     now_us: int,
 ) -> Intake:
-    """Read (gateway slug, frame bytes) pairs in order of arrival; nothing is lost and nothing raises."""
+    """Read (gateway slug, frame bytes) pairs in order of arrival; nothing is lost and nothing raises.
+
+    `spools`: (epoch, stored seq) of each gateway before this batch.
+    """
     empty = np.empty(0, dtype=np.int64)
     intake = Intake(readings=np.empty(0, dtype=READING), gateway=empty, spool_seq=empty)
     blobs = _Blobs()
@@ -91,15 +93,21 @@ def take_in(
                 QuarantineRow(code=error.code, detail=str(error), raw=data, gateway=gateway_id)
             )
             continue
-        _take_frame(intake, blobs, gateways[gateway_id], frame, data, now_us)
+        known = intake.heads.get(gateway_id, spools[gateway_id])
+        _take_frame(intake, blobs, gateway_id, known, frame, data, now_us)
     _join(intake, blobs)
     return intake
 
 
 def _take_frame(
-    intake: Intake, blobs: _Blobs, gateway: GatewayState, frame: UpFrame, data: bytes, now_us: int
+    intake: Intake,
+    blobs: _Blobs,
+    gateway: int,
+    known: tuple[int, int],
+    frame: UpFrame,
+    data: bytes,
+    now_us: int,
 ) -> None:
-    known = intake.heads.get(gateway.gateway, (gateway.epoch, gateway.seq))
     epoch, stored = known
     if frame.epoch < epoch:
         last = frame.items[-1].seq if frame.items else frame.oldest_seq - 1
@@ -108,15 +116,15 @@ def _take_frame(
                 code="old_spool",
                 detail=f"spool {frame.epoch} is older than {epoch}: the gateway's memory went back in time",
                 raw=data,
-                gateway=gateway.gateway,
+                gateway=gateway,
             )
         )
-        intake.stale_acks.append((gateway.gateway, frame.epoch, last))
+        intake.stale_acks.append((gateway, frame.epoch, last))
         return
     if frame.epoch > epoch:
         stored = 0
     if frame.hello:
-        intake.hellos.add(gateway.gateway)
+        intake.hellos.add(gateway)
     reached = stored_up_to(stored_seq=stored, frame=frame)
     foreign_clock = frame.clock_us - now_us > CLOCK_AHEAD_US_MAX
     if frame.oldest_seq > stored + 1 and stored > 0:
@@ -124,12 +132,12 @@ def _take_frame(
             EventRow(
                 kind="gateway.records_lost",
                 at_us=now_us,
-                gateway=gateway.gateway,
+                gateway=gateway,
                 reason="spool_gap",
                 evidence={"after_seq": stored, "before_seq": frame.oldest_seq},
             )
         )
-    intake.heads[gateway.gateway] = (frame.epoch, reached)
+    intake.heads[gateway] = (frame.epoch, reached)
     if frame.items and frame.items[-1].seq > reached:
         intake.overtaken_frames += 1
         return
@@ -142,11 +150,11 @@ def _take_frame(
                     code="foreign_clock",
                     detail=f"the gateway's clock is {(frame.clock_us - now_us) // 1_000_000} s ahead",
                     raw=item.body,
-                    gateway=gateway.gateway,
+                    gateway=gateway,
                 )
             )
         else:
-            _take_item(intake, blobs, gateway.gateway, item.seq, item.kind, item.body)
+            _take_item(intake, blobs, gateway, item.seq, item.kind, item.body)
 
 
 def _take_item(intake: Intake, blobs: _Blobs, gateway: int, seq: int, kind: int, body: bytes) -> None:

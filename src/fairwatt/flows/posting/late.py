@@ -45,7 +45,6 @@ def settle_late(
     registers: npt.NDArray[Any],
     intake: Intake,
     sifted: Sifted,
-    batch: int,
     now_us: int,
 ) -> LateReadings:
     """Look up every reading behind its head; re-rate registers that learned something; move `registers`."""
@@ -74,7 +73,7 @@ def settle_late(
     lines = [
         line
         for n, readings in sorted(fresh.items())
-        for line in _rerate(cursor, state, registers, out, n, readings, known, batch, now_us)
+        for line in _rerate(cursor, state, registers, out, n, readings, known, now_us)
     ]
     if lines:
         out.lines = np.array([line for line, _ in lines], dtype=LINE)
@@ -118,7 +117,6 @@ def _rerate(
     n: int,
     fresh: dict[int, int],
     known: dict[int, dict[int, int]],
-    batch: int,
     now_us: int,
 ) -> list[tuple[Any, int]]:
     head = registers[n]
@@ -147,7 +145,7 @@ def _rerate(
         registers[name][n] = getattr(rated, name)
     wallet_ix = int(head["wallet_ix"])
     lines = [
-        (_line(state, head, Kind.LATE, ts=late_at, batch=batch, register_wh=late_total), wallet_ix)
+        (_line(state, head, Kind.LATE, ts=late_at, register_wh=late_total), wallet_ix)
         for late_at, late_total in sorted(fresh.items())
     ]
     if any(difference):
@@ -155,7 +153,7 @@ def _rerate(
         at_us = history.free_correction_instant(
             cursor=cursor, book=state.book, installation=installation, from_us=now_us
         )
-        correction = _line(state, head, Kind.CORRECTION, ts=at_us, batch=batch, register_wh=total)
+        correction = _line(state, head, Kind.CORRECTION, ts=at_us, register_wh=total)
         correction["energy_micro"], correction["standing_micro"], correction["tax_micro"] = difference
         correction["amount_micro"] = -sum(difference)
         lines.append((correction, wallet_ix))
@@ -172,7 +170,7 @@ def _rerate(
     return lines
 
 
-def _line(state: BookState, head: Any, kind: Kind, *, ts: int, batch: int, register_wh: int) -> Any:
+def _line(state: BookState, head: Any, kind: Kind, *, ts: int, register_wh: int) -> Any:
     line = np.zeros((), dtype=LINE)
     line["ts"] = ts
     line["ref"] = head["installation"]
@@ -181,6 +179,5 @@ def _line(state: BookState, head: Any, kind: Kind, *, ts: int, batch: int, regis
     line["carry_nano"] = head["carry_nano"]
     line["carry_tax"] = head["carry_tax"]
     line["kind"] = kind
-    line["batch"] = batch
     line["book"] = state.book
     return line

@@ -46,7 +46,6 @@ def post_facts(
     cursor: Any,
     state: BookState,
     providers: Mapping[str, PaymentProvider],
-    batch: int,
     now_us: int,
 ) -> PostedFacts:
     """Answer the facts that wait for this book, oldest first."""
@@ -61,7 +60,7 @@ def post_facts(
         match kind, content:
             case "payment", {"provider": str(name), "headers": dict(headers)} if name in providers:
                 signed = {str(key): str(value) for key, value in headers.items()}
-                _payment(cursor, state, providers[name], out, int(fact), signed, bytes(raw), batch, now_us)
+                _payment(cursor, state, providers[name], out, int(fact), signed, bytes(raw), now_us)
             case "payment", _:
                 _refuse(out, int(fact), "unknown_provider", "no provider here made this callback", now_us)
             case "config", {"wallets": list(wallets)}:
@@ -83,7 +82,6 @@ def _payment(
     fact: int,
     headers: dict[str, str],
     raw: bytes,
-    batch: int,
     now_us: int,
 ) -> None:
     try:
@@ -122,7 +120,7 @@ def _payment(
             "UPDATE store_paymentintent SET state = 'credited', provider_ref = %s, credited_us = %s WHERE id = %s",
             [paid.provider_ref, now_us, intent_id],
         )
-        _credit(state, out, fact, paid, wallet_ix, batch, now_us)
+        _credit(state, out, fact, paid, wallet_ix, now_us)
 
 
 def _already_posted(cursor: Any, state: BookState, out: PostedFacts, paid: PaymentFact) -> bool:
@@ -138,7 +136,7 @@ def _already_posted(cursor: Any, state: BookState, out: PostedFacts, paid: Payme
 
 
 def _credit(
-    state: BookState, out: PostedFacts, fact: int, paid: PaymentFact, wallet_ix: int, batch: int, now_us: int
+    state: BookState, out: PostedFacts, fact: int, paid: PaymentFact, wallet_ix: int, now_us: int
 ) -> None:
     amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
     line = np.zeros((), dtype=LINE)
@@ -146,7 +144,6 @@ def _credit(
     line["ref"] = fact
     line["kind"] = Kind.TOPUP
     line["amount_micro"] = amount
-    line["batch"] = batch
     line["book"] = state.book
     out.lines.append(line)
     out.wallet_ix.append(wallet_ix)

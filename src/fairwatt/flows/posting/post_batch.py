@@ -1,7 +1,8 @@
 """One batch of a book, whole: frames and facts in; lines, decisions and orders out; one transaction.
 
-Everything before COMMIT works on copies. Only when PostgreSQL has said yes does the poster's knowledge
-move, and only then may anything be acknowledged or sent.
+What needs no database is prepared before (preparing.py). Everything before COMMIT works on copies. Only
+when PostgreSQL has said yes does the poster's knowledge move, and only then may anything be acknowledged or
+sent.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from fairwatt.core.commands.model import State
 from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState
-from fairwatt.flows.posting.charging import chain, charge_forward
+from fairwatt.flows.posting.charging import chain
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
-from fairwatt.flows.posting.intake import Intake, take_in
+from fairwatt.flows.posting.intake import Intake
 from fairwatt.flows.posting.late import LateReadings, settle_late
 from fairwatt.flows.posting.money import PostedFacts, post_facts
 from fairwatt.flows.posting.orders import (
@@ -32,7 +33,8 @@ from fairwatt.flows.posting.orders import (
     observe,
     renew_expired,
 )
-from fairwatt.flows.posting.sift import Sifted, sift
+from fairwatt.flows.posting.preparing import METERED, Front, Prepared, charge, prepare
+from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import LINE, BatchRows, QuarantineRow, batch_transaction, write_batch
@@ -77,12 +79,25 @@ class _Desk:
     cursor: Any
     state: BookState
     poster: Poster
-    intake: Intake
-    sifted: Sifted
+    prepared: Prepared
     registers: npt.NDArray[Any]
     wallets: npt.NDArray[Any]
-    batch: int
-    now_us: int
+
+    @property
+    def batch(self) -> int:
+        return self.prepared.batch
+
+    @property
+    def intake(self) -> Intake:
+        return self.prepared.intake
+
+    @property
+    def sifted(self) -> Sifted:
+        return self.prepared.sifted
+
+    @property
+    def now_us(self) -> int:
+        return self.prepared.now_us
 
 
 @dataclass(kw_only=True)
@@ -119,29 +134,36 @@ def post_batch(
     `regrant`: wallet ids whose meters need a fresh grant. Raises PosterFenced when another poster has the
     book; any database error leaves nothing half-applied and `state` as it was.
     """
-    intake = take_in(messages=messages, gateways=state.gateways, gateway_ids=state.gateway_ids, now_us=now_us)
-    sifted = sift(state=state, intake=intake, now_us=now_us)
-    batch = state.last_batch + 1
-    with batch_transaction(book=state.book, epoch=state.epoch, batch=batch) as cursor:
+    prepared = prepare(state=state, front=Front.of(state), messages=list(messages), now_us=now_us)
+    return post_prepared(state=state, prepared=prepared, poster=poster, regrant=regrant)
+
+
+def post_prepared(
+    *, state: BookState, prepared: Prepared, poster: Poster, regrant: Iterable[int] = ()
+) -> BatchResult:
+    """Post a batch that was prepared from what `state` is now; otherwise as `post_batch`."""
+    if prepared.state is not state or prepared.batch != state.last_batch + 1:
+        raise ValueError(
+            f"batch {prepared.batch} was prepared from another state than that of batch {state.last_batch}"
+        )
+    book, batch = state.book, prepared.batch
+    with batch_transaction(book=book, epoch=state.epoch, batch=batch) as cursor:
         desk = _Desk(
             cursor=cursor,
             state=state,
             poster=poster,
-            intake=intake,
-            sifted=sifted,
+            prepared=prepared,
             registers=state.registers.copy(),
             wallets=state.wallets.copy(),
-            batch=batch,
-            now_us=now_us,
         )
         money = _move_money(desk)
         supply = _settle_supply(desk, money, regrant)
         rows = _rows(desk, money, supply)
-        ids = write_batch(cursor=cursor, book=state.book, batch=batch, rows=rows, now_us=now_us)
+        ids = write_batch(cursor=cursor, book=book, batch=batch, rows=rows, now_us=prepared.now_us)
         flagged = _marked(
             state, supply.decided.flagged, supply.heard.wallets, money.facts.credited, supply.orders.restored
         )
-        save_wallet_heads(cursor=cursor, book=state.book, batch=batch, wallets=desk.wallets[flagged])
+        save_wallet_heads(cursor=cursor, book=book, batch=batch, wallets=desk.wallets[flagged])
     _commit(desk, supply.orders, ids, money.facts)
     return _result(desk, money, supply, flagged)
 
@@ -154,24 +176,27 @@ def _move_money(desk: _Desk) -> _Money:
         registers=desk.registers,
         intake=desk.intake,
         sifted=desk.sifted,
-        batch=desk.batch,
         now_us=desk.now_us,
     )
     facts = post_facts(
         cursor=desk.cursor,
         state=desk.state,
         providers=desk.poster.providers,
-        batch=desk.batch,
         now_us=desk.now_us,
     )
-    forward, forward_ix = charge_forward(
-        state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted, batch=desk.batch
-    )
-    lines = np.concatenate((late.lines, forward, facts.line_array()))
-    facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
-    wallet_ix = np.concatenate((late.wallet_ix, forward_ix, facts_ix)).astype(np.int64)
-    touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets)
-    return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(forward))
+    charged = desk.prepared.charged
+    if charged is None:
+        charged = charge(state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted)
+    else:
+        for name in METERED:
+            desk.registers[name] = charged.registers[name]
+    lines, wallet_ix = charged.lines, charged.wallet_ix
+    if len(late.lines) or facts.lines:
+        lines = np.concatenate((late.lines, lines, facts.line_array()))
+        facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
+        wallet_ix = np.concatenate((late.wallet_ix, wallet_ix, facts_ix)).astype(np.int64)
+    touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets, batch=desk.batch)
+    return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
 
 
 def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Supply:

@@ -39,8 +39,11 @@ class Sifted:
     quarantine: list[QuarantineRow] = field(default_factory=list)
 
 
-def sift(*, state: BookState, intake: Intake, now_us: int) -> Sifted:
-    """Sort the wheat from the chaff; nothing raises, nothing disappears."""
+def sift(*, state: BookState, heads: npt.NDArray[Any], intake: Intake, now_us: int) -> Sifted:
+    """Sort the wheat from the chaff; nothing raises, nothing disappears.
+
+    `heads`: the registers as the batch before this one leaves them.
+    """
     readings = intake.readings
     at = readings["at_us"]
     register = _registers(state, intake)
@@ -55,7 +58,7 @@ def sift(*, state: BookState, intake: Intake, now_us: int) -> Sifted:
             alive = alive & ~mask
 
     refuse(register < 0, "unknown_meter", "no open installation of this gateway has this meter")
-    priced = state.registers["plan_ix"][np.maximum(register, 0)] >= 0 if len(state.registers) else alive
+    priced = heads["plan_ix"][np.maximum(register, 0)] >= 0 if len(heads) else alive
     refuse(~priced, "no_tariff", "no tariff was in force when this installation opened")
     refuse(
         (readings["relay"] > 2) | (readings["quality"] != 0) | (readings["reserved"] != 0),
@@ -74,18 +77,18 @@ def sift(*, state: BookState, intake: Intake, now_us: int) -> Sifted:
     rows = rows[order]
     rows, repeated, clash = _once_per_instant(rows, register, at, readings["total_wh"])
     chaff.extend(quarantined(intake, clash, "conflicting_reading", "another value is known for this instant"))
-    head_at = state.registers["at_us"][register[rows]]
+    head_at = heads["at_us"][register[rows]]
     same = at[rows] == head_at
-    equal = same & (readings["total_wh"][rows] == state.registers["register_wh"][register[rows]])
+    equal = same & (readings["total_wh"][rows] == heads["register_wh"][register[rows]])
     chaff.extend(
         quarantined(
             intake, rows[same & ~equal], "conflicting_reading", "another value is known for this instant"
         )
     )
-    again = repeated[at[repeated] >= state.registers["at_us"][register[repeated]]]
+    again = repeated[at[repeated] >= heads["at_us"][register[repeated]]]
     believed = np.sort(np.concatenate((rows[equal], again, rows[at[rows] > head_at])))
     behind = rows[at[rows] < head_at]
-    forward, energy, refused, step = _rising(state, register, readings, rows[at[rows] > head_at])
+    forward, energy, refused, step = _rising(heads, register, readings, rows[at[rows] > head_at])
     chaff.extend(_refused(intake, refused, step))
     if len(refused):
         doubted = set(zip(register[refused].tolist(), at[refused].tolist(), strict=True))
@@ -127,7 +130,7 @@ def _once_per_instant(
 
 
 def _rising(
-    state: BookState, register: Int64s, readings: npt.NDArray[Any], rows: Int64s
+    heads: npt.NDArray[Any], register: Int64s, readings: npt.NDArray[Any], rows: Int64s
 ) -> tuple[Int64s, Int64s, Int64s, Int64s]:
     """Drop registers that ran backward or too fast; return rows, their energy, refused rows, their step.
 
@@ -137,7 +140,7 @@ def _rising(
     refused: list[Int64s] = [np.empty(0, dtype=np.int64)]
     steps: list[Int64s] = [np.empty(0, dtype=np.int64)]
     while True:
-        energy, shown, bad = _step(state, register, readings, rows)
+        energy, shown, bad = _step(heads, register, readings, rows)
         if not bad.any():
             break
         first_bad = np.flatnonzero(bad)
@@ -150,11 +153,10 @@ def _rising(
 
 
 def _step(
-    state: BookState, register: Int64s, readings: npt.NDArray[Any], rows: Int64s
+    heads: npt.NDArray[Any], register: Int64s, readings: npt.NDArray[Any], rows: Int64s
 ) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]]:
     """Energy of each row since the one before it, the step its register shows, and whether it cannot be."""
     reg = register[rows]
-    heads = state.registers
     at = readings["at_us"][rows].astype(np.int64)
     total = readings["total_wh"][rows].astype(np.int64)
     first = np.ones(len(rows), dtype=bool)

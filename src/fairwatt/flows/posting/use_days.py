@@ -47,17 +47,16 @@ class UseDays:
         instant = lines["ts"] - 1
         day = self._day_of(instant)
         wallet = lines["wallet"].copy()
-        order = np.lexsort((day, wallet))
-        first = np.ones(len(order), dtype=bool)
-        in_order, on_day = wallet[order], day[order]
-        first[1:] = (in_order[1:] != in_order[:-1]) | (on_day[1:] != on_day[:-1])
+        order, first = _groups(wallet, day)
         starts = order[first]
         rows = self._rows(list(zip(wallet[starts].tolist(), day[starts].tolist(), strict=True)))
         row = np.empty(len(lines), dtype=np.int64)
         row[order] = np.repeat(rows, np.diff(np.flatnonzero(first), append=len(order)))
         cell = row * SLOTS + (instant - day) // SLOT_US
-        uses = np.isin(lines["kind"], (Kind.READING, Kind.CORRECTION, Kind.LATE))
-        some = slice(None) if uses.all() else np.flatnonzero(uses)
+        kind = lines["kind"]
+        some: Any = slice(None)
+        if (kind != Kind.READING).any():
+            some = np.flatnonzero(np.isin(kind, (Kind.READING, Kind.CORRECTION, Kind.LATE)))
         for table, values in ((self._wh, lines["energy_wh"]), (self._micro, -lines["amount_micro"])):
             flat, here = table.reshape(-1), cell[some]
             flat[here[flat[here] == GAP]] = 0
@@ -121,3 +120,14 @@ class UseDays:
             )
         days: Int64s = self._midnights[np.searchsorted(self._midnights, instant, side="right") - 1]
         return days
+
+
+def _groups(wallet: Int64s, day: Int64s) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+    """An order in which the lines of each (wallet, day) stand together as they were posted, and who is first."""
+    order = np.arange(len(wallet))
+    if (np.diff(wallet) < 0).any() or ((np.diff(day) < 0) & (np.diff(wallet) == 0)).any():
+        order = np.lexsort((day, wallet))
+        wallet, day = wallet[order], day[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (wallet[1:] != wallet[:-1]) | (day[1:] != day[:-1])
+    return order, first

@@ -32,7 +32,7 @@ class BadGatewayLogin(OperatorError):
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayLogin:
-    """What a gateway shows at the door. User name and MQTT client id are both `gateway`."""
+    """What a gateway shows at the door. The user name is `gateway`."""
 
     book: str
     site: str

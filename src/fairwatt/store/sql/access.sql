@@ -17,7 +17,7 @@ BEGIN
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
         EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
     END LOOP;
-    FOREACH t IN ARRAY ARRAY['journal', 'quarantine', 'gateway_head', 'shard'] LOOP
+    FOREACH t IN ARRAY ARRAY['batch', 'journal', 'quarantine', 'gateway_head', 'shard'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
@@ -31,7 +31,7 @@ GRANT USAGE ON SCHEMA public TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO fairwatt_poster;
-GRANT INSERT ON line, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, shard TO fairwatt_poster;
+GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, shard TO fairwatt_poster;
 GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day TO fairwatt_poster;
 GRANT UPDATE (state, result, batch) ON fact TO fairwatt_poster;
 GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwatt_poster;
@@ -47,13 +47,13 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO fairwatt_web', t);
     END LOOP;
 END $$;
-GRANT SELECT ON django_migrations, line, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
+GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
     use_day, fact TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
 REVOKE UPDATE, DELETE ON store_paymentintent, store_tariffpublication FROM fairwatt_web;
 
-GRANT SELECT ON line, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
+GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
     store_tariffplan, store_tariffpublication, store_policy, store_paymentintent TO fairwatt_auditor;
 

@@ -37,9 +37,8 @@ CREATE TABLE line (
     estimated      smallint NOT NULL,
     PRIMARY KEY (ts, ref, kind, book),
     CONSTRAINT charge_is_the_sum_of_its_parts
-        CHECK (kind NOT IN (1, 3) OR amount_micro = -(energy_micro + standing_micro + tax_micro))
+        CHECK (amount_micro + energy_micro + standing_micro + tax_micro = 0 OR kind NOT IN (1, 3))
 ) PARTITION BY RANGE (ts);
-CREATE INDEX line_batch ON line USING brin (batch) WITH (pages_per_range = 32);
 CREATE TRIGGER line_append_only BEFORE UPDATE OR DELETE ON line FOR EACH ROW EXECUTE FUNCTION refuse_change();
 ALTER TABLE line ENABLE ALWAYS TRIGGER line_append_only;
 
@@ -68,6 +67,18 @@ BEGIN
     END LOOP;
     RETURN made;
 END $$;
+
+-- One row a batch, so that lines need no index by batch: their instants lead to them through the primary key.
+CREATE TABLE batch (
+    book  int NOT NULL,
+    batch bigint NOT NULL,
+    at_us bigint NOT NULL,
+    lines int NOT NULL,
+    spans tstzmultirange NOT NULL,
+    PRIMARY KEY (book, batch)
+);
+COMMENT ON COLUMN batch.at_us IS 'domain time of the batch, microseconds since 1970-01-01 UTC';
+COMMENT ON COLUMN batch.spans IS 'where on the time line the lines of this batch lie; every line.ts of it is in here';
 
 CREATE TABLE journal (
     book         int NOT NULL,
@@ -245,11 +256,11 @@ CREATE INDEX use_day_book ON use_day (book, day_us);
 DO $$
 DECLARE t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['journal', 'event', 'quarantine'] LOOP
+    FOREACH t IN ARRAY ARRAY['batch', 'journal', 'event', 'quarantine'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change()', t || '_append_only', t);
         EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', t, t || '_append_only');
     END LOOP;
-    FOREACH t IN ARRAY ARRAY['line', 'journal', 'event', 'quarantine', 'fact', 'outbox'] LOOP
+    FOREACH t IN ARRAY ARRAY['line', 'batch', 'journal', 'event', 'quarantine', 'fact', 'outbox'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', t || '_no_truncate', t);
         EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', t, t || '_no_truncate');
     END LOOP;

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
 from fairwatt.store.models import Book, Installation, RegisterHead, Site, Unit, WalletHead
+from fairwatt.web.forecast import HORIZON_DAYS, days_until
 
 SILENT_AFTER_US: Final = 45 * US_PER_MINUTE
 SOON_DAYS: Final = 3
@@ -54,10 +55,12 @@ class Square:
 
     @property
     def sign(self) -> str:
-        """The mark inside the square, so that colour is never alone."""
-        if self.state == "low":
-            return "" if self.days_left is None else str(self.days_left)
-        return {"cut": "✕", "kept": "!"}.get(self.state, "")
+        """The mark below the number, so that colour is never alone: the days left, or what happened."""
+        if self.state in ("on", "low"):
+            if self.days_left is None:
+                return ""
+            return str(self.days_left) if self.days_left < HORIZON_DAYS else f"{HORIZON_DAYS}+"
+        return {"cut": "✕", "kept": "!", "silent": "?"}.get(self.state, "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,9 @@ class Building:
 def squares_of(*, book: Book, now_us: int, today_us: int) -> list[Square]:
     """The state of every unit of a book. Call it inside `seeing` with the whole book in scope."""
     units = list(
-        Unit.objects.filter(site__book=book).select_related("site").order_by("site_id", "floor", "position")
+        Unit.objects.filter(site__book=book)
+        .select_related("site__book")
+        .order_by("site_id", "floor", "position")
     )
     wallets = {
         row.unit_id: row.wallet_id
@@ -121,7 +126,7 @@ def _square(
     available = balance - (head.held_micro if head else 0)
     read_us = max((register.at_us for register in registers), default=0)
     relay_open = any(register.relay == 0 for register in registers)
-    days_left = max(0, available) // mean if mean > 0 else None
+    days_left = _days_left(max(0, available), mean, now_us, unit.site.book.zone)
     if unit.vacant or wallet is None:
         state = "vacant"
     elif relay_open:
@@ -147,6 +152,16 @@ def _square(
         by_credit=bool(head and head.cut_by_credit),
         wallet=wallet,
     )
+
+
+def _days_left(available: int, mean: int, now_us: int, zone: str) -> int | None:
+    """What the resident reads; beyond the horizon the plain quotient."""
+    if mean <= 0:
+        return None
+    left_us = available * US_PER_DAY // mean
+    if left_us > HORIZON_DAYS * US_PER_DAY:
+        return available // mean
+    return days_until(zone=zone, now_us=now_us, end_us=now_us + left_us)
 
 
 def _mean_days(book: int, today_us: int) -> dict[int, int]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from fairwatt.web.console.queries import Today
 from fairwatt.web.design import format as text
+from fairwatt.web.reviews import Review
+
+REVIEWS_NAMED: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +27,7 @@ def needs(*, today: Today) -> list[Need]:
     """Everything that waits for a person, the most urgent first."""
     found = []
     if today.offline:
-        names = ", ".join(
+        names = gettext(", ").join(
             gettext("%(gateway)s (last heard %(ago)s)")
             % {
                 "gateway": slug,
@@ -52,17 +56,8 @@ def needs(*, today: Today) -> list[Need]:
                 % {"n": today.stuck}
             )
         )
-    if today.in_review:
-        found.append(
-            Need(
-                text=ngettext(
-                    "A payment does not match what was asked for. Nothing is credited until someone decides.",
-                    "%(n)d payments do not match what was asked for. Nothing is credited until someone decides.",
-                    today.in_review,
-                )
-                % {"n": today.in_review}
-            )
-        )
+    if today.reviews:
+        found.append(_payments_in_review(today.reviews))
     if today.quarantined_today:
         found.append(
             Need(
@@ -80,10 +75,37 @@ def needs(*, today: Today) -> list[Need]:
         found.append(
             Need(
                 text=gettext("Without supply for another reason than credit: %(homes)s.")
-                % {"homes": ", ".join(square.unit.label for square in others)}
+                % {"homes": gettext(", ").join(square.unit.label for square in others)}
             )
         )
     return found
+
+
+def _payments_in_review(reviews: tuple[Review, ...]) -> Need:
+    """Which payments, and what can be done today: the gist of docs/runbooks/money.md."""
+    listed = [
+        gettext("%(home)s: asked for %(asked)s, received %(received)s")
+        % {
+            "home": review.home,
+            "asked": text.money(micro=review.asked_micro, currency=review.asked_currency),
+            "received": gettext("another amount")
+            if review.received_micro is None
+            else text.money(micro=review.received_micro, currency=review.received_currency),
+        }
+        for review in reviews[:REVIEWS_NAMED]
+    ]
+    if len(reviews) > REVIEWS_NAMED:
+        listed.append("…")
+    return Need(
+        text=ngettext(
+            "A payment does not match what was asked for (%(list)s). It is kept in suspense: no balance moved. "
+            "Nothing can be decided here yet: refund it in the provider's own back office.",
+            "%(n)d payments do not match what was asked for (%(list)s). They are kept in suspense: no balance moved. "
+            "Nothing can be decided here yet: refund them in the provider's own back office.",
+            len(reviews),
+        )
+        % {"n": len(reviews), "list": gettext("; ").join(listed)}
+    )
 
 
 def headline(*, waiting: list[Need]) -> str:

@@ -28,6 +28,7 @@ from fairwatt.store.models import (
 )
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.building import SOON_DAYS, Square, squares_of
+from fairwatt.web.reviews import Review, reviews_of
 
 OFFLINE_AFTER_US: Final = 15 * US_PER_MINUTE
 EVENTS_SHOWN: Final = 7
@@ -66,7 +67,7 @@ class Today:
     newest_us: int
     offline: tuple[tuple[str, int], ...]
     gateways: int
-    in_review: int
+    reviews: tuple[Review, ...]
     stuck: int
     quarantined: int
     quarantined_today: int
@@ -146,7 +147,7 @@ def today(*, book: Book, now_us: int) -> Today:
             newest_us=max((square.read_us for square in squares), default=0),
             offline=offline,
             gateways=gateways,
-            in_review=PaymentIntent.objects.filter(book=book, state=PaymentIntent.State.REVIEW).count(),
+            reviews=reviews_of(intents=PaymentIntent.objects.filter(book=book)),
             stuck=stuck,
             quarantined=waiting.count(),
             quarantined_today=waiting.filter(seen_us__gte=now_us - US_PER_DAY).count(),

@@ -111,6 +111,7 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
 def _frame(book: Book, now_us: int) -> dict[str, Any]:
     return {
         "book": book,
+        "sites": list(Site.objects.filter(book=book).order_by("id")),
         "currency": book.currency,
         "zone": book.zone,
         "now_us": now_us,
@@ -127,7 +128,6 @@ def _context(book: Book) -> dict[str, Any]:
     return {
         **_frame(book, now_us),
         "page": page,
-        "sites": list(Site.objects.filter(book=book)),
         "homes": sum(square.state != "vacant" for square in page.squares),
         "headline": headline(waiting=waiting),
         "needs": waiting,

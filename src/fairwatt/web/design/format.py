@@ -8,14 +8,30 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext, pgettext
 
 from fairwatt.core.spans import local_datetime
-from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, format_kwh, format_money
+from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, format_kwh, format_money
 
 MINUS = "−"
 
 
 def money(*, micro: int, currency: str, places: int = 2) -> str:
-    """An amount, never overstating credit, with a true minus sign before the symbol."""
+    """An amount, never overstating credit, with a true minus sign before the symbol.
+
+    Of less than a hundredth four decimals are shown (or all six), so that a small debt is not called nothing.
+    """
+    if places == 2 and 0 < abs(micro) < MICRO // 100:
+        places = 4 if abs(micro) >= MICRO // 10_000 else 6
     return format_money(micro=micro, currency=currency, places=places).replace("-", MINUS)
+
+
+def owed(*, micro: int, currency: str) -> str:
+    """A debt as an amount above zero, rounded as the balance below zero is."""
+    return money(micro=-micro, currency=currency).removeprefix(MINUS)
+
+
+def charge(*, micro: int, currency: str) -> str:
+    """What one line moved, with four decimals; a fifth is cut off, so that a charge is never shown larger than it is."""
+    shown = format_money(micro=abs(micro), currency=currency, places=4)
+    return f"{MINUS}{shown}" if micro < 0 else shown
 
 
 def money_exact(*, micro: int, currency: str) -> str:
@@ -69,6 +85,13 @@ def clock(*, at_us: int, zone: str) -> str:
 def clock_seconds(*, at_us: int, zone: str) -> str:
     """A wall-clock time with seconds."""
     return _local(at_us, zone).strftime("%H:%M:%S")
+
+
+def since(*, at_us: int, now_us: int, zone: str) -> str:
+    """A past instant as "18:42", with its day in front once that was another day."""
+    time = clock(at_us=at_us, zone=zone)
+    same_day = _local(at_us, zone).date() == _local(now_us, zone).date()
+    return time if same_day else f"{short_day(at_us=at_us, zone=zone)} {time}"
 
 
 def ago(*, at_us: int, now_us: int) -> str:

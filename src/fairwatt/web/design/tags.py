@@ -25,8 +25,28 @@ def money_whole(micro: int, currency: str) -> str:
 
 @register.filter
 def signed_money(micro: int, currency: str) -> str:
-    """{{ micro|signed_money:currency }}: with a plus where money came in."""
-    return ("+ " if micro > 0 else "") + text.money(micro=micro, currency=currency)
+    """{{ micro|signed_money:currency }}: with a plus where money came in, four decimals where two do not hold it."""
+    whole = micro % (MICRO // 100) == 0
+    shown = (text.money if whole else text.charge)(micro=micro, currency=currency)
+    return ("+ " if micro > 0 else "") + shown
+
+
+@register.filter
+def charge(micro: int, currency: str) -> str:
+    """{{ micro|charge:currency }}: what a line of use moved, with four decimals."""
+    return text.charge(micro=micro, currency=currency)
+
+
+@register.filter
+def owed(micro: int, currency: str) -> str:
+    """{{ micro|owed:currency }}: a debt, rounded as the balance is."""
+    return text.owed(micro=micro, currency=currency)
+
+
+@register.simple_tag
+def since(at_us: int, now_us: int, zone: str) -> str:
+    """{% since at_us now_us zone %}: a time, with its day when that was another day."""
+    return text.since(at_us=at_us, now_us=now_us, zone=zone)
 
 
 @register.filter

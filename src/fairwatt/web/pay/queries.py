@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fairwatt.store.models import Fact, Outbox, PaymentIntent, RegisterHead
 from fairwatt.web.access import scope_of_wallet, seeing
+from fairwatt.web.reviews import Review, reviews_of
 
 PAYMENT_FACT = "payment"
 
@@ -23,7 +24,12 @@ class Progress:
     sent_us: int | None
     confirmed_us: int | None
     no_order: bool
-    in_review: bool
+    review: Review | None
+
+    @property
+    def in_review(self) -> bool:
+        """Whether what was paid does not match what was asked for."""
+        return self.review is not None
 
     @property
     def settled(self) -> bool:
@@ -49,6 +55,7 @@ def progress(*, intent: PaymentIntent) -> Progress:
             if fact
             else None
         )
+        review = next(iter(reviews_of(intents=PaymentIntent.objects.filter(pk=fresh.pk))), None)
         powered = RegisterHead.objects.filter(wallet=fresh.wallet_id).exclude(relay=0).exists()
     sent = order is not None and order.state in ("sent", "accepted", "proven")
     return Progress(
@@ -58,5 +65,5 @@ def progress(*, intent: PaymentIntent) -> Progress:
         sent_us=(order.accepted_us or order.created_us) if order is not None and sent else None,
         confirmed_us=order.proven_us if order is not None else None,
         no_order=order is None and fresh.credited_us is not None and powered,
-        in_review=fresh.state == PaymentIntent.State.REVIEW,
+        review=review,
     )

@@ -117,7 +117,7 @@ def today_table(*, home: Home) -> list[tuple[str, str, str]]:
             (
                 start,
                 gettext("no reading") if wh is None else text.kwh(wh=wh, places=3),
-                "" if cost is None else text.money(micro=cost, currency=home.currency, places=3),
+                "" if cost is None else text.charge(micro=cost, currency=home.currency),
             )
         )
     return rows

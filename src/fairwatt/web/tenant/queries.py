@@ -23,6 +23,7 @@ from fairwatt.store.models import (
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, forecast, pace_of
 from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule
+from fairwatt.web.reviews import Review, reviews_of
 from fairwatt.web.tenant.history import Movement, balance_points, movements
 
 STALE_AFTER_US: Final = 45 * US_PER_MINUTE
@@ -36,7 +37,10 @@ FIRST_PRESETS_MAJOR: Final = (20, 50, 100)
 
 @dataclass(frozen=True, kw_only=True)
 class Supply:
-    """Whether there is power, in one word, and why: `on`, `off`, `kept` (out of credit, not cut), `unknown`."""
+    """What the meter showed last, in one word, and why: `on`, `off`, `kept` (out of credit, not cut), `unknown`.
+
+    When the meter is silent (`Home.silent`) this is history.
+    """
 
     state: str
     reason: str = ""
@@ -53,6 +57,18 @@ class Preset:
     days: int
     amount_minor: int
     amount_micro: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Least:
+    """The least payment that restores credit, and one day's use on top of the debt; `lasts_us` is what it lasts.
+
+    `lasts_us` and `day_micro` are 0 while the home's pace is not known.
+    """
+
+    micro: int
+    lasts_us: int
+    day_micro: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +102,18 @@ class Home:
     bands: tuple[Band, ...]
     points: tuple[tuple[int, int], ...]
     recent: tuple[Movement, ...]
+    reviews: tuple[Review, ...]
+    least: Least | None
 
     @property
     def stale(self) -> bool:
         """Whether the newest reading is too old to call this "now"."""
         return self.now_us - self.read_us > STALE_AFTER_US
+
+    @property
+    def silent(self) -> bool:
+        """Whether a meter that was heard before is heard no more."""
+        return self.now is not None and self.now.stale
 
 
 def home(*, wallet: Wallet, now_us: int) -> Home:
@@ -112,6 +135,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         balance = head.balance_micro if head else 0
         available = balance - (head.held_micro if head else 0)
         supply = _supply(wallet, head, registers, available)
+        reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)
     whole = [day for day in days if day.day_us < today_us]
     pace = pace_of(costs_micro=[day.cost_micro for day in whole])
@@ -127,7 +151,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         read_us=head.read_us if head else 0,
         supply=supply,
         pace=pace,
-        outlook=forecast(available_micro=available, pace=pace, now_us=now_us),
+        outlook=forecast(available_micro=available, pace=pace, now_us=now_us, zone=book.zone),
         energy_left_wh=energy_for(
             schedule=schedule,
             at_us=now_us,
@@ -152,6 +176,13 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
             )
         ),
         recent=recent,
+        reviews=reviews,
+        least=least_of(
+            minor=supply.pay_at_least_minor,
+            available_micro=available,
+            pace=pace,
+            minor_digits=book.minor_digits,
+        ),
     )
 
 
@@ -178,6 +209,21 @@ def least_to_restore_minor(*, available_micro: int, minor_digits: int) -> int:
         return 0
     minor = micro_from_minor(amount_minor=1, minor_digits=minor_digits)
     return -available_micro // minor + 1
+
+
+def least_of(*, minor: int, available_micro: int, pace: Pace, minor_digits: int) -> Least | None:
+    """Say how long the least payment lasts, and what a day costs; `None` when nothing need be paid."""
+    if minor <= 0:
+        return None
+    micro = micro_from_minor(amount_minor=minor, minor_digits=minor_digits)
+    if not pace.speaks:
+        return Least(micro=micro, lasts_us=0, day_micro=0)
+    a_day = pace.mean_micro - available_micro
+    return Least(
+        micro=micro,
+        lasts_us=(micro + available_micro) * US_PER_DAY // pace.mean_micro,
+        day_micro=-(-a_day // MICRO) * MICRO,
+    )
 
 
 def movements_of_day(*, wallet: Wallet, day_us: int) -> list[Movement]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -26,6 +26,7 @@ from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.providers import open_providers
 from fairwatt.web.tenant import charts, queries
 from fairwatt.web.tenant.forms import TopUpForm
+from fairwatt.web.tenant.history import totals_of
 
 PROVIDER = "sandbox"
 # The form leads to the payment platform, and a browser applies form-action to where a form is redirected as well.
@@ -80,20 +81,21 @@ def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
     wallet = _wallet(request, public_id)
     zone, now_us = wallet.book.zone, access.now_us()
     today = local_date(zone=zone, at_us=now_us)
+    shared = {"wallet": wallet, "currency": wallet.book.currency, "zone": zone, "today": today}
     try:
         asked = date.fromisoformat(request.GET["day"]) if "day" in request.GET else today
-    except ValueError as unreadable:
-        raise Http404 from unreadable
+    except ValueError:
+        return _private(render(request, "tenant/charges.html", {**shared, "unreadable": True}, status=400))
     if not local_date(zone=zone, at_us=wallet.opened_us) <= asked <= today:
-        asked = today
+        return _private(render(request, "tenant/charges.html", {**shared, "outside": asked}))
     day_us = date_start(zone=zone, day=asked)
     tomorrow_us = next_day_start(zone=zone, at_us=day_us)
+    listed = queries.movements_of_day(wallet=wallet, day_us=day_us)
     context = {
-        "wallet": wallet,
-        "currency": wallet.book.currency,
-        "zone": zone,
+        **shared,
         "day_us": day_us,
-        "movements": queries.movements_of_day(wallet=wallet, day_us=day_us),
+        "movements": listed,
+        "totals": totals_of(listed=listed),
         "earlier": local_date(zone=zone, at_us=day_us - US_PER_DAY // 4)
         if day_us > wallet.opened_us
         else None,
@@ -142,7 +144,6 @@ def _context(wallet: Wallet) -> dict[str, Any]:
         "wallet": wallet,
         "currency": home.currency,
         "zone": home.zone,
-        "least_micro": home.supply.pay_at_least_minor * 10 ** (6 - wallet.book.minor_digits),
         "balance_chart": charts.balance_chart(home=home),
         "balance_table": charts.balance_table(home=home),
         "today_chart": charts.today_chart(home=home),
