@@ -146,9 +146,20 @@ def test_the_web_writes_no_fact_into_a_book_the_request_may_not_see(neighbours: 
         "DELETE FROM store_paymentintent",
         "UPDATE store_tariffpublication SET text = ''",
         "DELETE FROM store_tariffpublication",
+        "INSERT INTO store_tariffpublication (plan_id, published_us, text) VALUES (1, 1, '')",
+        "UPDATE store_book SET minor_digits = 0",
+        "UPDATE store_policy SET body = '{}'",
+        "UPDATE store_gateway SET public_key = ''",
+        "UPDATE store_installation SET opening_wh = 0",
+        "UPDATE store_wallet SET protected = true",
+        "UPDATE store_meter SET modulus_wh = 1",
+        "INSERT INTO store_tenancy (wallet_id, user_id, start_us) VALUES (1, 1, 0)",
+        "UPDATE store_user SET role = 'admin'",
+        "UPDATE store_user SET organisation_id = 1",
+        "INSERT INTO store_user (username) VALUES ('x')",
     ],
 )
-def test_the_web_changes_neither_an_intent_nor_a_published_tariff(
+def test_the_web_changes_nothing_that_money_or_rights_are_made_of(
     neighbours: Neighbours, change: str
 ) -> None:
     with (
@@ -166,3 +177,25 @@ def test_the_poster_changes_nothing_that_people_manage(neighbours: Neighbours) -
     ):
         with neighbours.as_role("poster") as ask, pytest.raises(errors.InsufficientPrivilege):
             ask(change)
+
+
+def test_an_intent_begins_unpaid_whatever_the_web_writes(neighbours: Neighbours) -> None:
+    with (
+        neighbours.as_role("web") as ask,
+        pytest.raises(errors.InsufficientPrivilege, match="begins unpaid"),
+    ):
+        ask(
+            "INSERT INTO store_paymentintent (book_id, wallet_id, our_ref, provider, amount_minor, currency, state, "
+            "provider_ref, created_us) VALUES (%s, %s, 'r', 'sandbox', 1, 'GBP', 'review', '', 1)",
+            neighbours.ours.book,
+            neighbours.ours.wallets[0],
+        )
+
+
+@pytest.mark.parametrize("table", ["store_user", "django_session", "mfa_authenticator", "store_tenancy"])
+def test_the_poster_knows_nothing_about_people(neighbours: Neighbours, table: str) -> None:
+    with (
+        neighbours.as_role("poster") as ask,
+        pytest.raises(errors.InsufficientPrivilege, match="permission denied"),
+    ):
+        ask(f"SELECT * FROM {table}")

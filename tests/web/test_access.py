@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.house import as_role
 
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
 from web.scene import NOW_US, Scene
@@ -99,8 +100,11 @@ def test_who_moved_out_sees_the_home_no_more(scene: Scene, signed_in: Any) -> No
 
     from fairwatt.store.models import Tenancy, User
 
-    leaver = User.objects.create_user(f"leaver-{scene.slug}", None, "x")
-    Tenancy.objects.create(wallet_id=scene.wallets[2], user=leaver, start_us=scene.opened_us, end_us=NOW_US)
+    with as_role("migrate"):
+        leaver = User.objects.create_user(f"leaver-{scene.slug}", None, "x")
+        Tenancy.objects.create(
+            wallet_id=scene.wallets[2], user=leaver, start_us=scene.opened_us, end_us=NOW_US
+        )
     assert signed_in(leaver).get(reverse("tenant:home", args=[scene.public_id(2)])).status_code == 404
 
 

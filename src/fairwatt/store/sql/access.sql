@@ -30,7 +30,13 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO fairwatt_poster;
+-- What an earlier release granted is taken back first: this file is the whole truth about who may do what.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_poster, fairwatt_web, fairwatt_auditor;
+
+-- The poster reads what prices and supply depend on, and nothing about people.
+GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
+    store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation, store_tariffplan,
+    store_tariffpublication, store_policy, store_paymentintent TO fairwatt_poster;
 GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, shard TO fairwatt_poster;
 GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day TO fairwatt_poster;
 GRANT UPDATE (state, result, batch) ON fact TO fairwatt_poster;
@@ -38,20 +44,36 @@ GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwa
 GRANT DELETE ON wallet_head, register_head, use_day TO fairwatt_poster;
 GRANT EXECUTE ON FUNCTION make_line_partitions(timestamptz, timestamptz) TO fairwatt_poster;
 
--- The web keeps people, places and prices; of the ledger it may only read, and only what the request may see.
+-- The web shows, signs people in, and writes down what somebody means to pay. It cannot touch what money is made of:
+-- prices, policies, homes, meters, keys, currencies. Commissioning does that, as the role that migrates.
 DO $$
 DECLARE t text;
 BEGIN
-    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'
-              AND tablename ~ '^(store|django|auth|account|mfa)_' AND tablename <> 'django_migrations' LOOP
+    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(django_session|account_|mfa_)' LOOP
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO fairwatt_web', t);
     END LOOP;
+    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(store|django|auth)_' LOOP
+        EXECUTE format('GRANT SELECT ON %I TO fairwatt_web', t);
+    END LOOP;
 END $$;
+GRANT INSERT ON store_paymentintent TO fairwatt_web;
+GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
     use_day, fact TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
-REVOKE UPDATE, DELETE ON store_paymentintent, store_tariffpublication FROM fairwatt_web;
+
+-- An intent begins unpaid; only the poster's fold of signed facts moves it on.
+CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state <> 'created' OR NEW.provider_ref <> '' OR NEW.credited_us IS NOT NULL THEN
+        RAISE EXCEPTION 'a payment intent begins unpaid' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+DROP TRIGGER IF EXISTS intent_begins_unpaid ON store_paymentintent;
+CREATE TRIGGER intent_begins_unpaid BEFORE INSERT ON store_paymentintent FOR EACH ROW EXECUTE FUNCTION intent_begins_unpaid();
+ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
