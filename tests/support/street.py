@@ -12,12 +12,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from support.house import as_role
-
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.wire.commands import Command, Receipt, sign_command, sign_receipt
 from fairwatt.wire.frames import Event, Item, Kind, UpFrame, encode_event, encode_up
 from fairwatt.wire.records import Reading, pack_readings
+from support.house import as_role
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
