@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -204,8 +205,31 @@ def simulate(
     """
     from fairwatt.simulate.scenario import Scenario
 
-    for number in _seeds(seed, soak=soak):
-        _run(Scenario.from_seed(number, days=days, homes=homes), as_json=as_json, out=out, verbose=verbose)
+    seeds = _seeds(seed, soak=soak)
+    if len(seeds) == 1:
+        _run(Scenario.from_seed(seeds[0], days=days, homes=homes), as_json=as_json, out=out, verbose=verbose)
+        return
+    for number in seeds:
+        _run_apart(["--seed", str(number), "--days", str(days), "--homes", str(homes)], as_json=as_json)
+
+
+def _run_apart(options: list[str], *, as_json: bool) -> None:
+    """Run one seed in a process of its own (Django knows one installation a process) and print a line of it."""
+    command = [sys.executable, "-m", "fairwatt.cli", "simulate", *options, "--json"]
+    child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if as_json:
+        print(child.stdout, end="", flush=True)
+    elif child.stdout:
+        figures = json.loads(child.stdout)
+        said = "every law held" if figures["laws_held"] else f"BROKEN: {'; '.join(figures['broken'][:3])}"
+        print(
+            f"seed {figures['seed']}: {figures['readings']} readings, {figures['topups']} top-ups, "
+            f"{figures['cuts']} cuts, {figures['local_trips']} of them local, {figures['run_s']} s: {said}",
+            flush=True,
+        )
+    if child.returncode:
+        print(f"stopped at: fairwatt simulate {' '.join(options)}", file=sys.stderr)
+        raise typer.Exit(child.returncode)
 
 
 def _seeds(text: str, *, soak: bool) -> range:
