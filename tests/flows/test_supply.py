@@ -246,7 +246,7 @@ def test_both_meters_of_a_wallet_are_cut_and_each_gets_its_power_back(desk: Desk
     from fairwatt.store.models import Installation
 
     first, second = desk.home(), desk.home()
-    with as_role("web"):
+    with as_role("migrate"):
         Installation.objects.filter(pk=desk.street.installations[1]).update(wallet_id=desk.street.wallets[0])
     desk.open()
     desk.post(desk.street.readings(reading(first, WARNED, 500), reading(second, WARNED, 500)), now_us=WARNED)
@@ -271,14 +271,29 @@ def test_a_policy_is_read_again_without_forgetting_who_was_warned(desk: Desk) ->
     from fairwatt.store.models import Policy
 
     meter = in_debt(desk)
-    with as_role("web"):
+    with as_role("migrate"):
         Policy.objects.filter(book=desk.street.book).update(
             body=policy_to_obj(replace(POLICY, warn_lead_us=3 * HOUR_US))
         )
     CacheFlusher(state=desk.state).flush(state=desk.state)
-    desk.state = reload_book(state=desk.state)
+    desk.state = reload_book(state=desk.state, now_us=DUE)
     desk.read(meter, DUE, 1_100)
     assert relay_orders(desk) == []
     desk.read(meter, WARNED + 3 * HOUR_US, 1_200)
     assert relay_orders(desk) == [(OPEN, "balance_empty")]
     assert warnings(desk) == ["empty"]
+
+
+def test_a_cut_whose_proof_was_not_cached_is_ended_by_credit_after_a_crash(desk: Desk) -> None:
+    """The relay in the cache is older than the cut: nobody may conclude from it that power never went."""
+    from fairwatt.flows.posting.flushing import CacheFlusher
+
+    meter = cut(desk)
+    desk.state.registers["relay"] = CLOSED
+    CacheFlusher(state=desk.state).flush(state=desk.state)
+    paid = DUE + 5 * MINUTE_US
+    desk.open(now_us=paid)
+    desk.pay(meter, 5_00, now_us=paid)
+    desk.post(now_us=paid)
+    assert not desk.events("supply.cut_void")
+    assert relay_orders(desk)[-1] == (CLOSED, "credit_returned")

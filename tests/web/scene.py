@@ -275,7 +275,7 @@ class Scene(Street):
                 self.flusher.note(touched=result.touched, lines=result.lines)
                 if result.reload:
                     self.flusher.flush(state=self.state)
-                    self.state = reload_book(state=self.state)
+                    self.state = reload_book(state=self.state, now_us=NOW_US)
                     self.flusher.resize(state=self.state)
                 orders = [order for sent in result.send.values() for order in sent]
                 if not orders or not obey:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.house import as_role
 
+from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
 from web.scene import NOW_US, Scene
 
@@ -90,9 +90,27 @@ def test_nobody_gets_what_is_not_theirs(
 def test_the_account_pages_of_a_passer_by_lead_to_the_door(scene: Scene, signed_in: Any) -> None:
     from django.urls import reverse
 
-    for name in ("mfa_index", "account_change_password", "mfa_activate_totp", "account_email"):
+    for name in ("mfa_index", "account_change_password", "mfa_activate_totp"):
         response = signed_in(None).get(reverse(name))
         assert response.status_code == 302 and "/login/" in response["Location"], name
+
+
+@pytest.mark.parametrize("address", ["password/reset/", "password/reset/done/", "email/", "password/set/"])
+def test_nothing_offers_what_needs_mail(address: str, scene: Scene, signed_in: Any) -> None:
+    assert signed_in(scene.owner).get(f"/accounts/{address}").status_code == 404
+
+
+def test_confirming_who_one_is_names_people_instead_of_mail(scene: Scene, signed_in: Any) -> None:
+    page = signed_in(scene.owner).get("/accounts/reauthenticate/").content.decode()
+    assert "entrance-card" in page and "The people who look after your building" in page
+    assert "Forgot" not in page and "password/reset" not in page
+
+
+def test_the_limiter_says_how_long_and_whom_to_ask(scene: Scene, signed_in: Any) -> None:
+    client = signed_in(None)
+    tried = {"login": f"nobody-{scene.slug}", "password": "wrong"}
+    pages = [client.post("/accounts/login/", tried).content.decode() for _ in range(6)]
+    assert "wait five minutes" in pages[-1] and "The people who" in pages[-1]
 
 
 def test_who_moved_out_sees_the_home_no_more(scene: Scene, signed_in: Any) -> None:

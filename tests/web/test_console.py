@@ -90,7 +90,7 @@ def test_a_quiet_book_needs_nobody(today: Any) -> None:
 
     from fairwatt.web.console.needs import headline, needs
 
-    quiet = replace(today, offline=(), stuck=0, in_review=0, quarantined_today=0, squares=())
+    quiet = replace(today, offline=(), stuck=0, reviews=(), quarantined_today=0, squares=())
     assert needs(today=quiet) == []
     assert headline(waiting=[]) == "Nothing needs you right now"
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
-from fairwatt.web.forecast import HORIZON_DAYS, Forecast, forecast, pace_of
+from fairwatt.web.forecast import HORIZON_DAYS, Forecast, days_until, forecast, pace_of
 
 NOW_US = 1_700_000_000_000_000
 YUAN = 1_000_000
+ZONE = "Asia/Shanghai"
 
 
 def told(available: int, costs: list[int]) -> Forecast:
-    found = forecast(available_micro=available, pace=pace_of(costs_micro=costs), now_us=NOW_US)
+    found = forecast(available_micro=available, pace=pace_of(costs_micro=costs), now_us=NOW_US, zone=ZONE)
     assert found is not None
     return found
 
@@ -31,7 +33,8 @@ def test_uneven_days_give_a_range_around_the_date() -> None:
 
 
 def test_two_days_of_history_are_too_few_to_speak() -> None:
-    assert forecast(available_micro=60 * YUAN, pace=pace_of(costs_micro=[YUAN] * 2), now_us=NOW_US) is None
+    pace = pace_of(costs_micro=[YUAN] * 2)
+    assert forecast(available_micro=60 * YUAN, pace=pace, now_us=NOW_US, zone=ZONE) is None
 
 
 def test_four_days_give_a_date_but_no_range() -> None:
@@ -43,8 +46,20 @@ def test_only_the_last_fourteen_days_count() -> None:
     assert pace_of(costs_micro=[100 * YUAN] * 30 + [YUAN] * 14).mean_micro == YUAN
 
 
+@given(hours=st.integers(0, 24 * 59), minutes=st.integers(0, 59))
+def test_the_days_left_are_the_days_to_the_date(hours: int, minutes: int) -> None:
+    end_us = NOW_US + hours * US_PER_HOUR + minutes * US_PER_HOUR // 60
+    left = days_until(zone=ZONE, now_us=NOW_US, end_us=end_us)
+    if hours < 24:
+        assert left == 0
+    else:
+        today, last = (local_date(zone=ZONE, at_us=at_us) for at_us in (NOW_US, end_us))
+        assert today.toordinal() + left == last.toordinal()
+
+
 def test_an_empty_wallet_has_no_forecast() -> None:
-    assert forecast(available_micro=0, pace=pace_of(costs_micro=[YUAN] * 14), now_us=NOW_US) is None
+    pace = pace_of(costs_micro=[YUAN] * 14)
+    assert forecast(available_micro=0, pace=pace, now_us=NOW_US, zone=ZONE) is None
 
 
 def test_credit_beyond_the_horizon_names_no_date() -> None:

@@ -91,4 +91,10 @@ def test_a_wrong_amount_is_shown_as_being_checked(scene: Scene, other: Scene, si
     other.post(now_us=NOW_US)
     assert steps_of(ref).in_review
     page = signed_in(other.owner).get(f"/pay/{ref}/").content.decode()
-    assert "Your money is kept safe" in page
+    assert "Asked for: <b>¥5.00</b>. Received: <b>¥4.99</b>." in page
+    assert "nothing was added to your balance" in page
+    home = signed_in(other.owner).get(f"/home/{other.public_id(0)}/").content.decode()
+    assert "Received: <b>¥4.99</b>" in home and f"/pay/{ref}/" in home
+    desk = signed_in(other.operator).get(f"/console/{other.slug}/").content.decode()
+    assert "0101: asked for ¥5.00, received ¥4.99" in desk
+    assert "Nothing can be decided here yet" in desk

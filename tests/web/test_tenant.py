@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -152,6 +153,150 @@ def test_hours_without_use_are_one_entry(scene: Scene) -> None:
     ]
     (only,) = movements(lines=idle, schedule=None, zone="Asia/Shanghai", currency="CNY")  # type: ignore[arg-type]
     assert only.title.endswith("–05:00")
+
+
+def a_day(n: int, costs: list[int | None], close: int) -> Any:
+    from types import SimpleNamespace
+
+    return SimpleNamespace(day_us=MIDNIGHT_US + n * DAY_US, slots_micro=costs, close_micro=close)
+
+
+@pytest.mark.parametrize(
+    "paid_us", [MIDNIGHT_US, MIDNIGHT_US - 1, MIDNIGHT_US + 1, MIDNIGHT_US + HOUR_US // 2]
+)
+def test_the_balance_line_never_shows_money_that_was_not_there(paid_us: int) -> None:
+    from types import SimpleNamespace
+
+    from fairwatt.web.tenant.history import balance_points
+
+    costs: list[int | None] = [1_000] * 48
+    paid_before = paid_us <= MIDNIGHT_US
+    days = [
+        a_day(-2, costs, 10 * YUAN),
+        a_day(-1, costs, 10 * YUAN - 48_000 + (5 * YUAN if paid_before else 0)),
+        a_day(0, costs, 15 * YUAN - 96_000),
+    ]
+    points = balance_points(
+        days=days,
+        top_ups=[SimpleNamespace(credited_us=paid_us, amount_minor=500)],  # type: ignore[list-item]
+        minor_micro=10_000,
+        zone="Asia/Shanghai",
+        now_us=MIDNIGHT_US + DAY_US,
+        balance_micro=15 * YUAN - 96_000,
+    )
+    assert max(micro for _, micro in points) <= 15 * YUAN - 47_000
+    steps = [after[1] - before[1] for before, after in itertools.pairwise(points)]
+    assert [step for step in steps if step > 0] == [5 * YUAN]
+
+
+def test_a_charge_is_never_shown_larger_than_it_is_and_equals_its_sum(scene: Scene, signed_in: Any) -> None:
+    from fairwatt.web.design import format as text
+
+    assert text.charge(micro=-510_150, currency="GBP") == "−£0.5101"
+    assert text.charge(micro=510_150, currency="GBP") == "£0.5101"
+    day = "2026-11-19"
+    page = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/charges/?day={day}").content.decode()
+    shown = re.findall(r'= ¥([\d.]+)</span>.*?<div class="amount">−¥([\d.]+)</div>', page, re.S)
+    assert len(shown) > 40 and all(total == amount for total, amount in shown)
+
+
+def test_a_small_debt_is_the_same_for_tenant_and_desk() -> None:
+    from fairwatt.web.design import format as text
+
+    for micro in (-1, -120, -5_000, -9_999, -10_000, -10_001, -4_999_999):
+        owed = text.owed(micro=-micro, currency="GBP")
+        assert text.money(micro=micro, currency="GBP") == f"−{owed}"
+        assert owed.strip("£0.") != ""
+
+
+def test_the_totals_of_a_day_are_the_ledgers(scene: Scene, signed_in: Any) -> None:
+    from django.db.models import Sum
+
+    from fairwatt.core.spans import to_datetime
+    from fairwatt.store.models import Line
+    from fairwatt.web.design import format as text
+    from support.house import as_role
+
+    day_us = MIDNIGHT_US - 2 * DAY_US
+    with as_role("poster"):
+        lines = Line.objects.filter(
+            wallet=scene.wallets[0], ts__gt=to_datetime(day_us), ts__lte=to_datetime(day_us + DAY_US)
+        ).aggregate(wh=Sum("energy_wh"), micro=Sum("amount_micro"))
+    page = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/charges/?day=2026-11-19").content.decode()
+    assert f"<dd>{text.money_exact(micro=-lines['micro'], currency='CNY')}</dd>" in page
+    assert f"<dd>{text.kwh(wh=lines['wh'], places=2)}</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "said"),
+    [
+        ("2012-01-01", 200, "No charges that day"),
+        ("2099-01-01", 200, "No charges that day"),
+        ("9999-12-31", 200, "No charges that day"),
+        ("abc", 400, "A day is written as 2026-11-21"),
+    ],
+)
+def test_a_day_without_charges_says_so(
+    scene: Scene, signed_in: Any, asked: str, status: int, said: str
+) -> None:
+    response = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/charges/", {"day": asked})
+    assert response.status_code == status
+    assert said in response.content.decode()
+
+
+def test_a_silent_meter_is_told_and_nothing_is_called_now(scene: Scene, signed_in: Any, clock: Any) -> None:
+    clock.at_us = NOW_US + HOUR_US
+    page = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/").content.decode()
+    assert "not heard since 18:30" in page and "pill-silent" in page
+    assert "Right now" not in page and "Power is on" not in page
+
+
+def test_a_line_over_several_prices_is_one_sum_per_price(scene: Scene) -> None:
+    from types import SimpleNamespace
+
+    from fairwatt.core.rating.scalar import opening_state, rate
+    from fairwatt.core.rating.segments import SegmentTable
+    from fairwatt.core.rating.tariff_file import parse_schedule
+    from fairwatt.core.spans import to_datetime
+    from fairwatt.web.tenant.sums import Sums, Use
+    from web.scene import TARIFF
+
+    schedule = parse_schedule(TARIFF)
+    table, start_us = SegmentTable(schedule=schedule), MIDNIGHT_US + 7 * HOUR_US
+    before = opening_state(schedule=schedule, at_us=start_us, register_wh=0, counter_wh=199_000)
+    charge, after = rate(
+        table=table, state=before, at_us=start_us + 2 * HOUR_US, register_wh=3_000, energy_wh=3_000
+    )
+    line = SimpleNamespace(
+        ts=to_datetime(start_us + 2 * HOUR_US),
+        counter_wh=after.counter_wh,
+        energy_wh=charge.energy_wh,
+        energy_micro=charge.energy_micro,
+        standing_micro=0,
+        tax_micro=charge.tax_micro,
+        tariff_version=schedule.versions[0].number,
+    )
+    said = Sums(schedule=schedule, currency="CNY").in_words(
+        group=[Use(line=line, start_us=start_us)],  # type: ignore[arg-type]
+        energy_wh=3_000,
+    )
+    assert said == (
+        "1.00 kWh × ¥0.288 valley, tier 1 + 0.50 kWh × ¥0.338 valley, tier 2 + 1.50 kWh × ¥0.618 peak, tier 2"
+        " + 13% VAT = ¥1.5639"
+    )
+
+
+def test_the_least_payment_says_how_long_it_lasts_and_what_a_day_costs(other: Scene, scene: Scene) -> None:
+    from fairwatt.web.forecast import pace_of
+    from fairwatt.web.tenant.queries import least_of
+
+    least = least_of(
+        minor=321, available_micro=-3_205_000, pace=pace_of(costs_micro=[4 * YUAN] * 5), minor_digits=2
+    )
+    assert least is not None
+    assert (least.micro, least.day_micro) == (3_210_000, 8 * YUAN)
+    assert least.lasts_us < HOUR_US
+    assert home_of(other, by_meter(other, DRY)).least.day_micro > 0
 
 
 def test_the_balance_line_jumps_at_the_top_up_and_ends_now(scene: Scene) -> None:

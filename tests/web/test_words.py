@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from support.said import codes
 
+from support.said import codes
 from web.scene import Scene
 
 SOURCE = Path(__file__).parents[2] / "src" / "fairwatt"

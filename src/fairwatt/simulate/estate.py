@@ -63,7 +63,8 @@ class Door:
     """tick instant -> exact cost so far, by the oracle"""
     closed_at_s: float = 0.0
     review_us: int | None = None
-    """when a payment of this home went into review, which forbids a cut"""
+    """when a payment of this home went into review, which spares it for a while"""
+    review_micro: int = 0
 
     @property
     def label(self) -> str:

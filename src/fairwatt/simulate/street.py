@@ -270,7 +270,7 @@ class Street:
             currency=self.scenario.terms.currency,
             settle_minor=planned.amount_minor - 1,
         )
-        door.review_us = self.now_us()
+        door.review_us, door.review_micro = self.now_us(), (planned.amount_minor - 1) * 10_000
         return True
 
     async def top_up(self, door: Door, amount_minor: int) -> None:

@@ -14,6 +14,7 @@ from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
 from fairwatt.simulate.street import Street
 
 READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+REVIEW_SPARES_US = 72 * 3_600_000_000
 LAWS = (
     "readings_lost",
     "readings_doubled",
@@ -178,7 +179,7 @@ def _supply(
         if not any(story_us <= w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} without a warning since its last credit")
-        if available > 0 or _forbidden(street, door, at_us):
+        if available > 0 or _forbidden(street, door, topups, at_us, available):
             figures["false_cuts"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
         truly = sum(p.amount_micro for p in door.paid if p.at_us <= at_us) - _cost(door, at_us)
@@ -205,10 +206,27 @@ def _available(door: Door, topups: list[tuple[int, int]], at_us: int, known_unti
     return sum(amount for when, amount in topups if when <= known_until) - _cost(door, at_us)
 
 
-def _forbidden(street: Street, door: Door, at_us: int) -> bool:
-    """Whether a rule forbade a cut at an instant, whatever the balance."""
-    in_review = door.review_us is not None and at_us >= door.review_us
-    return door.home.protected or in_review or _friendly(street, at_us)
+def _forbidden(street: Street, door: Door, topups: list[tuple[int, int]], at_us: int, available: int) -> bool:
+    """Whether a rule forbade a cut at an instant at which nothing was left."""
+    return (
+        door.home.protected
+        or _friendly(street, at_us)
+        or _review_would_help(door, topups, at_us=at_us, available=available)
+    )
+
+
+def _review_would_help(door: Door, topups: list[tuple[int, int]], *, at_us: int, available: int) -> bool:
+    """Whether confirmed money of this home lay in review that would have kept its light on.
+
+    It spares the home for three days, and no longer once it has paid again.
+    """
+    since = door.review_us
+    return (
+        since is not None
+        and since <= at_us < since + REVIEW_SPARES_US
+        and not any(since < when <= at_us for when, _ in topups)
+        and available + door.review_micro > 0
+    )
 
 
 def _friendly(street: Street, at_us: int) -> bool:
@@ -237,7 +255,7 @@ def _missed(street: Street, door: Door, topups: list[tuple[int, int]], broken: l
             continue  # the line came or went in between: nobody held all the facts
         due = all(
             _available(door, topups, t, k) <= 0
-            and not _forbidden(street, door, t)
+            and not _forbidden(street, door, topups, t, _available(door, topups, t, k))
             and _warning_due(street, door, topups, t, k) <= t - street.scenario.terms.warn_lead_us
             for t, k in zip(instants, known, strict=True)
         )

@@ -29,7 +29,7 @@ def owed(*, micro: int, currency: str) -> str:
 
 
 def charge(*, micro: int, currency: str) -> str:
-    """What one line moved, with four decimals; a fifth is cut off, so that a charge is never shown larger than it is."""
+    """What one line moved, with four decimals; the rest is cut off, so no charge looks larger than it is."""
     shown = format_money(micro=abs(micro), currency=currency, places=4)
     return f"{MINUS}{shown}" if micro < 0 else shown
 
@@ -92,6 +92,17 @@ def since(*, at_us: int, now_us: int, zone: str) -> str:
     time = clock(at_us=at_us, zone=zone)
     same_day = _local(at_us, zone).date() == _local(now_us, zone).date()
     return time if same_day else f"{short_day(at_us=at_us, zone=zone)} {time}"
+
+
+def duration(*, us: int) -> str:
+    """How long something lasts, roughly: under an hour, hours, or days."""
+    if us < US_PER_HOUR:
+        return gettext("less than an hour")
+    if us < 2 * US_PER_DAY:
+        hours = us // US_PER_HOUR
+        return ngettext("about %(n)d hour", "about %(n)d hours", hours) % {"n": hours}
+    days = us // US_PER_DAY
+    return ngettext("about %(n)d day", "about %(n)d days", days) % {"n": days}
 
 
 def ago(*, at_us: int, now_us: int) -> str:

@@ -104,6 +104,18 @@ def ago(at_us: int, now_us: int) -> str:
 
 
 @register.filter
+def duration(us: int) -> str:
+    """{{ us|duration }}: how long something lasts, roughly."""
+    return text.duration(us=us)
+
+
+@register.filter
+def money_exact(micro: int, currency: str) -> str:
+    """{{ micro|money_exact:currency }}: as many decimals as the ledger has."""
+    return text.money_exact(micro=micro, currency=currency)
+
+
+@register.filter
 def kwh_whole(wh: int) -> str:
     """{{ wh|kwh_whole }}: for amounts that are about right only."""
     return text.kwh(wh=wh, places=0)

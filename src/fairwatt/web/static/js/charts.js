@@ -127,6 +127,7 @@
 
   function money(data, width) {
     let level = 0;
+    const room = (width - 60) / data.rows.length - 6;
     const steps = data.rows.map(([name, micro, total]) => {
       const from = total ? 0 : level;
       level = total ? micro : level + micro;
@@ -138,16 +139,18 @@
     const falling = hatch(colour("card"), colour("sun"));
     const paint = (step) => ({ borderRadius: 4, color: step.solid || step.up ? colour("volt") : falling });
     const part = (key) => ({ type: "bar", stack: "step", silent: true, barMaxWidth: 44,
-      label: { show: true, position: key === "above" ? "top" : "bottom", ...text(), fontSize: 12,
+      label: { show: true, position: key === "above" ? "top" : "bottom", ...text(), fontSize: room < 34 ? 11 : 12,
+        ...(room < 34 && key === "above" ? { rotate: 50, align: "left", verticalAlign: "middle", distance: 8 } : {}),
         formatter: (item) => (item.value === "-" ? "" : data.texts[item.dataIndex]) },
       data: steps.map((step) => ({ itemStyle: paint(step),
         value: step[key] !== 0 || (key === "above" && step.below === 0) ? step[key] : "-" })) });
     return frame({
       tooltip: { show: false },
-      grid: { left: 4, right: 14, top: 22, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      grid: { left: 4, right: room < 34 ? 26 : 14, top: room < 34 ? 40 : 22, bottom: 4, outerBoundsMode: "same",
+        outerBoundsContain: "axisLabel" },
       xAxis: { type: "category", data: steps.map((step) => step.name),
         ...quiet({ interval: 0, hideOverlap: false, overflow: "break", lineHeight: 14, fontSize: 12,
-          width: Math.max(34, (width - 60) / steps.length - 6) }), splitLine: { show: false } },
+          ...(room < 52 ? { rotate: 45, overflow: "none" } : { width: room }) }), splitLine: { show: false } },
       yAxis: { type: "value", splitNumber: 4, ...quiet({ formatter: (value) => short(value, data.symbol) }) },
       series: [
         { type: "bar", stack: "step", silent: true, itemStyle: { color: "transparent" }, data: steps.map((step) => step.base) },

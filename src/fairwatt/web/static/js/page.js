@@ -43,12 +43,25 @@
     if (!cell || !step) return;
     const rows = [...cell.closest("table").rows];
     const row = rows[rows.indexOf(cell.parentElement) + step[0]];
-    const next = row?.cells[cell.cellIndex + step[1]]?.querySelector("button");
+    const next = row?.cells[cell.cellIndex + step[1]]?.querySelector("a");
     if (next) {
       event.preventDefault();
       next.focus();
     }
   });
+
+  // A page without scripts shows its tables; with scripts they are the charts' twins, closed until asked for.
+  for (const twin of document.querySelectorAll("details[data-twin]")) {
+    twin.open = false;
+    twin.removeAttribute("data-twin");
+  }
+
+  const slow = document.getElementById("slow");
+  if (slow) {
+    const waits = () => !document.querySelector("#steps .done") && !document.querySelector("#steps .why");
+    setTimeout(() => { slow.hidden = !waits(); }, slow.dataset.slowS * 1000);
+    document.body.addEventListener("htmx:sseMessage", () => { if (!waits()) slow.remove(); });
+  }
 
   const told = (away) => {
     for (const line of document.querySelectorAll("[data-live]")) {
