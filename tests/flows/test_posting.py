@@ -88,12 +88,13 @@ def test_a_spool_reborn_under_a_higher_epoch_starts_anew(street: Street, desk: D
     assert (result.readings, result.duplicates) == (1, 1)
 
 
-def test_a_spool_from_the_past_is_quarantined_and_acknowledged_as_stored(street: Street, desk: Desk) -> None:
+def test_a_spool_from_the_past_is_quarantined_and_told_to_begin_anew(street: Street, desk: Desk) -> None:
     meter = desk.home()
     desk.post(frame(street, 9, 1, (1, [reading(meter, T1, 100)])), now_us=T4)
     result = desk.post(frame(street, 3, 4, (4, [reading(meter, T2, 200)])), now_us=T4)
-    assert result.acks == [(street.gateway.pk, 3, 4)]
-    assert desk.quarantine() == ["old_spool"]
+    assert result.acks == [(street.gateway.pk, 9, 1), (street.gateway.pk, 3, (1 << 63) - 1)]
+    desk.post(frame(street, 3, 4, (4, [reading(meter, T2, 200)])), now_us=T4 + 1)
+    assert desk.quarantine() == ["old_spool"], "not once more for every try"
     assert len(desk.lines()) == 1
     assert desk.post(frame(street, 9, 1, (2, [reading(meter, T2, 200)])), now_us=T4).readings == 1
 

@@ -147,14 +147,14 @@ def test_a_home_without_a_tariff_is_not_charged_at_another_homes_price(desk: Des
 
     desk.home()
     orphan = desk.home()
-    with as_role("web"):
+    with as_role("migrate"):
         empty = TariffPlan.objects.create(book_id=desk.street.book, slug="empty", name="No price yet")
         Installation.objects.filter(pk=desk.street.installations[1]).update(plan=empty)
     desk.open()
     desk.read(orphan, T1, 1_000)
     assert desk.quarantine() == ["no_tariff"]
     assert desk.lines() == []
-    with as_role("web"):
+    with as_role("migrate"):
         Installation.objects.filter(pk=desk.street.installations[1]).update(plan=desk.street.plan)
 
 

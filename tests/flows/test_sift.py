@@ -18,7 +18,7 @@ from fairwatt.core.metering.register import (
     advance,
 )
 from fairwatt.flows.posting.book_state import REGISTER, WALLET, BookState, GatewayState, register_key
-from fairwatt.flows.posting.intake import take_in
+from fairwatt.flows.posting.intake import Known, take_in
 from fairwatt.flows.posting.sift import Sifted, sift
 from fairwatt.wire.frames import Item, Kind, UpFrame, encode_up
 from fairwatt.wire.records import Reading, pack_readings
@@ -77,8 +77,7 @@ def sieve(state: BookState, batch: list[Reading]) -> tuple[Sifted, list[Reading]
     frame = UpFrame(1, b"bootboot", 1, NOW, 1, False, (Item(1, Kind.READINGS, pack_readings(batch)),))
     intake = take_in(
         messages=[("gw", encode_up(frame))],
-        spools={1: (0, 0)},
-        gateway_ids=state.gateway_ids,
+        known=Known(spools={1: (0, 0)}, gateway_ids=state.gateway_ids),
         now_us=NOW,
     )
     return sift(state=state, heads=state.registers, intake=intake, now_us=NOW), batch

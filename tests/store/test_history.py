@@ -38,6 +38,25 @@ def test_not_even_the_owner_empties_history(neighbours: Neighbours, table: str) 
         ask(f"TRUNCATE {table}")
 
 
+@pytest.mark.parametrize("table", ["fact", "outbox"])
+def test_not_even_the_owner_deletes_what_was_asked_and_ordered(neighbours: Neighbours, table: str) -> None:
+    with neighbours.as_role("migrate", **all_of(neighbours)) as ask:
+        assert ask(f"SELECT count(*) FROM {table}")[0][0] > 0
+        with pytest.raises(errors.InsufficientPrivilege, match="history is append-only"):
+            ask(f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize("table", NO_TRUNCATE)
+def test_no_setting_of_a_session_switches_a_guard_off(neighbours: Neighbours, table: str) -> None:
+    with neighbours.as_role("migrate") as ask:
+        guards = ask(
+            "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal",
+            table,
+        )
+    assert guards
+    assert {enabled for _, enabled in guards} == {"A"}
+
+
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize("change", ["UPDATE {} SET book = book", "DELETE FROM {}", "TRUNCATE {}"])
 def test_the_poster_itself_may_only_add(neighbours: Neighbours, table: str, change: str) -> None:

@@ -49,7 +49,10 @@ def _set_aside(parsed: ast.AST) -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Name(id="QuarantineRow"), keywords=keywords):
                 yield from (_word(k.value) for k in keywords if k.arg == "code")
-            case ast.Call(func=ast.Name(id="refuse" | "quarantined"), args=args):
+            case ast.Call(
+                func=ast.Name(id="refuse" | "quarantined" | "_unheard") | ast.Attribute(attr="quarantine"),
+                args=args,
+            ):
                 yield from (_word(arg) for arg in args)
             case ast.Assign(targets=[ast.Name(id="code")], value=value):
                 yield from (_word(part) for part in ast.walk(value) if isinstance(part, ast.Constant))

@@ -197,6 +197,7 @@ class Street:
         event_id: str = "",
         provider_ref: str = "",
         currency: str = "GBP",
+        paid_at_us: int | None = None,
     ) -> tuple[dict[str, str], bytes]:
         """A callback signed by the sandbox platform: (headers, body)."""
         body = json.dumps(
@@ -207,7 +208,7 @@ class Street:
                 "our_ref": our_ref,
                 "amount_minor": amount_minor,
                 "currency": currency,
-                "paid_at_us": now_us,
+                "paid_at_us": now_us if paid_at_us is None else paid_at_us,
             }
         ).encode()
         stamp, nonce = str(now_us // 1_000_000), "n"

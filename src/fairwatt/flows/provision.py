@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.db import connection, transaction
 
@@ -12,6 +13,7 @@ from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.ids import account_key, tariff_key, uuid7
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.tariff_file import parse_schedule
+from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.store import facts
 from fairwatt.store.models import (
     Book,
@@ -29,6 +31,10 @@ from fairwatt.store.models import (
     User,
     Wallet,
 )
+from fairwatt.wire import cbor
+
+GRANT_TARIFF_MAX: Final = 32 * 1024
+"""Bytes that the prices in force from now on may take in a signed grant: half of what a command may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +58,10 @@ class OpenedAccount:
 
 class TariffRewritesPast(ValueError):
     """A publication would change prices that were in force already; nothing was published."""
+
+
+class TariffTooLong(ValueError):
+    """A tariff whose coming prices no gateway could be sent; nothing was published."""
 
 
 class TariffNotInForce(ValueError):
@@ -112,10 +122,12 @@ def add_policy(*, book_id: int, slug: str, policy: CreditPolicy) -> Policy:
 def publish_tariff(*, book_id: int, slug: str, name: str, text: str, now_us: int) -> TariffPlan:
     """Publish a tariff text; edges get fresh grants under it.
 
-    Raises TariffFileError for a bad text, and TariffRewritesPast when it changes a price that is or was in
-    force: use is charged under the version of its own day, also when its reading comes late.
+    Raises TariffFileError for a bad text, TariffTooLong for one that no grant can carry, and TariffRewritesPast
+    when it changes a price that is or was in force: use is charged under the version of its own day, also when
+    its reading comes late.
     """
     schedule = parse_schedule(text)
+    _check_grantable(slug, schedule, now_us)
     plan, _ = TariffPlan.objects.get_or_create(book_id=book_id, slug=slug, defaults={"name": name})
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
     if newest is not None and _in_force(parse_schedule(newest.text), now_us) != _in_force(schedule, now_us):
@@ -188,6 +200,18 @@ def open_account(
         Tenancy.objects.create(wallet=wallet, user=tenant, start_us=now_us)
     _tell_poster(site.book_id, account_key(wallet=wallet.pk), [wallet.pk], now_us)
     return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
+
+
+def _check_grantable(slug: str, schedule: Schedule, now_us: int) -> None:
+    started = [version for version in schedule.versions if version.effective_us <= now_us]
+    to_come = schedule.since(at_us=now_us) if started else schedule
+    size = len(cbor.encode(schedule_to_obj(to_come)))
+    if size > GRANT_TARIFF_MAX:
+        raise TariffTooLong(
+            f"The prices of tariff {slug} from today on take {size} bytes in a message to a gateway, and "
+            f"{GRANT_TARIFF_MAX} are the most, so it was not published. Give fewer future versions or periods; "
+            "later ones can be published when they are near."
+        )
 
 
 def _in_force(schedule: Schedule, now_us: int) -> tuple[TariffVersion, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -148,6 +148,11 @@ class Intake:
     async def done(self, frame: Frame) -> None:
         """Acknowledge a frame and all before it to the log. Only after the commit that stored them."""
         await self._client.publish(frame.reply, b"+ACK")
+
+    def put_back(self, frames: Sequence[Frame]) -> None:
+        """Take frames that were not posted back to the front, in their order."""
+        self._frames.extendleft(reversed(frames))
+        self._size += sum(len(frame.data) for frame in frames)
 
     def forget(self) -> None:
         """Drop what was pulled and not posted; the log gives it again."""

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from nats.aio.client import Client
 
 from fairwatt.flows.posting.book_state import BookState
@@ -28,9 +28,11 @@ from fairwatt.flows.posting.pipeline import Pipeline
 from fairwatt.flows.posting.post_batch import BatchResult, Poster
 from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
 from fairwatt.headend.metrics import Metrics
+from fairwatt.headend.suspicion import Suspicion
 from fairwatt.store.posting import PosterFenced
 from fairwatt.wire import topics
-from fairwatt.wire.frames import encode_ack, encode_commands
+from fairwatt.wire.cose import MAX_MESSAGE_BYTES
+from fairwatt.wire.frames import command_frames, encode_ack
 
 log = structlog.get_logger()
 
@@ -43,9 +45,12 @@ AHEAD_BYTES: Final = BATCH_BYTES // 4
 joined."""
 FLUSH_S: Final = 1.0
 RESEND_S: Final = 0.5
+RESEND_BUSY_S: Final = 2.0
+"""Under load open orders are offered again less often, but never not at all."""
 POLL_FACTS_S: Final = 2.0
 HEARD_S: Final = 60.0
 RETRY_S: Final = 0.2
+SETBACK_S: Final = 2.0
 
 
 class Clock(Protocol):
@@ -97,6 +102,9 @@ class HeadEnd:
         self._carrying: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._fact_waits = True
+        self._in_hand: list[Frame] = []
+        """frames taken and not yet durable"""
+        self._suspicion = Suspicion()
         self._heard: dict[int, float] = {}
         self._sent_at = 0.0
         self._flushed_at = 0.0
@@ -125,11 +133,25 @@ class HeadEnd:
                 except PosterFenced as fenced:
                     log.error("poster.fenced", detail=str(fenced))
                     return
-                except (DatabaseError, psycopg.Error) as error:
+                except (OperationalError, InterfaceError, psycopg.Error) as error:
                     # Was it committed? Only the database knows: read everything again.
                     log.warning("poster.database_error", error=str(error)[:300])
                     await self._abandon()
+                    self._in_hand = []
                     intake.forget()
+                    pipeline = await self._open_book()
+                except Exception as error:
+                    if _of_backbone(error):
+                        log.warning("backbone.error", error=str(error)[:300])
+                        await self._abandon()
+                        self._in_hand = []
+                        intake.forget()
+                        pipeline = await self._open_book()
+                        continue
+                    # Not the database but what it was given, or we: one frame may not stop a whole book.
+                    log.error("poster.batch_failed", frames=len(self._in_hand), exc_info=True)
+                    await self._abandon()
+                    await self._suspect(intake)
                     pipeline = await self._open_book()
             if pipeline is not None:
                 with contextlib.suppress(DatabaseError, psycopg.Error, PosterFenced):
@@ -152,10 +174,13 @@ class HeadEnd:
         free = self._carrying is None or self._carrying.done()
         if free:
             await self._carried()
-        flood = len(intake) >= AHEAD_FRAMES or intake.size >= AHEAD_BYTES
+        flood = self._flooded(intake)
         if flood or (free and (len(intake) or self._fact_waits or pipeline.owes_grants)):
             await self._post(client, intake, pipeline)
-        elif free and now - self._sent_at > RESEND_S:
+            due_s = RESEND_BUSY_S
+        else:
+            due_s = RESEND_S if free else RESEND_BUSY_S
+        if now - self._sent_at > due_s:
             self._sent_at = now
             await self._resend(client, pipeline.state)
         if pipeline.stale and now - self._flushed_at > FLUSH_S:
@@ -165,17 +190,33 @@ class HeadEnd:
         if busy or not (len(intake) or self._fact_waits or pipeline.owes_grants):
             await self._rest(intake)
 
+    def _flooded(self, intake: Intake) -> bool:
+        """So much waits that the next batch is prepared beside the one in hand; never while one is suspected."""
+        much = len(intake) >= AHEAD_FRAMES or intake.size >= AHEAD_BYTES
+        return much and not self._suspicion.careful
+
+    async def _suspect(self, intake: Intake) -> None:
+        """Post what was in hand again in smaller batches, down to the frame that stops them; then without it."""
+        frames, self._in_hand = self._in_hand, []
+        intake.put_back(frames)
+        culprit = self._suspicion.failed([frame.data for frame in frames])
+        if culprit is not None:
+            self._metrics.condemn()
+            log.error("poster.frame_condemned", gateway=frames[0].gateway, bytes=len(frames[0].data))
+        if not frames:
+            await asyncio.sleep(SETBACK_S)  # no frame is to blame: do not spin on whatever it is
+
     async def _rest(self, intake: Intake) -> None:
         """Sleep until there is something to do: frames, a fact, or a batch that became durable."""
         self._wake.clear()
-        flood = len(intake) >= AHEAD_FRAMES or intake.size >= AHEAD_BYTES
-        if not flood and (self._carrying is None or not self._carrying.done()):
+        if not self._flooded(intake) and (self._carrying is None or not self._carrying.done()):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout=RESEND_S / 2)
 
     async def _post(self, client: Client, intake: Intake, pipeline: Pipeline) -> None:
         """Hand the next batch over; what the one before it came to has been carried by then."""
-        frames = await intake.take(most=FRAMES_MAX, most_bytes=BATCH_BYTES)
+        frames = await intake.take(most=self._suspicion.most(FRAMES_MAX), most_bytes=BATCH_BYTES)
+        self._in_hand += frames
         self._fact_waits = False
         messages = [(frame.gateway, frame.data) for frame in frames]
         now_us = self._clock.now_us()
@@ -196,6 +237,8 @@ class HeadEnd:
         """Wait until a batch is durable; only then send what it ordered and acknowledge what it stored."""
         try:
             result = await asyncio.wrap_future(posted)
+            del self._in_hand[: len(frames)]
+            self._suspicion.passed(len(frames))
             self._metrics.count(result, frames=len(frames))
             await self._carry(client, pipeline.state, result)
             if frames:
@@ -227,7 +270,7 @@ class HeadEnd:
         """Commands first, then the acknowledgement: who sees the ack has been offered the orders."""
         now_us = self._clock.now_us()
         for gateway, messages in result.send.items():
-            await client.publish(self._down(state, gateway), encode_commands(messages))
+            await self._send(client, state, gateway, messages)
         for gateway, epoch, seq in result.acks:
             self._heard[gateway] = time.monotonic()
             await client.publish(self._down(state, gateway), encode_ack(epoch=epoch, seq=seq, now_us=now_us))
@@ -241,7 +284,14 @@ class HeadEnd:
             if order.state != "accepted" and self._heard.get(gateway, 0.0) > since:
                 waiting.setdefault(gateway, []).append(order.payload)
         for gateway, messages in waiting.items():
-            await client.publish(self._down(state, gateway), encode_commands(messages))
+            await self._send(client, state, gateway, messages)
+
+    async def _send(self, client: Client, state: BookState, gateway: int, messages: list[bytes]) -> None:
+        """Offer commands to a gateway, in as many frames as it takes."""
+        if gateway not in state.gateways:
+            return
+        for frame in command_frames(message for message in messages if len(message) <= MAX_MESSAGE_BYTES):
+            await client.publish(self._down(state, gateway), frame)
 
     def _down(self, state: BookState, gateway: int) -> str:
         at = state.gateways[gateway]
@@ -254,6 +304,7 @@ class HeadEnd:
     def _load(self) -> Pipeline:
         connections.close_all()
         state = load_book(book=self._book, now_us=self._clock.now_us())
+        state.condemned = self._suspicion.condemned
         flusher = CacheFlusher(state=state)
         flusher.catch_up()
         self._fact_waits = True
@@ -274,7 +325,7 @@ class HeadEnd:
             except (DatabaseError, psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("headend.waiting", error=str(error)[:300])
             except Exception as error:
-                if not type(error).__module__.startswith("nats"):
+                if not _of_backbone(error):
                     raise
                 log.warning("headend.waiting", error=str(error)[:300])
             await asyncio.sleep(RETRY_S)
@@ -294,6 +345,10 @@ class HeadEnd:
             except (psycopg.Error, OSError) as error:
                 log.warning("headend.listen_broken", error=str(error)[:200])
             await asyncio.sleep(RETRY_S)
+
+
+def _of_backbone(error: Exception) -> bool:
+    return type(error).__module__.startswith("nats")
 
 
 def _dsn() -> str:

@@ -20,9 +20,16 @@ class Metrics:
         self._quarantine = Counter(
             "fairwatt_quarantined", "Items in quarantine by code", ["code"], registry=self.registry
         )
+        self._condemned = Counter(
+            "fairwatt_condemned_frames", "Frames that stopped a batch", registry=self.registry
+        )
         self._batch = Gauge(
             "fairwatt_last_batch", "Number of the last committed batch", registry=self.registry
         )
+
+    def condemn(self) -> None:
+        """Count a frame that stopped a batch and goes to quarantine whole."""
+        self._condemned.inc()
 
     def count(self, result: BatchResult, *, frames: int) -> None:
         """Add a committed batch."""

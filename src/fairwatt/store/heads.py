@@ -73,12 +73,15 @@ class Told:
     level: int = 0
     withheld: str = ""
 
-    def after(self, *, kind: str, reason: str, at_us: int) -> Told:
-        """Return what the wallet had been told once this event was stored, too."""
+    def after(self, *, kind: str, reason: str, at_us: int, available_micro: int | None = None) -> Told:
+        """Return what the wallet had been told once this event was stored, too.
+
+        `available_micro`: what a payment left in the wallet; a wallet that stays empty begins no new story.
+        """
         match kind:
             case "warning.low" | "warning.critical" | "warning.empty":
                 return replace(self, warned_us=self.warned_us or at_us, level=_LEVELS[kind])
-            case "payment.credited":
+            case "payment.credited" if available_micro is None or available_micro > 0:
                 return replace(self, warned_us=0, level=0)
             case "credit.recovered":
                 return replace(self, warned_us=0, level=0, withheld="")
@@ -106,13 +109,38 @@ def told_wallets(*, book: int, wallets: list[int]) -> dict[int, Told]:
     told: dict[int, Told] = {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT wallet, kind, reason, at_us FROM event WHERE book = %s AND wallet = ANY(%s) ORDER BY id",
+            "SELECT wallet, kind, reason, at_us, "
+            "CASE WHEN kind = 'payment.credited' THEN (evidence->>'available_micro')::bigint END "
+            "FROM event WHERE book = %s AND wallet = ANY(%s) ORDER BY id",
             [book, wallets],
         )
-        for wallet, kind, reason, at_us in cursor.fetchall():
+        for wallet, kind, reason, at_us, available in cursor.fetchall():
             before = told.get(int(wallet), Told())
-            told[int(wallet)] = before.after(kind=kind, reason=reason, at_us=int(at_us))
+            told[int(wallet)] = before.after(
+                kind=kind, reason=reason, at_us=int(at_us), available_micro=available
+            )
     return told
+
+
+def payments_in_review(*, book: int, since_us: int) -> dict[int, list[tuple[int, int]]]:
+    """{wallet: [(amount in minor units, instant)]} of payments that wait for a person.
+
+    Only of wallets that no payment was credited to afterwards.
+    """
+    waiting: dict[int, list[tuple[int, int]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT wallet, kind, at_us, evidence->>'amount_minor' FROM event "
+            "WHERE book = %s AND kind IN ('payment.review', 'payment.credited') AND at_us >= %s AND wallet = ANY("
+            "SELECT wallet_id FROM store_paymentintent WHERE book_id = %s AND state = 'review') ORDER BY id",
+            [book, since_us, book],
+        )
+        for wallet, kind, at_us, amount in cursor.fetchall():
+            if kind == "payment.review":
+                waiting.setdefault(int(wallet), []).append((int(amount), int(at_us)))
+            else:
+                waiting.pop(int(wallet), None)
+    return waiting
 
 
 def newest_quarantine(*, book: int) -> dict[tuple[int, int], int]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 import numpy as np
@@ -51,6 +52,8 @@ LINE: Final = np.dtype([(name, f"<{kind}") for name, kind in LINE_COLUMNS])
 """A line in memory; `ts` in microseconds since the Unix epoch."""
 
 
+RAW_MAX: Final = 4096
+"""Bytes of a quarantined item that are stored: a flood must not fill the disk."""
 _PIECE_ROWS: Final = 2048
 _COPY_LINES: Final = f"COPY line ({', '.join(name for name, _ in LINE_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 
@@ -79,7 +82,7 @@ class EventRow:
 
 @dataclass(frozen=True, kw_only=True)
 class QuarantineRow:
-    """Data that could not be believed, whole."""
+    """Data that could not be believed, whole; stored are its first RAW_MAX bytes."""
 
     code: str
     detail: str
@@ -257,8 +260,17 @@ def _insert_quarantine(
     cursor.executemany(
         "INSERT INTO quarantine (book, gateway, meter, at_us, code, detail, raw, seen_us, batch) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [(book, q.gateway, q.meter, q.at_us, q.code, q.detail[:300], q.raw, now_us, batch) for q in rows],
+        [(book, q.gateway, q.meter, q.at_us, q.code, *_kept(q), now_us, batch) for q in rows],
     )
+
+
+def _kept(row: QuarantineRow) -> tuple[str, bytes]:
+    """Detail and bytes as they are stored: enough to look into, and a digest of what was too long to keep."""
+    detail = row.detail.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:300]
+    if len(row.raw) <= RAW_MAX:
+        return detail, row.raw
+    cut = f"; the first {RAW_MAX} of {len(row.raw)} bytes are kept, SHA-256 {sha256(row.raw).hexdigest()}"
+    return detail + cut, row.raw[:RAW_MAX]
 
 
 def _insert_orders(cursor: Any, book: int, batch: int, orders: Sequence[OrderRow], now_us: int) -> list[int]:

@@ -123,7 +123,7 @@ def decode_command(payload: bytes, /) -> Command:
         value, length=9, what="the command"
     )
     if kind != SET_SUPPLY:
-        raise BadShape(f"the command has the unknown kind {kind!r}")
+        raise BadShape("the command has an unknown kind")
     relay, reason, grant = cbor.array(body, length=3, what="the desired supply")
     supply = SetSupply(
         cbor.integer(relay, what="the relay order", high=2),
@@ -223,4 +223,4 @@ def verify_receipt(*, message: bytes, keys: Mapping[bytes, Ed25519PublicKey]) ->
 
 def _check_version(value: object, *, what: str) -> None:
     if type(value) is list and value and type(value[0]) is int and value[0] != VERSION:
-        raise BadVersion(f"the {what} is of version {value[0]}; this program speaks version {VERSION}")
+        raise BadVersion(f"the {what} is of another version than {VERSION}, which is all this program speaks")

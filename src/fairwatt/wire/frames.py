@@ -240,7 +240,8 @@ def _check_version(value: object) -> None:
     if type(value) is not int:
         raise BadShape("the frame does not begin with its version")
     if value != VERSION:
-        raise BadVersion(f"the frame is of version {value}; this program speaks version {VERSION}")
+        # Not written out: an integer of thousands of digits cannot be.
+        raise BadVersion(f"the frame is of another version than {VERSION}, which is all this program speaks")
 
 
 __all__ = [

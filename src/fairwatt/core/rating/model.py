@@ -1,7 +1,9 @@
 """A tariff as versions in time, each an ordered set of price elements."""
 
+from __future__ import annotations
+
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fairwatt.core.rating.elements.energy_blocks import (
@@ -118,6 +120,14 @@ class Schedule:
             for period in version.energy.periods
             for price in period.prices_micro
         )
+
+    def since(self, *, at_us: int) -> Schedule:
+        """Return what prices use from an instant on: the version in force there and all later ones.
+
+        Version numbers stay as they are. Raises ``NoTariff`` before the first version.
+        """
+        index = self.version_index_at(at_us=at_us)
+        return self if index == 0 else replace(self, versions=self.versions[index:])
 
     def version_index_at(self, *, at_us: int) -> int:
         """Return the index of the version in force at an instant; raises ``NoTariff`` before the first."""

@@ -17,7 +17,9 @@ from fairwatt.core.commands.model import State
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
+from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.core.rating.vector import VectorTable
+from fairwatt.store.posting import EventRow
 
 Int64s = npt.NDArray[np.int64]
 
@@ -80,18 +82,16 @@ class Plan:
 
     plan: int
     schedule: Schedule
-    schedule_obj: object
     table: SegmentTable
     vtable: VectorTable
+    _objs: dict[int, object] = field(default_factory=dict)
 
-    def dearest_micro_per_kwh(self) -> int:
-        """The highest price of any version: what an energy threshold costs at worst."""
-        return max(
-            price
-            for version in self.schedule.versions
-            for period in version.energy.periods
-            for price in period.prices_micro
-        )
+    def schedule_obj(self, *, since_us: int) -> object:
+        """What a grant carries that counts on from an instant: no version that ended before it."""
+        first = self.schedule.version_index_at(at_us=since_us)
+        if first not in self._objs:
+            self._objs[first] = schedule_to_obj(self.schedule.since(at_us=since_us))
+        return self._objs[first]
 
     def version_numbers(self, *, at: Int64s) -> Int64s:
         """Number of the version that priced the last instant before each reading."""
@@ -128,6 +128,14 @@ class OpenOrder:
     """Spool number of the receipt: only readings spooled after it can prove the order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A payment that waits for a person: what it nominally brought, and when it came."""
+
+    amount_micro: int
+    at_us: int
+
+
 @dataclass(kw_only=True)
 class BookState:
     """Everything the poster of one book needs to turn facts into lines."""
@@ -148,8 +156,16 @@ class BookState:
     gateway_ids: dict[str, int]
     orders: dict[int, OpenOrder] = field(default_factory=dict)
     """Open order by register index."""
-    in_review: set[int] = field(default_factory=set)
-    """Wallet indices with money that a provider confirmed and that waits for a person."""
+    in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
+    """By wallet index: money that a provider confirmed and that waits for a person."""
+    owed: set[int] = field(default_factory=set)
+    """Wallet ids whose meters never got the grant that a newer configuration calls for."""
+    alarms: list[EventRow] = field(default_factory=list)
+    """What loading found unusable; stored with the next batch."""
+    chaff: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    """(gateway, digest) of unreadable bytes, and when they were last stored"""
+    condemned: frozenset[bytes] = frozenset()
+    """SHA-256 of frames that stopped a batch"""
 
     def __post_init__(self) -> None:
         self.order = np.argsort(self.registers["key"], kind="stable")

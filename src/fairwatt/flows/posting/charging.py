@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.vector import rate_rows
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.intake import Intake
-from fairwatt.flows.posting.sift import Sifted
+from fairwatt.flows.posting.sift import Sifted, set_aside
 from fairwatt.store.posting import LINE
 
 Int64s = npt.NDArray[np.int64]
@@ -22,8 +23,38 @@ def charge_forward(
 ) -> tuple[npt.NDArray[Any], Int64s]:
     """Rate every forward reading; return (lines, wallet index of each line) and move `registers`.
 
-    `registers` is this batch's copy of the heads. Batch, seq and balances are filled in by `chain`.
+    `registers` is this batch's copy of the heads. Batch, seq and balances are filled in by `chain`. A meter
+    whose readings cannot be rated stops nobody: they go from `sifted` into quarantine.
     """
+    if len(sifted.forward):
+        reg = sifted.register[sifted.forward]
+        try:
+            return _charge(state, registers, intake, sifted)
+        except (ValueError, LookupError, ArithmeticError):
+            unpriced = [
+                n for n in np.unique(reg).tolist() if not _chargeable(state, registers, intake, sifted, n)
+            ]
+        set_aside(intake=intake, sifted=sifted, registers=unpriced)
+    return _charge(state, registers, intake, sifted)
+
+
+def _chargeable(
+    state: BookState, registers: npt.NDArray[Any], intake: Intake, sifted: Sifted, n: int
+) -> bool:
+    """Try one register alone, on copies."""
+    mine = sifted.register[sifted.forward] == n
+    alone = replace(sifted, forward=sifted.forward[mine], energy_wh=sifted.energy_wh[mine])
+    try:
+        _charge(state, registers.copy(), intake, alone)
+    except (ValueError, LookupError, ArithmeticError):
+        return False
+    return True
+
+
+def _charge(
+    state: BookState, registers: npt.NDArray[Any], intake: Intake, sifted: Sifted
+) -> tuple[npt.NDArray[Any], Int64s]:
+    """Rate all forward readings or raise what rating raised; `registers` moves only when all are rated."""
     rows = sifted.forward
     lines = np.zeros(len(rows), dtype=LINE)
     if not len(rows):
@@ -35,6 +66,7 @@ def charge_forward(
     first[1:] = reg[1:] != reg[:-1]
     prev_at = np.where(first, registers["at_us"][reg], np.roll(at, 1))
     plan_ix = registers["plan_ix"][reg]
+    windows: list[tuple[Int64s, Int64s]] = []
     for plan in np.unique(plan_ix):
         of_plan = plan_ix == plan
         part = slice(None) if of_plan.all() else np.flatnonzero(of_plan)
@@ -60,7 +92,7 @@ def charge_forward(
         lines["estimated"][part] = rated.estimated
         last = np.ones(len(mine), dtype=bool)
         last[:-1] = mine[1:] != mine[:-1]
-        registers["window_us"][mine[last]] = rated.window[last]
+        windows.append((mine[last], rated.window[last]))
     lines["ts"] = at
     lines["ref"] = registers["installation"][reg]
     lines["register_wh"] = total
@@ -71,6 +103,8 @@ def charge_forward(
     last = np.ones(len(reg), dtype=bool)
     last[:-1] = reg[1:] != reg[:-1]
     ends = reg[last]
+    for which, window in windows:
+        registers["window_us"][which] = window
     for name in ("register_wh", "counter_wh", "carry_nano", "carry_tax"):
         registers[name][ends] = lines[name][last]
     registers["at_us"][ends] = at[last]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
+from fairwatt.core.credit.levels import LEVEL_NAMES
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.posting import EventRow
@@ -17,8 +18,6 @@ from fairwatt.wire.commands import RelayOrder
 from fairwatt.wire.records import Relay
 
 Int64s = npt.NDArray[np.int64]
-
-LEVELS: Final = ("none", "low", "critical", "empty")
 
 
 @dataclass(kw_only=True)
@@ -70,9 +69,11 @@ def decide(
     available = wallets["balance_micro"][touched] - wallets["held_micro"][touched]
     level = credit_levels(wallets=wallets[touched])
     for ix in credited:
-        # Credit starts a new story: somebody who is still low after paying is told so again.
-        wallets["level"][ix] = 0
-        wallets["warned_us"][ix] = 0
+        # Credit starts a new story: somebody who is still low after paying is told so again. A coin into a
+        # wallet that stays empty does not, or a coin before every due cut would keep it from ever coming.
+        if wallets["balance_micro"][ix] > wallets["held_micro"][ix]:
+            wallets["level"][ix] = 0
+            wallets["warned_us"][ix] = 0
     worse = level > wallets["level"][touched]
     moved = level != wallets["level"][touched]
     for n in np.flatnonzero(worse):
@@ -104,7 +105,7 @@ def decide(
 
 
 def credit_levels(*, wallets: npt.NDArray[Any]) -> Int64s:
-    """How near each wallet is to being empty, as an index into LEVELS."""
+    """How near each wallet is to being empty, as a core.credit.levels.WarningLevel."""
     available = wallets["balance_micro"] - wallets["held_micro"]
     level: Int64s = (available < wallets["low_micro"]).astype(np.int64)
     level[available < wallets["critical_micro"]] = 2
@@ -120,10 +121,10 @@ def _warn(
     out.warned.add(ix)
     out.events.append(
         EventRow(
-            kind=f"warning.{LEVELS[level]}",
+            kind=f"warning.{LEVEL_NAMES[level]}",
             at_us=now_us,
             wallet=int(wallets["wallet"][ix]),
-            reason=LEVELS[level],
+            reason=LEVEL_NAMES[level],
             rule="credit.threshold",
             evidence={"available_micro": available_micro, "low_micro": int(wallets["low_micro"][ix])},
         )
@@ -182,12 +183,20 @@ def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
         protected=bool(wallet["protected"]),
         feeds_gateway=bool(register["feeds_gateway"]),
         quarantined=any(bool(case.registers["doubted"][k]) for k in case.state.registers_of(ix)),
-        newest_reading_us=int(wallet["read_us"]) or None,
+        newest_reading_us=_freshness(case, ix),
         cut_by_credit=bool(wallet["cut_by_credit"]),
         ordered_closed=_ordered_closed(case, n),
     )
     policy = case.state.policies[int(wallet["policy_ix"])]
     return decide_supply(facts=facts, policy=policy, now_us=case.now_us)
+
+
+def _freshness(case: _Case, ix: int) -> int | None:
+    """When the quietest meter of the wallet was last read: one that is silent makes the whole count doubtful."""
+    newest = int(case.wallets["read_us"][ix])
+    if not newest:
+        return None
+    return min([newest, *(int(case.registers["at_us"][k]) for k in case.state.registers_of(ix))])
 
 
 def _ordered_closed(case: _Case, n: int) -> bool | None:

@@ -15,6 +15,7 @@ from fairwatt.wire.records import Relay
 LOCAL_TRIP: Final = "local_trip"
 GUARD_BALANCE: Final = "guard_balance"
 _I63: Final = 1 << 63
+_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(kw_only=True)
@@ -26,7 +27,7 @@ class HeardEvents:
 
 
 def hear_events(
-    *, state: BookState, registers: npt.NDArray[Any], wallets: npt.NDArray[Any], intake: Intake
+    *, state: BookState, registers: npt.NDArray[Any], wallets: npt.NDArray[Any], intake: Intake, now_us: int
 ) -> HeardEvents:
     """Store the gateways' events under their own code; take over trips decided while the link was down.
 
@@ -37,9 +38,11 @@ def hear_events(
         n = state.find_register(gateway=gateway, meter=event.meter) if event.meter else -1
         ix = int(state.registers["wallet_ix"][n]) if n >= 0 else None
         evidence = {_storable(key): _storable(value) for key, value in event.detail.items()}
+        # No clock of a gateway may name an instant that no page can show.
+        at_us = max(0, min(now_us + _DAY_US, event.at_us))
         if event.code == LOCAL_TRIP and ix is not None:
             wallets["cut_by_credit"][ix] = True
-            if event.at_us >= registers["at_us"][n]:
+            if at_us >= registers["at_us"][n]:
                 registers["relay"][n] = Relay.OPEN
             heard.wallets.add(ix)
         if event.code == GUARD_BALANCE and ix is not None:
@@ -47,7 +50,7 @@ def hear_events(
         heard.events.append(
             EventRow(
                 kind=f"gateway.{_storable(event.code)}",
-                at_us=event.at_us,
+                at_us=at_us,
                 wallet=None if ix is None else int(wallets["wallet"][ix]),
                 gateway=gateway,
                 meter=event.meter if 0 < event.meter < 1 << METER_BITS else None,

@@ -2,21 +2,24 @@
 
 A spool is a numbered list. What lies at or before the stored number is a repetition; what lies beyond a
 hole is left alone (the gateway sends again from the hole); what cannot be read is quarantined, and
-quarantined counts as stored.
+quarantined counts as stored. Nothing a gateway sends may stop a book, so whatever error its bytes cause, they
+end in quarantine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from fairwatt.store.posting import EventRow, QuarantineRow
+from fairwatt.wire.cbor import I63
 from fairwatt.wire.errors import FrameError
-from fairwatt.wire.frames import Event, Kind, UpFrame, decode_event, decode_up, stored_up_to
+from fairwatt.wire.frames import Event, Item, Kind, UpFrame, decode_event, decode_up, stored_up_to
 from fairwatt.wire.records import RECORD_BYTES
 
 READING: Final = np.dtype(
@@ -35,6 +38,24 @@ READING: Final = np.dtype(
 assert READING.itemsize == RECORD_BYTES
 
 CLOCK_AHEAD_US_MAX: Final = 120 * 1_000_000
+CHAFF_AGAIN_US: Final = 3_600_000_000
+"""How long bytes that say nothing new are not stored again: a retry every second would fill the disk."""
+
+Chaff = tuple[int, bytes]
+"""What makes two pieces of chaff the same: the gateway, and a digest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What intake must know of a book; nothing of it is moved here."""
+
+    spools: Mapping[int, tuple[int, int]]
+    """(epoch, stored seq) of each gateway before this batch"""
+    gateway_ids: Mapping[str, int]
+    chaff: Mapping[Chaff, int] = field(default_factory=dict)
+    """when bytes that cannot be read were last stored"""
+    condemned: frozenset[bytes] = frozenset()
+    """digests of frames that stopped a batch: they go to quarantine whole"""
 
 
 @dataclass(kw_only=True)
@@ -49,7 +70,11 @@ class Intake:
     heads: dict[int, tuple[int, int]] = field(default_factory=dict)
     """gateway -> (epoch, stored seq) once this batch is committed: what may be acknowledged"""
     stale_acks: list[tuple[int, int, int]] = field(default_factory=list)
-    """(gateway, epoch, seq) of frames from a forgotten spool: stored in quarantine, acknowledged as they are"""
+    """(gateway, epoch, seq) that tell a gateway with an old spool to begin a new one"""
+    new_spools: set[int] = field(default_factory=set)
+    """gateways that number their records anew: what was compared with the old numbers is void"""
+    chaff: dict[Chaff, int] = field(default_factory=dict)
+    """unreadable bytes that this batch stores, and when"""
     hellos: set[int] = field(default_factory=set)
     notices: list[EventRow] = field(default_factory=list)
     quarantine: list[QuarantineRow] = field(default_factory=list)
@@ -65,64 +90,80 @@ class _Blobs:
     counts: list[int] = field(default_factory=list)
 
 
-def take_in(
-    *,
-    messages: Iterable[tuple[str, bytes]],
-    spools: Mapping[int, tuple[int, int]],
-    gateway_ids: Mapping[str, int],
-    now_us: int,
-) -> Intake:
-    """Read (gateway slug, frame bytes) pairs in order of arrival; nothing is lost and nothing raises.
-
-    `spools`: (epoch, stored seq) of each gateway before this batch.
-    """
+def take_in(*, messages: Iterable[tuple[str, bytes]], known: Known, now_us: int) -> Intake:
+    """Read (gateway slug, frame bytes) pairs in order of arrival; nothing is lost and nothing raises."""
     empty = np.empty(0, dtype=np.int64)
     intake = Intake(readings=np.empty(0, dtype=READING), gateway=empty, spool_seq=empty)
     blobs = _Blobs()
     for slug, data in messages:
-        gateway_id = gateway_ids.get(slug)
-        if gateway_id is None:
-            intake.quarantine.append(
-                QuarantineRow(code="unknown_gateway", detail=f"gateway {slug} is not in this book", raw=data)
+        gateway = known.gateway_ids.get(slug)
+        if gateway is None:
+            row = QuarantineRow(
+                code="unknown_gateway", detail=f"gateway {slug} is not in this book", raw=data
             )
+            _keep(intake, known, row, now_us)
             continue
         try:
             frame = decode_up(data)
         except FrameError as error:
-            intake.quarantine.append(
-                QuarantineRow(code=error.code, detail=str(error), raw=data, gateway=gateway_id)
-            )
+            row = QuarantineRow(code=error.code, detail=str(error), raw=data, gateway=gateway)
+            _keep(intake, known, row, now_us)
             continue
-        known = intake.heads.get(gateway_id, spools[gateway_id])
-        _take_frame(intake, blobs, gateway_id, known, frame, data, now_us)
+        except Exception as error:  # a way to break the decoder that nobody has thought of
+            row = QuarantineRow(code="unreadable", detail=_named(error), raw=data, gateway=gateway)
+            _keep(intake, known, row, now_us)
+            continue
+        condemned = bool(known.condemned) and sha256(data).digest() in known.condemned
+        _take_frame(_Visit(intake, blobs, known, gateway, frame, data, condemned, now_us))
     _join(intake, blobs)
     return intake
 
 
-def _take_frame(
-    intake: Intake,
-    blobs: _Blobs,
-    gateway: int,
-    known: tuple[int, int],
-    frame: UpFrame,
-    data: bytes,
-    now_us: int,
+def _named(error: Exception) -> str:
+    """The error by its kind only: its text may be the hostile part."""
+    return f"reading it failed with {type(error).__name__}"
+
+
+def _keep(
+    intake: Intake, known: Known, row: QuarantineRow, now_us: int, *, digest: bytes | None = None
 ) -> None:
-    epoch, stored = known
+    """Keep what cannot be taken; the same thing from the same gateway once an hour."""
+    key = (row.gateway or 0, digest or sha256(row.raw).digest())
+    last = intake.chaff.get(key, known.chaff.get(key))
+    if last is not None and 0 <= now_us - last < CHAFF_AGAIN_US:
+        intake.repeated_items += 1
+        return
+    intake.chaff[key] = now_us
+    intake.quarantine.append(row)
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """One frame on its way in."""
+
+    intake: Intake
+    blobs: _Blobs
+    known: Known
+    gateway: int
+    frame: UpFrame
+    data: bytes
+    condemned: bool
+    now_us: int
+
+    def quarantine(self, code: str, detail: str, raw: bytes) -> None:
+        self.intake.quarantine.append(QuarantineRow(code=code, detail=detail, raw=raw, gateway=self.gateway))
+
+
+def _take_frame(visit: _Visit) -> None:
+    intake, gateway, frame, now_us = visit.intake, visit.gateway, visit.frame, visit.now_us
+    epoch, stored = intake.heads.get(gateway, visit.known.spools[gateway])
     if frame.epoch < epoch:
-        last = frame.items[-1].seq if frame.items else frame.oldest_seq - 1
-        intake.quarantine.append(
-            QuarantineRow(
-                code="old_spool",
-                detail=f"spool {frame.epoch} is older than {epoch}: the gateway's memory went back in time",
-                raw=data,
-                gateway=gateway,
-            )
-        )
-        intake.stale_acks.append((gateway, frame.epoch, last))
+        _refuse_old_spool(visit, epoch, stored)
         return
     if frame.epoch > epoch:
         stored = 0
+        if epoch:
+            intake.new_spools.add(gateway)
     if frame.hello:
         intake.hellos.add(gateway)
     reached = stored_up_to(stored_seq=stored, frame=frame)
@@ -144,44 +185,52 @@ def _take_frame(
     for item in frame.items:
         if item.seq <= stored:
             intake.repeated_items += 1
+        elif visit.condemned:
+            visit.quarantine(
+                "poison", "posting the frame that held it failed; see the head-end's log", item.body
+            )
         elif foreign_clock:
-            intake.quarantine.append(
-                QuarantineRow(
-                    code="foreign_clock",
-                    detail=f"the gateway's clock is {(frame.clock_us - now_us) // 1_000_000} s ahead",
-                    raw=item.body,
-                    gateway=gateway,
-                )
-            )
+            ahead_s = (frame.clock_us - now_us) // 1_000_000
+            visit.quarantine("foreign_clock", f"the gateway's clock is {ahead_s} s ahead", item.body)
         else:
-            _take_item(intake, blobs, gateway, item.seq, item.kind, item.body)
+            _take_item(visit, item)
 
 
-def _take_item(intake: Intake, blobs: _Blobs, gateway: int, seq: int, kind: int, body: bytes) -> None:
-    if kind == Kind.READINGS:
+def _refuse_old_spool(visit: _Visit, epoch: int, stored: int) -> None:
+    """A spool older than the one known: nothing of it is stored, and the gateway is told to number anew.
+
+    Its records stay with the gateway until they come under a later epoch, so none is lost.
+    """
+    frame = visit.frame
+    detail = f"spool {frame.epoch} is older than {epoch}: the gateway's memory or its clock went back in time"
+    row = QuarantineRow(code="old_spool", detail=detail, raw=visit.data, gateway=visit.gateway)
+    # Each try carries another clock: what makes it the same is the spool.
+    _keep(visit.intake, visit.known, row, visit.now_us, digest=b"old_spool %d" % frame.epoch)
+    for ack in ((visit.gateway, epoch, stored), (visit.gateway, frame.epoch, I63 - 1)):
+        if ack not in visit.intake.stale_acks:
+            visit.intake.stale_acks.append(ack)
+
+
+def _take_item(visit: _Visit, item: Item) -> None:
+    intake, blobs, body = visit.intake, visit.blobs, item.body
+    if item.kind == Kind.READINGS:
         if len(body) % RECORD_BYTES:
-            intake.quarantine.append(
-                QuarantineRow(
-                    code="bad_shape",
-                    detail=f"readings have {len(body)} bytes, not a multiple of {RECORD_BYTES}",
-                    raw=body,
-                    gateway=gateway,
-                )
-            )
+            detail = f"readings have {len(body)} bytes, not a multiple of {RECORD_BYTES}"
+            visit.quarantine("bad_shape", detail, body)
             return
         blobs.bodies.append(body)
-        blobs.gateways.append(gateway)
-        blobs.seqs.append(seq)
+        blobs.gateways.append(visit.gateway)
+        blobs.seqs.append(item.seq)
         blobs.counts.append(len(body) // RECORD_BYTES)
-    elif kind == Kind.RECEIPT:
-        intake.receipts.append((gateway, seq, body))
+    elif item.kind == Kind.RECEIPT:
+        intake.receipts.append((visit.gateway, item.seq, body))
     else:
         try:
-            intake.events.append((gateway, seq, decode_event(body)))
+            intake.events.append((visit.gateway, item.seq, decode_event(body)))
         except FrameError as error:
-            intake.quarantine.append(
-                QuarantineRow(code=error.code, detail=str(error), raw=body, gateway=gateway)
-            )
+            visit.quarantine(error.code, str(error), body)
+        except Exception as error:
+            visit.quarantine("unreadable", _named(error), body)
 
 
 def _join(intake: Intake, blobs: _Blobs) -> None:

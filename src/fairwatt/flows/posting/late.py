@@ -70,11 +70,15 @@ def settle_late(
         else:
             mine[at] = total
             fresh.setdefault(n, {})[at] = total
-    lines = [
-        line
-        for n, readings in sorted(fresh.items())
-        for line in _rerate(cursor, state, registers, out, n, readings, known, now_us)
-    ]
+    lines: list[tuple[Any, int]] = []
+    for n, readings in sorted(fresh.items()):
+        try:
+            lines += _rerate(cursor, state, registers, out, n, readings, known, now_us)
+        except (ValueError, LookupError, ArithmeticError):
+            unrated = [row for row in rows.tolist() if sifted.register[row] == n]
+            out.quarantine += quarantined(
+                intake, np.array(unrated), "unpriceable", "rating it again failed; nothing was charged"
+            )
     if lines:
         out.lines = np.array([line for line, _ in lines], dtype=LINE)
         out.wallet_ix = np.array([ix for _, ix in lines], dtype=np.int64)

@@ -6,16 +6,17 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from fairwatt.core.commands.model import OPEN_STATES, State
-from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
+from fairwatt.core.credit.levels import low_threshold_micro
+from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.core.rating.vector import VectorTable
+from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import (
     REGISTER,
     WALLET,
@@ -23,9 +24,12 @@ from fairwatt.flows.posting.book_state import (
     GatewayState,
     OpenOrder,
     Plan,
+    Reviewed,
     register_key,
 )
+from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
 from fairwatt.flows.posting.deciding import credit_levels
+from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.models import (
@@ -34,43 +38,47 @@ from fairwatt.store.models import (
     GatewayHead,
     Installation,
     Outbox,
-    PaymentIntent,
-    Policy,
     RegisterHead,
     TariffPlan,
     TariffPublication,
     Wallet,
     WalletHead,
 )
-from fairwatt.store.posting import make_partitions, take_book
+from fairwatt.store.posting import EventRow, make_partitions, take_book
 
 _DAY_US: Final = 86_400_000_000
 
 
 def load_book(*, book: int, now_us: int) -> BookState:
-    """Become the poster of a book and know everything about it. Fences any earlier poster."""
+    """Become the poster of a book and know everything about it. Fences any earlier poster.
+
+    A tariff or a policy that cannot be read leaves its homes uncharged and uncut, and stops nobody else.
+    """
     row = Book.objects.get(pk=book)
     make_partitions(from_us=now_us - 402 * _DAY_US, until_us=now_us + 62 * _DAY_US)
     epoch, last_batch, cache_batch = take_book(book=book)
-    return _load(row, epoch, last_batch, cache_batch)
+    return _load(row, epoch, last_batch, cache_batch, now_us)
 
 
-def reload_book(*, state: BookState) -> BookState:
+def reload_book(*, state: BookState, now_us: int) -> BookState:
     """Read configuration and heads again under the same fence, after the caches were flushed."""
-    return _load(Book.objects.get(pk=state.book), state.epoch, state.last_batch, state.last_batch)
+    book = Book.objects.get(pk=state.book)
+    fresh = _load(book, state.epoch, state.last_batch, state.last_batch, now_us)
+    fresh.chaff, fresh.condemned = state.chaff, state.condemned
+    return fresh
 
 
-def _load(book: Book, epoch: int, last_batch: int, cache_batch: int) -> BookState:
-    plans, plan_ix = _plans(book)
-    policies = list(Policy.objects.filter(book=book).order_by("pk"))
-    credit = [policy_from_obj(policy.body) for policy in policies]
-    policy_ix = {policy.pk: n for n, policy in enumerate(policies)}
+def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int) -> BookState:
+    alarms = Alarms(book=book.pk, now_us=now_us)
+    plans, plan_ix = _plans(book, alarms)
+    credit, policy_ix = read_policies(book=book, alarms=alarms)
     wallets = _wallets(book, policy_ix)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
     registers = _registers(book, plans, plan_ix, wallet_ix)
     _apply_lines(book.pk, cache_batch, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
+    _look_again(registers, wallets)
     _doubts(book.pk, registers)
     gateways = _gateways(book)
     state = BookState(
@@ -84,15 +92,27 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int) -> BookStat
         registers=registers,
         wallets=wallets,
         policies=credit,
-        policy_objs=[policy.body for policy in policies],
+        policy_objs=[policy_to_obj(policy) for policy in credit],
         plans=plans,
         gateways=gateways,
         gateway_ids={gateway.slug: pk for pk, gateway in gateways.items()},
     )
     _open_orders(state)
-    review = PaymentIntent.objects.filter(book=book, state=PaymentIntent.State.REVIEW)
-    state.in_review = {wallet_ix[w] for w in review.values_list("wallet_id", flat=True) if w in wallet_ix}
+    _money_in_review(state, now_us)
+    state.owed = owed_grants(state=state)
+    state.alarms = alarms.rows
     return state
+
+
+def _money_in_review(state: BookState, now_us: int) -> None:
+    waiting = heads.payments_in_review(book=state.book, since_us=now_us - REVIEW_US)
+    for wallet, payments in waiting.items():
+        ix = state.wallet_index.get(wallet)
+        if ix is not None:
+            state.in_review[ix] = [
+                Reviewed(micro_from_minor(amount_minor=amount, minor_digits=state.minor_digits), at_us)
+                for amount, at_us in payments
+            ]
 
 
 def make_plan(*, plan: int, schedule: Schedule) -> Plan:
@@ -103,20 +123,28 @@ def make_plan(*, plan: int, schedule: Schedule) -> Plan:
     return Plan(
         plan=plan,
         schedule=schedule,
-        schedule_obj=schedule_to_obj(schedule),
         table=table,
         vtable=VectorTable(table),
     )
 
 
-def _plans(book: Book) -> tuple[list[Plan], dict[int, int]]:
+def _plans(book: Book, alarms: Alarms) -> tuple[list[Plan], dict[int, int]]:
     plans: list[Plan] = []
     index: dict[int, int] = {}
     for plan in TariffPlan.objects.filter(book=book).order_by("pk"):
         newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-        if newest is not None:
-            index[plan.pk] = len(plans)
-            plans.append(make_plan(plan=plan.pk, schedule=parse_schedule(newest.text)))
+        if newest is None:
+            continue
+        try:
+            made = make_plan(plan=plan.pk, schedule=parse_schedule(newest.text))
+        except DatabaseError:
+            raise
+        except Exception as error:
+            evidence = alarms.about(row=newest.pk, name=plan.slug, error=error)
+            alarms.add(EventRow(kind="alarm.tariff_unusable", at_us=alarms.now_us, evidence=evidence))
+            continue
+        index[plan.pk] = len(plans)
+        plans.append(made)
     return plans, index
 
 
@@ -127,7 +155,7 @@ def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
     told = heads.told_wallets(book=book.pk, wallets=[row.pk for row in rows if row.pk not in saved])
     for n, row in enumerate(rows):
         wallets["wallet"][n] = row.pk
-        wallets["policy_ix"][n] = policy_ix[row.policy_id]
+        wallets["policy_ix"][n] = policy_ix.get(row.policy_id, 0)
         wallets["protected"][n] = row.protected
         head = saved.get(row.pk)
         if head is not None:
@@ -238,6 +266,14 @@ def _apply_lines(
         registers["window_us"][n] = table.window_us[segment]
 
 
+def _look_again(registers: npt.NDArray[Any], wallets: npt.NDArray[Any]) -> None:
+    """Where a home was cut, trust no remembered relay: the cache may be older than the proof of the cut.
+
+    A relay believed closed would call the cut void when credit comes, and leave a paid home dark.
+    """
+    registers["relay"][wallets["cut_by_credit"][registers["wallet_ix"]]] = 2
+
+
 def _thresholds(
     registers: npt.NDArray[Any], wallets: npt.NDArray[Any], plans: list[Plan], policies: list[CreditPolicy]
 ) -> None:
@@ -247,9 +283,11 @@ def _thresholds(
         wallets["low_micro"][n], wallets["critical_micro"][n] = policy.low_micro, policy.critical_micro
     for wallet_ix, plan_ix in zip(registers["wallet_ix"], registers["plan_ix"], strict=True):
         if plan_ix >= 0:
-            policy = policies[int(wallets["policy_ix"][wallet_ix])]
-            by_energy = policy.low_wh * plans[int(plan_ix)].dearest_micro_per_kwh() // 1000
-            wallets["low_micro"][wallet_ix] = max(int(wallets["low_micro"][wallet_ix]), by_energy)
+            low = low_threshold_micro(
+                policy=policies[int(wallets["policy_ix"][wallet_ix])],
+                dearest_micro_per_kwh=plans[int(plan_ix)].schedule.dearest_micro_per_kwh,
+            )
+            wallets["low_micro"][wallet_ix] = max(int(wallets["low_micro"][wallet_ix]), low)
 
 
 def _quiet_again(wallets: npt.NDArray[Any]) -> None:

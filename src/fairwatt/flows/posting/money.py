@@ -1,23 +1,30 @@
-"""Waiting facts become money, or a visible refusal: the fold of payments under the book's one writer."""
+"""Waiting facts become money, or a visible refusal: the fold of payments under the book's one writer.
+
+Whoever wrote a fact is not trusted: no content of it may stop the book. Each is posted in a savepoint of its own,
+and one that cannot be posted, for whatever reason, is refused where everybody sees it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
-from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
 FACTS_MAX = 500
+REVIEW_US: Final = 72 * 3_600_000_000
+"""How long a payment in review may withhold a cut."""
 
 
 @dataclass(kw_only=True)
@@ -31,10 +38,25 @@ class PostedFacts:
     events: list[EventRow] = field(default_factory=list)
     credited: dict[int, int] = field(default_factory=dict)
     """wallet index -> fact id that put credit there"""
-    in_review: set[int] = field(default_factory=set)
+    in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
+
+    def add(self, one: PostedFacts) -> None:
+        """Take over what one more fact came to."""
+        self.lines += one.lines
+        self.wallet_ix += one.wallet_ix
+        self.legs += one.legs
+        self.answers += one.answers
+        self.events += one.events
+        self.credited |= one.credited
+        for ix, waiting in one.in_review.items():
+            self.in_review.setdefault(ix, []).extend(waiting)
+        for ix in one.credited:
+            self.in_review.pop(ix, None)
+        self.reload |= one.reload
+        self.regrant |= one.regrant
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""
@@ -55,152 +77,222 @@ def post_facts(
         [state.book, FACTS_MAX],
     )
     for fact, kind, payload, raw in cursor.fetchall():
-        content = json.loads(payload) if isinstance(payload, str) else payload
-        # Whoever wrote the row is not trusted: no content of it may stop the book.
-        match kind, content:
-            case "payment", {"provider": str(name), "headers": dict(headers)} if name in providers:
-                signed = {str(key): str(value) for key, value in headers.items()}
-                _payment(cursor, state, providers[name], out, int(fact), signed, bytes(raw), now_us)
-            case "payment", _:
-                _refuse(out, int(fact), "unknown_provider", "no provider here made this callback", now_us)
-            case "config", {"wallets": list(wallets)}:
-                out.reload = True
-                out.regrant.update(wallet for wallet in wallets if type(wallet) is int)
-                out.answers.append(FactAnswer(fact=int(fact), state="posted", result={"reloaded": True}))
-            case _:
-                _refuse(
-                    out, int(fact), "unknown_kind", f"nobody here posts such a fact of kind {kind}", now_us
-                )
+        bench = _Bench(cursor, state, providers, int(fact), now_us)
+        try:
+            with transaction.atomic():
+                one = _post_fact(bench, out, kind, payload, bytes(raw))
+                _prove_storable(cursor, one)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: that says nothing about the fact
+        except Exception as error:
+            one = _refuse(bench, "unpostable", f"posting it failed with {type(error).__name__}")
+        out.add(one)
     return out
 
 
+@dataclass(frozen=True)
+class _Bench:
+    """Where one fact is worked on."""
+
+    cursor: Any
+    state: BookState
+    providers: Mapping[str, PaymentProvider]
+    fact: int
+    now_us: int
+
+
+def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw: bytes) -> PostedFacts:
+    """What one fact comes to; `before` is what the facts of this batch before it came to."""
+    content = json.loads(payload) if isinstance(payload, str) else payload
+    match kind, content:
+        case "payment", {"provider": str(name), "headers": dict(headers)} if name in bench.providers:
+            signed = {str(key): str(value) for key, value in headers.items()}
+            return _payment(bench, before, bench.providers[name], signed, raw)
+        case "payment", _:
+            return _refuse(bench, "unknown_provider", "no provider here made this callback")
+        case "config", {"wallets": list(wallets)}:
+            return PostedFacts(
+                reload=True,
+                regrant={wallet for wallet in wallets if type(wallet) is int},
+                answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
+            )
+        case _:
+            return _refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _prove_storable(cursor: Any, one: PostedFacts) -> None:
+    """Let PostgreSQL say now, inside the savepoint, whether it can keep the answer: later it would stop the batch."""
+    words = [[answer.result for answer in one.answers], [[e.reason, e.evidence] for e in one.events]]
+    cursor.execute("SELECT %s::jsonb", [json.dumps(words)])
+
+
 def _payment(
-    cursor: Any,
-    state: BookState,
-    provider: PaymentProvider,
-    out: PostedFacts,
-    fact: int,
-    headers: dict[str, str],
-    raw: bytes,
-    now_us: int,
-) -> None:
+    bench: _Bench, before: PostedFacts, provider: PaymentProvider, headers: dict[str, str], raw: bytes
+) -> PostedFacts:
+    cursor, state = bench.cursor, bench.state
     try:
         # The web process that stored these bytes is not trusted: the signature is checked again here.
         paid = provider.parse_callback(headers=headers, body=raw, now_us=None)
     except CallbackRejected as error:
-        _refuse(out, fact, error.code, str(error), now_us)
-        return
+        return _refuse(bench, error.code, str(error))
     cursor.execute(
         "SELECT id, wallet_id, amount_minor, currency, state FROM store_paymentintent "
         "WHERE our_ref = %s AND provider = %s AND book_id = %s FOR UPDATE",
         [paid.our_ref, paid.provider, state.book],
     )
     intent = cursor.fetchone()
-    if _already_posted(cursor, state, out, paid):
-        out.answers.append(FactAnswer(fact=fact, state="posted", result={"outcome": "duplicate"}))
-        return
+    earlier = _earlier(bench, before, paid)
+    if earlier is not None:
+        return _known_reference(bench, paid, earlier)
     if intent is None:
-        _suspense(state, out, fact, paid, "unknown_reference", None, now_us)
-        return
+        cursor.execute(
+            "SELECT 1 FROM store_paymentintent WHERE our_ref = %s AND provider = %s",
+            [paid.our_ref, paid.provider],
+        )
+        if cursor.fetchone():
+            # The same bytes are money in the book they belong to; here they are somebody's trick or slip.
+            return _refuse(bench, "other_book", f"payment {paid.our_ref} belongs to another book")
+        return _suspense(bench, paid, "unknown_reference", None)
     intent_id, wallet, amount_minor, currency, intent_state = intent
     wallet_ix = state.wallet_index.get(int(wallet))
+    asked = (int(amount_minor), currency)
     if intent_state == "credited":
         # Another payment for what was paid already: the payer's money, and a person gives it back or credits it.
-        _suspense(state, out, fact, paid, "paid_twice", None, now_us)
-    elif (paid.amount_minor, paid.currency) != (
-        int(amount_minor),
-        currency,
-    ) or paid.currency != state.currency:
+        return _suspense(bench, paid, "paid_twice", None)
+    if (paid.amount_minor, paid.currency) != asked or paid.currency != state.currency:
         cursor.execute("UPDATE store_paymentintent SET state = 'review' WHERE id = %s", [intent_id])
-        _suspense(state, out, fact, paid, "amount_differs", wallet_ix, now_us)
-    elif wallet_ix is None:
-        _suspense(state, out, fact, paid, "unknown_wallet", None, now_us)
-    else:
-        cursor.execute(
-            "UPDATE store_paymentintent SET state = 'credited', provider_ref = %s, credited_us = %s WHERE id = %s",
-            [paid.provider_ref, now_us, intent_id],
-        )
-        _credit(state, out, fact, paid, wallet_ix, now_us)
-
-
-def _already_posted(cursor: Any, state: BookState, out: PostedFacts, paid: PaymentFact) -> bool:
-    """True when this provider reference has moved money before, in the ledger or in this batch."""
-    if any(a.result.get("provider_ref") == paid.provider_ref for a in out.answers):
-        return True
+        return _suspense(bench, paid, "amount_differs", wallet_ix)
+    if wallet_ix is None:
+        return _suspense(bench, paid, "unknown_wallet", None)
     cursor.execute(
-        "SELECT 1 FROM fact WHERE book = %s AND kind = 'payment' AND state = 'posted' "
-        "AND result->>'provider_ref' = %s AND payload->>'provider' = %s LIMIT 1",
-        [state.book, paid.provider_ref, paid.provider],
+        "UPDATE store_paymentintent SET state = 'credited', provider_ref = %s, credited_us = %s WHERE id = %s",
+        [paid.provider_ref, bench.now_us, intent_id],
     )
-    return cursor.fetchone() is not None
+    return _credit(bench, paid, wallet_ix)
 
 
-def _credit(
-    state: BookState, out: PostedFacts, fact: int, paid: PaymentFact, wallet_ix: int, now_us: int
-) -> None:
+def _earlier(bench: _Bench, before: PostedFacts, paid: PaymentFact) -> dict[str, Any] | None:
+    """The answer to an earlier fact with the same provider reference, in the ledger or in this batch."""
+    for answer in before.answers:
+        if (answer.result.get("provider"), answer.result.get("provider_ref")) == (
+            paid.provider,
+            paid.provider_ref,
+        ):
+            return answer.result
+    bench.cursor.execute(
+        "SELECT result FROM fact WHERE book = %s AND kind = 'payment' AND state = 'posted' "
+        "AND result->>'provider_ref' = %s AND payload->>'provider' = %s ORDER BY id LIMIT 1",
+        [bench.state.book, paid.provider_ref, paid.provider],
+    )
+    row = bench.cursor.fetchone()
+    if row is None:
+        return None
+    result: dict[str, Any] = json.loads(row[0]) if isinstance(row[0], str) else row[0]
+    return result
+
+
+def _known_reference(bench: _Bench, paid: PaymentFact, earlier: dict[str, Any]) -> PostedFacts:
+    """One payment of a provider moves money once; the same reference for something else is for a person."""
+    said = _paid(paid)
+    if any(earlier.get(name, value) != value for name, value in said.items()):
+        return _refuse(
+            bench,
+            "reference_reused",
+            f"{paid.provider} told of payment {paid.provider_ref} before, with another content; "
+            f"now it names top-up {paid.our_ref} and {paid.amount_minor} {paid.currency} in minor units",
+        )
+    answer = FactAnswer(fact=bench.fact, state="posted", result={"outcome": "duplicate"})
+    return PostedFacts(answers=[answer])
+
+
+def _paid(paid: PaymentFact) -> dict[str, Any]:
+    return {"our_ref": paid.our_ref, "amount_minor": paid.amount_minor, "currency": paid.currency}
+
+
+def _answer(bench: _Bench, paid: PaymentFact, **result: Any) -> FactAnswer:
+    who = {"provider": paid.provider, "provider_ref": paid.provider_ref, **_paid(paid)}
+    return FactAnswer(fact=bench.fact, state="posted", result={**result, **who})
+
+
+def _credit(bench: _Bench, paid: PaymentFact, wallet_ix: int) -> PostedFacts:
+    state, now_us = bench.state, bench.now_us
     amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
     line = np.zeros((), dtype=LINE)
     line["ts"] = now_us
-    line["ref"] = fact
+    line["ref"] = bench.fact
     line["kind"] = Kind.TOPUP
     line["amount_micro"] = amount
     line["book"] = state.book
-    out.lines.append(line)
-    out.wallet_ix.append(wallet_ix)
-    out.legs += topup_legs(currency=state.currency, provider=paid.provider, amount_micro=amount)
-    out.credited[wallet_ix] = fact
-    out.answers.append(
-        FactAnswer(
-            fact=fact,
-            state="posted",
-            result={"outcome": "credited", "provider_ref": paid.provider_ref, "amount_micro": amount},
-        )
-    )
-    out.events.append(
-        EventRow(
-            kind="payment.credited",
-            at_us=now_us,
-            wallet=int(state.wallets["wallet"][wallet_ix]),
-            evidence={"amount_micro": amount, "provider": paid.provider, "fact": fact},
-        )
+    return PostedFacts(
+        lines=[line],
+        wallet_ix=[wallet_ix],
+        legs=list(topup_legs(currency=state.currency, provider=paid.provider, amount_micro=amount)),
+        credited={wallet_ix: bench.fact},
+        answers=[_answer(bench, paid, outcome="credited", amount_micro=amount)],
+        events=[
+            EventRow(
+                kind="payment.credited",
+                at_us=now_us,
+                wallet=int(state.wallets["wallet"][wallet_ix]),
+                evidence={"amount_micro": amount, "provider": paid.provider, "fact": bench.fact},
+            )
+        ],
     )
 
 
-def _suspense(
-    state: BookState,
-    out: PostedFacts,
-    fact: int,
-    paid: PaymentFact,
-    reason: str,
-    wallet_ix: int | None,
-    now_us: int,
-) -> None:
+def _suspense(bench: _Bench, paid: PaymentFact, reason: str, wallet_ix: int | None) -> PostedFacts:
     """Money arrived that cannot be credited: it is kept in suspense, and a person is told."""
+    state = bench.state
+    amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
+    out = PostedFacts(answers=[_answer(bench, paid, outcome="review", reason=reason)])
     if paid.currency == state.currency:
-        amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
         out.legs += unmatched_topup_legs(currency=state.currency, provider=paid.provider, amount_micro=amount)
     if wallet_ix is not None:
-        out.in_review.add(wallet_ix)
-    out.answers.append(
-        FactAnswer(
-            fact=fact,
-            state="posted",
-            result={"outcome": "review", "reason": reason, "provider_ref": paid.provider_ref},
-        )
-    )
+        out.in_review[wallet_ix] = [Reviewed(amount, bench.now_us)]
     out.events.append(
         EventRow(
             kind="payment.review",
-            at_us=now_us,
+            at_us=bench.now_us,
             wallet=None if wallet_ix is None else int(state.wallets["wallet"][wallet_ix]),
             reason=reason,
-            evidence={"amount_minor": paid.amount_minor, "currency": paid.currency, "our_ref": paid.our_ref},
+            evidence=_paid(paid),
         )
     )
+    return out
 
 
-def _refuse(out: PostedFacts, fact: int, code: str, detail: str, now_us: int) -> None:
-    out.answers.append(FactAnswer(fact=fact, state="refused", result={"code": code, "detail": detail}))
-    out.events.append(
-        EventRow(kind="fact.refused", at_us=now_us, reason=code, evidence={"fact": fact, "detail": detail})
+def _refuse(bench: _Bench, code: str, detail: str) -> PostedFacts:
+    return PostedFacts(
+        answers=[FactAnswer(fact=bench.fact, state="refused", result={"code": code, "detail": detail})],
+        events=[
+            EventRow(
+                kind="fact.refused",
+                at_us=bench.now_us,
+                reason=code,
+                evidence={"fact": bench.fact, "detail": detail},
+            )
+        ],
     )
+
+
+def note_available(*, facts: PostedFacts, state: BookState, wallets: npt.NDArray[Any]) -> None:
+    """Write into the events of credits what each left in its wallet, now that the lines are chained."""
+    for event in facts.events:
+        if event.kind == "payment.credited" and event.wallet is not None:
+            head = wallets[state.wallet_index[event.wallet]]
+            event.evidence["available_micro"] = int(head["balance_micro"] - head["held_micro"])
+
+
+def still_withholding(
+    *, in_review: Mapping[int, list[Reviewed]], wallets: npt.NDArray[Any], now_us: int
+) -> set[int]:
+    """Wallets that may not be cut for money in review: it came lately, and would lift them above zero.
+
+    A wrong payment of a coin, or one that nobody ever looks at, keeps no power on for ever.
+    """
+    withholding = set()
+    for ix, waiting in in_review.items():
+        lately = sum(one.amount_micro for one in waiting if now_us - one.at_us <= REVIEW_US)
+        if lately and wallets["balance_micro"][ix] - wallets["held_micro"][ix] + lately > 0:
+            withholding.add(ix)
+    return withholding

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from fairwatt.core.commands.model import State, advance, proves
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
@@ -24,14 +23,11 @@ from fairwatt.wire.commands import (
     Command,
     Grant,
     GrantState,
-    Receipt,
     RelayOrder,
-    Result,
     SetSupply,
-    hash8,
-    verify_receipt,
 )
-from fairwatt.wire.errors import FrameError
+from fairwatt.wire.cose import MAX_MESSAGE_BYTES
+from fairwatt.wire.errors import FrameError, TooLarge
 from fairwatt.wire.records import Relay
 
 EXPIRES_US: Final = {
@@ -60,6 +56,11 @@ class OrderBook:
     restored: set[int] = field(default_factory=set)
     """wallet indices whose power was proven to be back"""
 
+    def alarm_once(self, alarm: EventRow) -> None:
+        """Note an alarm about a gateway, once in a batch."""
+        if alarm not in self.events:
+            self.events.append(alarm)
+
     def move(self, n: int, to: State, **details: Any) -> OpenOrder:
         """Take the open order of a register one step on; an order that has ended is open no more."""
         order = replace(self.open[n], state=advance(self.open[n].state, to))
@@ -69,85 +70,6 @@ class OrderBook:
         else:
             del self.open[n]
         return order
-
-
-def hear_receipts(*, state: BookState, registers: npt.NDArray[Any], intake: Intake, now_us: int) -> OrderBook:
-    """Take the receipts of a batch: accepted, refused, or an alarm."""
-    book = OrderBook(open=dict(state.orders))
-    for gateway_id, spool_seq, body in intake.receipts:
-        gateway = state.gateways[gateway_id]
-        try:
-            receipt = verify_receipt(
-                message=body,
-                keys={gateway.slug.encode(): Ed25519PublicKey.from_public_bytes(gateway.public_key)},
-            )
-        except FrameError as error:
-            book.quarantine.append(
-                QuarantineRow(code=f"receipt_{error.code}", detail=str(error), raw=body, gateway=gateway_id)
-            )
-            continue
-        n = state.find_register(gateway=gateway_id, meter=receipt.meter)
-        if n >= 0:
-            _take_receipt(state, registers, book, n, gateway_id, spool_seq, body, receipt, now_us)
-        else:
-            book.quarantine.append(
-                QuarantineRow(
-                    code="receipt_unknown_meter",
-                    detail="no open installation of this gateway has this meter",
-                    raw=body,
-                    gateway=gateway_id,
-                )
-            )
-    return book
-
-
-def _take_receipt(
-    state: BookState,
-    registers: npt.NDArray[Any],
-    book: OrderBook,
-    n: int,
-    gateway_id: int,
-    spool_seq: int,
-    body: bytes,
-    receipt: Receipt,
-    now_us: int,
-) -> None:
-    order = book.open.get(n)
-    mine = order is not None and receipt.seq == order.seq and receipt.command_hash8 == hash8(order.payload)
-    if receipt.result in (Result.BAD_SIGNATURE, Result.OTHER_BYTES):
-        book.events.append(
-            EventRow(
-                kind="alarm.command_forged",
-                at_us=now_us,
-                gateway=gateway_id,
-                meter=receipt.meter,
-                reason=Result(receipt.result).name.lower(),
-                evidence={"seq": receipt.seq},
-            )
-        )
-    elif order is None or not mine or order.state is State.ACCEPTED:
-        return
-    elif receipt.result == Result.APPLIED:
-        order = book.move(n, State.ACCEPTED, accepted_us=now_us, accepted_seq=spool_seq, receipt=body)
-        order.accepted_seq = spool_seq
-        if order.relay == RelayOrder.LEAVE:
-            # Nothing was to be switched, so there is nothing a reading could prove.
-            book.move(n, State.PROVEN, proven_us=now_us)
-    else:
-        refused = receipt.result == Result.METER_REFUSED
-        book.move(n, State.FAILED if refused else State.EXPIRED, receipt=body)
-        book.renew.add(n)
-        book.events.append(
-            EventRow(
-                kind="order.refused",
-                at_us=now_us,
-                wallet=int(state.wallets["wallet"][registers["wallet_ix"][n]]),
-                gateway=gateway_id,
-                meter=receipt.meter,
-                reason=Result(receipt.result).name.lower(),
-                evidence={"seq": receipt.seq},
-            )
-        )
 
 
 def observe(
@@ -301,18 +223,24 @@ def _give(
     registers["order_seq"][n] = seq
     registers["disobeyed"][n] = 0
     expires = now_us + EXPIRES_US[RelayOrder(wish[0])]
-    payload = sign(
-        Command(
-            meter=int(head["meter"]),
-            kind=SET_SUPPLY,
-            seq=seq,
-            issued_us=now_us,
-            expires_us=expires,
-            amount_micro=int(wallets["balance_micro"][ix]),
-            order=(fact or 0).to_bytes(8, "big"),
-            body=SetSupply(relay=wish[0], reason=wish[1], grant=_grant(state, registers, wallets, n, now_us)),
-        )
+    command = Command(
+        meter=int(head["meter"]),
+        kind=SET_SUPPLY,
+        seq=seq,
+        issued_us=now_us,
+        expires_us=expires,
+        amount_micro=int(wallets["balance_micro"][ix]),
+        order=(fact or 0).to_bytes(8, "big"),
+        body=SetSupply(relay=wish[0], reason=wish[1], grant=_grant(state, registers, wallets, n, now_us)),
     )
+    try:
+        payload = sign(command)
+        if len(payload) > MAX_MESSAGE_BYTES:
+            raise TooLarge(f"the command has {len(payload)} bytes, the limit is {MAX_MESSAGE_BYTES}")
+    except FrameError as error:
+        # A grant that no message can carry: without one the meter is still switched, and never cut alone.
+        payload = sign(command._replace(body=command.body._replace(grant=None)))
+        book.events.append(_ungranted(head, wallets, str(error), now_us))
     order = OpenOrder(
         outbox=0,
         seq=seq,
@@ -340,6 +268,17 @@ def _give(
     )
 
 
+def _ungranted(head: Any, wallets: npt.NDArray[Any], detail: str, now_us: int) -> EventRow:
+    return EventRow(
+        kind="alarm.grant_unsendable",
+        at_us=now_us,
+        wallet=int(wallets["wallet"][int(head["wallet_ix"])]),
+        gateway=int(head["gateway"]),
+        meter=int(head["meter"]),
+        evidence={"detail": detail[:200]},
+    )
+
+
 def _grant(
     state: BookState, registers: npt.NDArray[Any], wallets: npt.NDArray[Any], n: int, now_us: int
 ) -> Grant | None:
@@ -359,7 +298,7 @@ def _grant(
             carry_nano=int(head["carry_nano"]),
             carry_tax=int(head["carry_tax"]),
         ),
-        schedule_obj=state.plans[int(head["plan_ix"])].schedule_obj,
+        schedule_obj=state.plans[int(head["plan_ix"])].schedule_obj(since_us=int(head["at_us"])),
         policy_obj=state.policy_objs[int(wallet["policy_ix"])],
         protected=bool(wallet["protected"]),
         feeds_gateway=bool(head["feeds_gateway"]),

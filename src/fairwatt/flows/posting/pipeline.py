@@ -39,7 +39,7 @@ class Pipeline:
         self._posting = posting
         self._front: Front | None = Front.of(state)
         self._newest: Future[Any] | None = None
-        self._regrant: set[int] = set()
+        self._regrant: set[int] = set(state.owed)
 
     @property
     def busy(self) -> bool:
@@ -75,7 +75,7 @@ class Pipeline:
         def post() -> BatchResult:
             regrant, self._regrant = self._regrant, set()
             result = post_prepared(state=self.state, prepared=prepared, poster=self._poster, regrant=regrant)
-            self._follow(result)
+            self._follow(result, now_us)
             return result
 
         return self._hand_over(post)
@@ -100,11 +100,11 @@ class Pipeline:
         self._newest = future = self._posting.submit(work)
         return future
 
-    def _follow(self, result: BatchResult) -> None:
+    def _follow(self, result: BatchResult, now_us: int) -> None:
         """The caches and, after a new configuration, the state follow what was committed."""
         self._flusher.note(touched=result.touched, lines=result.lines)
         if result.reload:
             self._flusher.flush(state=self.state)
-            self.state = reload_book(state=self.state)
+            self.state = reload_book(state=self.state, now_us=now_us)
             self._flusher.resize(state=self.state)
             self._regrant = result.regrant

@@ -18,22 +18,22 @@ import numpy.typing as npt
 from fairwatt.core.commands.model import State
 from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
-from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.charging import chain
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
-from fairwatt.flows.posting.intake import Intake
+from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings, settle_late
-from fairwatt.flows.posting.money import PostedFacts, post_facts
+from fairwatt.flows.posting.money import PostedFacts, note_available, post_facts, still_withholding
 from fairwatt.flows.posting.orders import (
     OrderBook,
     Signer,
     give_orders,
-    hear_receipts,
     observe,
     renew_expired,
 )
 from fairwatt.flows.posting.preparing import METERED, Front, Prepared, charge, prepare
+from fairwatt.flows.posting.receipts import hear_receipts
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
@@ -196,6 +196,7 @@ def _move_money(desk: _Desk) -> _Money:
         facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
         wallet_ix = np.concatenate((late.wallet_ix, wallet_ix, facts_ix)).astype(np.int64)
     touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets, batch=desk.batch)
+    note_available(facts=facts, state=desk.state, wallets=desk.wallets)
     return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
 
 
@@ -218,7 +219,7 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
         book=orders,
         now_us=now_us,
     )
-    heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake)
+    heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake, now_us=now_us)
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
     chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
     _doubt(state, registers, chaff)
@@ -232,7 +233,7 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
         renewed=orders.renew,
         touched=_marked(state, money.touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
         credited=set(facts.credited),
-        in_review=state.in_review | facts.in_review,
+        in_review=still_withholding(in_review=_in_review(state, facts), wallets=wallets, now_us=now_us),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
     )
@@ -242,7 +243,7 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
         wallets=wallets,
         book=orders,
         relay=decided.relay,
-        refresh=_refresh(state, facts, money.late.corrected, decided.warned, regrant),
+        refresh=_refresh(desk, money, decided.warned, regrant),
         facts=facts.credited,
         sign=desk.poster.sign,
         now_us=now_us,
@@ -255,6 +256,7 @@ def _rows(desk: _Desk, money: _Money, supply: _Supply) -> BatchRows:
         lines=money.lines,
         legs=_legs(desk.state, money.lines, money.facts),
         events=[
+            *desk.state.alarms,
             *desk.intake.notices,
             *supply.heard.events,
             *money.facts.events,
@@ -297,15 +299,29 @@ def _commit(desk: _Desk, orders: OrderBook, ids: list[int], facts: PostedFacts) 
     state.orders, state.last_batch = orders.open, desk.batch
     for gateway, (epoch, seq) in desk.intake.heads.items():
         state.gateways[gateway].epoch, state.gateways[gateway].seq = epoch, seq
-    state.in_review |= facts.in_review
+    state.in_review = _in_review(state, facts)
+    state.alarms = []
+    state.chaff = {
+        key: at_us
+        for key, at_us in {**state.chaff, **desk.intake.chaff}.items()
+        if desk.now_us - at_us < CHAFF_AGAIN_US
+    }
 
 
-def _refresh(
-    state: BookState, facts: PostedFacts, corrected: list[int], warned: set[int], regrant: Iterable[int]
-) -> set[int]:
-    """Wallets that moved without a reading: the edge cannot follow, so it gets a fresh grant."""
+def _in_review(state: BookState, facts: PostedFacts) -> dict[int, list[Reviewed]]:
+    """Money that waits for a person after this batch; a credit ends what the wallet waited for before it."""
+    waiting = {ix: list(some) for ix, some in state.in_review.items() if ix not in facts.credited}
+    for ix, some in facts.in_review.items():
+        waiting.setdefault(ix, []).extend(some)
+    return waiting
+
+
+def _refresh(desk: _Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
+    """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
+    state, registers = desk.state, desk.registers
     renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
-    return set(facts.credited) | set(corrected) | warned | renewed
+    anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
+    return set(money.facts.credited) | set(money.late.corrected) | warned | renewed | set(anew.tolist())
 
 
 def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[QuarantineRow]) -> None:

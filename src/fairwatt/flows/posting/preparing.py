@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.charging import charge_forward
-from fairwatt.flows.posting.intake import Intake, take_in
+from fairwatt.flows.posting.intake import Intake, Known, take_in
 from fairwatt.flows.posting.sift import Sifted, sift
 
 Int64s = npt.NDArray[np.int64]
@@ -77,7 +77,10 @@ class Prepared:
 
 def prepare(*, state: BookState, front: Front, messages: Messages, now_us: int) -> Prepared:
     """Prepare the batch after `front`. `now_us` is the batch's domain time."""
-    intake = take_in(messages=messages, spools=front.spools, gateway_ids=state.gateway_ids, now_us=now_us)
+    known = Known(
+        spools=front.spools, gateway_ids=state.gateway_ids, chaff=state.chaff, condemned=state.condemned
+    )
+    intake = take_in(messages=messages, known=known, now_us=now_us)
     sifted = sift(state=state, heads=front.registers, intake=intake, now_us=now_us)
     batch = front.batch + 1
     charged = after = None

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
 from fairwatt.flows.posting.book_state import METER_BITS, BookState
 from fairwatt.flows.posting.intake import Intake
 from fairwatt.store.posting import QuarantineRow
@@ -169,8 +170,12 @@ def _step(
     rolled = (shown < 0) & (-2 * shown > modulus)
     energy = np.where(rolled, shown + modulus, shown)
     steps = np.where(rolled, 1, 2)
-    limit = heads["max_power_w"][reg] * (at - prev_at) // _US_PER_HOUR + steps * heads["resolution_wh"][reg]
-    return energy, shown, (energy < 0) | (energy > limit) | (total >= modulus)
+    # Whole hours and the rest apart: power times a long silence in microseconds passes 64 bits.
+    hours, rest = np.divmod(at - prev_at, _US_PER_HOUR)
+    power = heads["max_power_w"][reg]
+    limit = power * hours + power * rest // _US_PER_HOUR + steps * heads["resolution_wh"][reg]
+    impossible = (energy > np.minimum(limit, MAX_ENERGY_WH)) | (total >= modulus)
+    return energy, shown, (energy < 0) | impossible
 
 
 def _refused(intake: Intake, rows: Int64s, step: Int64s) -> list[QuarantineRow]:
@@ -183,6 +188,15 @@ def _refused(intake: Intake, rows: Int64s, step: Int64s) -> list[QuarantineRow]:
         )
         out.extend(quarantined(intake, np.array([row]), code, detail))
     return out
+
+
+def set_aside(*, intake: Intake, sifted: Sifted, registers: list[int]) -> None:
+    """Move the forward readings of some registers into quarantine: they cannot be rated."""
+    bad = np.isin(sifted.register[sifted.forward], registers)
+    rows = sifted.forward[bad]
+    sifted.quarantine += quarantined(intake, rows, "unpriceable", "rating it failed; nothing was charged")
+    sifted.forward, sifted.energy_wh = sifted.forward[~bad], sifted.energy_wh[~bad]
+    sifted.observed = sifted.observed[~np.isin(sifted.observed, rows)]
 
 
 def quarantined(intake: Intake, rows: Int64s, code: str, detail: str) -> list[QuarantineRow]:

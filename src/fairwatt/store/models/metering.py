@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact
 
 from fairwatt.store.models.people import User
 from fairwatt.store.models.places import Book, Site, Unit
@@ -16,6 +18,13 @@ class Gateway(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     slug = models.SlugField(unique=True)
     public_key = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Exact(Length("public_key"), 32), name="gateway_key_is_32_bytes_of_ed25519"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.slug

@@ -44,7 +44,7 @@ ALTER TABLE line ENABLE ALWAYS TRIGGER line_append_only;
 
 -- Partitions are made ahead, one a month; each refuses TRUNCATE by itself.
 CREATE FUNCTION make_line_partitions(from_ts timestamptz, until_ts timestamptz) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     first_day timestamptz := date_trunc('month', from_ts, 'UTC');
     next_day  timestamptz;
@@ -55,7 +55,7 @@ BEGIN
         next_day := date_trunc('month', first_day + interval '32 days', 'UTC');
         name := 'line_' || to_char(first_day AT TIME ZONE 'UTC', 'YYYYMM');
         IF to_regclass(name) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF line FOR VALUES FROM (%L) TO (%L)', name, first_day, next_day);
+            EXECUTE format('CREATE TABLE public.%I PARTITION OF public.line FOR VALUES FROM (%L) TO (%L)', name, first_day, next_day);
             EXECUTE format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
             EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER no_truncate', name);
             EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER line_append_only', name);
@@ -145,6 +145,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER fact_notify AFTER INSERT ON fact FOR EACH ROW EXECUTE FUNCTION fact_calls_the_poster();
+ALTER TABLE fact ENABLE ALWAYS TRIGGER fact_answered_once, ENABLE ALWAYS TRIGGER fact_kept, ENABLE ALWAYS TRIGGER fact_notify;
 
 CREATE TABLE outbox (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -170,6 +171,8 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_open ON outbox (book, gateway) WHERE state IN ('queued', 'accepted');
 CREATE INDEX outbox_wallet ON outbox (wallet, id);
+CREATE TRIGGER outbox_kept BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE outbox ENABLE ALWAYS TRIGGER outbox_kept;
 
 CREATE TABLE event (
     id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,128 @@
+"""The configuration of a book as its poster takes it: what is unusable is left out with an alarm, never raised."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from django.db import connection
+
+from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
+from fairwatt.flows.posting.book_state import BookState
+from fairwatt.store.models import Book
+from fairwatt.store.posting import EventRow
+
+_HOUR_US: Final = 3_600_000_000
+
+
+class Alarms:
+    """What was found unusable: one event for each row of configuration, ever."""
+
+    def __init__(self, *, book: int, now_us: int) -> None:
+        self.rows: list[EventRow] = []
+        self.now_us = now_us
+        self._book = book
+
+    def about(self, *, row: int, name: str, error: Exception) -> dict[str, Any]:
+        """The evidence: which row of configuration, and what reading it said."""
+        return {"row": row, "name": name, "detail": ascii(f"{type(error).__name__}: {error}"[:200])}
+
+    def add(self, alarm: EventRow) -> None:
+        """Note that a row cannot be used, unless that was said before."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM event WHERE book = %s AND kind = %s AND evidence->>'row' = %s LIMIT 1",
+                [self._book, alarm.kind, str(alarm.evidence["row"])],
+            )
+            if cursor.fetchone() is None:
+                self.rows.append(alarm)
+
+
+def read_policies(*, book: Book, alarms: Alarms) -> tuple[list[CreditPolicy], dict[int, int]]:
+    """The credit policies of a book and the index of each; at index 0 the one that cuts nobody."""
+    policies: list[CreditPolicy] = [_never_cuts()]
+    index: dict[int, int] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, slug, body::text FROM store_policy WHERE book_id = %s ORDER BY id", [book.pk]
+        )
+        rows = cursor.fetchall()
+    for pk, slug, body in rows:
+        try:
+            read = policy_from_obj(json.loads(body))
+        except Exception as error:
+            evidence = alarms.about(row=int(pk), name=slug, error=error)
+            alarms.add(EventRow(kind="alarm.policy_unusable", at_us=alarms.now_us, evidence=evidence))
+            continue
+        index[int(pk)] = len(policies)
+        policies.append(read)
+    return policies, index
+
+
+def _never_cuts() -> CreditPolicy:
+    """For homes whose own policy cannot be read: every hour is a friendly one."""
+    return CreditPolicy(
+        zone="UTC",
+        low_micro=0,
+        low_wh=0,
+        critical_micro=0,
+        friendly=((0, 1_440),),
+        friendly_weekends=True,
+        warn_lead_us=_HOUR_US,
+        stale_after_us=_HOUR_US,
+    )
+
+
+def owed_grants(*, state: BookState) -> set[int]:
+    """Wallet ids with a meter whose newest order is older than the newest configuration it should carry.
+
+    A poster that ended between answering a configuration and signing the grants leaves such wallets behind.
+    What still waits to be answered brings its own grants.
+    """
+    configured, waiting = _configurations(state.book)
+    signed = _last_signed(state.book)
+    owed = set()
+    for head in state.registers:
+        wallet = int(state.wallets["wallet"][head["wallet_ix"]])
+        last = signed.get((int(head["gateway"]), int(head["meter"])), 0)
+        if wallet not in waiting and last <= configured.get(wallet, 0):
+            owed.add(wallet)
+    return owed
+
+
+def _configurations(book: int) -> tuple[dict[int, int], set[int]]:
+    """({wallet: newest batch that answered a configuration of it}, wallets with one that waits)."""
+    answered: dict[int, int] = {}
+    waiting: set[int] = set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT payload, state, batch FROM fact WHERE book = %s AND kind = 'config' "
+            "AND state IN ('posted', 'waiting') ORDER BY id",
+            [book],
+        )
+        for payload, state, batch in cursor.fetchall():
+            for wallet in _wallets_in(payload):
+                if state == "waiting":
+                    waiting.add(wallet)
+                else:
+                    answered[wallet] = max(answered.get(wallet, 0), int(batch))
+    return answered, waiting
+
+
+def _wallets_in(payload: Any) -> list[int]:
+    try:
+        content = json.loads(payload) if isinstance(payload, str) else payload
+    except (ValueError, RecursionError):
+        return []
+    match content:
+        case {"wallets": list(wallets)}:
+            return [wallet for wallet in wallets if type(wallet) is int]
+        case _:
+            return []
+
+
+def _last_signed(book: int) -> dict[tuple[int, int], int]:
+    """{(gateway, meter): batch of its newest order}"""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gateway, meter, max(batch) FROM outbox WHERE book = %s GROUP BY 1, 2", [book])
+        return {(int(gateway), int(meter)): int(batch) for gateway, meter, batch in cursor.fetchall()}
