@@ -235,6 +235,9 @@ class Link:
                     self._on_command(command)
 
     def _take_ack(self, ack: Ack) -> None:
+        if ack.epoch > self._spool.epoch:
+            self._start_new_epoch(ack)  # the head-end knows a later life of this gateway than we do
+            return
         if ack.epoch != self._spool.epoch:
             return
         self._heard = True
@@ -260,7 +263,7 @@ class Link:
         now_us = self._clock.now_us()
         detail = {"epoch": ack.epoch, "stored_seq": ack.seq, "last_seq": self._spool.last_seq}
         with self._spool.atomic():
-            self._spool.new_epoch(now_us=now_us)
+            self._spool.new_epoch(now_us=max(now_us, ack.epoch + 1))
             self._note("spool_rolled_back", now_us, detail)
         self._hello_due = True
         self._rewind()

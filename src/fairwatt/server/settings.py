@@ -195,7 +195,8 @@ STATICFILES_DIRS = [folder for folder in [PACKAGE / "web" / "static"] if folder.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+# Nothing here sends mail yet; what would, fails loudly instead of printing to a log.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
 
 LOGGING = {
     "version": 1,

@@ -223,7 +223,7 @@ def _review_would_help(door: Door, topups: list[tuple[int, int]], *, at_us: int,
     since = door.review_us
     return (
         since is not None
-        and since <= at_us < since + REVIEW_SPARES_US
+        and since <= at_us <= since + REVIEW_SPARES_US
         and not any(since < when <= at_us for when, _ in topups)
         and available + door.review_micro > 0
     )

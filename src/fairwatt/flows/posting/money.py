@@ -283,16 +283,22 @@ def note_available(*, facts: PostedFacts, state: BookState, wallets: npt.NDArray
             event.evidence["available_micro"] = int(head["balance_micro"] - head["held_micro"])
 
 
-def still_withholding(
-    *, in_review: Mapping[int, list[Reviewed]], wallets: npt.NDArray[Any], now_us: int
-) -> set[int]:
-    """Wallets that may not be cut for money in review: it came lately, and would lift them above zero.
+def lately_in_review(*, in_review: Mapping[int, list[Reviewed]], now_us: int) -> dict[int, int]:
+    """Money that lies in review and came lately, by wallet index, in micro-units at its nominal amount.
 
-    A wrong payment of a coin, or one that nobody ever looks at, keeps no power on for ever.
+    A payment that nobody ever looks at keeps no power on for ever.
     """
-    withholding = set()
-    for ix, waiting in in_review.items():
-        lately = sum(one.amount_micro for one in waiting if now_us - one.at_us <= REVIEW_US)
-        if lately and wallets["balance_micro"][ix] - wallets["held_micro"][ix] + lately > 0:
-            withholding.add(ix)
-    return withholding
+    lately = {
+        ix: sum(one.amount_micro for one in waiting if now_us - one.at_us <= REVIEW_US)
+        for ix, waiting in in_review.items()
+    }
+    return {ix: amount for ix, amount in lately.items() if amount}
+
+
+def still_withholding(*, lately: Mapping[int, int], wallets: npt.NDArray[Any]) -> set[int]:
+    """Wallets that may not be cut for money in review: it would lift them above zero."""
+    return {
+        ix
+        for ix, amount in lately.items()
+        if wallets["balance_micro"][ix] - wallets["held_micro"][ix] + amount > 0
+    }

@@ -6,7 +6,7 @@ order is proven by a reading that the gateway spooled after its receipt and that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -51,6 +51,8 @@ class OrderBook:
     new: list[OpenOrder] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     quarantine: list[QuarantineRow] = field(default_factory=list)
+    spare: Mapping[int, int] = field(default_factory=dict)
+    """money in review by wallet index: an edge that is alone may count on it"""
     renew: set[int] = field(default_factory=set)
     """register indices that need an order although no decision moved"""
     restored: set[int] = field(default_factory=set)
@@ -231,7 +233,9 @@ def _give(
         expires_us=expires,
         amount_micro=int(wallets["balance_micro"][ix]),
         order=(fact or 0).to_bytes(8, "big"),
-        body=SetSupply(relay=wish[0], reason=wish[1], grant=_grant(state, registers, wallets, n, now_us)),
+        body=SetSupply(
+            relay=wish[0], reason=wish[1], grant=_grant(state, registers, wallets, n, book.spare, now_us)
+        ),
     )
     try:
         payload = sign(command)
@@ -280,16 +284,23 @@ def _ungranted(head: Any, wallets: npt.NDArray[Any], detail: str, now_us: int) -
 
 
 def _grant(
-    state: BookState, registers: npt.NDArray[Any], wallets: npt.NDArray[Any], n: int, now_us: int
+    state: BookState,
+    registers: npt.NDArray[Any],
+    wallets: npt.NDArray[Any],
+    n: int,
+    spare: Mapping[int, int],
+    now_us: int,
 ) -> Grant | None:
     head = registers[n]
-    wallet = wallets[int(head["wallet_ix"])]
+    ix = int(head["wallet_ix"])
+    wallet = wallets[ix]
     if int(head["plan_ix"]) < 0:
         return None
     return Grant(
         wallet=int(wallet["wallet"]),
         as_of_us=now_us,
-        available_micro=int(wallet["balance_micro"] - wallet["held_micro"]),
+        # Money in review spares a home here as it does at the edge.
+        available_micro=int(wallet["balance_micro"] - wallet["held_micro"]) + spare.get(ix, 0),
         state=GrantState(
             at_us=int(head["at_us"]),
             register_wh=int(head["register_wh"]),

@@ -24,7 +24,13 @@ from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings, settle_late
-from fairwatt.flows.posting.money import PostedFacts, note_available, post_facts, still_withholding
+from fairwatt.flows.posting.money import (
+    PostedFacts,
+    lately_in_review,
+    note_available,
+    post_facts,
+    still_withholding,
+)
 from fairwatt.flows.posting.orders import (
     OrderBook,
     Signer,
@@ -224,6 +230,7 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
     chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
     _doubt(state, registers, chaff)
     facts = money.facts
+    orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
     decided = decide(
         cursor=desk.cursor,
         state=state,
@@ -233,7 +240,7 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
         renewed=orders.renew,
         touched=_marked(state, money.touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
         credited=set(facts.credited),
-        in_review=still_withholding(in_review=_in_review(state, facts), wallets=wallets, now_us=now_us),
+        in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
     )
@@ -321,7 +328,8 @@ def _refresh(desk: _Desk, money: _Money, warned: set[int], regrant: Iterable[int
     state, registers = desk.state, desk.registers
     renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
-    return set(money.facts.credited) | set(money.late.corrected) | warned | renewed | set(anew.tolist())
+    paid = {*money.facts.credited, *money.facts.in_review}
+    return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
 
 
 def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[QuarantineRow]) -> None:

@@ -62,6 +62,10 @@ EVENTS: Words = {
     "warning.low": _("{home}: warned, credit is low at {amount}"),
     "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),
     "warning.empty": _("{home}: warned, credit is used up"),
+    "alarm.gateway_key": _("{gateway}: the stored key cannot be used; its receipts are not believed"),
+    "alarm.grant_unsendable": _("{home}: the tariff is too long to send; the gateway has no offline rule"),
+    "alarm.policy_unusable": _("A credit policy cannot be read; nobody under it is cut"),
+    "alarm.tariff_unusable": _("A tariff cannot be read; homes under it are not charged, supply stays on"),
     "credit.recovered": _("{home}: credit is above the warning level again"),
     "supply.cut_void": _("{home}: the cut was given up, the meter stayed on"),
     "payment.credited": _("{home}: topped up {amount}"),
@@ -179,6 +183,17 @@ QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
     "receipt_bad_version": _GARBLED,
     "receipt_malformed_cbor": _GARBLED,
     "receipt_too_large": _GARBLED,
+    "unreadable": _GARBLED,
+    "poison": (
+        _("A message could not be worked on by the program itself. Nothing was charged for it."),
+        _("Report it with the detail shown here; the rest of the book goes on."),
+    ),
+    "unpriceable": (
+        _("The reading gives an amount that no price can be worked out for. Nothing was charged."),
+        _("Compare the register with the meter itself."),
+    ),
+    "receipt_bad_key": _UNSIGNED,
+    "receipt_unreadable": _GARBLED,
 }
 _UNKNOWN_QUARANTINE = (
     _("Data that cannot be right was set aside. Nothing was charged, supply stays on."),
