@@ -175,10 +175,12 @@ def _supply(
                 else []
             )
         available = sum(amount for _, amount in known) - _cost(door, at_us)
-        story_us = known[-1][0] if known else 0
+        story_us = _story_us(door, known)
         if not any(story_us <= w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
-            broken.append(f"home {door.home.index}: cut at {at_us} without a warning since its last credit")
+            broken.append(
+                f"home {door.home.index}: cut at {at_us} without a warning since it last had credit"
+            )
         if available > 0 or _forbidden(street, door, topups, at_us, available):
             figures["false_cuts"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
@@ -204,6 +206,19 @@ def _cost(door: Door, at_us: int) -> int:
 
 def _available(door: Door, topups: list[tuple[int, int]], at_us: int, known_until: int) -> int:
     return sum(amount for when, amount in topups if when <= known_until) - _cost(door, at_us)
+
+
+def _story_us(door: Door, topups: list[tuple[int, int]]) -> int:
+    """When the home's present story began: its newest credit that left something on the wallet.
+
+    A coin paid into an empty wallet changes nothing: who was warned stays warned.
+    """
+    paid, began = 0, 0
+    for when, amount in topups:
+        paid += amount
+        if paid > _cost(door, when):
+            began = when
+    return began
 
 
 def _forbidden(street: Street, door: Door, topups: list[tuple[int, int]], at_us: int, available: int) -> bool:
@@ -269,7 +284,7 @@ def _warning_due(
     street: Street, door: Door, topups: list[tuple[int, int]], at_us: int, known_until: int
 ) -> int:
     """The first instant since the newest known credit at which the home was low by the money threshold."""
-    newest = max((when for when, _ in topups if when <= known_until), default=0)
+    newest = _story_us(door, [topup for topup in topups if topup[0] <= known_until])
     low = street.scenario.terms.low_micro
     lows = (
         t
@@ -289,7 +304,7 @@ def _unwarned(
     for at_us in sorted(door.costs):
         if at_us not in read or _known_until(street, door, at_us) != at_us:
             continue
-        newest = max((when for when, _ in topups if when <= at_us), default=0)
+        newest = _story_us(door, [topup for topup in topups if topup[0] <= at_us])
         told = any(newest <= w <= at_us for w in warned)
         if not told and _available(door, topups, at_us, at_us) <= 0:
             missed += 1
