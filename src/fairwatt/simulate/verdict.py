@@ -181,7 +181,7 @@ def _supply(
             broken.append(
                 f"home {door.home.index}: cut at {at_us} without a warning since it last had credit"
             )
-        if available > 0 or _forbidden(street, door, topups, at_us, available):
+        if available > 0 or _forbidden(street, door, known, at_us, available):
             figures["false_cuts"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
         truly = sum(p.amount_micro for p in door.paid if p.at_us <= at_us) - _cost(door, at_us)
@@ -222,7 +222,10 @@ def _story_us(door: Door, topups: list[tuple[int, int]]) -> int:
 
 
 def _forbidden(street: Street, door: Door, topups: list[tuple[int, int]], at_us: int, available: int) -> bool:
-    """Whether a rule forbade a cut at an instant at which nothing was left."""
+    """Whether a rule forbade a cut at an instant at which nothing was left.
+
+    `topups` are those the decider knew of.
+    """
     return (
         door.home.protected
         or _friendly(street, at_us)
@@ -270,7 +273,9 @@ def _missed(street: Street, door: Door, topups: list[tuple[int, int]], broken: l
             continue  # the line came or went in between: nobody held all the facts
         due = all(
             _available(door, topups, t, k) <= 0
-            and not _forbidden(street, door, topups, t, _available(door, topups, t, k))
+            and not _forbidden(
+                street, door, [topup for topup in topups if topup[0] <= k], t, _available(door, topups, t, k)
+            )
             and _warning_due(street, door, topups, t, k) <= t - street.scenario.terms.warn_lead_us
             for t, k in zip(instants, known, strict=True)
         )
