@@ -164,24 +164,19 @@ def _supply(
         figures["local_trips"] += local
         order = max((e for e in decided if e.at_us <= move.at_us), key=lambda e: e.id, default=None)
         at_us = order.at_us if order is not None and not local else move.at_us
+        known_until = _known_until(street, door, at_us) if local else at_us
         if local:
-            known_until = _known_until(street, door, at_us)
             known = [topup for topup in topups if topup[0] <= known_until]
         else:
             # Within one frozen instant only the order of the rows tells what the decider knew.
-            known = (
-                topups[: sum(e.kind == "payment.credited" and e.id < order.id for e in events)]
-                if order
-                else []
-            )
+            newest_id = order.id if order is not None else 0
+            known = topups[: sum(e.kind == "payment.credited" and e.id < newest_id for e in events)]
         available = sum(amount for _, amount in known) - _cost(door, at_us)
         story_us = _story_us(door, known)
         if not any(story_us <= w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
-            broken.append(
-                f"home {door.home.index}: cut at {at_us} without a warning since it last had credit"
-            )
-        if available > 0 or _forbidden(street, door, known, at_us, available):
+            broken.append(f"home {door.home.index}: cut at {at_us}, not warned since it last had credit")
+        if available > 0 or _forbidden(street, door, known, at_us, known_until, available):
             figures["false_cuts"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
         truly = sum(p.amount_micro for p in door.paid if p.at_us <= at_us) - _cost(door, at_us)
@@ -221,19 +216,23 @@ def _story_us(door: Door, topups: list[tuple[int, int]]) -> int:
     return began
 
 
-def _forbidden(street: Street, door: Door, topups: list[tuple[int, int]], at_us: int, available: int) -> bool:
+def _forbidden(
+    street: Street, door: Door, topups: list[tuple[int, int]], at_us: int, known_until: int, available: int
+) -> bool:
     """Whether a rule forbade a cut at an instant at which nothing was left.
 
-    `topups` are those the decider knew of.
+    `topups` are those the decider knew of, `known_until` is when it last heard of any.
     """
     return (
         door.home.protected
         or _friendly(street, at_us)
-        or _review_would_help(door, topups, at_us=at_us, available=available)
+        or _review_would_help(door, topups, at_us, known_until, available)
     )
 
 
-def _review_would_help(door: Door, topups: list[tuple[int, int]], *, at_us: int, available: int) -> bool:
+def _review_would_help(
+    door: Door, topups: list[tuple[int, int]], at_us: int, known_until: int, available: int
+) -> bool:
     """Whether confirmed money of this home lay in review that would have kept its light on.
 
     It spares the home for three days, and no longer once it has paid again.
@@ -241,6 +240,7 @@ def _review_would_help(door: Door, topups: list[tuple[int, int]], *, at_us: int,
     since = door.review_us
     return (
         since is not None
+        and since <= known_until
         and since <= at_us <= since + REVIEW_SPARES_US
         and not any(since < when <= at_us for when, _ in topups)
         and available + door.review_micro > 0
@@ -274,7 +274,7 @@ def _missed(street: Street, door: Door, topups: list[tuple[int, int]], broken: l
         due = all(
             _available(door, topups, t, k) <= 0
             and not _forbidden(
-                street, door, [topup for topup in topups if topup[0] <= k], t, _available(door, topups, t, k)
+                street, door, [x for x in topups if x[0] <= k], t, k, _available(door, topups, t, k)
             )
             and _warning_due(street, door, topups, t, k) <= t - street.scenario.terms.warn_lead_us
             for t, k in zip(instants, known, strict=True)
