@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tests.support.house import as_role
 
 from benchmarks.publisher import Job, Published, publish
 from benchmarks.town import DAY_US, READING_BYTES, Town, frame_of
 from fairwatt.server.launcher.fleet import Fleet
 from fairwatt.server.launcher.nats import door_password
 from fairwatt.server.launcher.services import Services
+from fairwatt.server.wiring import database_role
 from fairwatt.wire import topics
 from fairwatt.wire.frames import Kind
 
@@ -54,7 +54,7 @@ def run_door(
     town = Town(config=services.config, gateways=gateways, meters_each=96, opened_us=opened_us)
     progress("building a town")
     town.build()
-    with as_role("poster"):
+    with database_role("poster"):
         from fairwatt.flows.posting.loading import load_book
 
         state = load_book(book=town.book, now_us=opened_us)
@@ -90,7 +90,7 @@ def head_end(services: Services, *, book: int, epoch: int) -> Iterator[None]:
 def _epoch(book: int) -> int:
     from django.db import connection
 
-    with as_role("poster"), connection.cursor() as cursor:
+    with database_role("poster"), connection.cursor() as cursor:
         cursor.execute("SELECT epoch FROM shard WHERE book = %s", [book])
         return int(cursor.fetchone()[0])
 

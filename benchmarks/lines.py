@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
-from tests.support.house import as_role
 
 from benchmarks.bare import BareReadings
 from benchmarks.town import JULY_2013_US, Town, frame_of
@@ -22,7 +21,7 @@ from fairwatt.flows.posting.loading import load_book
 from fairwatt.flows.posting.pipeline import Pipeline
 from fairwatt.flows.posting.post_batch import BatchResult
 from fairwatt.server.config import Config
-from fairwatt.server.wiring import poster_for
+from fairwatt.server.wiring import database_role, poster_for
 from fairwatt.wire.frames import Kind
 
 FLUSH_S: Final = 1.0
@@ -104,7 +103,7 @@ def run_lines(
     town = Town(config=config, gateways=gateways, meters_each=METERS_EACH, opened_us=JULY_2013_US)
     town.build()
     run = LinesRun()
-    with as_role("poster"), ThreadPoolExecutor(1) as posting:
+    with database_role("poster"), ThreadPoolExecutor(1) as posting:
         state = load_book(book=town.book, now_us=town.opened_us)
         seqs = town.settle(state=state, now_us=town.opened_us)
         flusher = CacheFlusher(state=state)

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from tests.support.house import as_role
-
 from benchmarks.door import head_end
 from benchmarks.town import HOUR_US, POLICY, Town
 from fairwatt.edge.agent import Agent
@@ -24,7 +22,7 @@ from fairwatt.flows.start_top_up import start_top_up
 from fairwatt.server.keys import ISSUER, issuer_kid, load_public_key
 from fairwatt.server.launcher.nats import door_password
 from fairwatt.server.launcher.services import Services
-from fairwatt.server.wiring import poster_for
+from fairwatt.server.wiring import database_role, poster_for
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter
 
 PASSWORD: Final = "02123456"
@@ -57,7 +55,7 @@ def run_restore(
         paid_in_minor=0,
     )
     town.build()
-    with as_role("poster"):
+    with database_role("poster"):
         epoch = load_book(book=town.book, now_us=opened_us).epoch
     with head_end(services, book=town.book, epoch=epoch), tempfile.TemporaryDirectory() as spools:
         return asyncio.run(_run(town, Path(spools), progress))

@@ -20,7 +20,7 @@ from fairwatt.core.ids import uuid7
 from fairwatt.flows.posting.intake import READING
 from fairwatt.server.config import Config
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
-from fairwatt.server.wiring import poster_for
+from fairwatt.server.wiring import database_role, poster_for
 from fairwatt.wire.commands import Receipt, Result, hash8, sign_receipt
 from fairwatt.wire.frames import Item, Kind, UpFrame, encode_up
 
@@ -62,7 +62,7 @@ POLICY: Final = CreditPolicy(
 
 @dataclass(kw_only=True)
 class Town:
-    """Homes behind gateways, all in one book. `build` under the web role, `settle` under the poster's."""
+    """Homes behind gateways, all in one book. Call `settle` under the poster's role."""
 
     config: Config
     gateways: int
@@ -81,6 +81,12 @@ class Town:
 
     def build(self) -> None:
         """Write organisation, gateways, homes and tariff, and a waiting payment for each home."""
+        with database_role("migrate"):
+            self._commission()
+        if self.paid_in_minor:
+            self._pay_in(amount_minor=self.paid_in_minor)
+
+    def _commission(self) -> None:
         from django.db import transaction
 
         from fairwatt.flows import provision
@@ -144,8 +150,6 @@ class Town:
                 )
                 for meter, unit, wallet in zip(meters, units, wallets, strict=True)
             )
-        if self.paid_in_minor:
-            self._pay_in(amount_minor=self.paid_in_minor)
 
     def number(self, home: int) -> int:
         """The 12-digit number of a home's meter."""
