@@ -154,6 +154,17 @@ def test_nobody_is_cut_while_his_payment_waits_for_a_person(desk: Desk, restarte
     assert relay_orders(desk) == []
 
 
+def test_an_edge_that_is_alone_counts_on_money_in_review_as_the_server_does(desk: Desk) -> None:
+    meter = in_debt(desk)
+    owed = -desk.balance(meter)
+    desk.pay(meter, 5_00, now_us=DUE, currency="CNY")
+    desk.post(now_us=DUE)
+    grant = desk.command(desk.orders()[-1]).body.grant
+    assert grant is not None
+    assert grant.available_micro == 5_000_000 - owed
+    assert desk.balance(meter) == -owed, "no money moved"
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_doubtful_meter_withholds_the_cut_until_a_reading_is_believed(desk: Desk, restarted: bool) -> None:
     meter = in_debt(desk)

@@ -106,6 +106,21 @@ def migrate() -> None:
     typer.echo("The database is up to date.")
 
 
+@app.command("rebuild-caches")
+def rebuild_caches(book: Annotated[int, typer.Option(help="Number of the book.", min=1)]) -> None:
+    """Drop what pages read of a book; its head-end starts anew and makes it again from the ledger.
+
+    Money and supply are not touched. Example: fairwatt rebuild-caches --book 1.
+    """
+    from fairwatt.server.wiring import use_django
+
+    use_django(role="poster")
+    from fairwatt.store.caches import drop_caches
+
+    drop_caches(book=book)
+    typer.echo(f"The caches of book {book} are dropped; its head-end rebuilds them from the ledger.")
+
+
 @app.command(context_settings=PASS_THROUGH)
 def manage(
     context: typer.Context,

@@ -32,16 +32,6 @@ class Span:
     def __contains__(self, at_us: int) -> bool:
         return self.start_us <= at_us < self.end_us
 
-    @property
-    def length_us(self) -> int:
-        """Length in microseconds; zero for an empty span."""
-        return self.end_us - self.start_us
-
-    def overlap(self, other: "Span") -> "Span | None":
-        """Return what both spans share, or ``None`` when they share no instant."""
-        start, end = max(self.start_us, other.start_us), min(self.end_us, other.end_us)
-        return Span(start, end) if start < end else None
-
 
 @lru_cache(maxsize=256)
 def zone_info(zone: str) -> ZoneInfo:
@@ -75,12 +65,6 @@ def local_datetime(*, zone: str, at_us: int) -> datetime:
 def local_date(*, zone: str, at_us: int) -> date:
     """Return the date that the wall calendar of ``zone`` shows at an instant."""
     return local_datetime(zone=zone, at_us=at_us).date()
-
-
-def local_minute(*, zone: str, at_us: int) -> int:
-    """Return the wall-clock minute of the day, 0 to 1439; it repeats in a 25-hour day."""
-    at = local_datetime(zone=zone, at_us=at_us)
-    return at.hour * 60 + at.minute
 
 
 def date_start(*, zone: str, day: date) -> int:

@@ -67,7 +67,7 @@ class Eyes:
         """Facts and orders in flight."""
         rows = await self._ask(
             "SELECT 0, count(*), 0 FROM fact WHERE book = %(book)s AND state = 'waiting' UNION ALL "
-            "SELECT 1, gateway, meter FROM outbox WHERE book = %(book)s AND state IN ('queued', 'sent')"
+            "SELECT 1, gateway, meter FROM outbox WHERE book = %(book)s AND state = 'queued'"
         )
         orders = tuple((int(g), int(m)) for which, g, m in rows if which == 1)
         return Waiting(facts=int(rows[0][1]) if rows[0][0] == 0 else 0, orders=orders)

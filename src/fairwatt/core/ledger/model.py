@@ -8,11 +8,8 @@ from typing import Final
 WALLET: Final = "wallet"
 REVENUE_ENERGY: Final = "revenue:energy"
 REVENUE_STANDING: Final = "revenue:standing"
-REVENUE_FEE: Final = "revenue:fee"
 TAX_OUTPUT: Final = "tax:output"
 SUSPENSE: Final = "suspense"
-ROUNDING: Final = "rounding"
-OPENING: Final = "opening"
 CLEARING: Final = "clearing:"
 
 
@@ -22,9 +19,6 @@ class Kind(IntEnum):
     READING = 1
     TOPUP = 2
     CORRECTION = 3
-    OPENING = 4
-    REFUND = 5
-    FEE = 6
     LATE = 7
     """A reading that arrived behind its register's head: its energy was already charged."""
 

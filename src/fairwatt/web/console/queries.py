@@ -128,7 +128,7 @@ def today(*, book: Book, now_us: int) -> Today:
             .distinct()
         )
         stuck = Outbox.objects.filter(
-            book=book.id, state__in=("queued", "sent", "accepted"), created_us__lt=now_us - STUCK_AFTER_US
+            book=book.id, state__in=("queued", "accepted"), created_us__lt=now_us - STUCK_AFTER_US
         ).count()
         waiting = Quarantine.objects.filter(book=book.id)
         return Today(

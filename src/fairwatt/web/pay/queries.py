@@ -57,7 +57,7 @@ def progress(*, intent: PaymentIntent) -> Progress:
         )
         review = next(iter(reviews_of(intents=PaymentIntent.objects.filter(pk=fresh.pk))), None)
         powered = RegisterHead.objects.filter(wallet=fresh.wallet_id).exclude(relay=0).exists()
-    sent = order is not None and order.state in ("sent", "accepted", "proven")
+    sent = order is not None and order.state in ("accepted", "proven")
     return Progress(
         intent=fresh,
         paid_us=fact.created_us if fact else None,

@@ -192,7 +192,4 @@ def _titles() -> dict[int, str]:
     return {
         Kind.TOPUP: gettext("Top-up"),
         Kind.CORRECTION: gettext("Correction of an earlier charge"),
-        Kind.OPENING: gettext("Opening balance"),
-        Kind.REFUND: gettext("Refund"),
-        Kind.FEE: gettext("Fee"),
     }

@@ -1,0 +1,28 @@
+"""The benchmarks' town is built through the product's own doors: it must stand whenever those change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fairwatt.server.launcher.services import Services
+from support.house import as_role
+
+
+def test_the_town_of_the_benchmarks_can_be_built_and_posted_to(
+    house: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    from benchmarks.town import JULY_2013_US, Town
+
+    from fairwatt.flows.posting.loading import load_book
+
+    town = Town(config=house.config, gateways=2, meters_each=3, opened_us=JULY_2013_US)
+    town.build()
+    with as_role("poster"):
+        state = load_book(book=town.book, now_us=town.opened_us)
+        town.settle(state=state, now_us=town.opened_us)
+        assert len(state.registers) == 6
+        assert not state.orders
+        assert (state.wallets["balance_micro"] > 0).all()
