@@ -40,6 +40,7 @@ from fairwatt.flows.posting.orders import (
 )
 from fairwatt.flows.posting.preparing import METERED, Front, Prepared, charge, prepare
 from fairwatt.flows.posting.receipts import hear_receipts
+from fairwatt.flows.posting.rerating import place_rows
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
@@ -165,6 +166,9 @@ def post_prepared(
         money = _move_money(desk)
         supply = _settle_supply(desk, money, regrant)
         rows = _rows(desk, money, supply)
+        rows.reratings, rows.corrections = place_rows(
+            lines=money.lines, offset=0, reworked=money.late.reworked, wallets=desk.wallets
+        )
         ids = write_batch(cursor=cursor, book=book, batch=batch, rows=rows, now_us=prepared.now_us)
         flagged = _marked(
             state, supply.decided.flagged, supply.heard.wallets, money.facts.credited, supply.orders.restored
