@@ -111,7 +111,10 @@ def _stale_since(cursor: Any, installation: int, at_us: int, seq: int, as_of_seq
 def readings_between(
     *, cursor: Any, book: int, installation: int, start: Start, until_us: int, as_of_seq: int = NOW
 ) -> list[Known]:
-    """Every reading known from `start` (included, first) up to the first one at or after `until_us`, in time order, as it was stored: `applied` brings in what people said of them."""
+    """Every reading known from `start` (included, first) up to the first one at or after `until_us`.
+
+    In time order, as it was stored; `applied` brings in what people said of them.
+    """
     cursor.execute(
         f"SELECT {_US} FROM line WHERE ref = %s AND kind = ANY(%s) AND book = %s AND ts >= %s AND seq < %s "
         "ORDER BY ts LIMIT 1",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.intake import Intake
-from fairwatt.flows.posting.rerating import Reworked, rework
+from fairwatt.flows.posting.reworking import Reworked, rework
 from fairwatt.flows.posting.sift import Sifted, quarantined
 from fairwatt.store import registers as ledger
 from fairwatt.store.posting import LINE, EventRow, QuarantineRow

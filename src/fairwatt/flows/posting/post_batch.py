@@ -40,7 +40,7 @@ from fairwatt.flows.posting.orders import (
 )
 from fairwatt.flows.posting.preparing import METERED, Front, Prepared, charge, prepare
 from fairwatt.flows.posting.receipts import hear_receipts
-from fairwatt.flows.posting.rerating import place_rows
+from fairwatt.flows.posting.reworking import place_rows
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads

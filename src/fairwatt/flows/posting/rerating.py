@@ -14,24 +14,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.explain import add_exactly
 from fairwatt.core.rating.segments import SegmentTable
-from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT, RegisterState
+from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
 from fairwatt.core.rating.vector import VectorTable, rate_rows
 from fairwatt.core.spans import local_day_start
-from fairwatt.flows.posting.book_state import BookState
-from fairwatt.store.corrections import CorrectionRow, ReratingRow
-from fairwatt.store.posting import LINE
-from fairwatt.store.registers import (
-    Edit,
-    Known,
-    Start,
-    applied,
-    edits_of,
-    free_correction_instant,
-    readings_between,
-)
+from fairwatt.flows.posting.book_state import Plan
+from fairwatt.store.registers import NOW, Edit, Known, Start, applied, edits_of, readings_between
 
 Int64s = npt.NDArray[np.int64]
 
@@ -89,10 +77,12 @@ class Change:
 
 def start_window(*, table: SegmentTable, at_us: int, opening: bool) -> int:
     """The counting window that a reading left its register in; a reading on a window's start closes the old one."""
+    # Asking may grow the table, so look only afterwards.
     if opening:
-        first, _ = table.locate(start_us=at_us, end_us=at_us + 1)
-        return table.window_us[first]
-    return table.window_us[table.locate(start_us=at_us - 1, end_us=at_us)[1]]
+        segment = table.locate(start_us=at_us, end_us=at_us + 1)[0]
+    else:
+        segment = table.locate(start_us=at_us - 1, end_us=at_us)[1]
+    return table.window_us[segment]
 
 
 def rate_track(
@@ -206,216 +196,52 @@ def _days(start_us: int, old: Track, now: dict[str, Int64s], zone: str) -> list[
     return sorted(changes, key=lambda change: (change.day_us, COMPONENTS.index(change.component)))
 
 
-def correction_line(*, book: int, head: Any, change: DayChange, ts_us: int, energy_wh: int = 0) -> Any:
-    """The line that posts one change; moves the carry of `head`, a row of the poster's registers."""
-    line = np.zeros((), dtype=LINE)
-    name = {"energy": "carry_nano", "tax": "carry_tax"}.get(change.component)
-    micro, carry = add_exactly(
-        carry=int(head[name]) if name else 0,
-        exact=change.new_exact - change.old_exact,
-        limit=LIMITS[change.component],
-    )
-    if name:
-        head[name] = carry
-    line["ts"] = ts_us
-    line["ref"] = head["installation"]
-    line["register_wh"] = head["register_wh"]
-    line["counter_wh"] = head["counter_wh"]
-    line["carry_nano"] = head["carry_nano"]
-    line["carry_tax"] = head["carry_tax"]
-    line["energy_wh"] = energy_wh
-    line[f"{change.component}_micro"] = micro
-    line["amount_micro"] = -micro
-    line["kind"] = Kind.CORRECTION
-    line["book"] = book
-    return line
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which register to rate again, on what ground: `as_of_seq` leaves out what was posted from there on."""
+
+    book: int
+    zone: str
+    installation: int
+    modulus_wh: int
+    plan: Plan
+    head_us: int
+    as_of_seq: int = NOW
 
 
-@dataclass(kw_only=True)
-class Reworked:
-    """One register rated again: its lines in posting order, and the rows that explain them."""
-
-    wallet_ix: int
-    lines: list[Any]
-    row: ReratingRow
-    notes: list[CorrectionRow]
-    """one for each CORRECTION line, in the order of `lines`"""
-
-    @property
-    def difference_micro(self) -> int:
-        """What it took from the wallet in all."""
-        return -sum(int(line["amount_micro"]) for line in self.lines)
-
-
-def rework(
-    *,
-    cursor: Any,
-    state: BookState,
-    registers: npt.NDArray[Any],
-    n: int,
-    start: Start,
-    fresh: Mapping[int, int],
-    cause: str,
-    now_us: int,
-    edit: Edit | None = None,
-) -> Reworked:
-    """Rate a register again with readings that were not known before; move its row of `registers`.
-
-    `fresh` are late readings (instant -> register), each stored as a line of kind LATE; `edit` is a person's
-    word on a known one. Raises what rating raises; then `registers` is as it was.
-    """
-    head = registers[n]
-    changed = [*fresh, *([edit.at_us] if edit else [])]
-    change, register_wh = _change(cursor, state, head, start, fresh, edit)
-    wallet_ix = int(head["wallet_ix"])
-    if not change.merged:
-        head["counter_wh"], head["window_us"] = change.counter_wh, change.window_us
-    head["register_wh"] = register_wh
-    lines = [_late_line(state.book, head, ts, wh) for ts, wh in sorted(fresh.items())]
-    free_us = free_correction_instant(
-        cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=now_us
-    )
-    wallet, fact = int(state.wallets["wallet"][wallet_ix]), edit.fact if edit else 0
-    made, notes = post_changes(
-        book=state.book, head=head, wallet=wallet, fact=fact, change=change, from_us=free_us
-    )
-    row = ReratingRow(
-        installation=int(head["installation"]),
-        wallet=wallet,
-        fact=fact,
-        cause=cause,
-        author=edit.author if edit else "",
-        reason=edit.reason if edit else "",
-        from_us=change.from_us,
-        until_us=change.until_us,
-        counted_us=max(change.counted_us, max(changed) if edit else 0),
-        after=state_after(head),
-        publication=0,
-        readings=change.readings,
-    )
-    return Reworked(wallet_ix=wallet_ix, lines=lines + made, row=row, notes=notes)
-
-
-def _change(
-    cursor: Any, state: BookState, head: Any, start: Start, fresh: Mapping[int, int], edit: Edit | None
-) -> tuple[Change, int]:
-    """What the new readings change, and what the register shows at its head."""
-    installation, plan = int(head["installation"]), state.plans[int(head["plan_ix"])]
-    edits = edits_of(cursor=cursor, book=state.book, installation=installation)
+def work_out(
+    *, cursor: Any, question: Question, start: Start, fresh: Mapping[int, int], edit: Edit | None = None
+) -> tuple[Change, int | None]:
+    """What late readings or an edit change, and what the register shows at its head now (None: as before)."""
+    plan, installation = question.plan, question.installation
+    ground: dict[str, Any] = {
+        "cursor": cursor,
+        "book": question.book,
+        "installation": installation,
+        "as_of_seq": question.as_of_seq,
+    }
+    edits = edits_of(**ground)
     changed_us = max([*fresh, *([edit.at_us] if edit else [])])
     window_us = start_window(table=plan.table, at_us=start.at_us, opening=start.opening)
     # First only as far as the next reading; only where the count itself moved, on to the head.
-    for until_us in (changed_us + 1 if edit else changed_us, int(head["at_us"])):
-        stored = readings_between(
-            cursor=cursor, book=state.book, installation=installation, start=start, until_us=until_us
-        )
-        before = applied(known=stored, edits=edits)
+    for until_us in (changed_us + 1 if edit else changed_us, question.head_us):
+        before = applied(known=readings_between(**ground, start=start, until_us=until_us), edits=edits)
         after = applied(known=before, edits=[edit] if edit else [])
-        after = sorted(
-            [*after, *(Known(at, wh, 0) for at, wh in fresh.items())], key=lambda reading: reading.at_us
-        )
+        late = (Known(at, wh, 0) for at, wh in fresh.items())
+        after = sorted([*after, *late], key=lambda reading: reading.at_us)
         old, new = (
             rate_track(
                 vtable=plan.vtable,
                 readings=readings,
                 counter_wh=start.counter_wh,
                 window_us=window_us,
-                modulus_wh=int(head["modulus_wh"]),
+                modulus_wh=question.modulus_wh,
             )
             for readings in (before, after)
         )
-        change = compare(start_us=start.at_us, old=old, new=new, changed_us=changed_us, zone=state.zone)
+        change = compare(start_us=start.at_us, old=old, new=new, changed_us=changed_us, zone=question.zone)
         if change.merged and not change.energy_wh:
-            return change, int(head["register_wh"])
-        if after[-1].at_us >= int(head["at_us"]):
-            return change, after[-1].register_wh
+            return change, None
+        if after[-1].at_us >= question.head_us:
+            break
     return change, after[-1].register_wh
-
-
-def post_changes(
-    *, book: int, head: Any, wallet: int, fact: int, change: Change, from_us: int
-) -> tuple[list[Any], list[CorrectionRow]]:
-    """The correction lines of one register, at instants from `from_us` on, and what each of them corrects."""
-    lines: list[Any] = []
-    notes: list[CorrectionRow] = []
-    energy_wh = change.energy_wh
-    for n, day in enumerate(_with_energy(change)):
-        carries_energy = energy_wh if day.component == "energy" else 0
-        energy_wh -= carries_energy
-        line = correction_line(book=book, head=head, change=day, ts_us=from_us + n, energy_wh=carries_energy)
-        lines.append(line)
-        notes.append(
-            CorrectionRow(
-                installation=int(head["installation"]),
-                wallet=wallet,
-                fact=fact,
-                ts_us=from_us + n,
-                day_us=day.day_us,
-                first_seq=day.first_seq,
-                last_seq=day.last_seq,
-                from_us=day.from_us,
-                until_us=day.until_us,
-                component=day.component,
-                old_exact=day.old_exact,
-                new_exact=day.new_exact,
-            )
-        )
-    return lines, notes
-
-
-def _with_energy(change: Change) -> tuple[DayChange, ...]:
-    """The changes, and a line for energy that cost nothing: it is counted all the same."""
-    if not change.energy_wh or any(day.component == "energy" for day in change.days):
-        return change.days
-    free = DayChange(
-        component="energy",
-        day_us=change.until_us,
-        first_seq=0,
-        last_seq=0,
-        from_us=change.from_us,
-        until_us=change.until_us,
-        old_exact=0,
-        new_exact=0,
-    )
-    return (free, *change.days)
-
-
-def state_after(head: Any) -> RegisterState:
-    """Where a row of the poster's registers stands in its tariff."""
-    return RegisterState(
-        at_us=int(head["at_us"]),
-        register_wh=int(head["register_wh"]),
-        counter_wh=int(head["counter_wh"]),
-        window_us=int(head["window_us"]),
-        carry_nano=int(head["carry_nano"]),
-        carry_tax=int(head["carry_tax"]),
-    )
-
-
-def place_rows(
-    *, lines: npt.NDArray[Any], offset: int, reworked: Sequence[Reworked], wallets: npt.NDArray[Any]
-) -> tuple[list[ReratingRow], list[CorrectionRow]]:
-    """Fill in the seq of what explains the lines, once they are chained; they begin at `offset`."""
-    rows, notes = [], []
-    for one in reworked:
-        mine = lines[offset : offset + len(one.lines)]
-        offset += len(one.lines)
-        one.row.last_seq = int(mine["seq"][-1]) if len(mine) else int(wallets["seq"][one.wallet_ix])
-        corrections = mine[mine["kind"] == Kind.CORRECTION]
-        for note, seq in zip(one.notes, corrections["seq"].tolist(), strict=True):
-            note.seq = seq
-        rows.append(one.row)
-        notes += one.notes
-    return rows, notes
-
-
-def _late_line(book: int, head: Any, ts: int, register_wh: int) -> Any:
-    line = np.zeros((), dtype=LINE)
-    line["ts"] = ts
-    line["ref"] = head["installation"]
-    line["register_wh"] = register_wh
-    for name in ("counter_wh", "carry_nano", "carry_tax"):
-        line[name] = head[name]
-    line["kind"] = Kind.LATE
-    line["book"] = book
-    return line
