@@ -105,7 +105,9 @@ def _settle(
     for row, at, total in said:
         if raw.get(at) == total or fresh.get(at) == total:
             out.duplicates += 1
-        elif (code := disbelief({**raw, **known}, _spec(registers[n]), at, total, opening.at_us)) is not None:
+        elif (
+            code := _disbelief({**raw, **known}, _spec(registers[n]), at, total, opening.at_us)
+        ) is not None:
             out.quarantine += quarantined(
                 intake, np.array([row]), code, "the ledger's readings around it say otherwise"
             )
@@ -148,7 +150,7 @@ def _spec(head: Any) -> RegisterSpec:
     )
 
 
-def disbelief(
+def _disbelief(
     known: Mapping[int, int], spec: RegisterSpec, at: int, total: int, opened_us: int
 ) -> str | None:
     """Say why a reading cannot lie between its neighbours, or None.
