@@ -41,6 +41,7 @@ from fairwatt.flows.posting.orders import (
 )
 from fairwatt.flows.posting.preparing import Prepared, charge, prepare
 from fairwatt.flows.posting.receipts import hear_receipts
+from fairwatt.flows.posting.reworking import place_rows
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
@@ -243,13 +244,17 @@ def _ask(desk: _Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
 def _plan(desk: _Desk, late: LateReadings, facts: PostedFacts, regrant: Iterable[int]) -> Planned:
     money = _move_money(desk, late, facts)
     supply = _settle_supply(desk, money, _look(desk, money), regrant)
+    rows = _rows(desk, money, supply)
+    rows.reratings, rows.corrections = place_rows(
+        lines=money.lines, offset=0, reworked=late.reworked, wallets=desk.wallets
+    )
     flagged = _marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
     )
     return Planned(
         batch=desk.batch,
         now_us=desk.now_us,
-        rows=_rows(desk, money, supply),
+        rows=rows,
         orders=supply.orders.new,
         heads=desk.wallets[flagged],
         after=_after(desk, supply.orders, facts),

@@ -1,5 +1,6 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -20,6 +21,7 @@ from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
     "Book",
+    "Correction",
     "Event",
     "Fact",
     "Gateway",
@@ -34,9 +36,11 @@ __all__ = [
     "Policy",
     "Quarantine",
     "RegisterHead",
+    "Rerating",
     "Role",
     "Shard",
     "Site",
+    "TariffCorrection",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",
