@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from fairwatt.core.spans import Span, local_date, local_day_start, next_day_start
 
@@ -32,8 +33,7 @@ class Effect(StrEnum):
     """the value is used as it is; a person may look"""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One interval as somebody sent it. `number` is its place in the file, from 1; `wh` is None where the sender
     wrote no number; `at_us` is the start of the interval."""
 
