@@ -74,7 +74,13 @@ class Pipeline:
 
         def post() -> BatchResult:
             regrant, self._regrant = self._regrant, set()
-            result = post_prepared(state=self.state, prepared=prepared, poster=self._poster, regrant=regrant)
+            result = post_prepared(
+                state=self.state,
+                prepared=prepared,
+                poster=self._poster,
+                regrant=regrant,
+                meanwhile=self._flusher.count,
+            )
             self._follow(result, now_us)
             return result
 

@@ -8,7 +8,7 @@ sent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,14 @@ from fairwatt.flows.posting.receipts import hear_receipts
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
-from fairwatt.store.posting import LINE, BatchRows, QuarantineRow, batch_transaction, write_batch
+from fairwatt.store.posting import (
+    LINE,
+    BatchRows,
+    QuarantineRow,
+    batch_transaction,
+    copying_lines,
+    write_batch,
+)
 
 Int64s = npt.NDArray[np.int64]
 
@@ -118,13 +125,19 @@ class _Money:
 
 
 @dataclass(kw_only=True)
-class _Supply:
-    """The supply side of a batch: receipts, proofs, decisions, orders."""
+class _Seen:
+    """What meters and gateways showed: receipts, proofs, freshness, doubts."""
 
     orders: OrderBook
     heard: HeardEvents
-    decided: Decided
     chaff: list[QuarantineRow]
+
+
+@dataclass(kw_only=True)
+class _Supply(_Seen):
+    """The supply side of a batch: what was seen, and the decisions and orders that follow."""
+
+    decided: Decided
 
 
 def post_batch(
@@ -145,9 +158,17 @@ def post_batch(
 
 
 def post_prepared(
-    *, state: BookState, prepared: Prepared, poster: Poster, regrant: Iterable[int] = ()
+    *,
+    state: BookState,
+    prepared: Prepared,
+    poster: Poster,
+    regrant: Iterable[int] = (),
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> BatchResult:
-    """Post a batch that was prepared from what `state` is now; otherwise as `post_batch`."""
+    """Post a batch that was prepared from what `state` is now; otherwise as `post_batch`.
+
+    `meanwhile` is called once while the server takes in the lines; it must leave the connection alone.
+    """
     if prepared.state is not state or prepared.batch != state.last_batch + 1:
         raise ValueError(
             f"batch {prepared.batch} was prepared from another state than that of batch {state.last_batch}"
@@ -163,7 +184,10 @@ def post_prepared(
             wallets=state.wallets.copy(),
         )
         money = _move_money(desk)
-        supply = _settle_supply(desk, money, regrant)
+        with copying_lines(cursor=cursor, lines=money.lines):
+            seen = _look(desk, money)
+            meanwhile()
+        supply = _settle_supply(desk, money, seen, regrant)
         rows = _rows(desk, money, supply)
         ids = write_batch(cursor=cursor, book=book, batch=batch, rows=rows, now_us=prepared.now_us)
         flagged = _marked(
@@ -206,15 +230,10 @@ def _move_money(desk: _Desk) -> _Money:
     return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
 
 
-def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Supply:
-    """What meters and gateways showed, then what follows from it and from the money."""
-    state, registers, wallets, intake, now_us = (
-        desk.state,
-        desk.registers,
-        desk.wallets,
-        desk.intake,
-        desk.now_us,
-    )
+def _look(desk: _Desk, money: _Money) -> _Seen:
+    """What meters and gateways showed; nothing here asks the database."""
+    state, registers, wallets = desk.state, desk.registers, desk.wallets
+    intake, now_us = desk.intake, desk.now_us
     orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
     observe(
         state=state,
@@ -229,7 +248,13 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
     chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
     _doubt(state, registers, chaff)
-    facts = money.facts
+    return _Seen(orders=orders, heard=heard, chaff=chaff)
+
+
+def _settle_supply(desk: _Desk, money: _Money, seen: _Seen, regrant: Iterable[int]) -> _Supply:
+    """What follows from what was seen and from the money."""
+    state, registers, wallets, now_us = desk.state, desk.registers, desk.wallets, desk.now_us
+    orders, heard, facts = seen.orders, seen.heard, money.facts
     orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
     decided = decide(
         cursor=desk.cursor,
@@ -255,7 +280,7 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
         sign=desk.poster.sign,
         now_us=now_us,
     )
-    return _Supply(orders=orders, heard=heard, decided=decided, chaff=chaff)
+    return _Supply(orders=orders, heard=heard, chaff=seen.chaff, decided=decided)
 
 
 def _rows(desk: _Desk, money: _Money, supply: _Supply) -> BatchRows:
