@@ -97,7 +97,8 @@ def _commit(
     from fairwatt.server.wiring import use_django
 
     use_django(role="web")
-    from fairwatt.flows.import_readings import ImportRefused, import_readings
+    from fairwatt.flows.desk import DeskRefused
+    from fairwatt.flows.import_readings import import_readings
 
     try:
         done = import_readings(
@@ -110,7 +111,7 @@ def _commit(
             stamps_end=stamps_end,
             now_us=clock_for(Config.load()).now_us(),
         )
-    except ImportRefused as error:
+    except DeskRefused as error:
         raise OperatorError(str(error)) from error
     told = {"import": done.import_id, "known_before": done.known_before, "rows": done.rows}
     told |= {"versions": done.versions, "conflicts": done.conflicts}

@@ -12,11 +12,14 @@ from fairwatt.core.metering.vee.model import Case, Defect, Effect, Register, Row
 from fairwatt.core.metering.vee.rules import ROW_RULES, SERIES_RULES
 from fairwatt.core.metering.vee.validate import NothingToValidate, SpanTooLong, Validated, step_of, validate
 from fairwatt.core.spans import Span
+from fairwatt.core.units import US_PER_HOUR
 from fairwatt.intervals.contract import FileBroken, IntervalFile, OffGrid
 
 UNREADABLE: Final = "unreadable_row"
+CONFLICT: Final = "conflict"
 MEANINGS: Final[dict[str, str]] = {
     UNREADABLE: "The row cannot be read as a home, a time and an energy. It is not used.",
+    CONFLICT: "Another value was measured or edited here before. The earlier one stands until a person decides.",
     TOO_MUCH: "The known intervals already say more than the register, so the hole between them gets nothing.",
     **{rule.id: rule.meaning for rule in ROW_RULES},
     **{rule.id: rule.meaning for rule in SERIES_RULES},
@@ -31,7 +34,8 @@ class Terms:
     zone: str
     now_us: int
     meter: str = ""
-    limit_wh: int | None = None
+    limit_w: int | None = None
+    """the most the connection can carry"""
     resolution_wh: int = 1
     registers: tuple[Register, ...] = ()
     holidays: frozenset[date] = frozenset()
@@ -89,7 +93,9 @@ def examine(*, file: IntervalFile, home: str, terms: Terms) -> Examined:
         zone=terms.zone,
         now_us=terms.now_us,
         meter=terms.meter,
-        limit_wh=terms.limit_wh,
+        limit_wh=None
+        if terms.limit_w is None
+        else terms.limit_w * step_us // US_PER_HOUR + terms.resolution_wh,
         resolution_wh=terms.resolution_wh,
         registers=terms.registers,
         holidays=terms.holidays,

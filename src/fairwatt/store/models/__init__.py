@@ -1,5 +1,14 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.intervals import (
+    EstimateApproval,
+    IntervalDefect,
+    IntervalImport,
+    IntervalRaw,
+    IntervalValue,
+    MeterCertificate,
+    MeterCheck,
+)
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -20,14 +29,21 @@ from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
     "Book",
+    "EstimateApproval",
     "Event",
     "Fact",
     "Gateway",
     "GatewayHead",
     "Installation",
+    "IntervalDefect",
+    "IntervalImport",
+    "IntervalRaw",
+    "IntervalValue",
     "Journal",
     "Line",
     "Meter",
+    "MeterCertificate",
+    "MeterCheck",
     "Organisation",
     "Outbox",
     "PaymentIntent",
