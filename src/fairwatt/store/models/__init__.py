@@ -1,6 +1,15 @@
 """Every table, by what it is about."""
 
 from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
+from fairwatt.store.models.intervals import (
+    EstimateApproval,
+    IntervalDefect,
+    IntervalImport,
+    IntervalRaw,
+    IntervalValue,
+    MeterCertificate,
+    MeterCheck,
+)
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -22,14 +31,21 @@ from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 __all__ = [
     "Book",
     "Correction",
+    "EstimateApproval",
     "Event",
     "Fact",
     "Gateway",
     "GatewayHead",
     "Installation",
+    "IntervalDefect",
+    "IntervalImport",
+    "IntervalRaw",
+    "IntervalValue",
     "Journal",
     "Line",
     "Meter",
+    "MeterCertificate",
+    "MeterCheck",
     "Organisation",
     "Outbox",
     "PaymentIntent",

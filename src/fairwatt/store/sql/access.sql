@@ -25,6 +25,19 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Interval values and the quality of meters: the desk's, never a resident's.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['interval_import', 'interval_raw', 'interval_value', 'interval_defect', 'meter_certificate',
+        'meter_check', 'estimate_approval'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
@@ -82,5 +95,16 @@ ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
     store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, store_tariffcorrection TO fairwatt_auditor;
+
+-- Interval values, certificates and tests: the web adds rows, nobody changes one. An edit, an import, an approval leaves
+-- an event in the same transaction; the web may add events of the desk and no others.
+GRANT SELECT, INSERT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
+    estimate_approval TO fairwatt_web;
+GRANT SELECT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
+    estimate_approval TO fairwatt_auditor;
+GRANT SELECT ON interval_value, estimate_approval TO fairwatt_poster;
+GRANT INSERT (book, at_us, kind, wallet, meter, reason, rule, evidence, batch) ON event TO fairwatt_web;
+DROP POLICY IF EXISTS desk_only ON event;
+CREATE POLICY desk_only ON event AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (starts_with(kind, 'desk.') AND batch = 0);
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO fairwatt_web, fairwatt_poster;
