@@ -131,7 +131,7 @@ def _post(pipeline: Pipeline, batches: list[Batch], since_flush_s: float) -> tup
     started = time.perf_counter()
     flushed = started - since_flush_s
     for batch in batches:
-        results.append(pipeline.submit(messages=batch.frames, now_us=batch.now_us))
+        results.append(pipeline.submit(messages=batch.frames, now_us=batch.now_us, ahead=True))
         if time.perf_counter() - flushed >= FLUSH_S:
             flushed = time.perf_counter()
             pipeline.flush()

@@ -176,7 +176,7 @@ class HeadEnd:
             await self._carried()
         flood = self._flooded(intake)
         if flood or (free and (len(intake) or self._fact_waits or pipeline.owes_grants)):
-            await self._post(client, intake, pipeline)
+            await self._post(client, intake, pipeline, ahead=flood)
             due_s = RESEND_BUSY_S
         else:
             due_s = RESEND_S if free else RESEND_BUSY_S
@@ -213,7 +213,7 @@ class HeadEnd:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout=RESEND_S / 2)
 
-    async def _post(self, client: Client, intake: Intake, pipeline: Pipeline) -> None:
+    async def _post(self, client: Client, intake: Intake, pipeline: Pipeline, *, ahead: bool) -> None:
         """Hand the next batch over; what the one before it came to has been carried by then."""
         frames = await intake.take(most=self._suspicion.most(FRAMES_MAX), most_bytes=BATCH_BYTES)
         self._in_hand += frames
@@ -221,7 +221,7 @@ class HeadEnd:
         messages = [(frame.gateway, frame.data) for frame in frames]
         now_us = self._clock.now_us()
         future = await asyncio.get_running_loop().run_in_executor(
-            self._preparing, lambda: pipeline.submit(messages=messages, now_us=now_us)
+            self._preparing, lambda: pipeline.submit(messages=messages, now_us=now_us, ahead=ahead)
         )
         await self._carried()
         self._carrying = asyncio.create_task(self._finish(client, intake, pipeline, frames, future))
@@ -240,6 +240,7 @@ class HeadEnd:
             del self._in_hand[: len(frames)]
             self._suspicion.passed(len(frames))
             self._metrics.count(result, frames=len(frames))
+            self._fact_waits |= result.facts_wait
             await self._carry(client, pipeline.state, result)
             if frames:
                 await intake.done(frames[-1])

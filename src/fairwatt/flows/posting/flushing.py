@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
@@ -19,16 +21,22 @@ class CacheFlusher:
         self.days = UseDays(book=state.book, zone=state.zone)
         self._cached_batch = state.cached_batch
         self._moved = np.ones(len(state.wallets), dtype=bool)
+        self._uncounted: deque[npt.NDArray[np.void]] = deque()
 
     def catch_up(self) -> None:
         """Count the lines that an earlier poster wrote and did not flush. Call once, before the first batch."""
         for lines in use.lines_since(book=self.days.book, batch=self._cached_batch):
-            self.days.add(lines=lines)
+            self.days.add(lines=lines, ask=True)
 
     def note(self, *, touched: npt.NDArray[np.int64], lines: npt.NDArray[np.void]) -> None:
         """Remember what a committed batch moved."""
         self._moved[touched] = True
-        self.days.add(lines=lines)
+        self._uncounted.append(lines)
+
+    def count(self, *, ask: bool = False) -> None:
+        """Count noted lines into their days; without `ask`, only as far as no day must be read back."""
+        while self._uncounted and self.days.add(lines=self._uncounted[0], ask=ask):
+            self._uncounted.popleft()
 
     def resize(self, *, state: BookState) -> None:
         """Follow a reload that may have brought new wallets; everything is written at the next flush."""
@@ -41,6 +49,7 @@ class CacheFlusher:
 
     def flush(self, *, state: BookState) -> None:
         """Write every moved head and day. Raises PosterFenced when another poster has the book."""
+        self.count(ask=True)
         wallets = np.flatnonzero(self._moved)
         registers = state.registers[np.isin(state.registers["wallet_ix"], wallets)]
         batch = state.last_batch
