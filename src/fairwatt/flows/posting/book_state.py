@@ -147,7 +147,6 @@ class BookState:
     zone: str
     epoch: int
     last_batch: int
-    cached_batch: int
     registers: npt.NDArray[Any]
     wallets: npt.NDArray[Any]
     policies: list[CreditPolicy]

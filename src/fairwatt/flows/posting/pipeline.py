@@ -143,6 +143,11 @@ class Pipeline:
         if self._newest is not None:
             self._newest.result()
 
+    def drain(self) -> None:
+        """Wait for everything, the days too; raises what any of it raised."""
+        self.settle()
+        self._flusher.wait()
+
     def _hand_over[T](self, work: Callable[[], T]) -> Future[T]:
         self._newest = future = self._posting.submit(work)
         return future

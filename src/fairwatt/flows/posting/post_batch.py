@@ -244,6 +244,10 @@ def _ask(desk: _Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
 def _plan(desk: _Desk, late: LateReadings, facts: PostedFacts, regrant: Iterable[int]) -> Planned:
     money = _move_money(desk, late, facts)
     supply = _settle_supply(desk, money, _look(desk, money), regrant)
+    rows = _rows(desk, money, supply)
+    rows.reratings, rows.corrections = place_rows(
+        lines=money.lines, offset=0, reworked=late.reworked, wallets=desk.wallets
+    )
     flagged = _marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
     )
