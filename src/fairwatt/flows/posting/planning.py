@@ -163,7 +163,7 @@ def lay_out(desk: Desk, late: LateReadings, facts: PostedFacts, regrant: Iterabl
     supply = _settle_supply(desk, money, _look(desk, money), regrant)
     rows = _rows(desk, money, supply)
     rows.reratings, rows.corrections = place_rows(
-        lines=money.lines, offset=0, reworked=late.reworked, wallets=desk.wallets
+        lines=money.lines, reworked=late.reworked, wallets=desk.wallets
     )
     flagged = _marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
