@@ -91,7 +91,7 @@ def import_readings(
             kind="desk.readings_imported",
             author=person.pk,
             now_us=now_us,
-            meter=meter.number,
+            meter=(meter.gateway_id, meter.number),
             evidence={
                 "import": import_id,
                 "rows": len(examined.rows),

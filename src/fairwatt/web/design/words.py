@@ -73,6 +73,13 @@ EVENTS: Words = {
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
+    "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
+    "desk.interval_edited": _("{home}: an interval's value was set right by hand; no balance moved"),
+    "desk.certificate_recorded": _("{home}: a meter certificate was recorded"),
+    "desk.meter_check_pass": _("{home}: the meter was tested and is within its limit"),
+    "desk.meter_check_fail": _("{home}: the meter was tested and is outside its limit; look at it"),
+    "desk.meter_check_unsure": _("{home}: the meter was tested too shortly to say"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
     "order.refused": _("{home}: the meter refused an order; it is tried again"),
     "alarm.relay_disobeys": _("{home}: the relay is not where it was ordered to be; look at the meter"),
