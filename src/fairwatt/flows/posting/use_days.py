@@ -77,6 +77,11 @@ class UseDays:
         self._dirty.update(rows.tolist())
         return True
 
+    @property
+    def dirty(self) -> bool:
+        """True when a day changed since it was last handed out."""
+        return bool(self._dirty)
+
     def to_save(self) -> npt.NDArray[Any]:
         """The changed days, with dtype USE_DAY."""
         changed = np.array(sorted(self._dirty), dtype=np.int64)
@@ -93,7 +98,7 @@ class UseDays:
         return days
 
     def saved(self) -> None:
-        """Everything handed out by `to_save` is durable."""
+        """Everything handed out by `to_save` is on its way; wait for it before reading days back."""
         self._dirty.clear()
         if len(self._keys) > _KEEP_ROWS:
             self._forget()

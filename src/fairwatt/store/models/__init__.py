@@ -1,5 +1,6 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
 from fairwatt.store.models.intervals import (
     EstimateApproval,
     IntervalDefect,
@@ -29,6 +30,7 @@ from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
     "Book",
+    "Correction",
     "EstimateApproval",
     "Event",
     "Fact",
@@ -50,9 +52,11 @@ __all__ = [
     "Policy",
     "Quarantine",
     "RegisterHead",
+    "Rerating",
     "Role",
     "Shard",
     "Site",
+    "TariffCorrection",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",
