@@ -53,6 +53,7 @@ MATRIX = {
     "console:meters": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:meter": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:meter_certificate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:meter_estimate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_check": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
 }
 # allauth's own pages: each person's own account and nothing else; they take no id of anybody.

@@ -49,7 +49,7 @@ def check_days(*, book_id: int, user_id: int, now_us: int, meter_id: int | None 
         facts.see_book(cursor=cursor, book=book.pk)
         for meter in meters:
             intervals.lock_meter(cursor=cursor, meter=meter.pk)
-            examined = _examined(cursor, book, meter, now_us)
+            examined = examined_days(cursor=cursor, book=book, meter=meter, now_us=now_us)
             if examined is None:
                 continue
             stored, _ = store_values(
@@ -69,7 +69,8 @@ def check_days(*, book_id: int, user_id: int, now_us: int, meter_id: int | None 
     return CheckedDays(meters=looked, versions=versions, estimated=estimated)
 
 
-def _examined(cursor: Any, book: Book, meter: Meter, now_us: int) -> Examined | None:
+def examined_days(*, cursor: Any, book: Book, meter: Meter, now_us: int) -> Examined | None:
+    """Five weeks of a meter's readings before an instant, checked and completed; None when nothing is known."""
     terms = terms_of(cursor=cursor, book=book, meter=meter, now_us=now_us)
     rows = _rows(str(meter.number), terms.registers, since_us=now_us - DAYS * US_PER_DAY)
     if not rows:

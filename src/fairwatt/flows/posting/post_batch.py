@@ -21,6 +21,7 @@ from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
 from fairwatt.flows.posting.charging import chain
 from fairwatt.flows.posting.deciding import Decided, decide
+from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings, settle_late
@@ -237,7 +238,16 @@ def _ask(desk: _Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
-    facts = post_facts(cursor=cursor, state=desk.state, providers=desk.poster.providers, now_us=desk.now_us)
+    facts = post_facts(
+        cursor=cursor,
+        state=desk.state,
+        providers=desk.poster.providers,
+        registers=Registers(
+            rows=desk.registers,
+            moving=frozenset(desk.sifted.register[[*desk.sifted.forward, *desk.sifted.behind]].tolist()),
+        ),
+        now_us=desk.now_us,
+    )
     return late, facts
 
 
@@ -293,7 +303,8 @@ def _look(desk: _Desk, money: _Money) -> _Seen:
     )
     heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake, now_us=now_us)
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
-    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
+    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *money.facts.quarantine]
+    chaff += orders.quarantine
     _doubt(state, registers, chaff)
     return _Seen(orders=orders, heard=heard, chaff=chaff)
 

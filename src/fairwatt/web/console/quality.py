@@ -17,6 +17,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.spans import local_date
+from fairwatt.flows.approve_estimate import approve_estimate, propose_estimate
 from fairwatt.flows.check_days import check_days
 from fairwatt.flows.desk import DeskRefused, NotAllowed
 from fairwatt.flows.edit_interval import edit_interval
@@ -25,7 +26,7 @@ from fairwatt.store.models import Book, Meter, Role, Site, User
 from fairwatt.web import access
 from fairwatt.web.console import quality_queries as queries
 from fairwatt.web.console.quality_charts import day_chart, day_table
-from fairwatt.web.console.quality_forms import CertificateForm, CheckForm, EditForm
+from fairwatt.web.console.quality_forms import CertificateForm, CheckForm, EditForm, EstimateForm
 from fairwatt.web.design import vee_words
 
 
@@ -175,6 +176,29 @@ def meter_check(request: HttpRequest, slug: str, meter_id: int) -> HttpResponse:
     )
 
 
+@login_required
+@require_POST
+def meter_estimate(request: HttpRequest, slug: str, meter_id: int) -> HttpResponse:
+    """Approve that a dead meter's estimate is charged."""
+    book = _book(request, slug)
+    found = _meter(book, meter_id)
+    form = EstimateForm(request.POST)
+
+    def record() -> None:
+        approve_estimate(
+            book_id=book.pk,
+            meter_id=found.pk,
+            seen_from_us=form.cleaned_data["from_us"],
+            seen_wh=form.cleaned_data["wh"],
+            reason=form.cleaned_data["reason"],
+            user_id=access.person(request).pk,
+            now_us=access.now_us(),
+        )
+
+    said = gettext("Approved. The charge appears with the next posting; nobody is cut on it.")
+    return _recorded(request, book, found, form, record, said, "estimate_form")
+
+
 def _recorded(
     request: HttpRequest,
     book: Book,
@@ -206,6 +230,7 @@ def _meter_page(
         "checks": checks,
         "certificate_form": CertificateForm(),
         "check_form": CheckForm(),
+        "proposal": propose_estimate(book_id=book.pk, meter_id=found.pk, now_us=access.now_us()),
         **more,
     }
     return _page(request, book, "console/meter.html", context, status=status)

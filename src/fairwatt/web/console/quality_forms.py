@@ -43,6 +43,14 @@ class EditForm(forms.Form):
     reason = forms.CharField(label=_("Why"), min_length=REASON_MIN, max_length=REASON_MAX)
 
 
+class EstimateForm(forms.Form):
+    """A person's approval that a dead meter's estimate is charged."""
+
+    from_us = forms.IntegerField(min_value=0, max_value=2**62)
+    wh = forms.IntegerField(min_value=1, max_value=2**40)
+    reason = forms.CharField(label=_("Why the meter is dead"), min_length=REASON_MIN, max_length=REASON_MAX)
+
+
 class CertificateForm(forms.Form):
     """What stands on a certificate."""
 

@@ -21,4 +21,5 @@ urlpatterns = [
         "<slug:slug>/meters/<int:meter_id>/certificate/", quality.meter_certificate, name="meter_certificate"
     ),
     path("<slug:slug>/meters/<int:meter_id>/check/", quality.meter_check, name="meter_check"),
+    path("<slug:slug>/meters/<int:meter_id>/estimate/", quality.meter_estimate, name="meter_estimate"),
 ]

@@ -71,6 +71,7 @@ REFUSALS: Words = {
     "not_found": _("There is no value for this time, so none can be set right."),
     "edit_refused": _("The value cannot be set so. Nothing was changed."),
     "changed_meanwhile": _("Somebody made a newer version meanwhile. Nothing was changed; look again."),
+    "estimate_impossible": _("This estimate cannot be charged. Nothing was charged."),
     "quality_refused": _("This cannot be recorded so. Nothing was written."),
 }
 SCALED: str | Promise = _("matched to the register")
