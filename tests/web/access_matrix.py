@@ -46,6 +46,15 @@ MATRIX = {
     "console:live": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:unit": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:quarantine": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:data": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:data_check": Row("book", 404, 404, 404, 302, 403, 404, LOGIN, posts=True),
+    "console:data_day": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:data_edit": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:meters": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:meter": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:meter_certificate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:meter_estimate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:meter_check": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
 }
 # allauth's own pages: each person's own account and nothing else; they take no id of anybody.
 ACCOUNT_PREFIXES = ("account_", "mfa_")

@@ -76,6 +76,7 @@ def test_nobody_gets_what_is_not_theirs(
         "provider": ["sandbox"],
         "book": [scene.slug],
         "unit": [scene.slug, first_unit(scene)],
+        "meter": [scene.slug, first_meter(scene)],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))
@@ -157,3 +158,9 @@ def first_unit(scene: Scene) -> int:
     from fairwatt.store.models import Unit
 
     return Unit.objects.get(site=scene.site, label=scene.labels[0]).pk
+
+
+def first_meter(scene: Scene) -> int:
+    from fairwatt.store.models import Meter
+
+    return Meter.objects.get(gateway=scene.gateway, number=scene.homes[0]).pk

@@ -17,10 +17,12 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
+from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import BookState, Reviewed
+from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
-from fairwatt.store.posting import LINE, EventRow, FactAnswer
+from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
 
 FACTS_MAX = 500
 REVIEW_US: Final = 72 * 3_600_000_000
@@ -42,6 +44,9 @@ class PostedFacts:
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    moved: list[tuple[int, RegisterState]] = field(default_factory=list)
+    """registers that an approved estimate moved, and where they stand now"""
 
     def add(self, one: PostedFacts) -> None:
         """Take over what one more fact came to."""
@@ -57,6 +62,8 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.reload |= one.reload
         self.regrant |= one.regrant
+        self.quarantine += one.quarantine
+        self.moved += one.moved
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""
@@ -68,16 +75,17 @@ def post_facts(
     cursor: Any,
     state: BookState,
     providers: Mapping[str, PaymentProvider],
+    registers: Registers,
     now_us: int,
 ) -> PostedFacts:
-    """Answer the facts that wait for this book, oldest first."""
+    """Answer the facts that wait for this book, oldest first; move `registers` where an estimate is charged."""
     out = PostedFacts()
     cursor.execute(
         "SELECT id, kind, payload, raw FROM fact WHERE book = %s AND state = 'waiting' ORDER BY id LIMIT %s",
         [state.book, FACTS_MAX],
     )
     for fact, kind, payload, raw in cursor.fetchall():
-        bench = _Bench(cursor, state, providers, int(fact), now_us)
+        bench = _Bench(cursor, state, providers, registers, int(fact), now_us)
         try:
             with transaction.atomic():
                 one = _post_fact(bench, out, kind, payload, bytes(raw))
@@ -86,6 +94,8 @@ def post_facts(
             raise  # the database is away: that says nothing about the fact
         except Exception as error:
             one = _refuse(bench, "unpostable", f"posting it failed with {type(error).__name__}")
+        for register, after in one.moved:
+            move_register(rows=registers.rows, register=register, after=after)
         out.add(one)
     return out
 
@@ -103,6 +113,7 @@ class _Bench:
     cursor: Any
     state: BookState
     providers: Mapping[str, PaymentProvider]
+    registers: Registers
     fact: int
     now_us: int
 
@@ -122,8 +133,32 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case "estimate", {"approval": int(approval)}:
+            return _estimate(bench, approval)
         case _:
             return _refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _estimate(bench: _Bench, approval: int) -> PostedFacts:
+    try:
+        made = charge_estimate(
+            cursor=bench.cursor,
+            state=bench.state,
+            registers=bench.registers,
+            approval=approval,
+            fact=bench.fact,
+            now_us=bench.now_us,
+        )
+    except EstimateRefused as error:
+        return _refuse(bench, "estimate_refused", str(error))
+    return PostedFacts(
+        lines=[made.line],
+        wallet_ix=[made.wallet_ix],
+        answers=[FactAnswer(fact=bench.fact, state="posted", result=made.result)],
+        events=[made.event],
+        quarantine=[made.doubt],
+        moved=[(made.register, made.after)],
+    )
 
 
 def _prove_storable(cursor: Any, one: PostedFacts) -> None:

@@ -210,7 +210,8 @@ def _look(desk: Desk, money: _Money) -> _Seen:
     )
     heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake, now_us=now_us)
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
-    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
+    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *money.facts.quarantine]
+    chaff += orders.quarantine
     _doubt(state, registers, chaff)
     return _Seen(orders=orders, heard=heard, chaff=chaff)
 

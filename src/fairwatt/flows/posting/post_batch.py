@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.late import LateReadings, settle_late
 from fairwatt.flows.posting.money import (
     PostedFacts,
@@ -104,5 +105,14 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
-    facts = post_facts(cursor=cursor, state=desk.state, providers=desk.poster.providers, now_us=desk.now_us)
+    rows = np.concatenate((desk.sifted.forward, desk.sifted.behind))
+    facts = post_facts(
+        cursor=cursor,
+        state=desk.state,
+        providers=desk.poster.providers,
+        registers=Registers(
+            rows=desk.registers, moving=frozenset(np.unique(desk.sifted.register[rows]).tolist())
+        ),
+        now_us=desk.now_us,
+    )
     return late, facts

@@ -102,8 +102,8 @@ GRANT SELECT, INSERT ON interval_import, interval_raw, interval_value, interval_
     estimate_approval TO fairwatt_web;
 GRANT SELECT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
     estimate_approval TO fairwatt_auditor;
-GRANT SELECT ON interval_value, estimate_approval TO fairwatt_poster;
-GRANT INSERT (book, at_us, kind, wallet, meter, reason, rule, evidence, batch) ON event TO fairwatt_web;
+GRANT SELECT ON estimate_approval TO fairwatt_poster;
+GRANT INSERT (book, at_us, kind, wallet, gateway, meter, reason, rule, evidence, batch) ON event TO fairwatt_web;
 DROP POLICY IF EXISTS desk_only ON event;
 CREATE POLICY desk_only ON event AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (starts_with(kind, 'desk.') AND batch = 0);
 
