@@ -184,12 +184,6 @@ def _move_money(desk: _Desk) -> _Money:
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
-    facts = post_facts(
-        cursor=desk.cursor,
-        state=desk.state,
-        providers=desk.poster.providers,
-        now_us=desk.now_us,
-    )
     charged = desk.prepared.charged
     if charged is None:
         charged = charge(state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted)
@@ -197,13 +191,29 @@ def _move_money(desk: _Desk) -> _Money:
         for name in METERED:
             desk.registers[name] = charged.registers[name]
     lines, wallet_ix = charged.lines, charged.wallet_ix
-    if len(late.lines) or facts.lines:
-        lines = np.concatenate((late.lines, lines, facts.line_array()))
-        facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
-        wallet_ix = np.concatenate((late.wallet_ix, wallet_ix, facts_ix)).astype(np.int64)
+    if len(late.lines):
+        lines = np.concatenate((late.lines, lines))
+        wallet_ix = np.concatenate((late.wallet_ix, wallet_ix)).astype(np.int64)
+    facts = post_facts(
+        cursor=desk.cursor,
+        state=desk.state,
+        providers=desk.poster.providers,
+        available=_available(desk.wallets, lines, wallet_ix),
+        now_us=desk.now_us,
+    )
+    if facts.lines:
+        lines = np.concatenate((lines, facts.line_array()))
+        wallet_ix = np.concatenate((wallet_ix, np.array(facts.wallet_ix, dtype=np.int64))).astype(np.int64)
     touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets, batch=desk.batch)
     note_available(facts=facts, state=desk.state, wallets=desk.wallets)
     return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
+
+
+def _available(wallets: npt.NDArray[Any], lines: npt.NDArray[Any], wallet_ix: Int64s) -> Int64s:
+    """What each wallet has once these lines are posted."""
+    available: Int64s = wallets["balance_micro"] - wallets["held_micro"]
+    np.add.at(available, wallet_ix, lines["amount_micro"])
+    return available
 
 
 def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Supply:
@@ -328,7 +338,7 @@ def _refresh(desk: _Desk, money: _Money, warned: set[int], regrant: Iterable[int
     state, registers = desk.state, desk.registers
     renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
-    paid = {*money.facts.credited, *money.facts.in_review}
+    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
 
 

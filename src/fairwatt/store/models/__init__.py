@@ -1,5 +1,18 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.costs import (
+    Allocation,
+    AllocationProof,
+    AllocationShare,
+    CostEntry,
+    CostFormula,
+    CostStep,
+    Fee,
+    FeeEnd,
+    FeeRule,
+    LandlordAccount,
+    UnitMeasure,
+)
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -19,13 +32,23 @@ from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
+    "Allocation",
+    "AllocationProof",
+    "AllocationShare",
     "Book",
+    "CostEntry",
+    "CostFormula",
+    "CostStep",
     "Event",
     "Fact",
+    "Fee",
+    "FeeEnd",
+    "FeeRule",
     "Gateway",
     "GatewayHead",
     "Installation",
     "Journal",
+    "LandlordAccount",
     "Line",
     "Meter",
     "Organisation",
@@ -41,6 +64,7 @@ __all__ = [
     "TariffPublication",
     "Tenancy",
     "Unit",
+    "UnitMeasure",
     "UseDay",
     "User",
     "Wallet",
