@@ -120,6 +120,7 @@ def test_a_fee_never_reaches_into_the_reserve(
     policy = FeePolicy(reserve_micro=reserve_money, reserve_days=days)
     reserve = energy_reserve(policy=policy, low_micro=low, mean_day_micro=mean, silent_days=silent)
     taken = takes(policy=policy, owed_micro=owed, available_micro=available, reserve_micro=reserve)
+    assert reserve is not None
     assert 0 <= taken <= owed
     assert not taken or available - taken >= max(reserve_money, low, 1, mean * (days + silent))
     assert taken == owed or available - taken <= reserve, "what the reserve does not need, the fee may have"
@@ -130,6 +131,19 @@ def test_a_fee_takes_the_last_penny_only_where_a_law_is_named() -> None:
     assert takes(policy=hard, owed_micro=9_000, available_micro=10, reserve_micro=5_000) == 9_000
     with pytest.raises(FeePolicyError, match="name the law"):
         FeePolicy(fees_may_cut=True, legal_reference=" ")
+
+
+def test_nothing_is_taken_where_nobody_knows_what_a_day_costs() -> None:
+    policy = FeePolicy()
+    reserve = energy_reserve(policy=policy, low_micro=5, mean_day_micro=None)
+    assert takes(policy=policy, owed_micro=9, available_micro=10**9, reserve_micro=reserve) == 0
+    assert not recovers(
+        policy=policy,
+        arrears=[Arrear(1, 1, 9)],
+        topped_up_micro=10**9,
+        available_micro=10**9,
+        reserve_micro=reserve,
+    )
 
 
 @pytest.mark.parametrize("wrong", [{"reserve_micro": -1}, {"reserve_days": 400}, {"recovery_bp": 10_001}])

@@ -1,4 +1,4 @@
-"""Fees stand on the same wallet and behind energy: charged by their calendar, once, and never to the last penny."""
+"""Fees are charged by their calendar, for the days of each stay, once, and taken back when a person says so."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from fairwatt.server.launcher.services import Services
+from support.costs import JULY_END_US, a_paid_home, entries, fee, legs, run_due, staff
 from support.desk import Desk
 from support.house import as_role
-from support.street import DAY_US, FLAT, HOUR_US, NOON_US, POLICY, Street
-
-JULY_END_US = NOON_US + 31 * DAY_US
-"""2013-08-01 12:00 UTC: the month after the street opened is over."""
+from support.street import DAY_US, FLAT, HOUR_US, NOON_US, Street
 
 
 @pytest.fixture
@@ -24,65 +22,7 @@ def street(house: Services) -> Street:
 
 @pytest.fixture
 def person(street: Street) -> Any:
-    from fairwatt.store.models import User
-
-    with as_role("migrate"):
-        organisation = street.site.book.organisation
-        return User.objects.create_user(
-            f"op-{organisation.slug}", None, "x", organisation=organisation, role="operator"
-        )
-
-
-def fee(street: Street, person: Any, **changes: Any) -> Any:
-    """A property fee of 31.00 a month, due when the month is over."""
-    from fairwatt.core.costs.calendar import Calendar, Every
-    from fairwatt.flows.fees import add_fee
-
-    wishes: dict[str, Any] = {
-        "name": "Property fee",
-        "category": "property",
-        "basis": "unit",
-        "amount_micro": 31_000_000,
-        "calendar": Calendar(Every.MONTH),
-        "first_day": date(2013, 7, 1),
-        "end_day": None,
-        "tax_bp": 0,
-        "priority": 50,
-        "unit_id": None,
-        **changes,
-    }
-    with as_role("web"):
-        return add_fee(book_id=street.book, by=person, now_us=NOON_US, **wishes)
-
-
-def run_due(desk: Desk, now_us: int) -> int:
-    from fairwatt.flows.raise_due import raise_due
-
-    raised = raise_due(book_id=desk.street.book, now_us=now_us)
-    desk.post(now_us=now_us)
-    return raised
-
-
-def entries(desk: Desk) -> list[Any]:
-    from fairwatt.store.models import CostEntry
-
-    return list(CostEntry.objects.filter(book=desk.street.book).order_by("id"))
-
-
-def legs(desk: Desk) -> dict[str, int]:
-    from fairwatt.store.models import Journal
-
-    sums: dict[str, int] = {}
-    for leg in Journal.objects.filter(book=desk.street.book):
-        sums[leg.account] = sums.get(leg.account, 0) + leg.amount_micro
-    return {account: amount for account, amount in sums.items() if amount}
-
-
-def a_paid_home(desk: Desk, minor: int = 100_00) -> int:
-    meter = desk.home()
-    desk.pay(meter, minor, now_us=NOON_US + HOUR_US)
-    desk.read(meter, NOON_US + HOUR_US, 0)
-    return meter
+    return staff(street, "op")
 
 
 def test_a_fee_is_charged_when_its_month_is_over_and_once(street: Street, desk: Desk, person: Any) -> None:
@@ -105,6 +45,7 @@ def test_a_late_run_posts_each_missed_month_once_in_order(street: Street, desk: 
     fee(street, person, amount_micro=10_000_000)
     late_us = JULY_END_US + 61 * DAY_US
     desk.open(now_us=late_us)
+    desk.read(meter, late_us - 2 * DAY_US, 0)
     assert run_due(desk, late_us) == 3
     assert [entry.first_day for entry in entries(desk)] == [date(2013, month, 1) for month in (7, 8, 9)]
     assert desk.balance(meter) == 500_000_000 - 30_000_000
@@ -170,151 +111,6 @@ def test_a_forged_fee_run_is_refused(
     desk.post(now_us=JULY_END_US)
     assert (desk.fact(fact).state, desk.fact(fact).result["code"]) == ("refused", code)
     assert desk.balance(meter) == 100_000_000
-
-
-def test_a_fee_leaves_the_energy_its_reserve_and_the_rest_becomes_arrears(
-    street: Street, desk: Desk, person: Any
-) -> None:
-    meter = a_paid_home(desk, 20_00)
-    fee(street, person)
-    run_due(desk, JULY_END_US)
-    (entry,) = entries(desk)
-    assert desk.balance(meter) == POLICY.low_micro, "the level at which the home would be warned stays"
-    assert (entry.taken_micro, entry.arrears_micro) == (18_000_000, 13_000_000)
-    assert legs(desk)["receivable:fees"] == -13_000_000
-    assert legs(desk)["revenue:fee:property"] == 31_000_000
-
-
-@pytest.mark.parametrize("owed_minor", [0, 1, 90_000])
-def test_a_fee_never_warns_and_never_cuts(street: Street, desk: Desk, person: Any, owed_minor: int) -> None:
-    """Homes that are empty or low: what is decided about them is what is decided without any fee."""
-    decided = _story(desk, street, person, owed_minor)
-    of_the_poor = [(kind, home, hour) for kind, home, hour in decided if home < 2]
-    assert of_the_poor == [
-        ("warning.empty", 0, 1),
-        ("warning.low", 1, 1),
-        ("supply.cut", 0, 740),
-        ("warning.critical", 1, 746),
-        ("warning.empty", 1, 752),
-        ("supply.cut", 1, 752),
-    ]
-    assert {kind for kind, home, _ in decided if home == 2} <= {"warning.low"}, "nearer to low, never dark"
-    assert all(e.kind == "fee.run" for e in desk.events() if e.evidence.get("fee")), (
-        "nothing at the fee's instant"
-    )
-
-
-def _story(desk: Desk, street: Street, person: Any, owed_minor: int) -> list[tuple[str, int, int]]:
-    """(event, home, hour of the story) of everything that was decided about supply."""
-    meters = [desk.home() for _ in range(3)]
-    for meter, minor in zip(meters, (0, 1_00, 50_00), strict=True):
-        if minor:
-            desk.pay(meter, minor, now_us=NOON_US + HOUR_US)
-        desk.read(meter, NOON_US + HOUR_US, 0)
-    if owed_minor:
-        fee(street, person, amount_micro=owed_minor * 10_000)
-    used = 0
-    for hour in range(740, 770):
-        at_us = NOON_US + hour * HOUR_US
-        used += 400
-        run_due(desk, at_us)
-        desk.post(street.readings(*[_reading(meter, at_us, used) for meter in meters]), now_us=at_us)
-    decided = [event for event in desk.events() if event.kind.startswith(("supply.cut", "warning."))]
-    told: list[tuple[str, int, int]] = []
-    for event in decided:
-        home = street.wallets.index(event.wallet)
-        if (event.kind, home) not in [(kind, which) for kind, which, _ in told]:
-            told.append((event.kind, home, (event.at_us - NOON_US) // HOUR_US))
-    return told
-
-
-def _reading(meter: int, at_us: int, wh: int) -> Any:
-    from support.street import reading
-
-    return reading(meter, at_us, wh // 10 * 10)
-
-
-def test_only_a_named_law_lets_a_fee_take_everything(street: Street, desk: Desk, person: Any) -> None:
-    from fairwatt.core.costs.taking import FeePolicy
-    from fairwatt.flows.fees import set_fee_rule
-
-    meter = a_paid_home(desk, 20_00)
-    fee(street, person)
-    with as_role("web"):
-        set_fee_rule(
-            book_id=street.book,
-            policy=FeePolicy(fees_may_cut=True, legal_reference="Housing Act s. 9"),
-            by=person,
-            now_us=NOON_US,
-        )
-    run_due(desk, JULY_END_US)
-    assert desk.balance(meter) == -11_000_000
-    assert entries(desk)[0].inputs["rule"] > 0
-
-
-def test_the_edge_gets_a_fresh_grant_after_a_fee(street: Street, desk: Desk, person: Any) -> None:
-    a_paid_home(desk)
-    fee(street, person)
-    seen = len(desk.orders())
-    run_due(desk, JULY_END_US)
-    (fresh,) = desk.orders()[seen:]
-    assert desk.command(fresh).body.grant.available_micro == 69_000_000
-
-
-def test_a_reading_and_a_fee_of_one_batch_do_not_spend_the_same_money(
-    street: Street, desk: Desk, person: Any
-) -> None:
-    from fairwatt.flows.raise_due import raise_due
-
-    meter = a_paid_home(desk, 40_00)
-    fee(street, person)
-    raise_due(book_id=street.book, now_us=JULY_END_US)
-    desk.read(meter, JULY_END_US, 40_000)
-    (entry,) = entries(desk)
-    left_by_energy = entry.inputs["available_micro"]
-    assert left_by_energy < 40_000_000 - 7_000_000
-    assert entry.taken_micro == left_by_energy - POLICY.low_micro
-    assert desk.balance(meter) == POLICY.low_micro
-
-
-def test_two_fees_of_one_batch_are_taken_by_priority(street: Street, desk: Desk, person: Any) -> None:
-    a_paid_home(desk, 20_00)
-    fee(street, person, name="Parking", category="parking", priority=80)
-    fee(street, person, name="Rent", category="rent", priority=10)
-    run_due(desk, JULY_END_US)
-    assert [(e.account, e.taken_micro) for e in entries(desk)] == [
-        ("revenue:fee:rent", 18_000_000),
-        ("revenue:fee:parking", 0),
-    ]
-
-
-def test_a_top_up_pays_arrears_up_to_its_cap_and_energy_first(
-    street: Street, desk: Desk, person: Any
-) -> None:
-    meter = a_paid_home(desk, 20_00)
-    fee(street, person)
-    run_due(desk, JULY_END_US)
-    desk.pay(meter, 50_00, now_us=JULY_END_US + HOUR_US)
-    desk.post(now_us=JULY_END_US + HOUR_US)
-    assert desk.balance(meter) == 2_000_000 + 50_000_000 - 10_000_000, "a fifth of the top-up"
-    assert legs(desk)["receivable:fees"] == -3_000_000
-    _, recovery = entries(desk)
-    assert (recovery.kind, recovery.of, recovery.taken_micro) == ("recovery", entries(desk)[0].id, 10_000_000)
-    desk.pay(meter, 50_00, now_us=JULY_END_US + 2 * HOUR_US)
-    desk.post(now_us=JULY_END_US + 2 * HOUR_US)
-    assert "receivable:fees" not in legs(desk)
-    assert desk.balance(meter) == 42_000_000 + 50_000_000 - 3_000_000
-
-
-def test_a_small_top_up_after_a_debt_goes_to_energy_alone(street: Street, desk: Desk, person: Any) -> None:
-    meter = a_paid_home(desk, 3_00)
-    fee(street, person)
-    run_due(desk, JULY_END_US)
-    desk.read(meter, JULY_END_US + HOUR_US, 20_000)
-    desk.pay(meter, 2_00, now_us=JULY_END_US + 2 * HOUR_US)
-    desk.post(now_us=JULY_END_US + 2 * HOUR_US)
-    assert [entry.kind for entry in entries(desk)] == ["fee"]
-    assert desk.lines()[-1].kind == 2
 
 
 def test_a_fee_taken_back_returns_what_was_taken_and_forgets_what_was_open(

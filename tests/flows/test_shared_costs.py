@@ -1,21 +1,29 @@
-"""A common cost goes from draft to ledger by steps people took; an objection holds one share and nobody else's."""
+"""A common cost goes from draft to ledger, adds up to its total, and comes back whole."""
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import pytest
 
 from fairwatt.server.launcher.services import Services
-from flows.test_fees import entries, legs
+from support.costs import (
+    AUGUST_US,
+    TOTAL,
+    WINDOW_US,
+    balances,
+    drafted,
+    entries,
+    legs,
+    published,
+    resident,
+    run_due,
+    staff,
+    three_homes,
+)
 from support.desk import Desk
 from support.house import as_role
 from support.street import DAY_US, FLAT, HOUR_US, NOON_US, Street
-
-AUGUST_US = NOON_US + 32 * DAY_US
-WINDOW_US = 7 * DAY_US
-TOTAL = 100_000_000
 
 
 @pytest.fixture
@@ -25,122 +33,12 @@ def street(house: Services) -> Street:
 
 @pytest.fixture
 def people(street: Street) -> dict[str, Any]:
-    """Two at the desk and two residents."""
-    from fairwatt.store.models import User
-
-    with as_role("migrate"):
-        organisation = street.site.book.organisation
-        made = {
-            name: User.objects.create_user(
-                f"{name}-{organisation.slug}", None, "x", organisation=organisation, role="operator"
-            )
-            for name in ("drafter", "colleague")
-        }
-        for name in ("lin", "wang"):
-            made[name] = User.objects.create_user(f"{name}-{organisation.slug}", None, "x")
-        return made
-
-
-def three_homes(desk: Desk, street: Street, people: dict[str, Any], minor: int = 100_00) -> list[int]:
-    """Homes of 50, 30 and 20 square metres, with credit."""
-    from fairwatt.flows.fees import measure_unit
-    from fairwatt.store.models import Installation
-
-    meters = []
-    for area in (5_000, 3_000, 2_000):
-        meter = desk.home()
-        meters.append(meter)
-        unit = Installation.objects.get(pk=street.installations[-1]).unit_id
-        with as_role("web"):
-            measure_unit(
-                unit_id=unit, from_us=NOON_US, area_dm2=area, heads=2, by=people["drafter"], now_us=NOON_US
-            )
-        if minor:
-            desk.pay(meter, minor, now_us=NOON_US + HOUR_US)
-    desk.post(now_us=NOON_US + HOUR_US)
-    return meters
-
-
-def drafted(street: Street, people: dict[str, Any], **changes: Any) -> Any:
-    from fairwatt.core.costs.apportion import Basis, Formula, Part
-    from fairwatt.flows.cost_sources import Typed
-    from fairwatt.flows.shared_costs import draft_allocation, publish_formula
-
-    parts = changes.pop("parts", (Part(Basis.AREA, 10_000),))
-    with as_role("web"):
-        formula = publish_formula(
-            book_id=street.book, formula=Formula("Stairs", parts), by=people["drafter"], now_us=AUGUST_US
-        )
-        wishes: dict[str, Any] = {
-            "book_id": street.book,
-            "site_id": street.site.pk,
-            "formula_id": formula.pk,
-            "title": "Stairs and lift, July",
-            "first_day": date(2013, 7, 1),
-            "end_day": date(2013, 8, 1),
-            "source": Typed(amount_micro=TOTAL, evidence="invoice 77"),
-            "objection_days": 7,
-            "by": people["drafter"],
-            "now_us": AUGUST_US,
-            "entropy": bytes(range(16)),
-            **changes,
-        }
-        return draft_allocation(**wishes)
-
-
-def published(street: Street, people: dict[str, Any], **changes: Any) -> Any:
-    from fairwatt.flows.shared_costs import publish
-
-    draft = drafted(street, people, **changes)
-    with as_role("web"):
-        publish(book_id=street.book, allocation_id=draft.pk, by=people["drafter"], now_us=AUGUST_US)
-    return draft
-
-
-def share_of(street: Street, draft: Any, home: int) -> Any:
-    from fairwatt.store.models import AllocationShare
-
-    return AllocationShare.objects.get(allocation=draft, wallet=street.wallets[home])
-
-
-def object_to(street: Street, people: dict[str, Any], share: Any, home: int, now_us: int = AUGUST_US) -> Any:
-    from fairwatt.flows.shared_costs import object_to_share
-
-    with as_role("web"):
-        return object_to_share(
-            book_id=street.book,
-            share_id=share.pk,
-            wallet_id=street.wallets[home],
-            reason="my flat has 45 m2",
-            by=people["lin"],
-            now_us=now_us,
-        )
-
-
-def decide(street: Street, share: Any, by: Any, amount: int | None) -> Any:
-    from fairwatt.flows.shared_costs import decide_objection
-
-    with as_role("web"):
-        return decide_objection(
-            book_id=street.book,
-            share_id=share.pk,
-            amount_micro=amount,
-            reason="measured again",
-            by=by,
-            now_us=AUGUST_US + DAY_US,
-        )
-
-
-def run_due(desk: Desk, now_us: int) -> int:
-    from fairwatt.flows.raise_due import raise_due
-
-    raised = raise_due(book_id=desk.street.book, now_us=now_us)
-    desk.post(now_us=now_us)
-    return raised
-
-
-def balances(desk: Desk, meters: list[int]) -> list[int]:
-    return [desk.balance(meter) for meter in meters]
+    """Two at the desk and a resident."""
+    return {
+        "drafter": staff(street, "drafter"),
+        "colleague": staff(street, "colleague"),
+        "lin": resident(street, "lin"),
+    }
 
 
 def test_shares_are_posted_when_the_window_is_over_and_not_before(
@@ -153,7 +51,7 @@ def test_shares_are_posted_when_the_window_is_over_and_not_before(
     assert run_due(desk, AUGUST_US + WINDOW_US + HOUR_US) == 0
     assert balances(desk, meters) == [50_000_000, 70_000_000, 80_000_000]
     assert legs(desk)["recovery:shared"] == TOTAL
-    assert [line.kind for line in desk.lines() if line.kind != 2] == [5, 5, 5]
+    assert [line.kind for line in desk.lines() if line.kind not in (1, 2)] == [5, 5, 5]
     assert sum(entry.due_micro for entry in entries(desk)) == TOTAL
 
 
@@ -171,119 +69,6 @@ def test_a_preview_shows_each_share_with_its_arithmetic_and_moves_nothing(
         ("0003", 2_000, 31, 20_000_000),
     ]
     assert run_due(desk, AUGUST_US + 90 * DAY_US // 3) == 0 and not entries(desk)
-
-
-def test_an_objection_holds_its_share_and_nobody_else_waits(
-    street: Street, desk: Desk, people: dict[str, Any]
-) -> None:
-    meters = three_homes(desk, street, people)
-    draft = published(street, people)
-    object_to(street, people, share_of(street, draft, 0), 0)
-    run_due(desk, AUGUST_US + WINDOW_US)
-    assert balances(desk, meters) == [100_000_000, 70_000_000, 80_000_000]
-    (event,) = desk.events("shared.posted")
-    assert (event.evidence["shares"], event.evidence["held"]) == (2, 1)
-
-
-@pytest.mark.parametrize("before_the_deadline", [True, False])
-def test_a_rejected_objection_is_posted_as_published(
-    street: Street, desk: Desk, people: dict[str, Any], before_the_deadline: bool
-) -> None:
-    meters = three_homes(desk, street, people)
-    draft = published(street, people)
-    share = share_of(street, draft, 0)
-    object_to(street, people, share, 0)
-    if not before_the_deadline:
-        run_due(desk, AUGUST_US + WINDOW_US)
-        assert desk.balance(meters[0]) == 100_000_000
-    decide(street, share, people["colleague"], None)
-    run_due(desk, AUGUST_US + WINDOW_US + HOUR_US)
-    assert balances(desk, meters) == [50_000_000, 70_000_000, 80_000_000]
-    assert run_due(desk, AUGUST_US + WINDOW_US + 2 * HOUR_US) == 0
-
-
-@pytest.mark.parametrize("before_the_deadline", [True, False])
-def test_an_upheld_objection_lowers_the_share_and_the_landlord_carries_the_rest(
-    street: Street, desk: Desk, people: dict[str, Any], before_the_deadline: bool
-) -> None:
-    meters = three_homes(desk, street, people)
-    draft = published(street, people)
-    share = share_of(street, draft, 0)
-    object_to(street, people, share, 0)
-    if not before_the_deadline:
-        run_due(desk, AUGUST_US + WINDOW_US)
-    decide(street, share, people["colleague"], 45_000_000)
-    run_due(desk, AUGUST_US + WINDOW_US + HOUR_US)
-    assert balances(desk, meters) == [55_000_000, 70_000_000, 80_000_000]
-    assert legs(desk)["receivable:landlord"] == -5_000_000
-    assert legs(desk)["recovery:shared"] == TOTAL, "the sum stays the published total"
-
-
-def test_an_objection_upheld_to_nothing_leaves_the_resident_alone(
-    street: Street, desk: Desk, people: dict[str, Any]
-) -> None:
-    meters = three_homes(desk, street, people)
-    draft = published(street, people)
-    share = share_of(street, draft, 2)
-    object_to(street, people, share, 2)
-    decide(street, share, people["colleague"], 0)
-    run_due(desk, AUGUST_US + WINDOW_US)
-    assert desk.balance(meters[2]) == 100_000_000
-    assert legs(desk)["receivable:landlord"] == -20_000_000
-
-
-def test_who_drafted_does_not_decide_while_there_is_a_colleague(
-    street: Street, desk: Desk, people: dict[str, Any]
-) -> None:
-    from fairwatt.flows.shared_costs import SharedCostRefused
-    from fairwatt.store.models import CostStep, User
-
-    three_homes(desk, street, people)
-    draft = published(street, people)
-    share = share_of(street, draft, 0)
-    object_to(street, people, share, 0)
-    with pytest.raises(SharedCostRefused, match="ask a colleague"):
-        decide(street, share, people["drafter"], None)
-    with as_role("migrate"):
-        User.objects.filter(pk=people["colleague"].pk).update(is_active=False)
-    decide(street, share, people["drafter"], None)
-    steps = CostStep.objects.filter(share=share.pk).order_by("id")
-    assert [(step.kind, step.person_id) for step in steps] == [
-        ("objected", people["lin"].pk),
-        ("rejected", people["drafter"].pk),
-    ]
-
-
-def test_steps_that_cannot_be_taken_are_refused_in_words(
-    street: Street, desk: Desk, people: dict[str, Any]
-) -> None:
-    from fairwatt.flows.shared_costs import SharedCostRefused, object_to_share, publish
-
-    three_homes(desk, street, people)
-    draft = published(street, people)
-    share = share_of(street, draft, 0)
-    with as_role("web"), pytest.raises(SharedCostRefused, match="published before"):
-        publish(book_id=street.book, allocation_id=draft.pk, by=people["drafter"], now_us=AUGUST_US)
-    with pytest.raises(SharedCostRefused, match="time for objections is over"):
-        object_to(street, people, share, 0, now_us=AUGUST_US + WINDOW_US)
-    with pytest.raises(SharedCostRefused, match="no such share of this home"):
-        object_to(street, people, share, 1)
-    with as_role("web"), pytest.raises(SharedCostRefused, match="write a reason"):
-        object_to_share(
-            book_id=street.book,
-            share_id=share.pk,
-            wallet_id=street.wallets[0],
-            reason=" ",
-            by=people["lin"],
-            now_us=AUGUST_US,
-        )
-    with pytest.raises(SharedCostRefused, match="no open objection"):
-        decide(street, share, people["colleague"], None)
-    object_to(street, people, share, 0)
-    with pytest.raises(SharedCostRefused, match="objection already"):
-        object_to(street, people, share, 0)
-    with pytest.raises(SharedCostRefused, match="lowers the share"):
-        decide(street, share, people["colleague"], 50_000_000)
 
 
 def test_a_cost_taken_back_returns_everything_once(
@@ -361,7 +146,7 @@ def test_a_common_meter_and_losses_are_measured_from_the_ledger(
     from fairwatt.flows.cost_sources import Losses, Metered, SourceRefused
     from fairwatt.store.models import Installation
 
-    meters = three_homes(desk, street, people)
+    meters = three_homes(desk, street, people, still=False)
     for meter, wh in zip(meters, (100_000, 40_000, 45_000), strict=True):
         desk.read(meter, NOON_US + 5 * DAY_US, wh)
     unit = Installation.objects.get(pk=street.installations[0]).unit_id

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from django.db import connection, transaction
 
@@ -197,37 +195,31 @@ def reverse_fee(*, book_id: int, entry_id: int, reason: str, by: User, now_us: i
     return fact
 
 
-def preview_next_run(*, book: Book, fee: Fee, now_us: int) -> FeePreview:
+def preview_next_run(*, book: Book, fee_id: int, now_us: int) -> FeePreview:
     """Work out the next run of a fee with today's stays; nothing is written."""
     today = local_date(zone=book.zone, at_us=now_us)
-    ended = FeeEnd.objects.filter(fee=fee).values_list("end_day", flat=True).first()
-    ends = [day for day in (fee.end_day, ended) if day is not None]
-    run = next_run(
-        calendar=calendar_of(fee), first=fee.first_day, end=min(ends) if ends else None, after=today
-    )
-    if run is None:
-        return FeePreview(run=None)
-
-    def ask(cursor: Any) -> FeePreview:
+    with transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
+        (fee,) = costs.fee_terms(cursor=cursor, book=book.pk, fee=fee_id)
+        run = next_run(calendar=calendar_of(fee), first=fee.first_day, end=fee.end_day, after=today)
+        if run is None:
+            return FeePreview(run=None)
         owed, missing = owed_for(cursor=cursor, book=book.pk, zone=book.zone, fee=fee, run=run)
-        labels = dict(Unit.objects.filter(site__book=book).values_list("id", "label"))
-        named = tuple((labels.get(one.unit or 0, ""), one) for one in owed)
-        return FeePreview(run=run, owed=named, without_area=tuple(missing))
-
-    return _reading(book.pk, ask)
+    labels = dict(Unit.objects.filter(site__book=book).values_list("id", "label"))
+    return FeePreview(
+        run=run,
+        owed=tuple((labels.get(one.unit or 0, ""), one) for one in owed),
+        without_area=tuple(missing),
+    )
 
 
 def arrears(*, book: Book) -> list[tuple[int | None, str, int, date | None]]:
     """(wallet, account, still open, oldest day) of everybody who owes fees or shares."""
-    return _reading(book.pk, lambda cursor: costs.arrears_by_wallet(cursor=cursor, book=book.pk))
+    with transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
+        return costs.arrears_by_wallet(cursor=cursor, book=book.pk)
 
 
 def calendar(*, every: str, day: int, month: int, advance: bool) -> Calendar:
     """A calendar from plain values; raises CalendarError."""
     return Calendar(every=Every(every), day=day, month=month, advance=advance)
-
-
-def _reading[T](book: int, ask: Callable[[Any], T]) -> T:
-    with transaction.atomic(), connection.cursor() as cursor:
-        facts.see_book(cursor=cursor, book=book)
-        return ask(cursor)

@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from fairwatt.core.ids import allocation_key, fee_run_key, share_key
 from fairwatt.core.spans import local_date
 from fairwatt.flows.posting.fees import fee_runs
-from fairwatt.store import facts
-from fairwatt.store.models import Book, Fee
+from fairwatt.store import costs, facts
+from fairwatt.store.models import Book
 
 _OVER = """
 SELECT a.id FROM store_allocation a JOIN store_allocationproof p ON p.allocation_id = a.id
@@ -57,10 +57,10 @@ def _fee_runs(cursor: Any, book: Book, now_us: int) -> int:
     cursor.execute("SELECT natural_key FROM fact WHERE book = %s AND kind = 'fee_run'", [book.pk])
     known = {key for (key,) in cursor.fetchall()}
     due = [
-        (run.due, fee.priority, fee.pk)
-        for fee in Fee.objects.filter(book=book)
+        (run.due, fee.priority, fee.fee)
+        for fee in costs.fee_terms(cursor=cursor, book=book.pk)
         for run in fee_runs(fee=fee, through=today)
-        if fee_run_key(fee=fee.pk, due=run.due.isoformat()) not in known
+        if fee_run_key(fee=fee.fee, due=run.due.isoformat()) not in known
     ]
     for day, _, fee_id in sorted(due):
         key = fee_run_key(fee=fee_id, due=day.isoformat())

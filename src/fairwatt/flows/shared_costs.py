@@ -6,79 +6,35 @@ window is over and the poster has added everything up again (flows/raise_due.py,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
-from hmac import new as hmac
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection, transaction
 
-from fairwatt.core.costs.apportion import (
-    ApportionError,
-    Apportionment,
-    Basis,
-    Formula,
-    Participant,
-    Payer,
-    apportion,
-)
-from fairwatt.core.costs.formula import formula_from_obj, formula_to_obj
+from fairwatt.core.costs.apportion import ApportionError, Formula, Payer
+from fairwatt.core.costs.formula import formula_to_obj
 from fairwatt.core.costs.proof import proof_of
 from fairwatt.core.ids import reversal_key
 from fairwatt.core.units import US_PER_DAY
-from fairwatt.flows.cost_sources import Source, measure, own_use
+from fairwatt.flows.cost_preview import Preview, PreviewedShare, work_out
+from fairwatt.flows.cost_sources import Source, measure
 from fairwatt.store import facts
 from fairwatt.store.models import (
     Allocation,
     AllocationProof,
     AllocationShare,
-    Book,
     CostFormula,
     CostStep,
     Role,
     Site,
     User,
 )
-from fairwatt.store.stays import Stay, stays_in
 
-KEY_LETTERS: Final = 12
 REASON_MAX: Final = 500
 
 
 class SharedCostRefused(ValueError):
     """A step that cannot be taken as asked; no balance moves by it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreviewedShare:
-    """One share with its inputs: who, how long, by what, and how it came out."""
-
-    key: str
-    stay: Stay | None
-    participant: Participant | None
-    floor_micro: int
-    residue_micro: int
-    weight: int
-
-    @property
-    def amount_micro(self) -> int:
-        """The share in micro-units."""
-        return self.floor_micro + self.residue_micro
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """An allocation as it would be published now."""
-
-    allocation: Allocation
-    formula: Formula
-    days: int
-    result: Apportionment
-    shares: tuple[PreviewedShare, ...]
-    missing: tuple[str, ...]
-    """labels of units that lack what the formula counts by"""
-    participants: tuple[Participant, ...]
 
 
 @transaction.atomic(durable=True)
@@ -152,7 +108,7 @@ def preview(*, allocation: Allocation) -> Preview:
     """Work out every share with its inputs and arithmetic; nothing is written. Raises ApportionError."""
     with transaction.atomic(), connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=allocation.book_id)
-        return _preview(cursor, allocation)
+        return work_out(cursor=cursor, allocation=allocation)
 
 
 @transaction.atomic(durable=True)
@@ -164,7 +120,7 @@ def publish(*, book_id: int, allocation_id: int, by: User, now_us: int) -> Alloc
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book_id)
         try:
-            seen = _preview(cursor, allocation)
+            seen = work_out(cursor=cursor, allocation=allocation)
         except ApportionError as error:
             raise SharedCostRefused(
                 f"It cannot be shared as it stands: {error}. Nobody is charged."
@@ -331,73 +287,6 @@ def may_not_decide(*, allocation: Allocation, by: User) -> bool:
         organisation=by.organisation, is_active=True, role__in=(Role.OPERATOR, Role.ADMIN)
     )
     return staff.exclude(pk__in=authors).exists()
-
-
-def unit_key(*, salt: str, unit: int, first: date) -> str:
-    """The key under which a stay stands in the proof: its resident can find it, nobody else can guess it."""
-    said = f"{unit}:{first.isoformat()}".encode()
-    return hmac(bytes.fromhex(salt), said, sha256).hexdigest()[:KEY_LETTERS]
-
-
-def _preview(cursor: Any, allocation: Allocation) -> Preview:
-    book: Book = allocation.book
-    formula = formula_from_obj(allocation.formula.body)
-    span = {"first": allocation.first_day, "end": allocation.end_day}
-    stays = stays_in(cursor=cursor, book=book.pk, site=allocation.site_id, zone=book.zone, **span)
-    used = own_use(cursor=cursor, book=book, **span) if _counts(formula, Basis.OWN_USE) else {}
-    by_key = {unit_key(salt=allocation.salt, unit=stay.unit, first=stay.first): stay for stay in stays}
-    participants = {
-        key: Participant(
-            key=key,
-            payer=Payer.LANDLORD if stay.resident is None else Payer.RESIDENT,
-            days=stay.days,
-            area_dm2=stay.area_dm2,
-            heads=stay.heads,
-            own_wh=used.get(stay.resident or 0, 0),
-        )
-        for key, stay in by_key.items()
-    }
-    result = apportion(
-        formula=formula, total_micro=allocation.total_micro, participants=participants.values()
-    )
-    shares = tuple(
-        PreviewedShare(
-            key=share.key,
-            stay=by_key.get(share.key),
-            participant=participants.get(share.key),
-            floor_micro=share.floor_micro,
-            residue_micro=share.residue_micro,
-            weight=share.weight,
-        )
-        for share in result.shares
-    )
-    return Preview(
-        allocation=allocation,
-        formula=formula,
-        days=(allocation.end_day - allocation.first_day).days,
-        result=result,
-        shares=tuple(sorted(shares, key=_as_in_the_building)),
-        missing=_missing(formula, stays),
-        participants=tuple(participants.values()),
-    )
-
-
-def _as_in_the_building(one: PreviewedShare) -> tuple[str, str]:
-    return (one.stay.label, one.stay.first.isoformat()) if one.stay else ("\uffff", "")
-
-
-def _missing(formula: Formula, stays: list[Stay]) -> tuple[str, ...]:
-    area, heads = _counts(formula, Basis.AREA), _counts(formula, Basis.HEADS)
-    lacking = {
-        stay.label
-        for stay in stays
-        if (area and not stay.area_dm2) or (heads and stay.resident is not None and not stay.heads)
-    }
-    return tuple(sorted(lacking))
-
-
-def _counts(formula: Formula, basis: Basis) -> bool:
-    return any(part.basis is basis for part in formula.parts)
 
 
 def _share_row(allocation: Allocation, one: PreviewedShare) -> AllocationShare:

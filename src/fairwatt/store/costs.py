@@ -52,6 +52,32 @@ class OpenEntry:
     reversed: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class FeeTerms:
+    """A fee as written down, with the day from which it is owed no more."""
+
+    fee: int
+    unit: int | None
+    name: str
+    category: str
+    by_area: bool
+    amount_micro: int
+    tax_bp: int
+    every: str
+    day: int
+    month: int
+    advance: bool
+    priority: int
+    first_day: date
+    end_day: date | None
+
+
+_TERMS = """
+SELECT f.id, f.unit_id, f.name, f.category, f.basis = 'area', f.amount_micro, f.tax_bp, f.every, f.day,
+       f.month, f.advance, f.priority, f.first_day, least(f.end_day, e.end_day)
+  FROM store_fee f LEFT JOIN store_feeend e ON e.fee_id = f.id
+ WHERE f.book_id = %s AND (%s::bigint IS NULL OR f.id = %s) ORDER BY f.priority, f.id
+"""
 _STANDING = """
 SELECT e.id, e.kind, e.account, e.wallet, e.unit, e.fee, e.share, e.priority, e.due_micro, e.tax_micro,
        (e.taken_micro + coalesce(sum(c.taken_micro), 0))::bigint,
@@ -60,6 +86,13 @@ SELECT e.id, e.kind, e.account, e.wallet, e.unit, e.fee, e.share, e.priority, e.
   FROM cost_entry e LEFT JOIN cost_entry c ON c.of = e.id
  WHERE e.book = %s AND e.of IS NULL AND {} GROUP BY e.id ORDER BY e.id
 """
+
+
+def fee_terms(*, cursor: Any, book: int, fee: int | None = None) -> list[FeeTerms]:
+    """The fees of a book, or one of them; in the order in which they are taken."""
+    cursor.execute(_TERMS, [book, fee, fee])
+    names = FeeTerms.__dataclass_fields__
+    return [FeeTerms(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
 def add_entries(

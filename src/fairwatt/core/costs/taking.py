@@ -51,20 +51,26 @@ class Arrear:
     open_micro: int
 
 
-def energy_reserve(*, policy: FeePolicy, low_micro: int, mean_day_micro: int, silent_days: int = 0) -> int:
-    """Return the money that fees leave in a wallet.
+def energy_reserve(
+    *, policy: FeePolicy, low_micro: int, mean_day_micro: int | None, silent_days: int = 0
+) -> int | None:
+    """Return the money that fees leave in a wallet; None: all of it, because nobody knows what its days cost.
 
     At least the level below which the home is warned, so that a fee alone never warns and never cuts; and for
     each day the meter has been silent another day of use, because that energy is not charged yet.
     """
+    if mean_day_micro is None:
+        return None
     days = policy.reserve_days + silent_days
     return max(policy.reserve_micro, low_micro, 1, days * max(0, mean_day_micro))
 
 
-def takes(*, policy: FeePolicy, owed_micro: int, available_micro: int, reserve_micro: int) -> int:
+def takes(*, policy: FeePolicy, owed_micro: int, available_micro: int, reserve_micro: int | None) -> int:
     """Return how much of a fee the wallet pays now; the rest becomes arrears."""
     if policy.fees_may_cut:
         return owed_micro
+    if reserve_micro is None:
+        return 0
     return max(0, min(owed_micro, available_micro - reserve_micro))
 
 
@@ -74,9 +80,11 @@ def recovers(
     arrears: Sequence[Arrear],
     topped_up_micro: int,
     available_micro: int,
-    reserve_micro: int,
+    reserve_micro: int | None,
 ) -> list[tuple[int, int]]:
     """Return (entry, amount) to take from a top-up for arrears: by priority, capped, energy first."""
+    if reserve_micro is None:
+        return []
     left = min(topped_up_micro * policy.recovery_bp // BP, available_micro - reserve_micro)
     taken = []
     for one in sorted(arrears, key=lambda arrear: (arrear.priority, arrear.entry)):

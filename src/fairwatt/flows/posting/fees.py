@@ -14,7 +14,7 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import BP
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, Owed, charge_owed, take_back
 from fairwatt.store import costs, stays
-from fairwatt.store.models import Fee, FeeEnd
+from fairwatt.store.costs import FeeTerms
 from fairwatt.store.posting import EventRow
 from fairwatt.store.stays import Stay
 
@@ -25,9 +25,10 @@ _LISTED: Final = 20
 
 def post_fee_run(desk: CostDesk, *, fee_id: int, due: str) -> CostsPosted:
     """Charge one fee for the period that fell due on a local date. Raises CostRefused."""
-    fee = Fee.objects.filter(pk=fee_id, book_id=desk.state.book).first()
-    if fee is None:
+    found = costs.fee_terms(cursor=desk.cursor, book=desk.state.book, fee=fee_id)
+    if not found:
         raise _refuse("unknown_fee", f"this book has no fee {fee_id}; nothing was charged")
+    fee = found[0]
     today = local_date(zone=desk.state.zone, at_us=desk.now_us)
     run = next((run for run in fee_runs(fee=fee, through=today) if run.due.isoformat() == due), None)
     if run is None:
@@ -39,7 +40,7 @@ def post_fee_run(desk: CostDesk, *, fee_id: int, due: str) -> CostsPosted:
     )
     posted, rows = charge_owed(desk, owed)
     figures = {
-        "fee": fee.pk,
+        "fee": fee.fee,
         "first_day": run.first.isoformat(),
         "end_day": run.end.isoformat(),
         "charged": len(rows),
@@ -55,26 +56,17 @@ def post_fee_run(desk: CostDesk, *, fee_id: int, due: str) -> CostsPosted:
     return posted
 
 
-def fee_runs(*, fee: Fee, through: date) -> list[Run]:
-    """The runs of a fee that fell due up to a date, its recorded end respected."""
-    ended = FeeEnd.objects.filter(fee=fee).values_list("end_day", flat=True).first()
-    ends = [day for day in (fee.end_day, ended) if day is not None]
-    return list(
-        runs(
-            calendar=calendar_of(fee),
-            first=fee.first_day,
-            end=min(ends) if ends else None,
-            through=through,
-        )
-    )
+def fee_runs(*, fee: FeeTerms, through: date) -> list[Run]:
+    """The runs of a fee that fell due up to a date."""
+    return list(runs(calendar=calendar_of(fee), first=fee.first_day, end=fee.end_day, through=through))
 
 
-def calendar_of(fee: Fee) -> Calendar:
+def calendar_of(fee: FeeTerms) -> Calendar:
     """When a fee falls due."""
     return Calendar(every=Every(fee.every), day=fee.day, month=fee.month, advance=fee.advance)
 
 
-def owed_for(*, cursor: Any, book: int, zone: str, fee: Fee, run: Run) -> tuple[list[Owed], list[str]]:
+def owed_for(*, cursor: Any, book: int, zone: str, fee: FeeTerms, run: Run) -> tuple[list[Owed], list[str]]:
     """What each stay owes for one run, and the labels of units whose area is not known."""
     first, end = run.first, run.end
     paid_ahead = fee.advance or fee.every == Every.ONCE
@@ -85,16 +77,16 @@ def owed_for(*, cursor: Any, book: int, zone: str, fee: Fee, run: Run) -> tuple[
     accounts = stays.landlords(cursor=cursor, book=book)
     units: dict[int, list[Stay]] = {}
     for stay in lived:
-        if fee.unit_id in (None, stay.unit):
+        if fee.unit in (None, stay.unit):
             units.setdefault(stay.unit, []).append(stay)
     owed: list[Owed] = []
     without_area = []
     for mine in units.values():
         area = mine[0].area_dm2
-        if fee.basis == Fee.Basis.AREA and not area:
+        if fee.by_area and not area:
             without_area.append(mine[0].label)
             continue
-        amount = fee.amount_micro if fee.basis == Fee.Basis.UNIT else fee.amount_micro * area // AREA_UNIT_DM2
+        amount = fee.amount_micro * area // AREA_UNIT_DM2 if fee.by_area else fee.amount_micro
         days = [run.days] if paid_ahead else [stay.days for stay in mine]
         parts = split_by_days(amount_micro=amount, days=days, whole_days=run.whole_days)
         for stay, stayed, part in zip(mine, days, parts, strict=True):
@@ -105,7 +97,7 @@ def owed_for(*, cursor: Any, book: int, zone: str, fee: Fee, run: Run) -> tuple[
 
 
 def _owed(
-    fee: Fee,
+    fee: FeeTerms,
     run: Run,
     stay: Stay,
     span: tuple[date, date],
@@ -115,12 +107,12 @@ def _owed(
     accounts: dict[int, int],
 ) -> Owed:
     return Owed(
-        key=f"fee:{fee.pk}:{stay.unit}:{span[0].isoformat()}",
+        key=f"fee:{fee.fee}:{stay.unit}:{span[0].isoformat()}",
         kind="fee",
         account=REVENUE_FEE + fee.category,
         wallet=accounts.get(stay.site) if stay.resident is None else stay.resident,
         unit=stay.unit,
-        fee=fee.pk,
+        fee=fee.fee,
         first_day=span[0],
         end_day=span[1],
         priority=fee.priority,
@@ -130,7 +122,7 @@ def _owed(
             "whole_micro": whole_micro,
             "days": days,
             "whole_days": run.whole_days,
-            "area_dm2": stay.area_dm2 if fee.basis == Fee.Basis.AREA else 0,
+            "area_dm2": stay.area_dm2 if fee.by_area else 0,
             "vacant": stay.resident is None,
         },
     )

@@ -113,13 +113,13 @@ def recover_arrears(desk: CostDesk, *, wallet_ix: int, topped_up_micro: int) -> 
     if not waiting:
         return None
     _, policy = costs.fee_rule(cursor=desk.cursor, book=desk.state.book)
-    pace = _paces(desk, [wallet]).get(wallet, 0)
+    paces = _paces(desk, [wallet])
     taken = recovers(
         policy=policy,
         arrears=[Arrear(one.entry, one.priority, one.open_micro) for one in waiting],
         topped_up_micro=topped_up_micro,
         available_micro=int(desk.available[wallet_ix]),
-        reserve_micro=_reserve(desk, wallet_ix, policy, pace),
+        reserve_micro=_reserve(desk, wallet_ix, policy, paces),
     )
     if not taken:
         return None
@@ -187,11 +187,11 @@ def _row(
             raise _refuse(
                 "cost_unknown_wallet", f"wallet {one.wallet} is not one of this book; nothing was charged"
             )
-        reserve = _reserve(desk, ix, policy, paces.get(one.wallet, 0))
+        reserve = _reserve(desk, ix, policy, paces)
         available = left.get(ix, int(desk.available[ix]))
         taken = takes(policy=policy, owed_micro=owed, available_micro=available, reserve_micro=reserve)
         left[ix] = available - taken
-        why = {"available_micro": available, "reserve_micro": reserve, "day_micro": paces.get(one.wallet, 0)}
+        why = {"available_micro": available, "reserve_micro": reserve, "day_micro": paces.get(one.wallet)}
     return EntryRow(
         key=one.key,
         kind=one.kind,
@@ -275,13 +275,15 @@ def _paces(desk: CostDesk, wallets: Sequence[int]) -> dict[int, int]:
     )
 
 
-def _reserve(desk: CostDesk, ix: int, policy: FeePolicy, day_micro: int) -> int:
+def _reserve(desk: CostDesk, ix: int, policy: FeePolicy, paces: dict[int, int]) -> int | None:
+    """What energy needs; a wallet that feeds no meter needs nothing but its warning level."""
     wallet = desk.state.wallets[ix]
+    metered = bool(desk.state.registers_of(ix))
     read_us = int(wallet["read_us"])
     return energy_reserve(
         policy=policy,
         low_micro=int(wallet["low_micro"]),
-        mean_day_micro=day_micro,
+        mean_day_micro=paces.get(int(wallet["wallet"]), None if metered else 0),
         silent_days=max(0, desk.now_us - read_us) // US_PER_DAY if read_us else 0,
     )
 
