@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0003_gateway_key_length'),
+        ('store', '0009_corrections'),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
 from fairwatt.store.models.costs import (
     Allocation,
     AllocationProof,
@@ -36,6 +37,7 @@ __all__ = [
     "AllocationProof",
     "AllocationShare",
     "Book",
+    "Correction",
     "CostEntry",
     "CostFormula",
     "CostStep",
@@ -57,9 +59,11 @@ __all__ = [
     "Policy",
     "Quarantine",
     "RegisterHead",
+    "Rerating",
     "Role",
     "Shard",
     "Site",
+    "TariffCorrection",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",
