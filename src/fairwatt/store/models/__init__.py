@@ -1,6 +1,19 @@
 """Every table, by what it is about."""
 
 from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
+from fairwatt.store.models.costs import (
+    Allocation,
+    AllocationProof,
+    AllocationShare,
+    CostEntry,
+    CostFormula,
+    CostStep,
+    Fee,
+    FeeEnd,
+    FeeRule,
+    LandlordAccount,
+    UnitMeasure,
+)
 from fairwatt.store.models.intervals import (
     EstimateApproval,
     IntervalDefect,
@@ -29,11 +42,20 @@ from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
+    "Allocation",
+    "AllocationProof",
+    "AllocationShare",
     "Book",
     "Correction",
+    "CostEntry",
+    "CostFormula",
+    "CostStep",
     "EstimateApproval",
     "Event",
     "Fact",
+    "Fee",
+    "FeeEnd",
+    "FeeRule",
     "Gateway",
     "GatewayHead",
     "Installation",
@@ -42,6 +64,7 @@ __all__ = [
     "IntervalRaw",
     "IntervalValue",
     "Journal",
+    "LandlordAccount",
     "Line",
     "Meter",
     "MeterCertificate",
@@ -61,6 +84,7 @@ __all__ = [
     "TariffPublication",
     "Tenancy",
     "Unit",
+    "UnitMeasure",
     "UseDay",
     "User",
     "Wallet",

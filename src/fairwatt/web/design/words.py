@@ -72,6 +72,10 @@ EVENTS: Words = {
     "payment.review": _(
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
+    "fee.run": _("A fee fell due: {amount} was asked for; energy keeps its reserve"),
+    "shared.posted": _("A shared cost was charged: {amount}"),
+    "arrears.recovered": _("{home}: {amount} of a top-up went to arrears"),
+    "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
     "desk.estimate_approved": _("{home}: a dead meter's estimate was approved and will be charged"),
     "estimate.charged": _(
