@@ -9,7 +9,9 @@ from typing import Any
 
 from fairwatt.simulate import oracle
 
-READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+READING, TOPUP, CORRECTION, ADJUSTMENT, LATE = 1, 2, 3, 6, 7
+PLAIN = (TOPUP, ADJUSTMENT)
+"""Kinds of line that have no components."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
 SELECT wallet, ref, kind, seq, {_US} AS at_us, register_wh, energy_wh, energy_micro, standing_micro, tax_micro,
@@ -70,7 +72,7 @@ def _wallets_add_up(lines: list[dict[str, Any]]) -> Iterable[str]:
         wallet = line["wallet"]
         if line["seq"] != seq[wallet] + 1:
             yield f"order: wallet {wallet} goes from line {seq[wallet]} to {line['seq']}"
-        if line["kind"] != TOPUP and line["amount_micro"] != -sum(_parts(line)):
+        if line["kind"] not in PLAIN and line["amount_micro"] != -sum(_parts(line)):
             yield f"parts: line {line['seq']} of wallet {wallet} is not the sum of its parts"
         seq[wallet] = line["seq"]
         balance[wallet] += line["amount_micro"]
@@ -100,11 +102,12 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
             wallet=oracle.Wallet(0, mine[0]["text"], meters, paid[wallet]), modulus_wh=mine[0]["modulus_wh"]
         )
         owed = (expected.charge.energy_micro, expected.charge.standing_micro, expected.charge.tax_micro)
-        charges = [_parts(line) for line in lines if line["wallet"] == wallet and line["kind"] != TOPUP]
+        charges = [_parts(line) for line in lines if line["wallet"] == wallet and line["kind"] not in PLAIN]
         charged = tuple(sum(column) for column in zip(*charges, strict=True)) or (0, 0, 0)
         if charged != owed:
             yield f"oracle: wallet {wallet} owes {owed}, was charged {charged}"
-        balance = sum(line["amount_micro"] for line in lines if line["wallet"] == wallet)
+        mine = [line for line in lines if line["wallet"] == wallet and line["kind"] != ADJUSTMENT]
+        balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:
             yield f"oracle: wallet {wallet} should have {expected.balance_micro}, has {balance}"
 

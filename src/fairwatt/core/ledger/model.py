@@ -11,6 +11,8 @@ REVENUE_STANDING: Final = "revenue:standing"
 TAX_OUTPUT: Final = "tax:output"
 SUSPENSE: Final = "suspense"
 CLEARING: Final = "clearing:"
+REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
+OPENING: Final = "opening"
 
 
 class Kind(IntEnum):
@@ -19,6 +21,8 @@ class Kind(IntEnum):
     READING = 1
     TOPUP = 2
     CORRECTION = 3
+    ADJUSTMENT = 6
+    """Money a person gave back by a ruling, or a balance brought over; it names the line or the entry it is about."""
     LATE = 7
     """A reading that arrived behind its register's head: its energy was already charged."""
 

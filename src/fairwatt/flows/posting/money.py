@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
+from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
@@ -39,6 +40,8 @@ class PostedFacts:
     credited: dict[int, int] = field(default_factory=dict)
     """wallet index -> fact id that put credit there"""
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
+    moved: set[int] = field(default_factory=set)
+    """wallet indices that something other than a payment moved"""
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
@@ -55,6 +58,7 @@ class PostedFacts:
             self.in_review.setdefault(ix, []).extend(waiting)
         for ix in one.credited:
             self.in_review.pop(ix, None)
+        self.moved |= one.moved
         self.reload |= one.reload
         self.regrant |= one.regrant
 
@@ -116,8 +120,27 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case (("adjustment" | "opening"), dict(about)):
+            return _adjustment(bench, before, kind, about)
         case _:
             return _refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _adjustment(bench: _Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:
+    """Money given back by a ruling, or a balance brought over: what is posted rests on rows looked up here."""
+    try:
+        answers = [answer.result for answer in before.answers]
+        given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
+    except AdjustmentRefused as error:
+        return _refuse(bench, error.code, str(error))
+    return PostedFacts(
+        lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
+        wallet_ix=[given.wallet_ix],
+        legs=list(given.legs),
+        moved={given.wallet_ix},
+        answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)],
+        events=[given.event(fact=bench.fact, now_us=bench.now_us)],
+    )
 
 
 def _prove_storable(cursor: Any, one: PostedFacts) -> None:

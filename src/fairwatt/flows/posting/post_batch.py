@@ -328,7 +328,7 @@ def _refresh(desk: _Desk, money: _Money, warned: set[int], regrant: Iterable[int
     state, registers = desk.state, desk.registers
     renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
-    paid = {*money.facts.credited, *money.facts.in_review}
+    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
 
 

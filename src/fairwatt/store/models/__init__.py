@@ -1,5 +1,7 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.disputes import Dispute, DisputeEntry
+from fairwatt.store.models.keeping import OpeningEntry, PeriodClose, SupplierBill, TrustStatement
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -20,6 +22,8 @@ from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
     "Book",
+    "Dispute",
+    "DisputeEntry",
     "Event",
     "Fact",
     "Gateway",
@@ -28,18 +32,22 @@ __all__ = [
     "Journal",
     "Line",
     "Meter",
+    "OpeningEntry",
     "Organisation",
     "Outbox",
     "PaymentIntent",
+    "PeriodClose",
     "Policy",
     "Quarantine",
     "RegisterHead",
     "Role",
     "Shard",
     "Site",
+    "SupplierBill",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",
+    "TrustStatement",
     "Unit",
     "UseDay",
     "User",

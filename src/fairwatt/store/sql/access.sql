@@ -23,6 +23,18 @@ BEGIN
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
         EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
     END LOOP;
+    FOREACH t IN ARRAY ARRAY['store_periodclose', 'store_supplierbill', 'store_truststatement', 'store_openingentry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book_id = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['store_dispute', 'store_disputeentry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book_id = ANY (seen_books()) AND sees_wallet(wallet_id))', t);
+    END LOOP;
 END $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -44,6 +56,9 @@ GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwa
 GRANT DELETE ON wallet_head, register_head, use_day TO fairwatt_poster;
 GRANT EXECUTE ON FUNCTION make_line_partitions(timestamptz, timestamptz) TO fairwatt_poster;
 
+-- What an adjustment or an opening balance rests on is looked up by the poster itself.
+GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwatt_poster;
+
 -- The web shows, signs people in, and writes down what somebody means to pay. It cannot touch what money is made of:
 -- prices, policies, homes, meters, keys, currencies. Commissioning does that, as the role that migrates.
 DO $$
@@ -57,6 +72,8 @@ BEGIN
     END LOOP;
 END $$;
 GRANT INSERT ON store_paymentintent TO fairwatt_web;
+-- What bookkeepers and residents write down; all of it append-only. Opening balances make credit: commissioning only.
+GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;
 GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
     use_day, fact TO fairwatt_web;
@@ -77,6 +94,7 @@ ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
-    store_tariffplan, store_tariffpublication, store_policy, store_paymentintent TO fairwatt_auditor;
+    store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, store_tenancy, store_periodclose,
+    store_supplierbill, store_truststatement, store_openingentry, store_dispute, store_disputeentry TO fairwatt_auditor;
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO fairwatt_web, fairwatt_poster;

@@ -73,6 +73,8 @@ EVENTS: Words = {
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
+    "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
     "order.refused": _("{home}: the meter refused an order; it is tried again"),
     "alarm.relay_disobeys": _("{home}: the relay is not where it was ordered to be; look at the meter"),
