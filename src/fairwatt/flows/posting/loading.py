@@ -88,7 +88,6 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int
         zone=book.zone,
         epoch=epoch,
         last_batch=last_batch,
-        cached_batch=cache_batch,
         registers=registers,
         wallets=wallets,
         policies=credit,

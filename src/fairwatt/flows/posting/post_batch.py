@@ -1,15 +1,15 @@
 """One batch of a book, whole: frames and facts in; lines, decisions and orders out; one transaction.
 
-What needs no database is prepared before (preparing.py). Everything before COMMIT works on copies. Only
-when PostgreSQL has said yes does the poster's knowledge move, and only then may anything be acknowledged or
-sent.
+A batch is planned in memory, on copies, and then written. Only when PostgreSQL has said yes does the
+poster's knowledge move, and only then may anything be acknowledged or sent. A batch that needs nothing from
+the database can be planned while the one before it is still being written (pipeline.py).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fairwatt.core.commands.model import State
 from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
-from fairwatt.flows.posting.book_state import BookState, Reviewed
+from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
 from fairwatt.flows.posting.charging import chain
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
@@ -26,6 +26,7 @@ from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings, settle_late
 from fairwatt.flows.posting.money import (
     PostedFacts,
+    facts_wait,
     lately_in_review,
     note_available,
     post_facts,
@@ -38,12 +39,19 @@ from fairwatt.flows.posting.orders import (
     observe,
     renew_expired,
 )
-from fairwatt.flows.posting.preparing import METERED, Front, Prepared, charge, prepare
+from fairwatt.flows.posting.preparing import Prepared, charge, prepare
 from fairwatt.flows.posting.receipts import hear_receipts
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
-from fairwatt.store.posting import LINE, BatchRows, QuarantineRow, batch_transaction, write_batch
+from fairwatt.store.posting import (
+    LINE,
+    BatchRows,
+    QuarantineRow,
+    batch_transaction,
+    copying_lines,
+    write_batch,
+)
 
 Int64s = npt.NDArray[np.int64]
 
@@ -68,6 +76,8 @@ class BatchResult:
     regrant: set[int] = field(default_factory=set)
     touched: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """indices of the wallets whose caches must follow"""
+    facts_wait: bool = False
+    """True when facts were left to the next batch"""
 
 
 @dataclass(kw_only=True)
@@ -79,19 +89,41 @@ class Poster:
 
 
 @dataclass(kw_only=True)
+class Planned:
+    """A batch that is ready to be written, and what the poster will know once it is durable."""
+
+    batch: int
+    now_us: int
+    rows: BatchRows
+    orders: list[OpenOrder]
+    """the new ones, in the order of `rows.orders`; they get their outbox ids when they are written"""
+    heads: npt.NDArray[Any]
+    """wallet heads whose flags moved, with dtype WALLET"""
+    after: BookState
+    result: BatchResult
+
+
+@dataclass(kw_only=True)
 class _Desk:
     """One batch while it is being made: copies of what the poster knows, and what they came to."""
 
-    cursor: Any
     state: BookState
     poster: Poster
     prepared: Prepared
     registers: npt.NDArray[Any]
     wallets: npt.NDArray[Any]
 
+    @classmethod
+    def set_up(cls, *, state: BookState, poster: Poster, prepared: Prepared) -> _Desk:
+        charged = prepared.charged
+        registers = state.registers.copy() if charged is None else charged.registers
+        return cls(
+            state=state, poster=poster, prepared=prepared, registers=registers, wallets=state.wallets.copy()
+        )
+
     @property
     def batch(self) -> int:
-        return self.prepared.batch
+        return self.state.last_batch + 1
 
     @property
     def intake(self) -> Intake:
@@ -118,13 +150,19 @@ class _Money:
 
 
 @dataclass(kw_only=True)
-class _Supply:
-    """The supply side of a batch: receipts, proofs, decisions, orders."""
+class _Seen:
+    """What meters and gateways showed: receipts, proofs, freshness, doubts."""
 
     orders: OrderBook
     heard: HeardEvents
-    decided: Decided
     chaff: list[QuarantineRow]
+
+
+@dataclass(kw_only=True)
+class _Supply(_Seen):
+    """The supply side of a batch: what was seen, and the decisions and orders that follow."""
+
+    decided: Decided
 
 
 def post_batch(
@@ -140,62 +178,90 @@ def post_batch(
     `regrant`: wallet ids whose meters need a fresh grant. Raises PosterFenced when another poster has the
     book; any database error leaves nothing half-applied and `state` as it was.
     """
-    prepared = prepare(state=state, front=Front.of(state), messages=list(messages), now_us=now_us)
-    return post_prepared(state=state, prepared=prepared, poster=poster, regrant=regrant)
+    prepared = prepare(state=state, messages=list(messages), now_us=now_us)
+    desk = _Desk.set_up(state=state, poster=poster, prepared=prepared)
+    with batch_transaction(book=state.book, epoch=state.epoch, batch=desk.batch) as cursor:
+        late, facts = _ask(desk, cursor)
+        planned = _plan(desk, late, facts, regrant)
+        with copying_lines(cursor=cursor, lines=planned.rows.lines):
+            pass
+        _write(cursor, planned)
+    state.become(planned.after)
+    return planned.result
 
 
-def post_prepared(
-    *, state: BookState, prepared: Prepared, poster: Poster, regrant: Iterable[int] = ()
-) -> BatchResult:
-    """Post a batch that was prepared from what `state` is now; otherwise as `post_batch`."""
-    if prepared.state is not state or prepared.batch != state.last_batch + 1:
+def plan_batch(*, state: BookState, prepared: Prepared, poster: Poster) -> Planned:
+    """Plan a batch that needs no fact and no late reading on what `state` is, and leave `state` as it is."""
+    if prepared.charged is None:
+        raise ValueError("readings behind their heads can only be settled inside the transaction")
+    desk = _Desk.set_up(state=state, poster=poster, prepared=prepared)
+    none = LateReadings(lines=np.empty(0, dtype=LINE), wallet_ix=np.empty(0, dtype=np.int64))
+    return _plan(desk, none, PostedFacts(), ())
+
+
+def write_planned(*, state: BookState, planned: Planned, meanwhile: Callable[[], None]) -> BatchResult:
+    """Write a planned batch and move `state`; otherwise as `post_batch`.
+
+    `meanwhile` is called while the server takes in the lines; it must leave the connection alone. The result
+    says whether facts wait: they are for a batch that asks.
+    """
+    if planned.batch != state.last_batch + 1:
         raise ValueError(
-            f"batch {prepared.batch} was prepared from another state than that of batch {state.last_batch}"
+            f"batch {planned.batch} was planned, batch {state.last_batch} is the last one posted"
         )
-    book, batch = state.book, prepared.batch
-    with batch_transaction(book=book, epoch=state.epoch, batch=batch) as cursor:
-        desk = _Desk(
-            cursor=cursor,
-            state=state,
-            poster=poster,
-            prepared=prepared,
-            registers=state.registers.copy(),
-            wallets=state.wallets.copy(),
-        )
-        money = _move_money(desk)
-        supply = _settle_supply(desk, money, regrant)
-        rows = _rows(desk, money, supply)
-        ids = write_batch(cursor=cursor, book=book, batch=batch, rows=rows, now_us=prepared.now_us)
-        flagged = _marked(
-            state, supply.decided.flagged, supply.heard.wallets, money.facts.credited, supply.orders.restored
-        )
-        save_wallet_heads(cursor=cursor, book=book, batch=batch, wallets=desk.wallets[flagged])
-    _commit(desk, supply.orders, ids, money.facts)
-    return _result(desk, money, supply, flagged)
+    with batch_transaction(book=state.book, epoch=state.epoch, batch=planned.batch) as cursor:
+        with copying_lines(cursor=cursor, lines=planned.rows.lines):
+            meanwhile()
+        _write(cursor, planned)
+        planned.result.facts_wait = facts_wait(cursor=cursor, book=state.book)
+    state.become(planned.after)
+    return planned.result
 
 
-def _move_money(desk: _Desk) -> _Money:
-    """Late readings first, because forward ones go on from their state; payments last."""
+def _write(cursor: Any, planned: Planned) -> None:
+    book, batch = planned.after.book, planned.batch
+    ids = write_batch(cursor=cursor, book=book, batch=batch, rows=planned.rows, now_us=planned.now_us)
+    save_wallet_heads(cursor=cursor, book=book, batch=batch, wallets=planned.heads)
+    for order, outbox in zip(planned.orders, ids, strict=True):
+        order.outbox = outbox
+
+
+def _ask(desk: _Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
+    """What only the database knows: readings behind their heads, and facts that wait."""
     late = settle_late(
-        cursor=desk.cursor,
+        cursor=cursor,
         state=desk.state,
         registers=desk.registers,
         intake=desk.intake,
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
-    facts = post_facts(
-        cursor=desk.cursor,
-        state=desk.state,
-        providers=desk.poster.providers,
-        now_us=desk.now_us,
+    facts = post_facts(cursor=cursor, state=desk.state, providers=desk.poster.providers, now_us=desk.now_us)
+    return late, facts
+
+
+def _plan(desk: _Desk, late: LateReadings, facts: PostedFacts, regrant: Iterable[int]) -> Planned:
+    money = _move_money(desk, late, facts)
+    supply = _settle_supply(desk, money, _look(desk, money), regrant)
+    flagged = _marked(
+        desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
     )
+    return Planned(
+        batch=desk.batch,
+        now_us=desk.now_us,
+        rows=_rows(desk, money, supply),
+        orders=supply.orders.new,
+        heads=desk.wallets[flagged],
+        after=_after(desk, supply.orders, facts),
+        result=_result(desk, money, supply, flagged),
+    )
+
+
+def _move_money(desk: _Desk, late: LateReadings, facts: PostedFacts) -> _Money:
+    """Late readings first, because forward ones go on from their state; payments last."""
     charged = desk.prepared.charged
     if charged is None:
         charged = charge(state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted)
-    else:
-        for name in METERED:
-            desk.registers[name] = charged.registers[name]
     lines, wallet_ix = charged.lines, charged.wallet_ix
     if len(late.lines) or facts.lines:
         lines = np.concatenate((late.lines, lines, facts.line_array()))
@@ -206,15 +272,10 @@ def _move_money(desk: _Desk) -> _Money:
     return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
 
 
-def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Supply:
-    """What meters and gateways showed, then what follows from it and from the money."""
-    state, registers, wallets, intake, now_us = (
-        desk.state,
-        desk.registers,
-        desk.wallets,
-        desk.intake,
-        desk.now_us,
-    )
+def _look(desk: _Desk, money: _Money) -> _Seen:
+    """What meters and gateways showed; nothing here asks the database."""
+    state, registers, wallets = desk.state, desk.registers, desk.wallets
+    intake, now_us = desk.intake, desk.now_us
     orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
     observe(
         state=state,
@@ -229,10 +290,15 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
     chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
     _doubt(state, registers, chaff)
-    facts = money.facts
+    return _Seen(orders=orders, heard=heard, chaff=chaff)
+
+
+def _settle_supply(desk: _Desk, money: _Money, seen: _Seen, regrant: Iterable[int]) -> _Supply:
+    """What follows from what was seen and from the money."""
+    state, registers, wallets, now_us = desk.state, desk.registers, desk.wallets, desk.now_us
+    orders, heard, facts = seen.orders, seen.heard, money.facts
     orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
     decided = decide(
-        cursor=desk.cursor,
         state=state,
         registers=registers,
         wallets=wallets,
@@ -255,7 +321,7 @@ def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Suppl
         sign=desk.poster.sign,
         now_us=now_us,
     )
-    return _Supply(orders=orders, heard=heard, decided=decided, chaff=chaff)
+    return _Supply(orders=orders, heard=heard, chaff=seen.chaff, decided=decided)
 
 
 def _rows(desk: _Desk, money: _Money, supply: _Supply) -> BatchRows:
@@ -297,22 +363,27 @@ def _result(desk: _Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Bat
     )
 
 
-def _commit(desk: _Desk, orders: OrderBook, ids: list[int], facts: PostedFacts) -> None:
-    """PostgreSQL has said yes: the copies become what the poster knows."""
+def _after(desk: _Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
+    """What the poster will know when PostgreSQL has said yes."""
     state = desk.state
-    for order, outbox in zip(orders.new, ids, strict=True):
-        order.outbox = outbox
-    state.registers, state.wallets = desk.registers, desk.wallets
-    state.orders, state.last_batch = orders.open, desk.batch
+    gateways = dict(state.gateways)
     for gateway, (epoch, seq) in desk.intake.heads.items():
-        state.gateways[gateway].epoch, state.gateways[gateway].seq = epoch, seq
-    state.in_review = _in_review(state, facts)
-    state.alarms = []
-    state.chaff = {
+        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq)
+    chaff = {
         key: at_us
         for key, at_us in {**state.chaff, **desk.intake.chaff}.items()
         if desk.now_us - at_us < CHAFF_AGAIN_US
     }
+    return state.moved(
+        registers=desk.registers,
+        wallets=desk.wallets,
+        orders=orders.open,
+        last_batch=desk.batch,
+        gateways=gateways,
+        in_review=_in_review(state, facts),
+        alarms=[],
+        chaff=chaff,
+    )
 
 
 def _in_review(state: BookState, facts: PostedFacts) -> dict[int, list[Reviewed]]:
@@ -371,7 +442,7 @@ def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tupl
 def _to_send(state: BookState, orders: OrderBook, intake: Intake) -> dict[int, list[bytes]]:
     send: dict[int, list[bytes]] = {}
     fresh = {id(order) for order in orders.new}
-    for n, order in state.orders.items():
+    for n, order in orders.open.items():
         gateway = int(state.registers["gateway"][n])
         if order.state is not State.ACCEPTED and (id(order) in fresh or gateway in intake.hellos):
             send.setdefault(gateway, []).append(order.payload)

@@ -17,7 +17,7 @@ BEGIN
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
         EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
     END LOOP;
-    FOREACH t IN ARRAY ARRAY['batch', 'journal', 'quarantine', 'gateway_head', 'shard'] LOOP
+    FOREACH t IN ARRAY ARRAY['batch', 'journal', 'quarantine', 'gateway_head', 'shard', 'use_mark'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
@@ -46,11 +46,11 @@ GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_poster, 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_poster, fairwatt_web, fairwatt_auditor;
 
 -- The poster reads what prices and supply depend on, and nothing about people.
-GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
+GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, use_mark, fact,
     store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation, store_tariffplan,
     store_tariffpublication, store_policy, store_paymentintent TO fairwatt_poster;
-GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, shard TO fairwatt_poster;
-GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day TO fairwatt_poster;
+GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, use_mark, shard TO fairwatt_poster;
+GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day, use_mark TO fairwatt_poster;
 GRANT UPDATE (state, result, batch) ON fact TO fairwatt_poster;
 GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwatt_poster;
 GRANT DELETE ON wallet_head, register_head, use_day TO fairwatt_poster;
