@@ -104,9 +104,7 @@ def add_to_dispute(
     if (same := shown.filter(digest=digest).first()) is not None:
         return same
     if shown.count() >= EVIDENCE_MAX:
-        raise DisputeRefused(
-            f"A case takes {EVIDENCE_MAX} files at most. Nothing was added; put pages into one PDF."
-        )
+        raise DisputeRefused("A case takes 20 files at most. Nothing was added; put pages into one PDF.")
     return _entry(
         case,
         DisputeEntry.Kind.EVIDENCE,
@@ -235,7 +233,7 @@ def _entry(case: Dispute, kind: str, user_id: int, now_us: int, **content: objec
 def _words(words: str) -> str:
     if len(words) > WORDS_MAX:
         raise DisputeRefused(
-            f"The text has more than {WORDS_MAX} characters. Nothing was written; attach it as a PDF."
+            "The text has more than 4000 characters. Nothing was written; attach it as a PDF."
         )
     return words.strip().replace("\x00", "")
 
@@ -243,10 +241,7 @@ def _words(words: str) -> str:
 def _media_type(content: bytes) -> str:
     """What a file is, by its own first bytes. Raises DisputeRefused for what is not a PDF, photo or plain text."""
     if not 0 < len(content) <= EVIDENCE_BYTES_MAX:
-        raise DisputeRefused(
-            f"A file has between 1 byte and {EVIDENCE_BYTES_MAX // 1024 // 1024} MB. Nothing was added; "
-            "send a smaller one."
-        )
+        raise DisputeRefused("A file has between 1 byte and 5 MB. Nothing was added; send a smaller one.")
     for magic, media_type in _MAGIC:
         if content.startswith(magic):
             return media_type

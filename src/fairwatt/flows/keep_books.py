@@ -80,7 +80,7 @@ def close_month(
     start_us = date_start(zone=book.zone, day=start)
     end_us = date_start(zone=book.zone, day=(start.replace(day=28) + _FIVE_DAYS).replace(day=1))
     if now_us < end_us:
-        raise CannotClose(f"{month} is not over yet, so it stays open. Close it after its last day.")
+        raise CannotClose("The month is not over yet, so it stays open. Close it after its last day.")
     if len(digest) != 64:
         raise CannotClose(
             "The pack of the month has no digest, so the month stays open. Make the pack again."
@@ -90,7 +90,7 @@ def close_month(
         if known.digest == digest:
             return known
         raise CannotClose(
-            f"{month} was closed before, with other figures. A closed month is never opened again."
+            "The month was closed before, with other figures. A closed month is never opened again."
         )
     with _named(
         "The month does not follow the last closed one, so it stays open. Close the months in their order."
@@ -240,7 +240,9 @@ def _first_of(month: str) -> date:
     try:
         return date.fromisoformat(f"{month}-01")
     except ValueError as error:
-        raise CannotClose(f"{month[:20]!r} names no month. A month is written as 2026-11.") from error
+        raise CannotClose(
+            "This names no month. A month is written as 2026-11. Nothing was changed."
+        ) from error
 
 
 def _in_range(*amounts: int) -> None:

@@ -150,7 +150,7 @@ def month_span(*, zone: str, month: str) -> tuple[int, int]:
     try:
         first = date.fromisoformat(f"{month}-01")
     except ValueError as error:
-        raise CannotAsk(f"{month[:20]!r} names no month. A month is written as 2026-11.") from error
+        raise CannotAsk("This names no month. A month is written as 2026-11. Nothing was changed.") from error
     return date_start(zone=zone, day=first), date_start(zone=zone, day=_next_month(first))
 
 

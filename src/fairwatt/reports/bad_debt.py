@@ -15,7 +15,7 @@ from fairwatt.core.spans import from_datetime, to_datetime
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
-from fairwatt.reports.model import Column, Contents, Figure, Report, Row, Shape, Table
+from fairwatt.reports.model import Chart, Column, Contents, Figure, Report, Row, Shape, Table
 from fairwatt.store.models import Installation, Tenancy
 
 BAD_AFTER_DAYS: Final = 90
@@ -27,7 +27,7 @@ _CLASSES = {
 }
 _COLUMNS = (
     Column(key="building", title=_("Building")),
-    Column(key="home", title=_("Home")),
+    Column(key="home", title=_("Home or shop")),
     Column(key="class", title=_("Why"), shape=Shape.WORD, words=_CLASSES),
     Column(key="owing_since", title=_("Owing since"), shape=Shape.INSTANT),
     Column(key="days", title=_("Days"), shape=Shape.COUNT),
@@ -76,7 +76,7 @@ def build(asked: Reading) -> Contents:
             ),
             _("No instant is shown where a home has been below zero for more than 400 days."),
         ),
-        chart={"bars": [[str(row[1]), row[5], row[6]] for row in rows[:40]], "names": "owed,bad"},
+        chart=Chart(table="homes", label="home", series=("owed", "bad")),
     )
 
 

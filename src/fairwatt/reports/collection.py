@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.kinds import KINDS, Heading
-from fairwatt.reports.model import Column, Contents, Figure, Report, Row, Shape, Table
+from fairwatt.reports.model import Chart, Column, Contents, Figure, Report, Row, Shape, Table
 
 _COLUMNS = (
     Column(key="building", title=_("Building")),
@@ -64,7 +64,7 @@ def build(asked: Reading) -> Contents:
                 "Collection rate: charged less new debt, out of charged. Debt that was paid back counts as collected."
             ),
         ),
-        chart={"bars": [[row[0], row[2], row[3]] for row in rows], "names": "topped_up,charged"},
+        chart=Chart(table="buildings", label="building", series=("topped_up", "charged")),
     )
 
 

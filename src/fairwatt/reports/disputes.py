@@ -27,7 +27,7 @@ STATES = {
 _COLUMNS = (
     Column(key="opened_us", title=_("Opened"), shape=Shape.INSTANT),
     Column(key="building", title=_("Building")),
-    Column(key="home", title=_("Home")),
+    Column(key="home", title=_("Home or shop")),
     Column(key="line", title=_("Line no."), shape=Shape.COUNT),
     Column(key="reason", title=_("Reason"), shape=Shape.WORD, words=REASONS),
     Column(key="charged", title=_("Disputed"), shape=Shape.MONEY, total=True),
@@ -99,10 +99,6 @@ def build(asked: Reading) -> Contents:
                 empty=_("Nobody doubted a charge in this period."),
             ),
         ),
-        chart={
-            "bars": [[str(words), sum(row[7] == state for row in rows)] for state, words in STATES.items()],
-            "names": "cases",
-        },
     )
 
 

@@ -50,7 +50,7 @@ def caption(document: Document) -> list[tuple[str, str]]:
     as_of = exact_text(cell=asked.as_of_us, shape=Shape.INSTANT, zone=asked.zone)
     return [
         (gettext("Book"), asked.book.slug),
-        *([(gettext("Home"), document.contents.subject)] if document.contents.subject else []),
+        *([(gettext("Home or shop"), document.contents.subject)] if document.contents.subject else []),
         (gettext("Period"), f"{days[0]} – {days[1]}"),
         (gettext("As of"), f"{as_of}, {gettext('batch')} {asked.as_of}"),
         (gettext("Clock and currency"), f"{asked.zone}, {asked.currency}"),
@@ -77,6 +77,19 @@ def figure_text(*, figure: Figure, zone: str) -> str:
     )
 
 
+def figures(document: Document) -> list[tuple[str, str, bool]]:
+    """(title, value with its unit, whether it is part of the one before) of every figure."""
+    zone, currency = document.reading.zone, document.reading.currency
+    return [
+        (
+            str(figure.title),
+            f"{figure_text(figure=figure, zone=zone)} {unit(figure.shape, currency)}".strip(),
+            figure.inner,
+        )
+        for figure in document.contents.figures
+    ]
+
+
 def total_row(*, table: Table, totals: Mapping[str, int]) -> Row:
     """The sums under their columns."""
     return tuple(totals[column.key] if column.total else None for column in table.columns)
@@ -93,9 +106,7 @@ def write_csv(document: Document, file: BinaryIO) -> None:
     out.writerow([str(document.report.title)])
     out.writerows([name, _harmless(value)] for name, value in caption(document))
     for figure in document.contents.figures:
-        out.writerow(
-            [str(figure.title), figure_text(figure=figure, zone=zone), _unit(figure.shape, currency)]
-        )
+        out.writerow([str(figure.title), figure_text(figure=figure, zone=zone), unit(figure.shape, currency)])
     for table in document.tables:
         totals: dict[str, int] = {}
         out.writerow([])
@@ -128,7 +139,7 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_RISKY) else text
 
 
-def _unit(shape: Shape, currency: str) -> str:
+def unit(shape: Shape, currency: str) -> str:
     return {Shape.ENERGY: "kWh", Shape.MONEY: currency, Shape.PRICE: f"{currency}/kWh", Shape.SHARE: "%"}.get(
         shape, ""
     )
@@ -155,7 +166,7 @@ def write_xlsx(document: Document, file: BinaryIO) -> None:
             front, _excel(figure.value, figure.shape, zone), shape=figure.shape, bold=not figure.inner
         )
         title = f"    {figure.title}" if figure.inner else str(figure.title)
-        front.append([_styled(front, title, bold=not figure.inner), cell, _unit(figure.shape, currency)])
+        front.append([_styled(front, title, bold=not figure.inner), cell, unit(figure.shape, currency)])
     for table in document.tables:
         sheet = book.create_sheet(_sheet_name(str(table.title), names))
         names.add(sheet.title)
@@ -273,7 +284,11 @@ def write_json(document: Document, file: BinaryIO) -> None:
 
 def _write_pdf(document: Document, file: BinaryIO) -> None:
     write_pdf(
-        document, file, caption=caption(document), verify=lambda digest: how_to_verify(document, digest)
+        document,
+        file,
+        caption=caption(document),
+        figures=figures(document),
+        verify=lambda digest: how_to_verify(document, digest),
     )
 
 

@@ -15,7 +15,7 @@ from fairwatt.core.spans import from_datetime
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
-from fairwatt.reports.model import Column, Contents, Figure, Report, Row, Shape, Table
+from fairwatt.reports.model import Chart, Column, Contents, Figure, Report, Row, Shape, Table
 from fairwatt.store.models import TrustStatement
 
 AGES_DAYS: Final = (30, 90, 180, 365)
@@ -69,7 +69,12 @@ def build(asked: Reading) -> Contents:
                 "A debt of one resident is never paid with another's money: the account has to hold the unspent money."
             ),
         ),
-        chart={"stack": [[row[0], *row[2:7]] for row in rows], "names": [str(name) for name in _AGES]},
+        chart=Chart(
+            table="buildings",
+            label="building",
+            series=tuple(f"age_{n}" for n in range(len(_AGES))),
+            stacked=True,
+        ),
     )
 
 

@@ -94,6 +94,17 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chart:
+    """What of a table is drawn where people would rather look: one column names the marks, others are their heights."""
+
+    table: str
+    label: str
+    series: tuple[str, ...]
+    line: bool = False
+    stacked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contents:
     """What a report found: figures, tables, and sentences that say how to read them."""
 
@@ -102,7 +113,7 @@ class Contents:
     notes: tuple[Words, ...] = ()
     subject: str = ""
     """Whom it is about, such as a home; the book where empty."""
-    chart: Mapping[str, Any] | None = None
+    chart: Chart | None = None
 
 
 class Scope(StrEnum):

@@ -11,7 +11,7 @@ from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.kinds import HEADINGS, KINDS, Heading
 from fairwatt.reports.liability import trust_figures
-from fairwatt.reports.model import Column, Contents, Figure, FiguresDisagree, Report, Row, Shape, Table
+from fairwatt.reports.model import Chart, Column, Contents, Figure, FiguresDisagree, Report, Row, Shape, Table
 
 _ACCOUNT = Column(key="account", title=_("Account"))
 _TRIAL = (
@@ -98,7 +98,7 @@ def build(asked: Reading) -> Contents:
         figures=figures,
         tables=_tables(asked, trial, closing, tax_rows),
         notes=_NOTES,
-        chart={"bars": [[str(row[0]), int(row[4])] for row in accounts], "names": "closing"},
+        chart=Chart(table="trial_balance", label="account", series=("closing",)),
     )
 
 

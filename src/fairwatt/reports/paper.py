@@ -11,7 +11,7 @@ import typst
 from django.utils.translation import get_language, gettext
 
 from fairwatt.reports.cells import NUMBERS, heading, shown
-from fairwatt.reports.model import Column, Row, Table, TooLong
+from fairwatt.reports.model import Row, Table, TooLong
 
 if TYPE_CHECKING:
     from fairwatt.reports.document import Document
@@ -27,6 +27,7 @@ def write_pdf(
     file: BinaryIO,
     *,
     caption: list[tuple[str, str]],
+    figures: list[tuple[str, str, bool]],
     verify: Callable[[str], list[str]],
 ) -> None:
     """Set a report on paper. Raises TooLong beyond PDF_ROWS_MAX rows."""
@@ -35,25 +36,13 @@ def write_pdf(
     for table in document.tables:
         set_table, rows_left = _table(document, table, rows_left)
         tables.append(set_table)
-    zone = document.reading.zone
     content = {
         "language": "zh" if (get_language() or "en").startswith("zh") else "en",
         "title": str(document.report.title),
         "landscape": document.report.landscape,
         "organisation": document.reading.book.organisation.name,
         "caption": caption,
-        "figures": [
-            [
-                str(figure.title),
-                shown(
-                    cell=figure.value,
-                    column=Column(key=figure.key, title=figure.title, shape=figure.shape),
-                    zone=zone,
-                ),
-                figure.inner,
-            ]
-            for figure in document.contents.figures
-        ],
+        "figures": figures,
         "tables": tables,
         "notes": [str(note) for note in document.contents.notes],
         "verify": verify(document.digest()),

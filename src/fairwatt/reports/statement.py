@@ -11,7 +11,18 @@ from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.kinds import HEADINGS, KINDS, Heading, treatment
 from fairwatt.reports.ledger import Movement
-from fairwatt.reports.model import Column, Contents, Figure, FiguresDisagree, Report, Row, Scope, Shape, Table
+from fairwatt.reports.model import (
+    Chart,
+    Column,
+    Contents,
+    Figure,
+    FiguresDisagree,
+    Report,
+    Row,
+    Scope,
+    Shape,
+    Table,
+)
 
 _COLUMNS = (
     Column(key="day", title=_("Day")),
@@ -59,10 +70,7 @@ def build(asked: Reading) -> Contents:
                 "Use that arrived late is charged in the period it was posted in, and marked as of an earlier period."
             ),
         ),
-        chart={
-            "points": [[line.at_us // 1000, line.balance_micro] for line in _thin(lines)],
-            "opening": before.balance_micro,
-        },
+        chart=Chart(table="movements", label="day", series=("balance_micro",), line=True),
     )
 
 
@@ -125,14 +133,6 @@ def _by_day(asked: Reading, lines: list[Movement], early: set[int]) -> list[Row]
 
 def _day(asked: Reading, day_us: int) -> str:
     return local_date(zone=asked.zone, at_us=day_us).isoformat()
-
-
-def _thin(lines: list[Movement]) -> list[Movement]:
-    """A few hundred points are enough to see a balance fall and jump; every jump is kept."""
-    step = max(1, len(lines) // 240)
-    return [
-        line for n, line in enumerate(lines) if n % step == 0 or not treatment(line.kind).reading
-    ] + lines[-1:]
 
 
 REPORT = Report(

@@ -15,7 +15,7 @@ from fairwatt.core.units import NANO_PER_MICRO, WH_PER_KWH
 from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.kinds import KINDS, Heading
-from fairwatt.reports.model import Column, Contents, Figure, Report, Row, Shape, Table
+from fairwatt.reports.model import Chart, Column, Contents, Figure, Report, Row, Shape, Table
 from fairwatt.store.models import SupplierBill
 
 _BILLS = (
@@ -36,7 +36,7 @@ _BILLS = (
 _HOMES = (
     Column(key="number", title=_("Bill")),
     Column(key="building", title=_("Building")),
-    Column(key="home", title=_("Home")),
+    Column(key="home", title=_("Home or shop")),
     Column(key="sold_wh", title=_("Sold"), shape=Shape.ENERGY, total=True),
     Column(key="charged", title=_("Charged"), shape=Shape.MONEY, total=True),
     Column(key="average", title=_("On average"), shape=Shape.PRICE),
@@ -113,7 +113,7 @@ def build(asked: Reading) -> Contents:
                 "the bill's period, with tax where the cap includes it."
             ),
         ),
-        chart={"bars": [[str(row[1]), row[5], row[6]] for row in bills], "names": "bought_wh,sold_wh"},
+        chart=Chart(table="bills", label="number", series=("bought_wh", "sold_wh")),
     )
 
 

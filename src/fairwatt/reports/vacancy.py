@@ -10,7 +10,7 @@ from fairwatt.core.units import US_PER_DAY
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.bad_debt import moved_out
 from fairwatt.reports.kinds import KINDS, READINGS, Heading
-from fairwatt.reports.model import Column, Contents, Figure, Report, Row, Shape, Table
+from fairwatt.reports.model import Chart, Column, Contents, Figure, Report, Row, Shape, Table
 from fairwatt.store.models import Installation
 
 EMPTY_WH_PER_DAY: Final = 200
@@ -23,7 +23,7 @@ _STATES = {
 }
 _COLUMNS = (
     Column(key="building", title=_("Building")),
-    Column(key="home", title=_("Home")),
+    Column(key="home", title=_("Home or shop")),
     Column(key="state", title=_("State"), shape=Shape.WORD, words=_STATES),
     Column(key="energy_wh", title=_("Used"), shape=Shape.ENERGY, total=True),
     Column(key="wh_per_day", title=_("A day"), shape=Shape.ENERGY),
@@ -94,7 +94,7 @@ def build(asked: Reading) -> Contents:
                 "Looks empty: under 0.2 kWh a day over two weeks or more."
             ),
         ),
-        chart={"bars": [[str(row[1]), row[3]] for row in ghosts[:40]], "names": "energy_wh"},
+        chart=Chart(table="homes", label="home", series=("energy_wh",)),
     )
 
 

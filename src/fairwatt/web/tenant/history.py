@@ -34,6 +34,8 @@ class Movement:
     title: str
     sum_words: str
     estimated: bool
+    seq: int
+    """Number of its line, where it is a single one; 0 for several."""
 
     @property
     def is_use(self) -> bool:
@@ -185,6 +187,7 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
         title=title,
         sum_words=sum_words,
         estimated=any(use.line.estimated for use in group),
+        seq=last.seq if len(group) == 1 else 0,
     )
 
 
@@ -192,4 +195,5 @@ def _titles() -> dict[int, str]:
     return {
         Kind.TOPUP: gettext("Top-up"),
         Kind.CORRECTION: gettext("Correction of an earlier charge"),
+        Kind.ADJUSTMENT: gettext("Given back or brought over"),
     }
