@@ -39,7 +39,7 @@ _COLUMNS = (
         key="earlier",
         title=_("Period"),
         shape=Shape.WORD,
-        words={"earlier": _("earlier"), "this": _("this")},
+        words={"earlier": _("earlier"), "this": ""},
     ),
 )
 

@@ -26,7 +26,7 @@ from fairwatt.reports.model import Chart, Report, ReportError, Row, Shape, Table
 from fairwatt.store.models import Book
 from fairwatt.web.design import format as text
 
-ROWS_SHOWN: Final = 200
+ROWS_SHOWN: Final = 100
 DRAWN_MAX: Final = 40
 _PIECE: Final = 64 * 1024
 
@@ -164,14 +164,18 @@ def _drawn(document: Document) -> dict[str, Any]:
 
 def _texts(table: Table, row: Row, zone: str) -> list[tuple[str, bool]]:
     return [
-        (
-            shown(cell=cell, column=column, zone=zone).replace("-", text.MINUS, 1)
-            if column.shape in NUMBERS
-            else shown(cell=cell, column=column, zone=zone),
-            column.shape in NUMBERS,
-        )
+        (_grouped(said) if column.shape in NUMBERS else said, column.shape in NUMBERS)
         for cell, column in zip(row, table.columns, strict=True)
+        for said in [shown(cell=cell, column=column, zone=zone)]
     ]
+
+
+def _grouped(said: str) -> str:
+    """An exact number for reading: a true minus, thousands apart; the digits stay as they are."""
+    whole, point, part = said.removeprefix("-").partition(".")
+    if not whole:
+        return said
+    return (text.MINUS if said.startswith("-") else "") + f"{int(whole):,}" + point + part
 
 
 def _chart(drawn: Chart, table: Table, rows: list[Row], currency: str) -> dict[str, Any]:
