@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import allocation, explaining, readings, simulation
+from fairwatt.cli import allocation, explaining, readings, reports, simulation
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.tariff import tariff
 from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
@@ -26,6 +26,9 @@ app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)
 app.command()(simulation.simulate)
+app.command()(reports.report)
+app.command("close-month")(reports.close_month)
+app.command("opening-balance", context_settings={"ignore_unknown_options": True})(reports.opening_balance)
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -19,6 +19,7 @@ from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.units import micro_from_minor
+from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
@@ -151,6 +152,8 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):
             return _cost(bench, kind, about)
+        case (("adjustment" | "opening"), dict(about)):
+            return _adjustment(bench, before, kind, about)
         case _:
             return _refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
 
@@ -238,6 +241,23 @@ def _with_lines(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArr
     for line, ix in zip(one.lines, one.wallet_ix, strict=True):
         after[ix] += line["amount_micro"]
     return after
+
+
+def _adjustment(bench: _Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:
+    """Money given back by a ruling, or a balance brought over: what is posted rests on rows looked up here."""
+    try:
+        answers = [answer.result for answer in before.answers]
+        given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
+    except AdjustmentRefused as error:
+        return _refuse(bench, error.code, str(error))
+    return PostedFacts(
+        lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
+        wallet_ix=[given.wallet_ix],
+        legs=list(given.legs),
+        moved={given.wallet_ix},
+        answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)],
+        events=[given.event(fact=bench.fact, now_us=bench.now_us)],
+    )
 
 
 def _prove_storable(cursor: Any, one: PostedFacts) -> None:

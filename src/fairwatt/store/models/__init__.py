@@ -14,6 +14,7 @@ from fairwatt.store.models.costs import (
     LandlordAccount,
     UnitMeasure,
 )
+from fairwatt.store.models.disputes import Dispute, DisputeEntry
 from fairwatt.store.models.intervals import (
     EstimateApproval,
     IntervalDefect,
@@ -23,6 +24,7 @@ from fairwatt.store.models.intervals import (
     MeterCertificate,
     MeterCheck,
 )
+from fairwatt.store.models.keeping import OpeningEntry, PeriodClose, SupplierBill, TrustStatement
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -50,6 +52,8 @@ __all__ = [
     "CostEntry",
     "CostFormula",
     "CostStep",
+    "Dispute",
+    "DisputeEntry",
     "EstimateApproval",
     "Event",
     "Fact",
@@ -69,9 +73,11 @@ __all__ = [
     "Meter",
     "MeterCertificate",
     "MeterCheck",
+    "OpeningEntry",
     "Organisation",
     "Outbox",
     "PaymentIntent",
+    "PeriodClose",
     "Policy",
     "Quarantine",
     "RegisterHead",
@@ -79,10 +85,12 @@ __all__ = [
     "Role",
     "Shard",
     "Site",
+    "SupplierBill",
     "TariffCorrection",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",
+    "TrustStatement",
     "Unit",
     "UnitMeasure",
     "UseDay",

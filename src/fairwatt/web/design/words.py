@@ -88,6 +88,8 @@ EVENTS: Words = {
     "desk.meter_check_pass": _("{home}: the meter was tested and is within its limit"),
     "desk.meter_check_fail": _("{home}: the meter was tested and is outside its limit; look at it"),
     "desk.meter_check_unsure": _("{home}: the meter was tested too shortly to say"),
+    "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
+    "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
     "order.refused": _("{home}: the meter refused an order; it is tried again"),
     "alarm.relay_disobeys": _("{home}: the relay is not where it was ordered to be; look at the meter"),
