@@ -6,7 +6,8 @@ of the language that the tariffs beside it use, and stops at any word it does no
 
 What it takes from the language and checks by being equal: use inside an interval that crosses a price boundary
 is divided by time, in whole watt-hours; each of energy, standing and tax is floored to the micro-unit once; a day's
-standing charge falls due at the midnight that ends it.
+standing charge falls due at the midnight that ends it, at that day's price; a month's falls due by the day in whole
+micro-units.
 """
 
 import csv
@@ -28,7 +29,17 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WORDS = {
     "file": {"fairwatt_tariff", "name", "currency", "zone", "source", "status", "note", "seasons", "calendar"}
     | {"series", "versions", "examples", "parameters"},
-    "energy": {"name", "price", "prices", "counter", "blocks", "blocks_per_day", "per_days", "periods", "dynamic"},
+    "energy": {
+        "name",
+        "price",
+        "prices",
+        "counter",
+        "blocks",
+        "blocks_per_day",
+        "per_days",
+        "periods",
+        "dynamic",
+    },
     "period": {"name", "hours", "months", "season", "weekdays", "days", "otherwise", "price", "prices"},
     "dynamic": {"series", "coefficient", "add", "cap", "floor"},
     "standing": {"name", "per_day", "per_month", "months", "times", "by", "bands"},
@@ -45,7 +56,9 @@ class Bill:
 
     def micro(self, kind: str) -> int:
         """What a wallet pays of energy, standing or tax."""
-        return floor(sum((self.exact[name] for name, of in self.kind.items() if of == kind), Fraction(0)) * 10**6)
+        return floor(
+            sum((self.exact[name] for name, of in self.kind.items() if of == kind), Fraction(0)) * 10**6
+        )
 
     @property
     def total_micro(self) -> int:
@@ -65,7 +78,7 @@ class Oracle:
     """One tariff file, and the account it is reckoned for."""
 
     def __init__(self, path: Path, *, account: dict[str, str] | None = None) -> None:
-        self.file = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+        self.file = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
         _known("file", self.file)
         self.zone = ZoneInfo(self.file["zone"])
         self.account = {name: of["default"] for name, of in self.file.get("parameters", {}).items()}
@@ -85,7 +98,7 @@ class Oracle:
             first, last = first or start, end
             bill.used_wh += wh
             for at, part in self._parts(start, end, wh):
-                version, prices = self._prices(at)
+                version, prices = self.prices(at)
                 now = self._window(version, at)
                 if now != window:
                     window, counted = now, 0
@@ -107,17 +120,21 @@ class Oracle:
         edge = start - (start - datetime.min.replace(tzinfo=UTC)) % QUARTER + QUARTER
         while edge < end:
             if self._key(edge) != self._key(begin):
-                upto = wh * ((edge - start) // timedelta(microseconds=1)) // ((end - start) // timedelta(microseconds=1))
+                upto = (
+                    wh
+                    * ((edge - start) // timedelta(microseconds=1))
+                    // ((end - start) // timedelta(microseconds=1))
+                )
                 yield begin, upto - done
                 begin, done = edge, upto
             edge += QUARTER
         yield begin, wh - done
 
     def _key(self, at: datetime) -> Any:
-        version, prices = self._prices(at)
+        version, prices = self.prices(at)
         return version, prices, self._window(version, at)
 
-    def _prices(self, at: datetime) -> tuple[int, tuple[tuple[Fraction, ...], ...]]:
+    def prices(self, at: datetime) -> tuple[int, tuple[tuple[Fraction, ...], ...]]:
         quarter = at - (at - datetime.min.replace(tzinfo=UTC)) % QUARTER
         known = self._cache.get(quarter)
         if known is None:
@@ -152,12 +169,12 @@ class Oracle:
         return (
             ("hours" not in period or any(_within(hours, local) for hours in period["hours"]))
             and ("months" not in period or str(day.month) in period["months"])
-            and ("season" not in period or period["season"] == self._season(day))
+            and ("season" not in period or period["season"] == self.season(day))
             and ("weekdays" not in period or WEEKDAYS[day.weekday()] in period["weekdays"])
             and ("days" not in period or kind in period["days"])
         )
 
-    def _season(self, day: date) -> str:
+    def season(self, day: date) -> str:
         here = day.strftime("%m-%d")
         for name, spans in self.file["seasons"].items():
             for begin, end in (span.split("..") for span in spans):
@@ -196,7 +213,7 @@ class Oracle:
         if "blocks_per_day" in energy:
             days = _days_of(window)
             each = energy["blocks_per_day"]
-            lists = [each[self._season(day)] if isinstance(each, dict) else each for day in days]
+            lists = [each[self.season(day)] if isinstance(each, dict) else each for day in days]
             bounds = [sum((Fraction(of[i]) for of in lists), Fraction(0)) for i in range(len(lists[0]))]
         else:
             bounds = [Fraction(bound) for bound in energy["blocks"]]
@@ -228,18 +245,24 @@ class Oracle:
         groups = {"energy": [e.get("name", "energy") for e in version.energies]}
         groups["standing"] = [s.get("name", "standing") for s in version.standings]
         for percent in version.percents:
-            on = [name for said in percent["on"] for name in groups.get(said, list(amounts) if said == "all" else [said])]
-            amounts[percent["name"]] = sum((amounts[name] for name in on), Fraction(0)) * Fraction(percent["percent"]) / 100
+            on = [
+                name
+                for said in percent["on"]
+                for name in groups.get(said, list(amounts) if said == "all" else [said])
+            ]
+            amounts[percent["name"]] = (
+                sum((amounts[name] for name in on), Fraction(0)) * Fraction(percent["percent"]) / 100
+            )
             bill.kind[percent["name"]] = "tax"
         for name, amount in amounts.items():
             bill.exact[name] += amount
 
     def _standing(self, number: int, standing: dict[str, Any], first: datetime, last: datetime) -> Fraction:
-        """Each local midnight after the first instant, up to and with the last, ends a day that is charged."""
+        """Each local midnight after the first instant, up to and with the last, ends a day: at its own price."""
         total = Fraction(0)
         day = first.astimezone(self.zone).date()
         while (ended := self._midnight(day + timedelta(days=1))) <= last:
-            in_force = max(n for n, version in enumerate(self.versions) if version.begins <= ended)
+            in_force = max(n for n, version in enumerate(self.versions) if version.begins < ended)
             if in_force == number and ("months" not in standing or str(day.month) in standing["months"]):
                 total += self._amount(standing, day)
             day += timedelta(days=1)
@@ -249,11 +272,15 @@ class Oracle:
         said = standing
         if "bands" in standing:
             size = Fraction(self.account[standing["by"]])
-            said = next(band for band in standing["bands"] if "upto" not in band or size <= Fraction(band["upto"]))
-        amount = Fraction(said["per_day"]) if "per_day" in said else Fraction(said["per_month"]) / len(
-            _days_of((day.year, day.month))
-        )
-        return amount * Fraction(self.account[standing["times"]]) if "times" in standing else amount
+            said = next(
+                band for band in standing["bands"] if "upto" not in band or size <= Fraction(band["upto"])
+            )
+        times = Fraction(self.account[standing["times"]]) if "times" in standing else 1
+        if "per_day" in said:
+            return Fraction(said["per_day"]) * times
+        # The n-th day brings what has fallen due since the first to n days' share, in whole micro-units.
+        month, micro = len(_days_of((day.year, day.month))), Fraction(said["per_month"]) * times * 10**6
+        return Fraction(floor(micro * day.day / month) - floor(micro * (day.day - 1) / month), 10**6)
 
     def _midnight(self, day: date) -> datetime:
         return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
@@ -305,8 +332,10 @@ def _series(folder: Path, said: dict[str, Any]) -> tuple[list[datetime], list[Fr
         with (folder / said["file"]).open(encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
         stamps = [datetime.fromisoformat(row[said["time"]]) for row in rows]
-        return [
-            stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC) for stamp in stamps
-        ], [Fraction(row[said["price"]]) for row in rows]
+        return [stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC) for stamp in stamps], [
+            Fraction(row[said["price"]]) for row in rows
+        ]
     start, step = datetime.fromisoformat(said["start"]), timedelta(minutes=int(said["step_min"]))
-    return [start + n * step for n in range(len(said["values"]))], [Fraction(price) for price in said["values"]]
+    return [start + n * step for n in range(len(said["values"]))], [
+        Fraction(price) for price in said["values"]
+    ]

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 HERE = Path(__file__).parent
 LONDON_HOME, SYDNEY_HOME = "MAC000005", "10017936"
-YEAR = datetime(2013, 1, 1), datetime(2014, 1, 1)
+YEAR = "2013-01-01", "2014-01-01"
 
 
 def write(name: str, rows: list[tuple[datetime, int]]) -> None:
@@ -41,9 +41,7 @@ def rows_of(path: Path, *, key: str, home: str, at: str, used: str) -> list[tupl
 
 
 def london(source: Path) -> None:
-    rows = rows_of(
-        source / "lcl2013_halfhourly.parquet", key="lclid", home=LONDON_HOME, at="ts", used="wh"
-    )
+    rows = rows_of(source / "lcl2013_halfhourly.parquet", key="lclid", home=LONDON_HOME, at="ts", used="wh")
     write("london_2013", rows)
 
 
@@ -57,7 +55,7 @@ def sydney(source: Path) -> None:
         used="kwh",
     )
     # The year by the wall clock of Sydney, where summer time is an hour ahead of the stamps.
-    begin, end = (day - timedelta(hours=1) for day in YEAR)
+    begin, end = (datetime.fromisoformat(f"{day} 00:00") - timedelta(hours=1) for day in YEAR)
     local = [(at, round(kwh * 1000)) for at, kwh in rows if begin <= at < end]
     write("sydney_2013", [(at - timedelta(hours=10), wh) for at, wh in local])
 
