@@ -7,8 +7,8 @@ meters really showed, the tariff file's own text and the money people paid.
 
 The laws it applies: a component's charge is the growth of the floor of its exact running total; energy
 between two readings runs evenly, and where a price changes between them the register at that instant is the
-whole watt-hour at or below the straight line; the standing charge of a day falls due at the midnight that ends it; tax is
-taken on the running totals.
+whole watt-hour at or below the straight line; the standing charge of a day falls due at the midnight that
+ends it; tax is taken on the running totals.
 
 Instants are microseconds since 1970 UTC, energy is Wh, money is micro-units (a millionth of the currency's
 main unit).

@@ -15,7 +15,7 @@ from fairwatt.core.rating.elements.periods import DayKind, DayPlan, kind_of, pla
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.shares import share_on
 from fairwatt.core.rating.unit_rates import Part, UnitRate, unit_rate
-from fairwatt.core.rating.windows import CountWindow, window_at
+from fairwatt.core.rating.windows import CountWindow, month_of, window_at
 from fairwatt.core.spans import Span, date_start, local_datetime
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
 
@@ -24,7 +24,8 @@ from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
 class Segment:
     """A stretch with one version, period, counting window and price, up to the next segment's start.
 
-    ``period`` is that of the version's first energy element.
+    ``period`` is that of the version's first energy element. ``settle_us`` is the start of the month at whose
+    end something is settled, 0 where nothing is.
     """
 
     start_us: int
@@ -32,6 +33,7 @@ class Segment:
     period: int
     window_us: int
     rate: UnitRate
+    settle_us: int = 0
 
 
 class DayPrices:
@@ -145,7 +147,14 @@ class DayPrices:
                 bought = Part(found.name, -1, (), (found.beyond_micro,))
             parts.insert(0, bought)
         rate = self._rate(index, tuple(parts), priced)
-        return Segment(start_us=at_us, version=index, period=period, window_us=window_us, rate=rate)
+        return Segment(at_us, index, period, window_us, rate, self._settle_us(version, at_us))
+
+    def _settle_us(self, version: TariffVersion, at_us: int) -> int:
+        if version.settles != "month":
+            return 0
+        zone = self.schedule.zone
+        first, _ = month_of(local_datetime(zone=zone, at_us=at_us).date(), start_day=version.month_start_day)
+        return date_start(zone=zone, day=first)
 
     def _price_of(
         self, index: int, place: int, energy: EnergyBlocks, at_us: int

@@ -114,6 +114,10 @@ class TariffVersion:
             raise TariffError(
                 f"version {self.name!r}: beside a package the energy element has no blocks; a meter has one counter"
             )
+        if len({e.window for e in self.settled}) > 1:
+            raise TariffError(
+                f"version {self.name!r} settles some elements by month and others by bill; take one for all"
+            )
         shares.check(self)
 
     @property
@@ -140,6 +144,21 @@ class TariffVersion:
     def counting(self) -> EnergyBlocks:
         """The element whose window counts use: the first with blocks, else the first."""
         return next((e for e in self.energies if e.counts), self.energy)
+
+    @property
+    def settled(self) -> tuple[MinimumCharge | DemandCharge | Rebate, ...]:
+        """The elements whose amount is known only when their window closes."""
+        return tuple(e for e in self.elements if isinstance(e, MinimumCharge | DemandCharge | Rebate))
+
+    @property
+    def settles(self) -> str:
+        """When they are settled: month, bill, or never."""
+        return self.settled[0].window if self.settled else "never"
+
+    @property
+    def month_start_day(self) -> int:
+        """The day on which its billing month begins."""
+        return 1 if self.counting.counter in {"none", "day", "year"} else self.counting.start_day
 
     @property
     def standing_micro_per_day(self) -> int:

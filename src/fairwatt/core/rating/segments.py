@@ -36,12 +36,12 @@ class _Month:
 class SegmentTable:
     """The instants at which a schedule's prices change, grown month by month as they are asked for.
 
-    It is a cache: a fresh table gives the same answers. ``starts_us``, ``version``, ``period``, ``window_us``
-    and ``rate`` run in step, one entry per segment. ``midnights_us`` are the instants at which fixed amounts
-    fall due (all local day ends, and the beginnings of packages); ``standing_micro[k]``, ``standing_tax[k]``
-    (micro-units) and ``standing_fine[k]`` (billionths of a micro-unit, below a whole one) are what the first
-    ``k`` of them charge. ``revision`` rises whenever the lists change. ``bill`` is the span that elements
-    count by which count by bill.
+    It is a cache: a fresh table gives the same answers. ``starts_us``, ``version``, ``period``, ``window_us``,
+    ``rate`` and ``settle_us`` run in step, one entry per segment. ``midnights_us`` are the instants at which
+    fixed amounts fall due (all local day ends, and the beginnings of packages); what the first ``k`` of them
+    charge is ``standing_micro[k]``, and as taxes on it ``standing_tax[k]`` (micro-units) and
+    ``standing_fine[k]`` (billionths of a micro-unit, below a whole one). ``revision`` rises whenever the lists
+    change. ``bill`` is the span that elements count by which count by bill.
     """
 
     def __init__(self, *, schedule: Schedule, span: Span | None = None, bill: Span | None = None) -> None:
@@ -53,13 +53,14 @@ class SegmentTable:
         self.period: list[int] = []
         self.window_us: list[int] = []
         self.rate: list[UnitRate] = []
+        self.settle_us: list[int] = []
         self.midnights_us: list[int] = []
         self.standing_micro: list[int] = [0]
         self.standing_tax: list[int] = [0]
         self.standing_fine: list[int] = [0]
         self._months: dict[int, _Month] = {}
         self._prices = DayPrices(schedule=schedule, bill=bill)
-        self._shares = [{s.name: share_on(v, s.name) for s in v.elements} for v in schedule.versions]
+        self.shares = [{s.name: share_on(v, s.name) for s in v.elements} for v in schedule.versions]
         self._covered: Span | None = None
         if span is not None:
             self.ensure(start_us=span.start_us, end_us=span.end_us)
@@ -149,12 +150,18 @@ class SegmentTable:
 
     def _rebuild(self, *, first: int, last: int) -> None:
         self.starts_us, self.version, self.period, self.window_us = [], [], [], []
-        self.rate, self.midnights_us = [], []
+        self.rate, self.settle_us, self.midnights_us = [], [], []
         self.standing_micro, self.standing_tax, self.standing_fine = [0], [0], [0]
-        previous: tuple[int, int, int, int] | None = None
+        previous: tuple[int, int, int, int, int] | None = None
         for month in range(first, last + 1):
             for segment in self._months[month].segments:
-                price = (segment.version, segment.period, segment.window_us, id(segment.rate))
+                price = (
+                    segment.version,
+                    segment.period,
+                    segment.window_us,
+                    id(segment.rate),
+                    segment.settle_us,
+                )
                 if price == previous:
                     continue
                 previous = price
@@ -163,6 +170,7 @@ class SegmentTable:
                 self.period.append(segment.period)
                 self.window_us.append(segment.window_us)
                 self.rate.append(segment.rate)
+                self.settle_us.append(segment.settle_us)
             self._append_dues(self._months[month])
         zone = self.schedule.zone
         self._covered = Span(
@@ -175,7 +183,7 @@ class SegmentTable:
         at = dict.fromkeys(month.midnights_us, (0, 0))
         for due in month.dues:
             micro, fine = at.get(due.at_us, (0, 0))
-            share = self._shares[due.version][due.element]
+            share = self.shares[due.version][due.element]
             at[due.at_us] = micro + due.micro, fine + int(due.micro * share * FINE)
         for at_us, (micro, fine) in sorted(at.items()):
             self.midnights_us.append(at_us)

@@ -208,14 +208,11 @@ def provisional(cases: tuple[Case, ...]) -> tuple[tuple[int, ...], tuple[tuple[i
     uptos = [case.upto_wh for case in cases]
     if any(a is None or (b is not None and b <= a) for a, b in pairwise(uptos)) or uptos[-1] is not None:
         raise TariffError("cases need a rising `upto`, and the last case none")
-    lowest, edges = 0, set[int]()
+    # The bounds of every list are kept, so that use can be priced again by any of them when the total is known.
+    edges = {upto for upto in uptos if upto is not None}
     for case in cases:
         _check_rising(case.bounds_wh)
-        highest = case.upto_wh
-        edges |= {b for b in case.bounds_wh if b > lowest and (highest is None or b < highest)}
-        if highest is not None:
-            edges.add(highest)
-            lowest = highest
+        edges |= set(case.bounds_wh)
     bounds = tuple(sorted(edges))
     prices = []
     for period in range(len(cases[0].prices_micro)):

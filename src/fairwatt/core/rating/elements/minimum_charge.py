@@ -8,7 +8,7 @@ from typing import Literal
 
 from fairwatt.core.rating.elements.base import MILLI, TariffError, half_up
 
-Window = Literal["day", "month", "bill"]
+Window = Literal["month", "bill"]
 
 
 @dataclass(frozen=True, slots=True)
