@@ -73,7 +73,9 @@ def sam_for(path: Path, *, steps: int) -> Any:
     return sam
 
 
-def _cell(oracle: Oracle, energy: dict[str, Any], at: datetime) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], int]:
+def _cell(
+    oracle: Oracle, energy: dict[str, Any], at: datetime
+) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], int]:
     [prices] = oracle.prices(at)[1]
     if "blocks_per_day" in energy:
         each = energy["blocks_per_day"]

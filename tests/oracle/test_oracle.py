@@ -1,0 +1,76 @@
+"""Real homes under tariffs of many kinds: every micro-unit as an independent oracle reckons it."""
+
+import ast
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import fairwatt
+from fairwatt.cli.tariff_files import load_tariff
+from fairwatt.core.rating.bill import bill
+from fairwatt.core.spans import Span, from_datetime
+from oracle.fraction_bill import Oracle
+from oracle.samples import Interval, intervals
+
+HERE = Path(__file__).parent
+SHIPPED = Path(fairwatt.__file__).parent / "tariffs"
+CASES = [
+    ("london_2013", HERE / "tariffs" / "london_year_blocks_by_time.yaml"),
+    ("london_2013", HERE / "tariffs" / "london_standing_seasons.yaml"),
+    ("london_2013", SHIPPED / "uk-lcl-2013.dtou.yaml"),
+    ("sydney_2013", HERE / "tariffs" / "sydney_daily_allowance.yaml"),
+    ("sydney_2013", HERE / "tariffs" / "sydney_whole_clock.yaml"),
+    ("sceaux_2006_12", HERE / "tariffs" / "paris_prorated_blocks.yaml"),
+]
+
+
+def readings_of(rows: list[Interval]) -> list[tuple[int, int]]:
+    """Instants and the use since the one before; a missing step is a stretch without use."""
+    made: list[tuple[int, int]] = []
+    last: datetime = rows[0][0]
+    for start, end, wh in rows:
+        if start > last:
+            made.append((from_datetime(start), 0))
+        made.append((from_datetime(end), wh))
+        last = end
+    return made
+
+
+@pytest.mark.parametrize(("sample", "tariff"), CASES, ids=lambda of: getattr(of, "stem", of))
+def test_a_real_home_costs_what_the_oracle_reckons_to_the_micro_unit(sample: str, tariff: Path) -> None:
+    rows = intervals(sample)
+    expected = Oracle(tariff).bill(rows)
+    made = bill(
+        schedule=load_tariff(tariff).schedule,
+        readings=readings_of(rows),
+        span=Span(from_datetime(rows[0][0]), from_datetime(rows[-1][1])),
+    )
+    assert made.energy_wh == expected.used_wh
+    assert (made.energy_micro, made.standing_micro, made.tax_micro) == tuple(
+        expected.micro(kind) for kind in ("energy", "standing", "tax")
+    )
+    assert made.exact_micro == sum(expected.exact.values()) * 10**6
+
+
+def test_the_trial_home_paid_in_2013_what_was_published() -> None:
+    exact = sum(Oracle(SHIPPED / "uk-lcl-2013.dtou.yaml").bill(intervals("london_2013")).exact.values())
+    assert f"{float(exact):.6f}" == "234.304621"
+
+
+@pytest.mark.parametrize("file", ["fraction_bill.py", "samples.py", "sam.py"])
+def test_the_oracle_shares_no_line_with_the_product(file: str) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse((HERE / file).read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                imported |= {name.name.partition(".")[0] for name in names}
+            case ast.ImportFrom(module=str(module)):
+                imported.add(module.partition(".")[0])
+            case ast.Call(func=ast.Name(id=called)):
+                assert called not in {"__import__", "eval", "exec"}
+    assert "fairwatt" not in imported
+    assert imported <= {
+        *("bisect", "collections", "csv", "dataclasses", "datetime", "fractions", "math", "pathlib"),
+        *("typing", "zoneinfo", "yaml", "pyarrow", "PySAM", "oracle"),
+    }
