@@ -276,7 +276,9 @@ def test_midnight_alone_is_no_boundary_for_energy_and_idle_time_estimates_nothin
 
 def test_the_opening_day_is_free_and_a_reading_on_midnight_closes_its_day() -> None:
     tariff = schedule(
-        EnergyBlocks.flat(price_micro=0), StandingCharge(1_000), Tax("VAT", 50_000, frozenset({"standing"}))
+        EnergyBlocks.flat(price_micro=0),
+        StandingCharge(1_000),
+        Tax("VAT", 500_000_000, frozenset({"standing"})),
     )
     table = SegmentTable(schedule=tariff)
     state = opening_state(schedule=tariff, at_us=instant("2024-01-01"), register_wh=0)

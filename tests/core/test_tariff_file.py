@@ -71,7 +71,7 @@ def test_a_full_file_is_read_exactly() -> None:
                         ),
                     ),
                     StandingCharge(300_000),
-                    Tax("VAT", 72_500, frozenset({"energy", "standing"})),
+                    Tax("VAT", 725_000_000, frozenset({"energy", "standing"})),
                 ),
             ),
             TariffVersion(

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
 from fairwatt.core.rating.elements.package import Package
 from fairwatt.core.rating.elements.tax import Tax
+from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.model import Element, Rounding, Schedule
 from fairwatt.core.rating.peaks import highest_powers
 from fairwatt.core.rating.scalar import opening_state, pieces
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.settle import Cell, WindowUse, included_taxes, settle_window, true_up
 from fairwatt.core.rating.state import RegisterState
-from fairwatt.core.rating.windows import month_of, window_at
+from fairwatt.core.rating.windows import window_at
 from fairwatt.core.spans import Span, date_start, local_date
 from fairwatt.core.units import NANO_PER_MICRO
 
@@ -346,6 +348,8 @@ def word_of(element: Element) -> str:
             return "package"
         case Tax():
             return element.word
+        case UseCharge():
+            return "standing"
         case _:
             return type(element).__name__.removesuffix("Charge").lower()
 

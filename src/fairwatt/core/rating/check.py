@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
 from itertools import pairwise
 
 from fairwatt.core.rating.bill import Bill, Reading, bill
+from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.model import Schedule, StandingCharge, TariffError
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.shares import share_on
 from fairwatt.core.rating.tariff_examples import Example, Figure
 from fairwatt.core.rating.vending import Quote, TillState, quote
-from fairwatt.core.rating.windows import month_of
 from fairwatt.core.spans import date_start, local_date
 from fairwatt.core.units import MICRO, WH_PER_KWH
 
@@ -149,7 +150,8 @@ def _standing(schedule: Schedule, at_us: int, days: int) -> Fraction:
     for element in version.elements:
         if isinstance(element, StandingCharge):
             micro = sum(
-                element.micro_on(type(today).fromordinal(today.toordinal() - n)) for n in range(1, days + 1)
+                element.micro_on(today - timedelta(days=n), start_day=version.month_start_day)
+                for n in range(1, days + 1)
             )
             owed += micro * (1 + share_on(version, element.name))
     return owed

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
 from fairwatt.core.rating.elements.market_price import Series
 from fairwatt.core.rating.elements.package import Package
@@ -15,7 +16,7 @@ from fairwatt.core.rating.elements.periods import DayKind, DayPlan, kind_of, pla
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.shares import share_on
 from fairwatt.core.rating.unit_rates import Part, UnitRate, unit_rate
-from fairwatt.core.rating.windows import CountWindow, month_of, window_at
+from fairwatt.core.rating.windows import CountWindow, window_at
 from fairwatt.core.spans import Span, date_start, local_datetime
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
 
@@ -116,9 +117,9 @@ class DayPrices:
             series = self._of(energy)
             instants = self._instants[series.name]
             first_at = max(0, bisect_right(instants, start_us) - 1)
-            for at_us in instants[first_at : bisect_left(instants, end_us)]:
-                yield at_us
-                yield at_us + series.step_us
+            for index in range(first_at, bisect_left(instants, end_us)):
+                yield instants[index]
+                yield series.end_us(index)
 
     def _segment_at(self, at_us: int) -> Segment:
         index = self.schedule.version_index_at(at_us=at_us)
@@ -173,7 +174,7 @@ class DayPrices:
             return number, period.prices_micro
         series = self._of(energy)
         found = bisect_right(self._instants[series.name], at_us) - 1
-        if found < 0 or at_us >= series.points[found][0] + series.step_us:
+        if found < 0 or at_us >= series.end_us(found):
             return number, None
         market = series.points[found][1]
         return number, (energy.market.price_micro(market_micro=market, add_micro=period.add_micro),)

@@ -13,6 +13,7 @@ from fairwatt.core.rating.elements.periods import WEEKDAY_NAMES, Days
 from fairwatt.core.rating.elements.rebate import Rebate
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
+from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.rating.model import Element, Schedule, TariffVersion
 from fairwatt.core.rating.tariff_file import TariffFile
@@ -73,15 +74,20 @@ def _lines(element: Element, schedule: Schedule) -> Iterator[str]:
         case MinimumCharge():
             per = "day" if element.per_day else element.window
             yield f"{element.name}: at least {money(element.amount_micro)} per {per} for {_names(element.on)}"
+        case UseCharge():
+            yield f"{element.name}: per {element.window}, by its use"
+            for band in element.bands:
+                upto = "above" if band.upto_wh is None else f"up to {number(band.upto_wh, 3)} {schedule.unit}"
+                yield f"  {upto}: {money(band.amount_micro)}"
         case DemandCharge():
             yield (
-                f"{element.name}: {money(element.micro_per_kw)} per kW of the highest {element.interval_min} "
+                f"{element.name}: {money(element.micro_per_kw)} per kW{' and day' * element.per_day} of the highest {element.interval_min} "
                 f"minutes of the {element.window}{_days(element.days)}"
             )
         case Tax():
-            share = number(abs(element.rate_ppm), 4)
+            share = number(abs(element.rate_e10), 8)
             lies = "is included in" if element.included else "on"
-            sign = "-" if element.rate_ppm < 0 else ""
+            sign = "-" if element.rate_e10 < 0 else ""
             yield f"{element.name}: {sign}{share} % {lies} {_names(element.on)}"
         case Rebate():
             yield from _rebate(element, schedule.unit)

@@ -28,6 +28,7 @@ from fairwatt.core.rating.elements.periods import NO_CALENDAR, Calendar
 from fairwatt.core.rating.elements.rebate import Rebate
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
+from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.spans import to_datetime, zone_info
 
@@ -52,11 +53,20 @@ __all__ = [
     "TariffVersion",
     "Tax",
     "UnpricedInstant",
+    "UseCharge",
     "VendingCharge",
 ]
 
 Element = (
-    EnergyBlocks | Package | StandingCharge | MinimumCharge | DemandCharge | Tax | Rebate | VendingCharge
+    EnergyBlocks
+    | Package
+    | StandingCharge
+    | MinimumCharge
+    | DemandCharge
+    | Tax
+    | Rebate
+    | UseCharge
+    | VendingCharge
 )
 Unit = Literal["kWh", "m3"]
 Mode = Literal["half_up", "half_even", "up", "down"]
@@ -146,9 +156,11 @@ class TariffVersion:
         return next((e for e in self.energies if e.counts), self.energy)
 
     @property
-    def settled(self) -> tuple[MinimumCharge | DemandCharge | Rebate, ...]:
+    def settled(self) -> tuple[MinimumCharge | DemandCharge | Rebate | UseCharge, ...]:
         """The elements whose amount is known only when their window closes."""
-        return tuple(e for e in self.elements if isinstance(e, MinimumCharge | DemandCharge | Rebate))
+        return tuple(
+            e for e in self.elements if isinstance(e, MinimumCharge | DemandCharge | Rebate | UseCharge)
+        )
 
     @property
     def settles(self) -> str:

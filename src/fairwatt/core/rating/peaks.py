@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.elements.periods import kind_of
 from fairwatt.core.rating.model import Schedule
-from fairwatt.core.rating.windows import month_of
 from fairwatt.core.spans import date_start, local_datetime
 from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
 

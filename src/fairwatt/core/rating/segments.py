@@ -9,7 +9,7 @@ from datetime import date
 
 from fairwatt.core.rating.day_prices import DayPrices, Segment
 from fairwatt.core.rating.model import Schedule
-from fairwatt.core.rating.shares import FINE, share_on
+from fairwatt.core.rating.shares import FINE, fine_amount, share_on
 from fairwatt.core.rating.unit_rates import UnitRate
 from fairwatt.core.spans import Span, date_start, local_date
 
@@ -140,8 +140,10 @@ class SegmentTable:
         """What the day that ends at a midnight costs, under the version in force at its end."""
         index = self.schedule.version_index_at(at_us=midnight_us - 1)
         day = local_date(zone=self.schedule.zone, at_us=midnight_us - 1)
-        for standing in self.schedule.versions[index].standings:
-            yield Due(midnight_us, index, standing.name, standing.micro_on(day))
+        version = self.schedule.versions[index]
+        for standing in version.standings:
+            micro = standing.micro_on(day, start_day=version.month_start_day)
+            yield Due(midnight_us, index, standing.name, micro)
 
     def _begun(self, day: date, start_us: int, end_us: int) -> Iterator[Due]:
         """The prices of packages that begin on a day; due an instant later, so that the span that uses it pays."""
@@ -184,7 +186,7 @@ class SegmentTable:
         for due in month.dues:
             micro, fine = at.get(due.at_us, (0, 0))
             share = self.shares[due.version][due.element]
-            at[due.at_us] = micro + due.micro, fine + int(due.micro * share * FINE)
+            at[due.at_us] = micro + due.micro, fine + fine_amount(micro=due.micro, share=share)
         for at_us, (micro, fine) in sorted(at.items()):
             self.midnights_us.append(at_us)
             self.standing_micro.append(self.standing_micro[-1] + micro)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import assert_never
 
-from fairwatt.core.rating.elements.base import MILLI, PPM
+from fairwatt.core.rating.elements.base import MILLI, PPM, RATE
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
 from fairwatt.core.rating.elements.minimum_charge import MinimumCharge
@@ -19,6 +19,7 @@ from fairwatt.core.rating.elements.package import Package
 from fairwatt.core.rating.elements.rebate import Rebate
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
+from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.rating.model import TariffVersion
 from fairwatt.core.rating.shares import lies_on
@@ -71,7 +72,7 @@ def settle_window(*, version: TariffVersion, use: WindowUse) -> dict[str, Fracti
                 amounts[element.name] = use.charged.get(element.name, Fraction(0))
             case Tax():
                 base = _sum(amounts, lies_on(version, index, element.on))
-                rate = Fraction(element.rate_ppm, PPM)
+                rate = Fraction(element.rate_e10, RATE)
                 amounts[element.name] = Fraction(0) if element.included else rate * base
             case MinimumCharge():
                 names = lies_on(version, index, element.on)
@@ -81,7 +82,11 @@ def settle_window(*, version: TariffVersion, use: WindowUse) -> dict[str, Fracti
             case DemandCharge():
                 highest_w = use.highest_w.get(element.name, 0)
                 price = Fraction(element.billed_w(highest_w) * element.micro_per_kw, MILLI)
+                price *= use.days if element.per_day else 1
                 amounts[element.name] = price if use.closed else Fraction(0)
+            case UseCharge():
+                part = Fraction(*element.amount_of(energy_wh=use.energy_wh, days=use.days))
+                amounts[element.name] = part if use.closed else Fraction(0)
             case Rebate():
                 names = lies_on(version, index, element.on)
                 base = _sum(amounts, names) + _sum(use.earlier, names)
@@ -99,7 +104,7 @@ def included_taxes(*, version: TariffVersion, amounts: Mapping[str, Fraction]) -
     for index, element in enumerate(version.elements):
         if isinstance(element, Tax) and element.included:
             gross = _sum(amounts, lies_on(version, index, element.on))
-            found[element.name] = gross * element.rate_ppm / (PPM + element.rate_ppm)
+            found[element.name] = gross * element.rate_e10 / (RATE + element.rate_e10)
     return found
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from fairwatt.core.rating.elements.base import PPM, TariffError
+from fairwatt.core.rating.elements.base import RATE, TariffError
 from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
 from fairwatt.core.rating.elements.minimum_charge import MinimumCharge
 from fairwatt.core.rating.elements.package import Package
 from fairwatt.core.rating.elements.rebate import Rebate
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import ALL, ENERGY, STANDING, Tax
+from fairwatt.core.rating.elements.use_charge import UseCharge
 
 if TYPE_CHECKING:
     from fairwatt.core.rating.model import TariffVersion
@@ -21,6 +22,7 @@ FINE: Final = 1_000_000_000
 """Taxes are counted in billionths of a micro-unit; prices times shares lie on a grid a thousand times coarser."""
 FINE_PER_KWH: Final = 1_000_000
 """A taxed price per unit is whole in millionths of a micro-unit."""
+MAX_SHARE: Final = 50
 
 
 def lies_on(version: TariffVersion, index: int, on: Iterable[str]) -> tuple[str, ...]:
@@ -37,7 +39,7 @@ def lies_on(version: TariffVersion, index: int, on: Iterable[str]) -> tuple[str,
         elif word == ENERGY:
             found |= {e.name for e in above if isinstance(e, EnergyBlocks | Package)}
         elif word == STANDING:
-            found |= {e.name for e in above if isinstance(e, StandingCharge)}
+            found |= {e.name for e in above if isinstance(e, StandingCharge | UseCharge)}
         elif word in names:
             found.add(word)
         else:
@@ -57,7 +59,7 @@ def shares(version: TariffVersion, *, included: bool = False) -> dict[str, dict[
     for index, element in enumerate(version.elements):
         if not isinstance(element, Tax) or (element.included and not included):
             continue
-        rate = Fraction(element.rate_ppm, PPM)
+        rate = Fraction(element.rate_e10, RATE)
         mine: dict[str, Fraction] = {}
         for name in lies_on(version, index, element.on):
             base = made[name] if name in made else {name: Fraction(1)}
@@ -74,48 +76,34 @@ def share_on(version: TariffVersion, name: str) -> Fraction:
     return sum((mine.get(name, Fraction(0)) for mine in shares(version).values()), Fraction(0))
 
 
-def fine_price(*, price_micro: int, share: Fraction, of: str) -> int:
-    """Return the tax on a unit price in millionths of a micro-unit; raises ``TariffError`` when it is finer."""
-    exact = price_micro * share * FINE_PER_KWH
-    if exact.denominator != 1:
-        raise TariffError(
-            f"{of}: the percentages on its price of {price_micro} micro-units make a product with more than "
-            "twelve decimals per unit, which would be rounded; give the price or a percentage fewer decimals"
-        )
-    return exact.numerator
+def fine_price(*, price_micro: int, share: Fraction) -> int:
+    """Return the tax on a unit price in millionths of a micro-unit.
+
+    With up to twelve decimals of the currency it is exact. A finer one is rounded half up, here, once for the
+    price: what is charged stays a whole-number function of the use.
+    """
+    return _nearest(price_micro * share * FINE_PER_KWH)
+
+
+def fine_amount(*, micro: int, share: Fraction) -> int:
+    """Return the tax on a fixed amount in billionths of a micro-unit, rounded as ``fine_price``."""
+    return _nearest(micro * share * FINE)
 
 
 def check(version: TariffVersion) -> None:
-    """Refuse names that are not above, and products that could not be charged exactly."""
+    """Refuse names that are not above, and shares that could overflow; raises ``TariffError``."""
     for index, element in enumerate(version.elements):
         if isinstance(element, Tax | Rebate | MinimumCharge):
             lies_on(version, index, element.on)
-    for energy in version.energies:
-        share = share_on(version, energy.name)
-        for price in _prices(energy):
-            fine_price(price_micro=price, share=share, of=energy.name)
-    for package in version.packages:
-        share = share_on(version, package.name)
-        fine_price(price_micro=package.beyond_micro, share=share, of=package.name)
-        _check_amount(share, of=package.name)
-    for standing in version.standings:
-        _check_amount(share_on(version, standing.name), of=standing.name)
+    for element in version.elements:
+        if abs(share_on(version, element.name)) > MAX_SHARE:
+            raise TariffError(
+                f"{element.name!r}: the percentages on it come to more than {MAX_SHARE} times it"
+            )
 
 
-def _check_amount(share: Fraction, *, of: str) -> None:
-    if (share * FINE).denominator != 1:
-        raise TariffError(
-            f"{of}: the percentages on it make a share with more than nine decimals; give one fewer decimals"
-        )
-
-
-def _prices(energy: EnergyBlocks) -> set[int]:
-    prices = {price for period in energy.periods for price in period.prices_micro}
-    prices |= {price for case in energy.cases for row in case.prices_micro for price in row}
-    if energy.market is not None:
-        limits = (energy.market.round_micro, energy.market.cap_micro, energy.market.floor_micro)
-        prices |= {limit for limit in limits if limit is not None}
-    return prices
+def _nearest(exact: Fraction) -> int:
+    return (exact + Fraction(1, 2)).__floor__()
 
 
 def _named(version: TariffVersion, name: str) -> object:

@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 
-from fairwatt.core.rating.elements.base import MINUTES_PER_DAY, PPM, TariffError
+from fairwatt.core.rating.elements.base import MINUTES_PER_DAY, PPM, RATE, TariffError
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.elements.minimum_charge import MinimumCharge
 from fairwatt.core.rating.elements.package import Package
 from fairwatt.core.rating.elements.rebate import Rebate, RebateCase
 from fairwatt.core.rating.elements.standing_charge import Band, Payer, Per, StandingCharge
 from fairwatt.core.rating.elements.tax import ALL, ENERGY, STANDING, Tax, Word
+from fairwatt.core.rating.elements.use_charge import UseBand, UseCharge
 from fairwatt.core.rating.elements.vending_charge import Kind, VendingCharge
 from fairwatt.core.rating.model import Element
 from fairwatt.core.rating.tariff_calendar import DAY_KEYS, RANGE, instant, read_days, read_hours
@@ -143,9 +144,11 @@ def _event(node: Reader, zone: str) -> Span:
     return Span(start_us, end_us)
 
 
-def _standing(body: Reader, context: Context) -> StandingCharge:
+def _standing(body: Reader, context: Context) -> StandingCharge | UseCharge:
     body.only("name", *PER, "times", "by", "bands", "months", "vacant")
     months, vacant, by = body.find("months"), body.find("vacant"), body.find("by")
+    if by is not None and by.text() == "use":
+        return _use_charge(body, context)
     bands: tuple[Band, ...] = ()
     if by is not None:
         rows = body.get("bands").items()
@@ -168,6 +171,27 @@ def _standing(body: Reader, context: Context) -> StandingCharge:
         by=None if by is None else context.parameter(by),
         bands=bands,
         vacant="tenant" if vacant is None else payers[vacant.word(*payers)],
+    )
+
+
+def _use_charge(body: Reader, context: Context) -> UseCharge:
+    """A standing charge by the use of the window."""
+    body.only("name", "by", "bands", "times", "per_days")
+    rows, per_days = body.get("bands").items(), body.find("per_days")
+    key, _ = rows[0].one_of("per_month", "per_bill")
+    bands = []
+    for row in rows:
+        row.only("upto", key)
+        upto = row.find("upto")
+        bands.append(
+            UseBand(None if upto is None else upto.positive(decimals=3), row.get(key).scaled(decimals=6))
+        )
+    return UseCharge(
+        name=_name(body, "standing"),
+        bands=tuple(bands),
+        window="bill" if key == "per_bill" else "month",
+        per_days=0 if per_days is None else per_days.whole(low=1, high=366),
+        times=_times(body, context),
     )
 
 
@@ -198,14 +222,27 @@ def _minimum(body: Reader, context: Context) -> MinimumCharge:
 
 def _demand(body: Reader, context: Context) -> DemandCharge:
     body.only(
-        *("name", "per_kw", "window", "interval_min", "hours", *DAY_KEYS, "least_kw", "least", "step_kw")
+        *(
+            "name",
+            "per_kw",
+            "per_kw_day",
+            "window",
+            "interval_min",
+            "hours",
+            *DAY_KEYS,
+            "least_kw",
+            "least",
+            "step_kw",
+        )
     )
     window, interval, step = body.find("window"), body.find("interval_min"), body.find("step_kw")
     least, least_kw = body.find("least"), body.find("least_kw")
     if least is not None:
         least.only("parameter", "percent")
+    key, price = body.one_of("per_kw", "per_kw_day")
     return DemandCharge(
-        micro_per_kw=body.get("per_kw").positive(decimals=6),
+        micro_per_kw=price.positive(decimals=6),
+        per_day=key == "per_kw_day",
         name=_name(body, "demand"),
         window="bill" if window is not None and window.word("month", "bill") == "bill" else "month",
         interval_min=30 if interval is None else interval.whole(low=15, high=60),
@@ -222,12 +259,12 @@ def _share(word: Word, body: Reader) -> Tax:
     body.only("name", "percent", "on", "included")
     included = body.find("included")
     percent = body.get("percent")
-    rate_ppm = percent.scaled(decimals=4)
-    if not 0 <= rate_ppm <= 10 * PPM:
+    rate_e10 = percent.scaled(decimals=8)
+    if not 0 <= rate_e10 <= 10 * RATE:
         raise percent.wrong(f"{percent.text()!r} is not 0 to 1000 percent", code="out_of_range")
     return Tax(
         name=body.get("name").text(),
-        rate_ppm=-rate_ppm if word == "rebate" else rate_ppm,
+        rate_e10=-rate_e10 if word == "rebate" else rate_e10,
         on=_on(body),
         included=included is not None and included.truth(),
         word=word,

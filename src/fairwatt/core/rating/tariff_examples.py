@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.elements.energy_blocks import AVERAGE
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_calendar import instant
 from fairwatt.core.rating.tariff_yaml import Reader
-from fairwatt.core.rating.windows import month_of
 from fairwatt.core.spans import Span, date_start, local_date, to_datetime
 
 KEYS = (

@@ -157,7 +157,7 @@ def _context(top: Reader, zone: str, series_rows: SeriesRows | None) -> Context:
         calendar=Calendar() if calendar is None else read_calendar(calendar),
         series=()
         if series is None
-        else tuple(read_series(key.text(), value, series_rows) for key, value in series.pairs()),
+        else tuple(read_series(key.text(), value, series_rows, zone=zone) for key, value in series.pairs()),
         parameters=frozenset(parameter.name for parameter in known),
     )
 

@@ -16,6 +16,7 @@ from fairwatt.core.rating.elements.periods import DateRange, Days, Period
 from fairwatt.core.rating.elements.rebate import Rebate, RebateCase
 from fairwatt.core.rating.elements.standing_charge import Band, StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
+from fairwatt.core.rating.elements.use_charge import UseBand, UseCharge
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.rating.model import Calendar, Parameter, Rounding, Schedule, TariffVersion
 from fairwatt.core.spans import Span
@@ -47,6 +48,8 @@ _CLASSES: Final[dict[int, type]] = {
     22: TariffVersion,
     23: Schedule,
     24: Span,
+    25: UseCharge,
+    26: UseBand,
 }
 _NUMBERS: Final = {made: number for number, made in _CLASSES.items()}
 _LIST: Final = 0

@@ -5,29 +5,30 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
-from fairwatt.core.rating.elements.market_price import Series
+from fairwatt.core.rating.elements.market_price import DAILY_MIN, Series
+from fairwatt.core.rating.tariff_calendar import instant
 from fairwatt.core.rating.tariff_yaml import Reader
-from fairwatt.core.spans import from_datetime
+from fairwatt.core.spans import date_start, from_datetime, local_date
 from fairwatt.core.units import US_PER_MINUTE
 
 SeriesRows = Callable[[str, str, str], Iterable[tuple[str, str]]]
 """Fetches the rows of a file: name, time column and price column in; (time, price) as text out."""
 
 
-def read_series(name: str, node: Reader, rows: SeriesRows | None) -> Series:
+def read_series(name: str, node: Reader, rows: SeriesRows | None, *, zone: str) -> Series:
     """Read one series; raises ``TariffFileError``, also for a file that cannot be fetched."""
     node.only("step_min", "start", "values", "file", "time", "price")
     step = node.find("step_min")
-    step_min = 30 if step is None else step.whole(low=15, high=60)
+    step_min = 30 if step is None else step.whole(low=5, high=1440)
     kind, found = node.one_of("values", "file")
     points: Iterable[tuple[int, int]]
     if kind == "values":
         start = node.get("start")
-        first_us = _instant(start, start.text())
-        step_us = step_min * US_PER_MINUTE
-        points = [(first_us + n * step_us, v.scaled(decimals=6)) for n, v in enumerate(found.items())]
+        starts = _starts(start, step_min, zone)
+        points = [(at_us, v.scaled(decimals=6)) for at_us, v in zip(starts, found.items(), strict=False)]
     elif rows is None:
         raise found.wrong(
             "a published tariff cannot look into a file; write the prices as `start` and `values`",
@@ -58,6 +59,15 @@ def _file_points(node: Reader, rows: SeriesRows, time: str, price: str) -> Itera
             yield _at(at), _micro(value, n)
     except (OSError, ValueError) as error:
         raise node.wrong(f"{node.text()} cannot be used: {error}", code="no_file") from error
+
+
+def _starts(node: Reader, step_min: int, zone: str) -> Iterator[int]:
+    """The instants of inline prices: even steps, or local days for daily prices."""
+    if step_min == DAILY_MIN:
+        first = local_date(zone=zone, at_us=instant(node, zone=zone))
+        yield from (date_start(zone=zone, day=first + timedelta(days=n)) for n in count())
+    first_us = _instant(node, node.text())
+    yield from (first_us + n * step_min * US_PER_MINUTE for n in count())
 
 
 def _instant(node: Reader, text: str) -> int:

@@ -47,7 +47,7 @@ def unit_rate(*, parts: tuple[Part, ...], taxed: dict[str, Fraction], priced: bo
         prices.append(sum(of_parts))
         taxes.append(
             sum(
-                fine_price(price_micro=price, share=taxed[part.element], of=part.element)
+                fine_price(price_micro=price, share=taxed[part.element])
                 for part, price in zip(parts, of_parts, strict=True)
             )
         )

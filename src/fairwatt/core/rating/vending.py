@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from fairwatt.core.rating.elements.base import PPM
+from fairwatt.core.rating.elements.base import PPM, month_of
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.shares import FINE_PER_KWH, share_on, shares
-from fairwatt.core.rating.windows import month_of
 from fairwatt.core.spans import date_start, local_date
 from fairwatt.core.units import NANO_PER_MICRO
 

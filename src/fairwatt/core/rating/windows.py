@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
 from fairwatt.core.spans import Span, date_start, local_date
 
@@ -49,15 +50,6 @@ def window_at(*, energy: EnergyBlocks, zone: str, at_us: int, bill: Span | None 
             return _bill_window(zone, bill, at_us)
         case "month" | "bill" | "purchase_month":
             return _window(zone, *month_of(today, start_day=energy.start_day))
-
-
-def month_of(day: date, *, start_day: int) -> tuple[date, date]:
-    """Return the first date of the billing month that holds a date, and of the next one."""
-    first = day.replace(day=start_day)
-    if first > day:
-        first = (first.replace(day=1) - _DAY).replace(day=start_day)
-    following = (first.replace(day=1) + timedelta(days=32)).replace(day=start_day)
-    return first, following
 
 
 def _bill_window(zone: str, bill: Span, at_us: int) -> CountWindow:

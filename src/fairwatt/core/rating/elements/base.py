@@ -1,5 +1,6 @@
 """What all elements share: their limits, and the errors a tariff can deserve."""
 
+from datetime import date, timedelta
 from typing import Final
 
 from fairwatt.core.units import INT64_MAX
@@ -11,7 +12,9 @@ MAX_ENERGY_WH: Final = 1_000_000_000
 MAX_PRICE_MICRO: Final = INT64_MAX // MAX_ENERGY_WH
 
 PPM: Final = 1_000_000
-"""Rates are parts per million: 13 percent is 130_000."""
+"""Shares and coefficients are parts per million."""
+RATE: Final = 10_000_000_000
+"""Percentages are counted in ten-billionths: 13 percent is 1_300_000_000, so a percent has eight decimals."""
 MILLI: Final = 1_000
 """Parameters of an account (kW, persons) are counted in thousandths."""
 
@@ -48,3 +51,12 @@ def check_price(price_micro: int, *, of: str) -> None:
 def half_up(numerator: int, denominator: int) -> int:
     """Divide and round to the nearest whole number, halves up."""
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+def month_of(day: date, *, start_day: int) -> tuple[date, date]:
+    """Return the first date of the billing month that holds a date, and of the next one."""
+    first = day.replace(day=start_day)
+    if first > day:
+        first = (first.replace(day=1) - timedelta(days=1)).replace(day=start_day)
+    following = (first.replace(day=1) + timedelta(days=32)).replace(day=start_day)
+    return first, following

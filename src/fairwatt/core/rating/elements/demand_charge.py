@@ -14,7 +14,7 @@ from fairwatt.core.rating.elements.periods import EVERY_DAY, DayKind, Days
 class DemandCharge:
     """Micro-units per kW of the highest average power over ``interval_min`` minutes, inside days and hours.
 
-    Never below ``least_w``, nor below ``least_ppm`` of the parameter ``least_of``; rounded up to ``step_w``.
+    With ``per_day`` the price is for each day of the window. Never below ``least_w``, nor below ``least_ppm`` of the parameter ``least_of``; rounded up to ``step_w``.
     """
 
     micro_per_kw: int
@@ -27,6 +27,7 @@ class DemandCharge:
     least_of: str | None = None
     least_ppm: int = 0
     step_w: int = 1
+    per_day: bool = False
 
     def __post_init__(self) -> None:
         if self.interval_min not in {15, 30, 60}:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from fairwatt.core.rating.elements.base import PPM, TariffError, check_price
-from fairwatt.core.units import US_PER_MINUTE
+from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
+
+DAILY_MIN: Final = 1_440
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,13 @@ class Series:
     points: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
-        if self.step_min not in {15, 30, 60}:
-            raise TariffError(f"series {self.name!r}: steps are 15, 30 or 60 minutes, not {self.step_min}")
+        if self.step_min not in {5, 15, 30, 60, DAILY_MIN}:
+            raise TariffError(
+                f"series {self.name!r}: steps are 5, 15, 30, 60 or 1440 minutes, not {self.step_min}"
+            )
         before_us = None
         for at_us, _ in self.points:
-            if before_us is not None and at_us - before_us < self.step_us:
+            if before_us is not None and at_us - before_us < self.step_us - self._slack_us:
                 raise TariffError(f"series {self.name!r}: two prices are nearer than {self.step_min} minutes")
             before_us = at_us
 
@@ -32,6 +37,20 @@ class Series:
     def step_us(self) -> int:
         """The length of a step."""
         return self.step_min * US_PER_MINUTE
+
+    @property
+    def _slack_us(self) -> int:
+        """Local days are an hour shorter or longer where clocks change."""
+        return US_PER_HOUR if self.step_min == DAILY_MIN else 0
+
+    def end_us(self, index: int) -> int:
+        """Where the price of a point ends."""
+        at_us = self.points[index][0]
+        if self._slack_us and index + 1 < len(self.points):
+            following_us = self.points[index + 1][0]
+            if following_us - at_us <= self.step_us + self._slack_us:
+                return following_us
+        return at_us + self.step_us
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from calendar import isleap, monthrange
+from calendar import isleap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal, get_args
 
-from fairwatt.core.rating.elements.base import MILLI, PriceOutOfRange, TariffError, half_up
+from fairwatt.core.rating.elements.base import MILLI, PriceOutOfRange, TariffError, half_up, month_of
 
 # Keeps 25 years of cumulative daily charge inside 64 bits.
 MAX_PER_DAY_MICRO: Final = 100_000_000_000
@@ -31,7 +31,7 @@ class Band:
 class StandingCharge:
     """An amount charged at each local midnight ``m`` with ``prev_at < m <= at``, for the day that ends there.
 
-    ``amount_micro`` is for a day, a calendar month or a calendar year; over whole months and years it comes
+    ``amount_micro`` is for a day, a billing month or a calendar year; over whole months and years it comes
     to exactly that. The version in force when the day ends sets it. ``times`` multiplies by a parameter of
     the account, ``by`` chooses the amount by its size. ``vacant`` says who pays for an empty unit.
     """
@@ -52,15 +52,16 @@ class StandingCharge:
         if self.months is not None and not self.months <= frozenset(range(1, 13)):
             raise TariffError(f"{self.name!r}: months run from 1 to 12")
 
-    def micro_on(self, day: date) -> int:
-        """The amount of one local day; the days of a month or year add up to the whole amount."""
+    def micro_on(self, day: date, *, start_day: int = 1) -> int:
+        """The amount of one local day; the days of a billing month or a year add up to the whole amount."""
         if self.months is not None and day.month not in self.months:
             return 0
         match self.per:
             case "day":
                 return self.amount_micro
             case "month":
-                nth, of = day.day, monthrange(day.year, day.month)[1]
+                first, following = month_of(day, start_day=start_day)
+                nth, of = (day - first).days + 1, (following - first).days
             case "year":
                 nth, of = day.timetuple().tm_yday, 366 if isleap(day.year) else 365
         return self.amount_micro * nth // of - self.amount_micro * (nth - 1) // of
