@@ -20,3 +20,15 @@ def intervals(sample: str) -> list[Interval]:
     table: Any = pq.read_table(FOLDER / f"{sample}.parquet")
     rows = zip(table["start"].to_pylist(), table["wh"].to_pylist(), strict=True)
     return [(start, start + STEP[sample], wh) for start, wh in rows]
+
+
+def readings_of(rows: list[Interval]) -> list[tuple[datetime, int]]:
+    """Instants and the use since the one before; a missing step is a stretch without use."""
+    made: list[tuple[datetime, int]] = []
+    last = rows[0][0]
+    for start, end, wh in rows:
+        if start > last:
+            made.append((start, 0))
+        made.append((end, wh))
+        last = end
+    return made

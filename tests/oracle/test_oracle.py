@@ -1,7 +1,6 @@
 """Real homes under tariffs of many kinds: every micro-unit as an independent oracle reckons it."""
 
 import ast
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from fairwatt.cli.tariff_files import load_tariff
 from fairwatt.core.rating.bill import bill
 from fairwatt.core.spans import Span, from_datetime
 from oracle.fraction_bill import Oracle
-from oracle.samples import Interval, intervals
+from oracle.samples import intervals, readings_of
 
 HERE = Path(__file__).parent
 SHIPPED = Path(fairwatt.__file__).parent / "tariffs"
@@ -25,25 +24,13 @@ CASES = [
 ]
 
 
-def readings_of(rows: list[Interval]) -> list[tuple[int, int]]:
-    """Instants and the use since the one before; a missing step is a stretch without use."""
-    made: list[tuple[int, int]] = []
-    last: datetime = rows[0][0]
-    for start, end, wh in rows:
-        if start > last:
-            made.append((from_datetime(start), 0))
-        made.append((from_datetime(end), wh))
-        last = end
-    return made
-
-
 @pytest.mark.parametrize(("sample", "tariff"), CASES, ids=lambda of: getattr(of, "stem", of))
 def test_a_real_home_costs_what_the_oracle_reckons_to_the_micro_unit(sample: str, tariff: Path) -> None:
     rows = intervals(sample)
     expected = Oracle(tariff).bill(rows)
     made = bill(
         schedule=load_tariff(tariff).schedule,
-        readings=readings_of(rows),
+        readings=[(from_datetime(at), wh) for at, wh in readings_of(rows)],
         span=Span(from_datetime(rows[0][0]), from_datetime(rows[-1][1])),
     )
     assert made.energy_wh == expected.used_wh
@@ -58,7 +45,7 @@ def test_the_trial_home_paid_in_2013_what_was_published() -> None:
     assert f"{float(exact):.6f}" == "234.304621"
 
 
-@pytest.mark.parametrize("file", ["fraction_bill.py", "samples.py", "sam.py"])
+@pytest.mark.parametrize("file", ["fraction_bill.py", "month_bill.py", "samples.py", "sam.py"])
 def test_the_oracle_shares_no_line_with_the_product(file: str) -> None:
     imported = set()
     for node in ast.walk(ast.parse((HERE / file).read_text(encoding="utf-8"))):
