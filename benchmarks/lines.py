@@ -19,7 +19,7 @@ from benchmarks.town import JULY_2013_US, Town, frame_of
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import load_book
 from fairwatt.flows.posting.pipeline import Pipeline
-from fairwatt.flows.posting.post_batch import BatchResult
+from fairwatt.flows.posting.planning import BatchResult
 from fairwatt.server.config import Config
 from fairwatt.server.wiring import database_role, poster_for
 from fairwatt.wire.frames import Kind
@@ -103,10 +103,15 @@ def run_lines(
     town = Town(config=config, gateways=gateways, meters_each=METERS_EACH, opened_us=JULY_2013_US)
     town.build()
     run = LinesRun()
-    with database_role("poster"), ThreadPoolExecutor(1) as posting:
+    with (
+        database_role("poster"),
+        ThreadPoolExecutor(1) as posting,
+        ThreadPoolExecutor(1) as caching,
+    ):
         state = load_book(book=town.book, now_us=town.opened_us)
         seqs = town.settle(state=state, now_us=town.opened_us)
-        flusher = CacheFlusher(state=state)
+        flusher = CacheFlusher(state=state, beside=caching)
+        flusher.catch_up()
         flusher.flush(state=state)
         pipeline = Pipeline(state=state, flusher=flusher, poster=poster_for(config), posting=posting)
         bare = BareReadings(dsn=config.dsn(role="admin"))
@@ -121,7 +126,8 @@ def run_lines(
             run.rounds.append(Round(sum(len(batch.ts) for batch in part), lines_s, bare_s))
             progress(run.rounds[-1].rows)
         bare.close()
-        posting.submit(lambda: connection.close()).result()
+        for thread in (posting, caching):
+            thread.submit(lambda: connection.close()).result()
     return run
 
 
@@ -131,11 +137,11 @@ def _post(pipeline: Pipeline, batches: list[Batch], since_flush_s: float) -> tup
     started = time.perf_counter()
     flushed = started - since_flush_s
     for batch in batches:
-        results.append(pipeline.submit(messages=batch.frames, now_us=batch.now_us))
+        results.append(pipeline.submit(messages=batch.frames, now_us=batch.now_us, ahead=True))
         if time.perf_counter() - flushed >= FLUSH_S:
             flushed = time.perf_counter()
             pipeline.flush()
-    pipeline.settle()
+    pipeline.drain()
     done = time.perf_counter()
     for batch, result in zip(batches, results, strict=True):
         if result.result().readings != len(batch.ts):

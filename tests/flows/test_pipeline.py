@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -15,9 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairwatt.flows.posting import post_batch as posting_module
-from fairwatt.flows.posting import preparing as preparing_module
 from fairwatt.flows.posting.flushing import CacheFlusher
-from fairwatt.flows.posting.preparing import METERED
 from fairwatt.server.launcher.services import Services
 from fairwatt.store.posting import PosterFenced
 from support.desk import Desk, opened_desk
@@ -26,7 +24,6 @@ from support.laws import check_laws
 from support.street import HOUR_US, NOON_US, TARIFF, Street, reading
 
 module: Any = posting_module
-preparing: Any = preparing_module
 MINUTE_US = 60_000_000
 LATE, CORRECTION = 7, 3
 DEARER = """
@@ -55,8 +52,8 @@ class Line:
         self.pipeline = Pipeline(state=self.desk.state, flusher=flusher, poster=poster, posting=self.posting)
         self.futures: list[Any] = []
 
-    def submit(self, *frames: tuple[str, bytes], now_us: int) -> Any:
-        future = self.pipeline.submit(messages=list(frames), now_us=now_us)
+    def submit(self, *frames: tuple[str, bytes], now_us: int, ahead: bool = True) -> Any:
+        future = self.pipeline.submit(messages=list(frames), now_us=now_us, ahead=ahead)
         self.futures.append(future)
         return future
 
@@ -113,30 +110,55 @@ def held_back(monkeypatch: pytest.MonkeyPatch, failure: Exception | None = None)
             go.set()
 
 
-def test_a_batch_is_prepared_while_the_one_before_it_commits(
+def test_a_batch_is_planned_while_the_one_before_it_commits(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, now = line.desk, NOON_US + 3 * HOUR_US
-    prepared = threading.Event()
-    real = preparing.charge_forward
+    from fairwatt.flows.posting import pipeline
+
+    planning: Any = pipeline
+    planned = threading.Event()
+    real = planning.plan_batch
 
     def seen(**wishes: Any) -> Any:
-        prepared.set()
-        return real(**wishes)
+        plan = real(**wishes)
+        planned.set()
+        return plan
 
+    line.submit(
+        hours(desk, 1), now_us=now
+    )  # its gateway is new and gets orders; the next plan waits for those
+    line.settle()
     with held_back(monkeypatch) as go:
-        first = line.submit(hours(desk, 1), now_us=now)
+        first = line.submit(hours(desk, 2), now_us=now)
         with monkeypatch.context() as patch:
-            patch.setattr(preparing, "charge_forward", seen)
-            waiting = threading.Thread(target=lambda: line.submit(hours(desk, 2), now_us=now))
+            patch.setattr(planning, "plan_batch", seen)
+            waiting = threading.Thread(target=lambda: line.submit(hours(desk, 3), now_us=now))
             waiting.start()
-            assert prepared.wait(20)
+            assert planned.wait(20)
         assert not first.done(), "and nobody was answered before the commit"
         assert len(line.futures) == 1
         go.set()
         waiting.join()
         line.settle()
-    assert energies(desk) == [500, 500]
+    assert energies(desk) == [500, 500, 500]
+
+
+def test_a_payment_amid_a_flood_is_posted_by_the_next_batch(line: Line) -> None:
+    desk, now = line.desk, NOON_US + 9 * HOUR_US
+    line.submit(hours(desk, 1), now_us=now)
+    line.settle()
+    fact = desk.pay(desk.street.homes[0], 5_00, now_us=now)
+    left = line.submit(hours(desk, 2), now_us=now)
+    line.settle()
+    assert left.result().facts_wait
+    assert desk.fact(fact).state == "waiting"
+    asked = line.submit(hours(desk, 3), now_us=now)
+    line.settle()
+    assert asked.result().facts == 1
+    assert not line.submit(hours(desk, 4), now_us=now).result(20).facts_wait
+    assert desk.fact(fact).state == "posted"
+    assert energies(desk) == [500] * 4
 
 
 def test_a_lone_batch_waits_for_nobody(line: Line) -> None:
@@ -214,7 +236,8 @@ def test_readings_behind_their_head_are_settled_before_the_next_batch_goes_on(li
     for hour, wh in shown:
         line.submit(desk.street.readings(reading(meter, NOON_US + hour * HOUR_US, wh)), now_us=now)
     line.settle()
-    assert [row.kind for row in desk.lines()] == [1, LATE, CORRECTION, 1, LATE, CORRECTION, 1]
+    kinds = [kind for kind, _ in groupby(row.kind for row in desk.lines())]
+    assert kinds == [1, LATE, CORRECTION, 1, LATE, CORRECTION, 1]
     in_time = desk.street.homes[1]
     line.submit(
         desk.street.readings(*(reading(in_time, NOON_US + h * HOUR_US, wh) for h, wh in sorted(shown))),
@@ -222,7 +245,8 @@ def test_readings_behind_their_head_are_settled_before_the_next_batch_goes_on(li
     )
     line.settle()
     heads = desk.state.registers
-    assert all(heads[name][0] == heads[name][1] for name in METERED)
+    metered = ["at_us", "register_wh", "counter_wh", "window_us", "carry_nano", "carry_tax"]
+    assert heads[metered][0] == heads[metered][1]
     balances = {int(row["wallet"]): int(row["balance_micro"]) for row in desk.state.wallets}
     assert len(set(balances.values())) == 1
 
@@ -271,7 +295,7 @@ def test_any_cut_into_batches_equals_one_after_another(house: Services, data: st
             line = Line(desk, posting)
             for start, end in pairwise([0, *cuts, len(shown)]):
                 frame = street.readings(*(reading(street.homes[h], at, wh) for h, at, wh in shown[start:end]))
-                line.submit(frame, now_us=now)
+                line.submit(frame, now_us=now, ahead=ahead)
                 if not ahead:
                     line.settle()
             line.settle()

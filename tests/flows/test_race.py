@@ -87,7 +87,7 @@ def test_posters_racing_over_two_connections_give_exact_totals(street: Street, d
     assert len(desk.lines()) == 90
 
 
-@pytest.mark.parametrize("step", ["copy_lines", "_insert_journal", "_insert_orders", "_move_gateways"])
+@pytest.mark.parametrize("step", ["spans_of", "_insert_journal", "_insert_orders", "_move_gateways"])
 def test_a_crash_before_the_commit_leaves_nothing_and_the_retry_is_exact(
     street: Street, desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

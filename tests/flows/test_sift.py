@@ -61,7 +61,6 @@ def a_book() -> BookState:
         zone="Europe/London",
         epoch=1,
         last_batch=0,
-        cached_batch=0,
         registers=registers,
         wallets=np.zeros(1, dtype=WALLET),
         policies=[],

@@ -36,6 +36,7 @@ MATRIX = {
     "tenant:live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:charges": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "lines:line": Row("line", 200, 404, 404, 200, 200, 404, LOGIN),
     "pay:status": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
     "pay:live": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
     # Open to the world by design: only a provider's signature speaks here.

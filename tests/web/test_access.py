@@ -71,6 +71,7 @@ def test_nobody_gets_what_is_not_theirs(
     args = {
         "": [],
         "home": [scene.public_id(0)],
+        "line": [f"{scene.book}-{scene.wallets[0]}-5"],
         "payment": [payment],
         "provider": ["sandbox"],
         "book": [scene.slug],

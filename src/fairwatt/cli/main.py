@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import simulation
+from fairwatt.cli import explaining, readings, simulation
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.tariff import tariff
 from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
@@ -19,6 +19,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
 app.add_typer(tariff, name="tariff")
+app.command()(explaining.explain)
+app.add_typer(readings.app, name="import")
 app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)

@@ -25,7 +25,7 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import load_book
 from fairwatt.flows.posting.pipeline import Pipeline
-from fairwatt.flows.posting.post_batch import BatchResult, Poster
+from fairwatt.flows.posting.planning import BatchResult, Poster
 from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
 from fairwatt.headend.metrics import Metrics
 from fairwatt.headend.suspicion import Suspicion
@@ -98,7 +98,8 @@ class HeadEnd:
         self._clock = clock
         self._metrics = metrics
         self._posting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posting")
-        self._preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="preparing")
+        self._planning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planning")
+        self._caching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="caching")
         self._carrying: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._fact_waits = True
@@ -163,9 +164,9 @@ class HeadEnd:
                 await intake.stop()
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
-            self._posting.submit(lambda: connection.close()).result()
-            self._posting.shutdown()
-            self._preparing.shutdown()
+            for thread in (self._posting, self._planning, self._caching):
+                thread.submit(lambda: connection.close()).result()
+                thread.shutdown()
 
     async def _turn(self, client: Client, intake: Intake, pipeline: Pipeline) -> None:
         now = time.monotonic()
@@ -176,7 +177,7 @@ class HeadEnd:
             await self._carried()
         flood = self._flooded(intake)
         if flood or (free and (len(intake) or self._fact_waits or pipeline.owes_grants)):
-            await self._post(client, intake, pipeline)
+            await self._post(client, intake, pipeline, ahead=flood)
             due_s = RESEND_BUSY_S
         else:
             due_s = RESEND_S if free else RESEND_BUSY_S
@@ -213,7 +214,7 @@ class HeadEnd:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout=RESEND_S / 2)
 
-    async def _post(self, client: Client, intake: Intake, pipeline: Pipeline) -> None:
+    async def _post(self, client: Client, intake: Intake, pipeline: Pipeline, *, ahead: bool) -> None:
         """Hand the next batch over; what the one before it came to has been carried by then."""
         frames = await intake.take(most=self._suspicion.most(FRAMES_MAX), most_bytes=BATCH_BYTES)
         self._in_hand += frames
@@ -221,7 +222,7 @@ class HeadEnd:
         messages = [(frame.gateway, frame.data) for frame in frames]
         now_us = self._clock.now_us()
         future = await asyncio.get_running_loop().run_in_executor(
-            self._preparing, lambda: pipeline.submit(messages=messages, now_us=now_us)
+            self._planning, lambda: pipeline.submit(messages=messages, now_us=now_us, ahead=ahead)
         )
         await self._carried()
         self._carrying = asyncio.create_task(self._finish(client, intake, pipeline, frames, future))
@@ -240,6 +241,7 @@ class HeadEnd:
             del self._in_hand[: len(frames)]
             self._suspicion.passed(len(frames))
             self._metrics.count(result, frames=len(frames))
+            self._fact_waits |= result.facts_wait
             await self._carry(client, pipeline.state, result)
             if frames:
                 await intake.done(frames[-1])
@@ -305,7 +307,7 @@ class HeadEnd:
         connections.close_all()
         state = load_book(book=self._book, now_us=self._clock.now_us())
         state.condemned = self._suspicion.condemned
-        flusher = CacheFlusher(state=state)
+        flusher = CacheFlusher(state=state, beside=self._caching)
         flusher.catch_up()
         self._fact_waits = True
         log.info(

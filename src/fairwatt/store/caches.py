@@ -173,9 +173,20 @@ def save_use_days(*, cursor: Any, book: int, batch: int, days: Array) -> None:
 
 
 def mark_cached(*, cursor: Any, book: int, epoch: int, batch: int) -> bool:
-    """Note up to which batch the caches are whole; False when another poster has the book."""
+    """Note up to which batch the heads are whole; False when another poster has the book."""
     cursor.execute("UPDATE shard SET cache_batch = %s WHERE book = %s AND epoch = %s", [batch, book, epoch])
     return int(cursor.rowcount) == 1
+
+
+def mark_days(*, cursor: Any, book: int, epoch: int, batch: int) -> bool:
+    """Note up to which batch the days are whole; False when another poster has the book.
+
+    Whoever takes the book reads this row and locks it (`use.days_upto`) after the epoch has moved, so a poster
+    that lost the book either ends before or finds the new epoch here.
+    """
+    cursor.execute("UPDATE use_mark SET batch = %s WHERE book = %s", [batch, book])
+    cursor.execute("SELECT 1 FROM shard WHERE book = %s AND epoch = %s", [book, epoch])
+    return cursor.fetchone() is not None
 
 
 def drop_caches(*, book: int) -> None:
@@ -186,4 +197,5 @@ def drop_caches(*, book: int) -> None:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         for table in ("wallet_head", "register_head", "use_day"):
             cursor.execute(f"DELETE FROM {table} WHERE book = %s", [book])
+        cursor.execute("UPDATE use_mark SET batch = 0 WHERE book = %s", [book])
         cursor.execute("UPDATE shard SET cache_batch = 0, epoch = epoch + 1 WHERE book = %s", [book])

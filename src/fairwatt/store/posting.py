@@ -7,6 +7,7 @@ in one sitting. The compare-and-swap on `shard` is the fence: of two posters of 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
+from psycopg.copy import LibpqWriter
 
 from fairwatt.core.ledger.model import Leg
 from fairwatt.store.batches import spans_of
 from fairwatt.store.binary import COPY_HEADER, COPY_TRAILER, wire_rows
+from fairwatt.store.corrections import CorrectionRow, ReratingRow, insert_corrections, insert_reratings
 
 Int64s = npt.NDArray[np.int64]
 
@@ -52,9 +55,9 @@ LINE: Final = np.dtype([(name, f"<{kind}") for name, kind in LINE_COLUMNS])
 """A line in memory; `ts` in microseconds since the Unix epoch."""
 
 
+_PIECE_ROWS: Final = 2048
 RAW_MAX: Final = 4096
 """Bytes of a quarantined item that are stored: a flood must not fill the disk."""
-_PIECE_ROWS: Final = 2048
 _COPY_LINES: Final = f"COPY line ({', '.join(name for name, _ in LINE_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 
 
@@ -141,6 +144,8 @@ class BatchRows:
     answers: list[FactAnswer] = field(default_factory=list)
     gateways: list[tuple[int, int, int]] = field(default_factory=list)
     """(gateway id, epoch, stored seq)"""
+    reratings: list[ReratingRow] = field(default_factory=list)
+    corrections: list[CorrectionRow] = field(default_factory=list)
 
 
 def take_book(*, book: int) -> tuple[int, int, int]:
@@ -182,32 +187,22 @@ def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Any]:
         yield cursor
 
 
-def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: int) -> list[int]:
-    """Write a batch inside its transaction; return the outbox ids of the new orders, in order."""
-    # In key order, so that the primary key grows at its right edge.
-    order = np.argsort(rows.lines["ts"], kind="stable")
-    copy_lines(cursor=cursor, lines=rows.lines, order=order)
-    cursor.execute(
-        "INSERT INTO batch (book, batch, at_us, lines, spans) VALUES (%s, %s, %s, %s, %s::tstzmultirange)",
-        [book, batch, now_us, len(rows.lines), spans_of(ts=rows.lines["ts"][order])],
-    )
-    _insert_journal(cursor, book, batch, rows.legs, now_us)
-    _insert_events(cursor, book, batch, rows.events)
-    _insert_quarantine(cursor, book, batch, rows.quarantine, now_us)
-    _move_orders(cursor, rows.moves)
-    _answer_facts(cursor, batch, rows.answers)
-    _move_gateways(cursor, book, rows.gateways, now_us)
-    return _insert_orders(cursor, book, batch, rows.orders, now_us)
+@contextmanager
+def copying_lines(*, cursor: Any, lines: npt.NDArray[Any]) -> Iterator[None]:
+    """COPY lines of dtype LINE into `line` while the body runs: it must leave the connection alone.
 
-
-def copy_lines(*, cursor: Any, lines: npt.NDArray[Any], order: Int64s) -> None:
-    """COPY an array of dtype LINE into `line`, in this order. Raises IntegrityError on a key that is already there."""
+    Raises IntegrityError at its end on a key that is already there.
+    """
     if not len(lines):
+        yield
         return
-    # A small buffer used again and again: fresh memory for the whole batch costs ten times the packing,
-    # and the server works on one piece while the next is packed.
+    # Nothing waits for the server before the body has run: what its buffers do not hold stays in ours.
+    writer = LibpqWriter(cursor.cursor, flush_threshold=sys.maxsize)
+    # In key order, so that the primary key grows at its right edge.
+    order = np.argsort(lines["ts"], kind="stable")
+    # A small piece of memory used again and again: fresh memory for the whole batch costs five times the packing.
     wire = wire_rows(min(len(lines), _PIECE_ROWS), LINE_COLUMNS)
-    with cursor.copy(_COPY_LINES) as copy:
+    with cursor.copy(_COPY_LINES, writer=writer) as copy:
         copy.write(COPY_HEADER)
         for start in range(0, len(lines), _PIECE_ROWS):
             piece = lines[order[start : start + _PIECE_ROWS]]
@@ -217,6 +212,25 @@ def copy_lines(*, cursor: Any, lines: npt.NDArray[Any], order: Int64s) -> None:
             packed["ts"] -= _PG_EPOCH_US
             copy.write(packed.view(np.uint8).data)
         copy.write(COPY_TRAILER)
+        yield
+
+
+def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: int) -> list[int]:
+    """Write what a batch holds besides its lines, inside its transaction; return the outbox ids of the new
+    orders, in order."""
+    cursor.execute(
+        "INSERT INTO batch (book, batch, at_us, lines, spans) VALUES (%s, %s, %s, %s, %s::tstzmultirange)",
+        [book, batch, now_us, len(rows.lines), spans_of(ts=np.sort(rows.lines["ts"]))],
+    )
+    insert_reratings(cursor=cursor, book=book, batch=batch, rows=rows.reratings)
+    insert_corrections(cursor=cursor, book=book, batch=batch, rows=rows.corrections)
+    _insert_journal(cursor, book, batch, rows.legs, now_us)
+    _insert_events(cursor, book, batch, rows.events)
+    _insert_quarantine(cursor, book, batch, rows.quarantine, now_us)
+    _move_orders(cursor, rows.moves)
+    _answer_facts(cursor, batch, rows.answers)
+    _move_gateways(cursor, book, rows.gateways, now_us)
+    return _insert_orders(cursor, book, batch, rows.orders, now_us)
 
 
 def _insert_journal(cursor: Any, book: int, batch: int, legs: Iterable[Leg], now_us: int) -> None:
@@ -274,28 +288,26 @@ def _kept(row: QuarantineRow) -> tuple[str, bytes]:
 
 
 def _insert_orders(cursor: Any, book: int, batch: int, orders: Sequence[OrderRow], now_us: int) -> list[int]:
-    ids: list[int] = []
-    for order in orders:
-        cursor.execute(
-            "INSERT INTO outbox (book, gateway, meter, wallet, seq, relay, reason, payload, created_us, expires_us, "
-            "fact, batch) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
-            [
-                book,
-                order.gateway,
-                order.meter,
-                order.wallet,
-                order.seq,
-                order.relay,
-                order.reason,
-                order.payload,
-                now_us,
-                order.expires_us,
-                order.fact,
-                batch,
-            ],
-        )
-        ids.append(int(cursor.fetchone()[0]))
-    return ids
+    if not orders:
+        return []
+    columns = zip(
+        *(
+            (o.gateway, o.meter, o.wallet, o.seq, o.relay, o.reason, o.payload, o.expires_us, o.fact)
+            for o in orders
+        ),
+        strict=True,
+    )
+    # Numbered in their order: the ids rise with it.
+    cursor.execute(
+        "INSERT INTO outbox (book, gateway, meter, wallet, seq, relay, reason, payload, created_us, expires_us, "
+        "fact, batch) SELECT %s, gateway, meter, wallet, seq, relay, reason, payload, %s, expires_us, fact, %s "
+        "FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[], %s::text[], "
+        "%s::bytea[], %s::bigint[], %s::bigint[]) WITH ORDINALITY "
+        "AS o(gateway, meter, wallet, seq, relay, reason, payload, expires_us, fact, place) "
+        "ORDER BY place RETURNING id",
+        [book, now_us, batch, *(list(column) for column in columns)],
+    )
+    return sorted(int(row[0]) for row in cursor.fetchall())
 
 
 def _move_orders(cursor: Any, moves: Sequence[OrderMove]) -> None:

@@ -7,6 +7,7 @@ loaded from there (loading.py) and moves only after a batch has committed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -146,7 +147,6 @@ class BookState:
     zone: str
     epoch: int
     last_batch: int
-    cached_batch: int
     registers: npt.NDArray[Any]
     wallets: npt.NDArray[Any]
     policies: list[CreditPolicy]
@@ -177,6 +177,17 @@ class BookState:
         self._wallet_registers: dict[int, list[int]] = {}
         for n, wallet_ix in enumerate(self.registers["wallet_ix"]):
             self._wallet_registers.setdefault(int(wallet_ix), []).append(n)
+
+    def moved(self, **changes: Any) -> BookState:
+        """This knowledge with some of it replaced; what it is looked up by stays shared."""
+        after = copy(self)
+        for name, value in changes.items():
+            setattr(after, name, value)
+        return after
+
+    def become(self, other: BookState) -> None:
+        """Take over what another state of the same configuration knows."""
+        self.__dict__.update(other.__dict__)
 
     def find_registers(self, *, keys: Int64s) -> Int64s:
         """Register index of each key, -1 where no meter of this book has it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from django.db import connection
 
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import LEVEL_NAMES
@@ -47,7 +48,6 @@ class _Case:
 
 def decide(
     *,
-    cursor: Any,
     state: BookState,
     registers: npt.NDArray[Any],
     wallets: npt.NDArray[Any],
@@ -95,7 +95,7 @@ def decide(
         wallets=wallets,
         orders=orders,
         renewed=renewed,
-        paying=_paying(cursor, state, wallets, candidates, answered) | in_review,
+        paying=_paying(state, wallets, candidates, answered) | in_review,
         now_us=now_us,
         out=out,
     )
@@ -131,17 +131,17 @@ def _warn(
     )
 
 
-def _paying(
-    cursor: Any, state: BookState, wallets: npt.NDArray[Any], candidates: Int64s, answered: set[int]
-) -> set[int]:
+def _paying(state: BookState, wallets: npt.NDArray[Any], candidates: Int64s, answered: set[int]) -> set[int]:
     """Wallets with a payment that is confirmed but not yet credited."""
     if not len(candidates):
         return set()
-    cursor.execute(
-        "SELECT id, wallet FROM fact WHERE book = %s AND state = 'waiting' AND kind = 'payment' AND wallet = ANY(%s)",
-        [state.book, wallets["wallet"][candidates].tolist()],
-    )
-    return {state.wallet_index[int(w)] for fact, w in cursor.fetchall() if int(fact) not in answered}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, wallet FROM fact "
+            "WHERE book = %s AND state = 'waiting' AND kind = 'payment' AND wallet = ANY(%s)",
+            [state.book, wallets["wallet"][candidates].tolist()],
+        )
+        return {state.wallet_index[int(w)] for fact, w in cursor.fetchall() if int(fact) not in answered}
 
 
 def _decide_wallet(case: _Case, ix: int) -> None:

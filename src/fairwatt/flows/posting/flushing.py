@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
@@ -12,23 +17,60 @@ from fairwatt.store import caches, use
 from fairwatt.store.posting import PosterFenced
 
 
-class CacheFlusher:
-    """Remembers what moved since the last flush and writes it in one transaction."""
+@dataclass(frozen=True, kw_only=True)
+class DayNews:
+    """Days that changed, as of a batch: ready to be written by any thread."""
 
-    def __init__(self, *, state: BookState) -> None:
+    book: int
+    epoch: int
+    batch: int
+    days: npt.NDArray[Any]
+
+    def write(self) -> None:
+        """Write them in one transaction. Raises PosterFenced when another poster has the book."""
+        try:
+            self._write()
+        except BaseException:
+            connection.close()  # this thread's own, perhaps broken
+            raise
+
+    def _write(self) -> None:
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            if not caches.mark_days(cursor=cursor, book=self.book, epoch=self.epoch, batch=self.batch):
+                raise PosterFenced(f"book {self.book} is posted by another process; days were not written")
+            caches.save_use_days(cursor=cursor, book=self.book, batch=self.batch, days=self.days)
+
+
+class CacheFlusher:
+    """Remembers what moved since the last flush and writes it: heads at once, days beside the next batches.
+
+    `beside`: a thread for the days; without one they are written at once too.
+    """
+
+    def __init__(self, *, state: BookState, beside: Executor | None = None) -> None:
         self.days = UseDays(book=state.book, zone=state.zone)
-        self._cached_batch = state.cached_batch
+        self._beside = beside
+        self._days_writing: Future[None] | None = None
         self._moved = np.ones(len(state.wallets), dtype=bool)
+        self._uncounted: deque[npt.NDArray[np.void]] = deque()
 
     def catch_up(self) -> None:
         """Count the lines that an earlier poster wrote and did not flush. Call once, before the first batch."""
-        for lines in use.lines_since(book=self.days.book, batch=self._cached_batch):
-            self.days.add(lines=lines)
+        upto = use.days_upto(book=self.days.book)
+        for lines in use.lines_since(book=self.days.book, batch=upto):
+            self.days.add(lines=lines, ask=True)
 
     def note(self, *, touched: npt.NDArray[np.int64], lines: npt.NDArray[np.void]) -> None:
         """Remember what a committed batch moved."""
         self._moved[touched] = True
-        self.days.add(lines=lines)
+        self._uncounted.append(lines)
+
+    def count(self, *, ask: bool = False) -> None:
+        """Count noted lines into their days; without `ask`, only as far as no day must be read back."""
+        if ask:
+            self.wait()  # what is read back must be there
+        while self._uncounted and self.days.add(lines=self._uncounted[0], ask=ask):
+            self._uncounted.popleft()
 
     def resize(self, *, state: BookState) -> None:
         """Follow a reload that may have brought new wallets; everything is written at the next flush."""
@@ -37,10 +79,31 @@ class CacheFlusher:
     @property
     def pending(self) -> bool:
         """True when a flush would write something."""
-        return bool(self._moved.any())
+        return bool(self._moved.any() or self._uncounted or self.days.dirty)
+
+    def wait(self) -> None:
+        """Wait for days that are being written; raises what writing them raised."""
+        if self._days_writing is not None:
+            self._days_writing.result()
 
     def flush(self, *, state: BookState) -> None:
-        """Write every moved head and day. Raises PosterFenced when another poster has the book."""
+        """Write every moved head and day. Raises PosterFenced when another poster has the book, and what the
+        writing of earlier days raised."""
+        self._flush_heads(state)
+        self.count()
+        if self._uncounted or self._days_writing is None or self._days_writing.done():
+            self.count(ask=True)
+            self._flush_days(state)
+
+    def _flush_days(self, state: BookState) -> None:
+        news = DayNews(book=state.book, epoch=state.epoch, batch=state.last_batch, days=self.days.to_save())
+        self.days.saved()
+        if self._beside is None:
+            news.write()
+        else:
+            self._days_writing = self._beside.submit(news.write)
+
+    def _flush_heads(self, state: BookState) -> None:
         wallets = np.flatnonzero(self._moved)
         registers = state.registers[np.isin(state.registers["wallet_ix"], wallets)]
         batch = state.last_batch
@@ -57,6 +120,4 @@ class CacheFlusher:
                 registers=registers,
                 wallets=state.wallets["wallet"][registers["wallet_ix"]],
             )
-            caches.save_use_days(cursor=cursor, book=state.book, batch=batch, days=self.days.to_save())
         self._moved[:] = False
-        self.days.saved()

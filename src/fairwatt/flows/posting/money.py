@@ -90,6 +90,12 @@ def post_facts(
     return out
 
 
+def facts_wait(*, cursor: Any, book: int) -> bool:
+    """True when the next batch that asks will find facts."""
+    cursor.execute("SELECT EXISTS (SELECT 1 FROM fact WHERE book = %s AND state = 'waiting')", [book])
+    return bool(cursor.fetchone()[0])
+
+
 @dataclass(frozen=True)
 class _Bench:
     """Where one fact is worked on."""

@@ -38,6 +38,7 @@ EXPIRES_US: Final = {
 """A cut that could not be delivered for hours is decided anew; credit stays deliverable for a week."""
 DISOBEDIENCE_MAX: Final = 2
 
+Int64s = npt.NDArray[np.int64]
 Signer = Callable[[Command], bytes]
 
 
@@ -88,18 +89,14 @@ def observe(
     rows = sifted.observed
     if not len(rows):
         return
-    rows = rows[np.argsort(intake.readings["at_us"][rows], kind="stable")]  # the newest word comes last
-    reg = sifted.register[rows]
-    shown = intake.readings["relay"][rows] != Relay.UNKNOWN
-    registers["relay"][reg[shown]] = intake.readings["relay"][rows[shown]]
-    registers["doubted"][reg] = False
-    registers["power_w"][reg] = np.maximum(intake.readings["power_w"][rows], 0)
-    registers["voltage_dv"][reg] = np.maximum(intake.readings["voltage_dv"][rows], 0)
-    np.maximum.at(wallets["read_us"], registers["wallet_ix"][reg], intake.readings["at_us"][rows])
-    if not book.open:
+    # In the order of the clock inside each register; what a meter showed last is what it is.
+    rows = rows[np.lexsort((intake.readings["at_us"][rows], sifted.register[rows]))]
+    _show(registers, wallets, intake, sifted.register[rows], rows)
+    accepted = [n for n, order in book.open.items() if order.state is State.ACCEPTED]
+    if not accepted:
         return
-    ordered = np.flatnonzero(np.isin(reg, np.fromiter(book.open, dtype=np.int64, count=len(book.open))))
-    for k in ordered.tolist():
+    reg = sifted.register[rows]
+    for k in np.flatnonzero(np.isin(reg, accepted)).tolist():
         n, row = int(reg[k]), int(rows[k])
         order = book.open.get(n)
         if order is None or order.state is not State.ACCEPTED:
@@ -114,6 +111,28 @@ def observe(
             _prove(registers, wallets, book, n, int(intake.readings["at_us"][row]), now_us)
         elif proof is False:
             _disobeyed(state, registers, book, n, order, now_us)
+
+
+def _show(
+    registers: npt.NDArray[Any], wallets: npt.NDArray[Any], intake: Intake, reg: Int64s, rows: Int64s
+) -> None:
+    """Relay, power, voltage and freshness as the readings show them; `rows` by register, newest last."""
+    shown = intake.readings["relay"][rows]
+    said = shown != Relay.UNKNOWN
+    last = _last_of_each(reg[said])
+    registers["relay"][reg[said][last]] = shown[said][last]
+    last = _last_of_each(reg)
+    reg, rows = reg[last], rows[last]
+    registers["doubted"][reg] = False
+    registers["power_w"][reg] = np.maximum(intake.readings["power_w"][rows], 0)
+    registers["voltage_dv"][reg] = np.maximum(intake.readings["voltage_dv"][rows], 0)
+    np.maximum.at(wallets["read_us"], registers["wallet_ix"][reg], intake.readings["at_us"][rows])
+
+
+def _last_of_each(sorted_values: Int64s) -> npt.NDArray[np.bool_]:
+    last = np.ones(len(sorted_values), dtype=bool)
+    last[:-1] = sorted_values[1:] != sorted_values[:-1]
+    return last
 
 
 def _prove(

@@ -1,8 +1,8 @@
-"""Batches of one book, two at a time: while one is made durable, the next is read and priced.
+"""Batches of one book, two at a time: while one is written, the next is read, priced and decided.
 
-Two threads. The caller prepares; the posting thread owns the database connection and everything the poster
-knows. A batch is handed over only when the one before it is durable, so there is never more than one
-batch in the database's hands, and what was prepared ahead of a failure is simply dropped.
+Two threads. The caller plans; the posting thread owns what is durable and writes it. A batch is handed over
+only when the one before it is durable, so there is never more than one batch in the database's hands, and
+what was planned ahead of a failure is simply dropped.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, Final
 
+from django.db import connection
+
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import reload_book
-from fairwatt.flows.posting.post_batch import BatchResult, Poster, post_prepared
-from fairwatt.flows.posting.preparing import Front, Messages, prepare
+from fairwatt.flows.posting.planning import BatchResult, Planned, Poster
+from fairwatt.flows.posting.post_batch import plan_batch, post_batch, write_planned
+from fairwatt.flows.posting.preparing import Messages, prepare
 
 SWITCH_S: Final = 0.0005
 """How long a thread may keep the interpreter from the other: with Python's own 5 ms the database waits for the
@@ -37,8 +40,11 @@ class Pipeline:
         self._flusher = flusher
         self._poster = poster
         self._posting = posting
-        self._front: Front | None = Front.of(state)
+        self._ahead: BookState | None = None
+        """what the last batch handed over will leave, where a plan told that"""
         self._newest: Future[Any] | None = None
+        self._orders_going_out = False
+        self._facts_wait = False
         self._regrant: set[int] = set(state.owed)
 
     @property
@@ -56,29 +62,64 @@ class Pipeline:
         """True when the caches are behind the ledger."""
         return self._flusher.pending
 
-    def submit(self, *, messages: Messages, now_us: int) -> Future[BatchResult]:
-        """Prepare a batch, wait until the one before it is durable, start posting; return its future result.
+    def submit(self, *, messages: Messages, now_us: int, ahead: bool = False) -> Future[BatchResult]:
+        """Start posting a batch once the one before it is durable; return its future result.
 
-        Frames as (gateway slug, bytes); waiting facts come along by themselves. Raises what the one before
-        raised: then this one is dropped.
+        Frames as (gateway slug, bytes); waiting facts come along by themselves. `ahead`: more waits behind
+        these, so plan them while the one before is written; facts may then wait for the batch after it.
+        Raises what the batch before raised: then this one is dropped.
         """
-        if self._front is None:
-            self.settle()  # it holds late readings: where the registers go on is known when they are settled
-            self._front = Front.of(self.state)
-        prepared = prepare(state=self.state, front=self._front, messages=messages, now_us=now_us)
+        if ahead and not (self._facts_wait or self._regrant):
+            planned = self._plan(messages, now_us)
+            if planned is not None:
+                return self._hand_over_planned(planned)
         self.settle()
-        if prepared.state is not self.state:
-            # The batch before it brought a new configuration: what was priced may cost something else now.
-            prepared = prepare(state=self.state, front=Front.of(self.state), messages=messages, now_us=now_us)
-        self._front = prepared.after
+        self._ahead, self._facts_wait = None, False
 
         def post() -> BatchResult:
             regrant, self._regrant = self._regrant, set()
-            result = post_prepared(state=self.state, prepared=prepared, poster=self._poster, regrant=regrant)
-            self._follow(result, now_us)
+            result = post_batch(
+                state=self.state, messages=messages, poster=self._poster, now_us=now_us, regrant=regrant
+            )
+            self._follow(result)
+            if result.reload:
+                self._flusher.flush(state=self.state)
+                self.state = reload_book(state=self.state, now_us=now_us)
+                self._flusher.resize(state=self.state)
+                self._regrant = result.regrant
             return result
 
         return self._hand_over(post)
+
+    def _plan(self, messages: Messages, now_us: int) -> Planned | None:
+        """Plan a batch on what the one in hand will leave; None when it needs the database itself."""
+        if self._ahead is None or self._orders_going_out:
+            self.settle()  # what comes after is known, and orders have their numbers, when it is durable
+            if self._facts_wait or self._regrant:
+                return None
+            self._ahead = self.state.moved()
+        prepared = prepare(state=self._ahead, messages=messages, now_us=now_us)
+        if prepared.charged is None:
+            return None
+        try:
+            return plan_batch(state=self._ahead, prepared=prepared, poster=self._poster)
+        except BaseException:
+            connection.close()  # this thread's own, perhaps broken
+            raise
+
+    def _hand_over_planned(self, planned: Planned) -> Future[BatchResult]:
+        self.settle()
+        if self._regrant:
+            raise AssertionError("only a batch that asks brings a new configuration")
+        self._ahead, self._orders_going_out = planned.after, bool(planned.orders)
+
+        def write() -> BatchResult:
+            result = write_planned(state=self.state, planned=planned, meanwhile=self._flusher.count)
+            self._facts_wait = result.facts_wait
+            self._follow(result)
+            return result
+
+        return self._hand_over(write)
 
     def flush(self) -> Future[None]:
         """Write the caches, after the batch in hand and unless it fails; does not wait."""
@@ -96,15 +137,14 @@ class Pipeline:
         if self._newest is not None:
             self._newest.result()
 
+    def drain(self) -> None:
+        """Wait for everything, the days too; raises what any of it raised."""
+        self.settle()
+        self._flusher.wait()
+
     def _hand_over[T](self, work: Callable[[], T]) -> Future[T]:
         self._newest = future = self._posting.submit(work)
         return future
 
-    def _follow(self, result: BatchResult, now_us: int) -> None:
-        """The caches and, after a new configuration, the state follow what was committed."""
+    def _follow(self, result: BatchResult) -> None:
         self._flusher.note(touched=result.touched, lines=result.lines)
-        if result.reload:
-            self._flusher.flush(state=self.state)
-            self.state = reload_book(state=self.state, now_us=now_us)
-            self._flusher.resize(state=self.state)
-            self._regrant = result.regrant

@@ -1,130 +1,36 @@
 """One batch of a book, whole: frames and facts in; lines, decisions and orders out; one transaction.
 
-What needs no database is prepared before (preparing.py). Everything before COMMIT works on copies. Only
-when PostgreSQL has said yes does the poster's knowledge move, and only then may anything be acknowledged or
-sent.
+A batch is planned in memory (planning.py) and then written. Only when PostgreSQL has said yes does the
+poster's knowledge move, and only then may anything be acknowledged or sent. A batch that needs nothing from
+the database can be planned while the one before it is still being written (pipeline.py).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fairwatt.core.commands.model import State
-from fairwatt.core.ledger.model import Leg, combine
-from fairwatt.core.ledger.recipes import charge_legs
-from fairwatt.flows.posting.book_state import BookState, Reviewed
-from fairwatt.flows.posting.charging import chain
-from fairwatt.flows.posting.deciding import Decided, decide
-from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
-from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
+from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.late import LateReadings, settle_late
 from fairwatt.flows.posting.money import (
     PostedFacts,
-    lately_in_review,
-    note_available,
+    facts_wait,
     post_facts,
-    still_withholding,
 )
-from fairwatt.flows.posting.orders import (
-    OrderBook,
-    Signer,
-    give_orders,
-    observe,
-    renew_expired,
-)
-from fairwatt.flows.posting.preparing import METERED, Front, Prepared, charge, prepare
-from fairwatt.flows.posting.receipts import hear_receipts
-from fairwatt.flows.posting.sift import Sifted
-from fairwatt.payments.contract import PaymentProvider
+from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, lay_out
+from fairwatt.flows.posting.preparing import Prepared, prepare
 from fairwatt.store.caches import save_wallet_heads
-from fairwatt.store.posting import LINE, BatchRows, QuarantineRow, batch_transaction, write_batch
+from fairwatt.store.posting import (
+    LINE,
+    batch_transaction,
+    copying_lines,
+    write_batch,
+)
 
 Int64s = npt.NDArray[np.int64]
-
-
-@dataclass(kw_only=True)
-class BatchResult:
-    """What a committed batch did: what to acknowledge, what to send, and the counts."""
-
-    batch: int
-    lines: npt.NDArray[Any]
-    acks: list[tuple[int, int, int]]
-    """(gateway, epoch, stored seq)"""
-    send: dict[int, list[bytes]]
-    """gateway -> signed commands: the new ones, and the open ones of a gateway that said hello"""
-    readings: int = 0
-    duplicates: int = 0
-    late: int = 0
-    quarantined: Mapping[str, int] = field(default_factory=dict)
-    """items in quarantine by code"""
-    facts: int = 0
-    reload: bool = False
-    regrant: set[int] = field(default_factory=set)
-    touched: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    """indices of the wallets whose caches must follow"""
-
-
-@dataclass(kw_only=True)
-class Poster:
-    """What posting needs besides the state: the providers whose word counts, and the signer of orders."""
-
-    providers: Mapping[str, PaymentProvider]
-    sign: Signer
-
-
-@dataclass(kw_only=True)
-class _Desk:
-    """One batch while it is being made: copies of what the poster knows, and what they came to."""
-
-    cursor: Any
-    state: BookState
-    poster: Poster
-    prepared: Prepared
-    registers: npt.NDArray[Any]
-    wallets: npt.NDArray[Any]
-
-    @property
-    def batch(self) -> int:
-        return self.prepared.batch
-
-    @property
-    def intake(self) -> Intake:
-        return self.prepared.intake
-
-    @property
-    def sifted(self) -> Sifted:
-        return self.prepared.sifted
-
-    @property
-    def now_us(self) -> int:
-        return self.prepared.now_us
-
-
-@dataclass(kw_only=True)
-class _Money:
-    """The money side of a batch: all its lines in posting order, and where they came from."""
-
-    lines: npt.NDArray[Any]
-    touched: Int64s
-    late: LateReadings
-    facts: PostedFacts
-    readings: int
-
-
-@dataclass(kw_only=True)
-class _Supply:
-    """The supply side of a batch: receipts, proofs, decisions, orders."""
-
-    orders: OrderBook
-    heard: HeardEvents
-    decided: Decided
-    chaff: list[QuarantineRow]
 
 
 def post_batch(
@@ -140,239 +46,63 @@ def post_batch(
     `regrant`: wallet ids whose meters need a fresh grant. Raises PosterFenced when another poster has the
     book; any database error leaves nothing half-applied and `state` as it was.
     """
-    prepared = prepare(state=state, front=Front.of(state), messages=list(messages), now_us=now_us)
-    return post_prepared(state=state, prepared=prepared, poster=poster, regrant=regrant)
+    prepared = prepare(state=state, messages=list(messages), now_us=now_us)
+    desk = Desk.set_up(state=state, poster=poster, prepared=prepared)
+    with batch_transaction(book=state.book, epoch=state.epoch, batch=desk.batch) as cursor:
+        late, facts = _ask(desk, cursor)
+        planned = lay_out(desk, late, facts, regrant)
+        with copying_lines(cursor=cursor, lines=planned.rows.lines):
+            pass
+        _write(cursor, planned)
+    state.become(planned.after)
+    return planned.result
 
 
-def post_prepared(
-    *, state: BookState, prepared: Prepared, poster: Poster, regrant: Iterable[int] = ()
-) -> BatchResult:
-    """Post a batch that was prepared from what `state` is now; otherwise as `post_batch`."""
-    if prepared.state is not state or prepared.batch != state.last_batch + 1:
+def plan_batch(*, state: BookState, prepared: Prepared, poster: Poster) -> Planned:
+    """Plan a batch that needs no fact and no late reading on what `state` is, and leave `state` as it is."""
+    if prepared.charged is None:
+        raise ValueError("readings behind their heads can only be settled inside the transaction")
+    desk = Desk.set_up(state=state, poster=poster, prepared=prepared)
+    none = LateReadings(lines=np.empty(0, dtype=LINE), wallet_ix=np.empty(0, dtype=np.int64))
+    return lay_out(desk, none, PostedFacts(), ())
+
+
+def write_planned(*, state: BookState, planned: Planned, meanwhile: Callable[[], None]) -> BatchResult:
+    """Write a planned batch and move `state`; otherwise as `post_batch`.
+
+    `meanwhile` is called while the server takes in the lines; it must leave the connection alone. The result
+    says whether facts wait: they are for a batch that asks.
+    """
+    if planned.batch != state.last_batch + 1:
         raise ValueError(
-            f"batch {prepared.batch} was prepared from another state than that of batch {state.last_batch}"
+            f"batch {planned.batch} was planned, batch {state.last_batch} is the last one posted"
         )
-    book, batch = state.book, prepared.batch
-    with batch_transaction(book=book, epoch=state.epoch, batch=batch) as cursor:
-        desk = _Desk(
-            cursor=cursor,
-            state=state,
-            poster=poster,
-            prepared=prepared,
-            registers=state.registers.copy(),
-            wallets=state.wallets.copy(),
-        )
-        money = _move_money(desk)
-        supply = _settle_supply(desk, money, regrant)
-        rows = _rows(desk, money, supply)
-        ids = write_batch(cursor=cursor, book=book, batch=batch, rows=rows, now_us=prepared.now_us)
-        flagged = _marked(
-            state, supply.decided.flagged, supply.heard.wallets, money.facts.credited, supply.orders.restored
-        )
-        save_wallet_heads(cursor=cursor, book=book, batch=batch, wallets=desk.wallets[flagged])
-    _commit(desk, supply.orders, ids, money.facts)
-    return _result(desk, money, supply, flagged)
+    with batch_transaction(book=state.book, epoch=state.epoch, batch=planned.batch) as cursor:
+        with copying_lines(cursor=cursor, lines=planned.rows.lines):
+            meanwhile()
+        _write(cursor, planned)
+        planned.result.facts_wait = facts_wait(cursor=cursor, book=state.book)
+    state.become(planned.after)
+    return planned.result
 
 
-def _move_money(desk: _Desk) -> _Money:
-    """Late readings first, because forward ones go on from their state; payments last."""
+def _write(cursor: Any, planned: Planned) -> None:
+    book, batch = planned.after.book, planned.batch
+    ids = write_batch(cursor=cursor, book=book, batch=batch, rows=planned.rows, now_us=planned.now_us)
+    save_wallet_heads(cursor=cursor, book=book, batch=batch, wallets=planned.heads)
+    for order, outbox in zip(planned.orders, ids, strict=True):
+        order.outbox = outbox
+
+
+def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
+    """What only the database knows: readings behind their heads, and facts that wait."""
     late = settle_late(
-        cursor=desk.cursor,
+        cursor=cursor,
         state=desk.state,
         registers=desk.registers,
         intake=desk.intake,
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
-    facts = post_facts(
-        cursor=desk.cursor,
-        state=desk.state,
-        providers=desk.poster.providers,
-        now_us=desk.now_us,
-    )
-    charged = desk.prepared.charged
-    if charged is None:
-        charged = charge(state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted)
-    else:
-        for name in METERED:
-            desk.registers[name] = charged.registers[name]
-    lines, wallet_ix = charged.lines, charged.wallet_ix
-    if len(late.lines) or facts.lines:
-        lines = np.concatenate((late.lines, lines, facts.line_array()))
-        facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
-        wallet_ix = np.concatenate((late.wallet_ix, wallet_ix, facts_ix)).astype(np.int64)
-    touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets, batch=desk.batch)
-    note_available(facts=facts, state=desk.state, wallets=desk.wallets)
-    return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
-
-
-def _settle_supply(desk: _Desk, money: _Money, regrant: Iterable[int]) -> _Supply:
-    """What meters and gateways showed, then what follows from it and from the money."""
-    state, registers, wallets, intake, now_us = (
-        desk.state,
-        desk.registers,
-        desk.wallets,
-        desk.intake,
-        desk.now_us,
-    )
-    orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
-    observe(
-        state=state,
-        registers=registers,
-        wallets=wallets,
-        intake=intake,
-        sifted=desk.sifted,
-        book=orders,
-        now_us=now_us,
-    )
-    heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake, now_us=now_us)
-    renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
-    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
-    _doubt(state, registers, chaff)
-    facts = money.facts
-    orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
-    decided = decide(
-        cursor=desk.cursor,
-        state=state,
-        registers=registers,
-        wallets=wallets,
-        orders=orders.open,
-        renewed=orders.renew,
-        touched=_marked(state, money.touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
-        credited=set(facts.credited),
-        in_review=still_withholding(lately=orders.spare, wallets=wallets),
-        answered={a.fact for a in facts.answers},
-        now_us=now_us,
-    )
-    give_orders(
-        state=state,
-        registers=registers,
-        wallets=wallets,
-        book=orders,
-        relay=decided.relay,
-        refresh=_refresh(desk, money, decided.warned, regrant),
-        facts=facts.credited,
-        sign=desk.poster.sign,
-        now_us=now_us,
-    )
-    return _Supply(orders=orders, heard=heard, decided=decided, chaff=chaff)
-
-
-def _rows(desk: _Desk, money: _Money, supply: _Supply) -> BatchRows:
-    return BatchRows(
-        lines=money.lines,
-        legs=_legs(desk.state, money.lines, money.facts),
-        events=[
-            *desk.state.alarms,
-            *desk.intake.notices,
-            *supply.heard.events,
-            *money.facts.events,
-            *money.late.events,
-            *supply.orders.events,
-            *supply.decided.events,
-        ],
-        quarantine=supply.chaff,
-        orders=supply.orders.rows,
-        moves=supply.orders.moves,
-        answers=money.facts.answers,
-        gateways=[(g, epoch, seq) for g, (epoch, seq) in desk.intake.heads.items()],
-    )
-
-
-def _result(desk: _Desk, money: _Money, supply: _Supply, flagged: Int64s) -> BatchResult:
-    intake, facts = desk.intake, money.facts
-    return BatchResult(
-        batch=desk.batch,
-        lines=money.lines,
-        acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
-        send=_to_send(desk.state, supply.orders, intake),
-        readings=money.readings,
-        duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
-        late=len(money.late.lines),
-        quarantined=Counter(row.code for row in supply.chaff),
-        facts=len(facts.answers),
-        reload=facts.reload,
-        regrant=facts.regrant,
-        touched=_shown(desk.state, money.touched, flagged, desk.sifted),
-    )
-
-
-def _commit(desk: _Desk, orders: OrderBook, ids: list[int], facts: PostedFacts) -> None:
-    """PostgreSQL has said yes: the copies become what the poster knows."""
-    state = desk.state
-    for order, outbox in zip(orders.new, ids, strict=True):
-        order.outbox = outbox
-    state.registers, state.wallets = desk.registers, desk.wallets
-    state.orders, state.last_batch = orders.open, desk.batch
-    for gateway, (epoch, seq) in desk.intake.heads.items():
-        state.gateways[gateway].epoch, state.gateways[gateway].seq = epoch, seq
-    state.in_review = _in_review(state, facts)
-    state.alarms = []
-    state.chaff = {
-        key: at_us
-        for key, at_us in {**state.chaff, **desk.intake.chaff}.items()
-        if desk.now_us - at_us < CHAFF_AGAIN_US
-    }
-
-
-def _in_review(state: BookState, facts: PostedFacts) -> dict[int, list[Reviewed]]:
-    """Money that waits for a person after this batch; a credit ends what the wallet waited for before it."""
-    waiting = {ix: list(some) for ix, some in state.in_review.items() if ix not in facts.credited}
-    for ix, some in facts.in_review.items():
-        waiting.setdefault(ix, []).extend(some)
-    return waiting
-
-
-def _refresh(desk: _Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
-    """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
-    state, registers = desk.state, desk.registers
-    renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
-    anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
-    paid = {*money.facts.credited, *money.facts.in_review}
-    return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
-
-
-def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[QuarantineRow]) -> None:
-    """Mark meters that said something unbelievable: nobody is cut on their word until a reading is believed."""
-    for row in chaff:
-        if row.gateway is not None and row.meter is not None:
-            n = state.find_register(gateway=row.gateway, meter=row.meter)
-            if n >= 0:
-                registers["doubted"][n] = True
-
-
-def _marked(state: BookState, *wallets: Iterable[int]) -> Int64s:
-    """The wallets of all these groups, each once, in order."""
-    marked = np.zeros(len(state.wallets), dtype=bool)
-    for some in wallets:
-        marked[some if isinstance(some, np.ndarray) else list(some)] = True
-    return np.flatnonzero(marked)
-
-
-def _shown(state: BookState, touched: Int64s, flagged: Int64s, sifted: Sifted) -> Int64s:
-    """Wallets whose cached rows have moved: by a line, by a flag, or by what a meter showed."""
-    seen = state.registers["wallet_ix"][sifted.register[sifted.observed]]
-    return _marked(state, touched, flagged, seen)
-
-
-def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tuple[Leg, ...]:
-    """The batch in the journal: one leg an account, the control leg on `wallet`."""
-    if lines.dtype != LINE:
-        raise TypeError("lines have another layout than LINE")
-    charges = charge_legs(
-        currency=state.currency,
-        energy_micro=int(lines["energy_micro"].sum()),
-        standing_micro=int(lines["standing_micro"].sum()),
-        tax_micro=int(lines["tax_micro"].sum()),
-    )
-    return combine([*charges, *facts.legs])
-
-
-def _to_send(state: BookState, orders: OrderBook, intake: Intake) -> dict[int, list[bytes]]:
-    send: dict[int, list[bytes]] = {}
-    fresh = {id(order) for order in orders.new}
-    for n, order in state.orders.items():
-        gateway = int(state.registers["gateway"][n])
-        if order.state is not State.ACCEPTED and (id(order) in fresh or gateway in intake.hellos):
-            send.setdefault(gateway, []).append(order.payload)
-    return send
+    facts = post_facts(cursor=cursor, state=desk.state, providers=desk.poster.providers, now_us=desk.now_us)
+    return late, facts

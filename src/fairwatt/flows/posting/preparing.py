@@ -1,12 +1,11 @@
-"""The part of a batch that needs no database: frames read, readings judged, energy priced.
+"""The part of a batch that is known before anything else: frames read, readings judged, energy priced.
 
-It starts from a front, what the batch before leaves, and ends in the next front; so a batch can be prepared
-while the one before it is still being made durable. Nothing here moves the poster's state.
+Nothing here moves the poster's state or asks the database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,33 +19,6 @@ from fairwatt.flows.posting.sift import Sifted, sift
 
 Int64s = npt.NDArray[np.int64]
 Messages = Sequence[tuple[str, bytes]]
-
-METERED: tuple[str, ...] = (
-    "at_us",
-    "register_wh",
-    "counter_wh",
-    "window_us",
-    "carry_nano",
-    "carry_tax",
-)
-"""The columns of a register that readings move and that the next reading is judged and priced by."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Front:
-    """Where registers and spools stand after a batch, durable or not yet."""
-
-    batch: int
-    registers: npt.NDArray[Any]
-    """with dtype REGISTER; of what a batch moves, only the METERED columns are told ahead"""
-    spools: Mapping[int, tuple[int, int]]
-    """gateway -> (epoch, stored seq)"""
-
-    @classmethod
-    def of(cls, state: BookState) -> Front:
-        """The front of what is durable."""
-        spools = {pk: (gateway.epoch, gateway.seq) for pk, gateway in state.gateways.items()}
-        return cls(batch=state.last_batch, registers=state.registers, spools=spools)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,41 +34,27 @@ class Charged:
 class Prepared:
     """A batch as far as it goes without the database."""
 
-    batch: int
-    state: BookState
-    """what it was prepared against; of no use to any other"""
-    messages: Messages
     now_us: int
     intake: Intake
     sifted: Sifted
     charged: Charged | None
     """None when readings behind their heads must be settled first: the forward ones go on from there"""
-    after: Front | None
-    """what the next batch may be prepared from; None when only the commit can tell"""
 
 
-def prepare(*, state: BookState, front: Front, messages: Messages, now_us: int) -> Prepared:
-    """Prepare the batch after `front`. `now_us` is the batch's domain time."""
+def prepare(*, state: BookState, messages: Messages, now_us: int) -> Prepared:
+    """Prepare the batch after `state`. `now_us` is the batch's domain time."""
     known = Known(
-        spools=front.spools, gateway_ids=state.gateway_ids, chaff=state.chaff, condemned=state.condemned
+        spools={pk: (gateway.epoch, gateway.seq) for pk, gateway in state.gateways.items()},
+        gateway_ids=state.gateway_ids,
+        chaff=state.chaff,
+        condemned=state.condemned,
     )
     intake = take_in(messages=messages, known=known, now_us=now_us)
-    sifted = sift(state=state, heads=front.registers, intake=intake, now_us=now_us)
-    batch = front.batch + 1
-    charged = after = None
+    sifted = sift(state=state, heads=state.registers, intake=intake, now_us=now_us)
+    charged = None
     if not len(sifted.behind):
-        charged = charge(state=state, registers=front.registers.copy(), intake=intake, sifted=sifted)
-        after = Front(batch=batch, registers=charged.registers, spools={**front.spools, **intake.heads})
-    return Prepared(
-        batch=batch,
-        state=state,
-        messages=messages,
-        now_us=now_us,
-        intake=intake,
-        sifted=sifted,
-        charged=charged,
-        after=after,
-    )
+        charged = charge(state=state, registers=state.registers.copy(), intake=intake, sifted=sifted)
+    return Prepared(now_us=now_us, intake=intake, sifted=sifted, charged=charged)
 
 
 def charge(*, state: BookState, registers: npt.NDArray[Any], intake: Intake, sifted: Sifted) -> Charged:

@@ -6,6 +6,7 @@ nobody reported is a gap, never zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ Int64s = npt.NDArray[np.int64]
 SLOT_US: Final = 1_800_000_000
 _DAY_US: Final = 86_400_000_000
 _KEEP_ROWS: Final = 100_000
+_NEVER: Final = -(1 << 62)
 
 
 class UseDays:
@@ -30,6 +32,8 @@ class UseDays:
         self.book = book
         self.zone = zone
         self._midnights: Int64s = np.empty(0, dtype=np.int64)
+        self._newest: dict[int, int] | None = None
+        """by wallet, the newest day that was ever cached; None before it was read"""
         self._forget()
 
     def _forget(self) -> None:
@@ -40,16 +44,21 @@ class UseDays:
         self._close = np.zeros((256, 2), dtype=np.int64)
         self._dirty: set[int] = set()
 
-    def add(self, *, lines: npt.NDArray[Any]) -> None:
-        """Count the lines of a committed batch; those of a wallet in the order of their seq."""
+    def add(self, *, lines: npt.NDArray[Any], ask: bool) -> bool:
+        """Count the lines of a committed batch; those of a wallet in the order of their seq.
+
+        False, and nothing counted, when a day must be read back from the database first and `ask` is off.
+        """
         if not len(lines):
-            return
+            return True
         instant = lines["ts"] - 1
         day = self._day_of(instant)
         wallet = lines["wallet"].copy()
         order, first = _groups(wallet, day)
         starts = order[first]
-        rows = self._rows(list(zip(wallet[starts].tolist(), day[starts].tolist(), strict=True)))
+        rows = self._rows(list(zip(wallet[starts].tolist(), day[starts].tolist(), strict=True)), ask)
+        if rows is None:
+            return False
         row = np.empty(len(lines), dtype=np.int64)
         row[order] = np.repeat(rows, np.diff(np.flatnonzero(first), append=len(order)))
         cell = row * SLOTS + (instant - day) // SLOT_US
@@ -66,6 +75,12 @@ class UseDays:
         self._close[rows[newer], 0] = lines["seq"][last][newer]
         self._close[rows[newer], 1] = lines["balance_micro"][last][newer]
         self._dirty.update(rows.tolist())
+        return True
+
+    @property
+    def dirty(self) -> bool:
+        """True when a day changed since it was last handed out."""
+        return bool(self._dirty)
 
     def to_save(self) -> npt.NDArray[Any]:
         """The changed days, with dtype USE_DAY."""
@@ -83,26 +98,39 @@ class UseDays:
         return days
 
     def saved(self) -> None:
-        """Everything handed out by `to_save` is durable."""
+        """Everything handed out by `to_save` is on its way; wait for it before reading days back."""
         self._dirty.clear()
         if len(self._keys) > _KEEP_ROWS:
             self._forget()
 
-    def _rows(self, keys: list[tuple[int, int]]) -> Int64s:
+    def _rows(self, keys: list[tuple[int, int]], ask: bool) -> Int64s | None:
         missing = [key for key in keys if key not in self._index]
         if missing:
-            known = use.days(book=self.book, keys=missing)
-            self._grow(len(self._keys) + len(missing))
-            for key in missing:
-                n = len(self._keys)
-                self._index[key] = n
-                self._keys.append(key)
-                if key in known:
-                    wh, micro, close = known[key]
-                    self._wh[n] = [GAP if v is None else v for v in wh]
-                    self._micro[n] = [GAP if v is None else v for v in micro]
-                    self._close[n] = (0, close)
+            if self._newest is None:
+                if not ask:
+                    return None
+                self._newest = use.newest_days(book=self.book)
+            # Only this poster writes days: one after all it knows of a wallet is new, whatever it has forgotten.
+            old = [key for key in missing if key[1] <= self._newest.get(key[0], _NEVER)]
+            if old and not ask:
+                return None
+            self._open(missing, use.days(book=self.book, keys=old) if old else {})
         return np.array([self._index[key] for key in keys], dtype=np.int64)
+
+    def _open(self, keys: list[tuple[int, int]], known: Mapping[tuple[int, int], use.Day]) -> None:
+        assert self._newest is not None
+        self._grow(len(self._keys) + len(keys))
+        for key in keys:
+            n = len(self._keys)
+            self._index[key] = n
+            self._keys.append(key)
+            wallet, day = key
+            self._newest[wallet] = max(day, self._newest.get(wallet, day))
+            if key in known:
+                wh, micro, close = known[key]
+                self._wh[n] = [GAP if v is None else v for v in wh]
+                self._micro[n] = [GAP if v is None else v for v in micro]
+                self._close[n] = (0, close)
 
     def _grow(self, rows: int) -> None:
         while rows > len(self._wh):

@@ -1,5 +1,15 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
+from fairwatt.store.models.intervals import (
+    EstimateApproval,
+    IntervalDefect,
+    IntervalImport,
+    IntervalRaw,
+    IntervalValue,
+    MeterCertificate,
+    MeterCheck,
+)
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -20,23 +30,33 @@ from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
     "Book",
+    "Correction",
+    "EstimateApproval",
     "Event",
     "Fact",
     "Gateway",
     "GatewayHead",
     "Installation",
+    "IntervalDefect",
+    "IntervalImport",
+    "IntervalRaw",
+    "IntervalValue",
     "Journal",
     "Line",
     "Meter",
+    "MeterCertificate",
+    "MeterCheck",
     "Organisation",
     "Outbox",
     "PaymentIntent",
     "Policy",
     "Quarantine",
     "RegisterHead",
+    "Rerating",
     "Role",
     "Shard",
     "Site",
+    "TariffCorrection",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",

@@ -255,6 +255,12 @@ CREATE TABLE use_day (
 ) WITH (fillfactor = 70);
 CREATE INDEX use_day_book ON use_day (book, day_us);
 
+-- Up to which batch the days are whole. Apart from the fence, so that days are written beside the next batches.
+CREATE TABLE use_mark (
+    book  int PRIMARY KEY,
+    batch bigint NOT NULL DEFAULT 0
+);
+
 -- History refuses change, whoever asks (the owner too: the triggers fire always).
 DO $$
 DECLARE t text;
