@@ -11,6 +11,7 @@ import typer
 
 from fairwatt.cli import explaining, readings, simulation
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
+from fairwatt.cli.rate import rate
 from fairwatt.cli.tariff import tariff
 from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
@@ -24,6 +25,7 @@ app.add_typer(readings.app, name="import")
 app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)
+app.command()(rate)
 app.command()(simulation.simulate)
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
