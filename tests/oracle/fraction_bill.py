@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 QUARTER = timedelta(minutes=15)
+Prices = tuple[tuple[Fraction, ...], ...]
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WORDS = {
     "file": {"fairwatt_tariff", "name", "currency", "zone", "source", "status", "note", "seasons", "calendar"}
@@ -86,7 +87,8 @@ class Oracle:
         self.holidays = {date.fromisoformat(day) for day in self.file.get("calendar", {}).get("holiday", [])}
         self.series = {name: _series(path.parent, of) for name, of in self.file.get("series", {}).items()}
         self.versions = [self._version(of) for of in self.file["versions"]]
-        self._cache: dict[datetime, tuple[int, tuple[tuple[Fraction, ...], ...]]] = {}
+        self._quarters: dict[datetime, tuple[int, Prices, Any]] = {}
+        self._kept: dict[Prices, Prices] = {}
 
     def bill(self, readings: Iterable[tuple[datetime, datetime, int]]) -> Bill:
         """Rate intervals (from, to, watt-hours), in order."""
@@ -98,12 +100,11 @@ class Oracle:
             first, last = first or start, end
             bill.used_wh += wh
             for at, part in self._parts(start, end, wh):
-                version, prices = self.prices(at)
-                now = self._window(version, at)
+                version, prices, now = self.prices(at)
                 if now != window:
                     window, counted = now, 0
                 for energy, price_list in zip(self.versions[version].energies, prices, strict=True):
-                    bounds = self._bounds(version, energy, at)
+                    bounds = self._bounds(version, energy, now)
                     for price, amount in _tiers(price_list, bounds, counted, counted + part):
                         used[version, energy.get("name", "energy"), price] += amount
                 counted += part
@@ -117,30 +118,25 @@ class Oracle:
     def _parts(self, start: datetime, end: datetime, wh: int) -> Iterable[tuple[datetime, int]]:
         """Cut an interval at the quarter hours where the price changes, in whole watt-hours."""
         begin, done = start, 0
-        edge = start - (start - datetime.min.replace(tzinfo=UTC)) % QUARTER + QUARTER
+        edge = _quarter(start) + QUARTER
         while edge < end:
-            if self._key(edge) != self._key(begin):
-                upto = (
-                    wh
-                    * ((edge - start) // timedelta(microseconds=1))
-                    // ((end - start) // timedelta(microseconds=1))
-                )
+            if self.prices(edge) != self.prices(begin):
+                upto = wh * _us(edge - start) // _us(end - start)
                 yield begin, upto - done
                 begin, done = edge, upto
             edge += QUARTER
         yield begin, wh - done
 
-    def _key(self, at: datetime) -> Any:
-        version, prices = self.prices(at)
-        return version, prices, self._window(version, at)
-
-    def prices(self, at: datetime) -> tuple[int, tuple[tuple[Fraction, ...], ...]]:
-        quarter = at - (at - datetime.min.replace(tzinfo=UTC)) % QUARTER
-        known = self._cache.get(quarter)
+    def prices(self, at: datetime) -> tuple[int, Prices, Any]:
+        """Which version, the prices by energy element and block, and the window in which use counts."""
+        quarter = _quarter(at)
+        known = self._quarters.get(quarter)
         if known is None:
             number = max(n for n, version in enumerate(self.versions) if version.begins <= quarter)
             prices = tuple(self._of(energy, quarter) for energy in self.versions[number].energies)
-            known = self._cache[quarter] = (number, prices)
+            # The same quarter hours come again each day: keep one of each, so that equal is quickly seen.
+            prices = self._kept.setdefault(prices, prices)
+            known = self._quarters[quarter] = (number, prices, self._window(number, quarter))
         return known
 
     def _of(self, energy: dict[str, Any], at: datetime) -> tuple[Fraction, ...]:
@@ -164,10 +160,10 @@ class Oracle:
         return found[0] if found else {}
 
     def _matches(self, period: dict[str, Any], local: datetime) -> bool:
-        day = local.date()
+        day, clock = local.date(), f"{local.hour:02}:{local.minute:02}"
         kind = "holiday" if day in self.holidays else "weekend" if day.weekday() >= 5 else "workday"
         return (
-            ("hours" not in period or any(_within(hours, local) for hours in period["hours"]))
+            ("hours" not in period or any(_within(hours, clock) for hours in period["hours"]))
             and ("months" not in period or str(day.month) in period["months"])
             and ("season" not in period or period["season"] == self.season(day))
             and ("weekdays" not in period or WEEKDAYS[day.weekday()] in period["weekdays"])
@@ -175,7 +171,7 @@ class Oracle:
         )
 
     def season(self, day: date) -> str:
-        here = day.strftime("%m-%d")
+        here = f"{day.month:02}-{day.day:02}"
         for name, spans in self.file["seasons"].items():
             for begin, end in (span.split("..") for span in spans):
                 if begin <= here <= end if begin <= end else here >= begin or here <= end:
@@ -198,11 +194,10 @@ class Oracle:
             return local.date()
         raise AssertionError(counters)
 
-    def _bounds(self, version: int, energy: dict[str, Any], at: datetime) -> list[Fraction]:
-        """The upper bounds in watt-hours of the window that an instant lies in."""
+    def _bounds(self, version: int, energy: dict[str, Any], window: Any) -> list[Fraction]:
+        """The upper bounds of the blocks in a window, in watt-hours."""
         if "blocks" not in energy and "blocks_per_day" not in energy:
             return []
-        window = self._window(version, at)
         key = energy.get("name", "energy"), window
         known = self.versions[version].bounds.get(key)
         if known is None:
@@ -299,14 +294,21 @@ class Oracle:
         return version
 
 
+def _quarter(at: datetime) -> datetime:
+    return at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+
+
+def _us(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)
+
+
 def _known(what: str, said: dict[str, Any]) -> None:
     assert set(said) <= WORDS[what], f"the oracle does not know {set(said) - WORDS[what]} in {what}"
 
 
-def _within(hours: str, local: datetime) -> bool:
+def _within(hours: str, clock: str) -> bool:
     begin, end = hours.split("-")
-    here = local.strftime("%H:%M")
-    return begin <= here < end if begin < end else here >= begin or here < end
+    return begin <= clock < end if begin < end else clock >= begin or clock < end
 
 
 def _days_of(window: tuple[int, int]) -> list[date]:

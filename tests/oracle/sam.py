@@ -76,7 +76,7 @@ def sam_for(path: Path, *, steps: int) -> Any:
 def _cell(
     oracle: Oracle, energy: dict[str, Any], at: datetime
 ) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], int]:
-    [prices] = oracle.prices(at)[1]
+    _, [prices], _ = oracle.prices(at)
     if "blocks_per_day" in energy:
         each = energy["blocks_per_day"]
         bounds = each[oracle.season(at.date())] if isinstance(each, dict) else each
