@@ -11,6 +11,7 @@ import typer
 
 from fairwatt.cli import allocation, explaining, readings, reports, simulation
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
+from fairwatt.cli.rate import rate
 from fairwatt.cli.tariff import tariff
 from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
@@ -25,6 +26,7 @@ app.add_typer(tariff, name="tariff")
 app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)
+app.command()(rate)
 app.command()(simulation.simulate)
 app.command()(reports.report)
 app.command("close-month")(reports.close_month)
