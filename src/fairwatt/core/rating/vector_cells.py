@@ -28,13 +28,13 @@ def use_cells(
     prev_at: Ints,
     at: Ints,
     energy_wh: Ints,
-    counter_wh: int,
+    counter_wh: int | Ints,
 ) -> dict[int, dict[Cell, int]]:
     """Return the use of each home (by its number in ``home``) in cells.
 
     Rows are sorted by home and instant; ``prev_at`` is where a row's use begins, so time without rows has no
-    use. ``first`` marks the first row of each home, whose window holds ``counter_wh`` already. Raises what
-    ``rate_rows`` raises.
+    use. ``first`` marks the first row of each home, whose window holds ``counter_wh`` already (one number for
+    all, or an entry per row). Raises what ``rate_rows`` raises.
     """
     check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
     vtable.ensure(start_us=int(prev_at.min()), end_us=int(at.max()))
