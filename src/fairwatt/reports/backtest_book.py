@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairwatt.core.credit.policy import policy_from_obj
-from fairwatt.core.insight.backtest import Trial, back_test, counted_since
+from fairwatt.core.insight.backtest import NotComparable, Trial, back_test, counted_since
 from fairwatt.core.insight.cut_sooner import WalletPast
 from fairwatt.core.insight.past_use import NothingUsed, PastUse, of_readings
 from fairwatt.core.insight.try_tariff import Dates
@@ -40,7 +40,7 @@ class BookTrial:
         span = Span(asked.ask.start_us, min(asked.ask.end_us, asked.as_of_us))
         try:
             trial = _trial(asked, plan, span, schedule, self)
-        except (NothingUsed, NoTariff, TariffError) as error:
+        except (NotComparable, NothingUsed, NoTariff, TariffError) as error:
             raise CannotAsk(f"The draft cannot be tried: {error}. Nothing was changed.") from error
         return contents_of(trial=trial, draft=self.draft, against=f"{plan.name} ({plan.slug})")
 

@@ -38,7 +38,8 @@ class PastUse:
     @property
     def first(self) -> Bools:
         """Which rows begin a register."""
-        return np.diff(self.register, prepend=-1) != 0
+        begins: Bools = np.diff(self.register, prepend=-1) != 0
+        return begins
 
     def within(self, *, span: Span) -> PastUse:
         """The same use up to the end of a span, cut at its edges by interpolated readings.
