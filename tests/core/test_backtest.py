@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,7 +197,7 @@ def test_an_interval_over_the_edge_is_cut_by_its_time_and_two_periods_are_one() 
 
 def test_a_draft_that_is_still_to_come_is_tried_as_if_it_had_been_in_force() -> None:
     to_come = FLAT + '  - effective: 2027-01-01\n    elements:\n      - energy: {price: "0.6"}\n'
-    asked = {"use": hours([1_000] * 24), "span": day_of(1), "current": schedule(FLAT)}
+    asked: dict[str, Any] = {"use": hours([1_000] * 24), "span": day_of(1), "current": schedule(FLAT)}
     assert back_test(**asked, draft=schedule(to_come)).new_micro == 24 * 600_000
     assert back_test(**asked, draft=schedule(to_come), dates="keep").new_micro == 24 * 500_000
     begun = to_come.replace("2027-01-01", "2026-01-01T12:00")
@@ -205,7 +206,7 @@ def test_a_draft_that_is_still_to_come_is_tried_as_if_it_had_been_in_force() -> 
 
 
 def test_what_cannot_be_compared_is_refused_by_name() -> None:
-    asked = {"use": hours([1_000] * 24), "span": day_of(1), "current": schedule(FLAT)}
+    asked: dict[str, Any] = {"use": hours([1_000] * 24), "span": day_of(1), "current": schedule(FLAT)}
     with pytest.raises(NotComparable, match="currency CNY, the draft EUR"):
         back_test(**asked, draft=schedule(FLAT.replace("CNY", "EUR")))
     with pytest.raises(NothingUsed, match="nothing to try"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from hashlib import sha256
 from typing import Any
 
 import openpyxl
@@ -76,7 +77,11 @@ def test_faults_are_shown_by_line_and_nothing_is_computed(scene: Scene, signed_i
 
 def test_the_page_draws_the_spread_and_the_paper_holds_its_figures(scene: Scene, signed_in: Any) -> None:
     client = signed_in(scene.operator)
-    page = client.post(f"/console/{scene.slug}/try-tariff/", asked(DEARER)).content.decode()
+    page = client.post(
+        f"/console/{scene.slug}/try-tariff/", asked(DEARER.replace("\n", "\r\n"))
+    ).content.decode()
+    digest = sha256(DEARER.encode()).hexdigest()
+    assert digest in page, "a browser sends other line ends, and the text is the same"
     assert '"kind": "spread"' in page and "The largest increases" in page
     said = figures(scene, signed_in, DEARER)
     exact = f"{said['figures']['new'] // 10**6}.{said['figures']['new'] % 10**6:06d}".rstrip("0")

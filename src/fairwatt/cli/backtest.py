@@ -69,25 +69,16 @@ def backtest(
     from fairwatt.core.spans import UnknownZone
     from fairwatt.intervals.contract import IntervalFileError
     from fairwatt.server.errors import OperatorError
-    from fairwatt.server.wiring import use_django
 
     try:
         _check(against, readings, book, dates, stamps)
-        use_django(role="web")
-        from django.utils import translation
-
-        from fairwatt.reports.model import ReportError
-
-        with translation.override(language):
-            try:
-                if book:
-                    opening = _of_book(tariff, book, plan, start, end, as_of, dates)
-                else:
-                    assert against is not None and readings is not None, "checked above"
-                    opening = _of_file(tariff, against, readings, start, end, dates, zone, stamps == "end")
-                _write(opening, out, as_json)
-            except ReportError as error:
-                raise _Unusable(str(error)) from error
+        with _speaking(language):
+            if book:
+                opening = _of_book(tariff, book, plan, start, end, as_of, dates)
+            else:
+                assert against is not None and readings is not None, "checked above"
+                opening = _of_file(tariff, against, readings, start, end, dates, zone, stamps == "end")
+            _write(opening, out, as_json)
     except OperatorError as error:
         print(f"fairwatt: {error}", file=sys.stderr)
         raise typer.Exit(BAD_INPUT) from error
@@ -97,6 +88,18 @@ def backtest(
     ) as error:
         print(f"fairwatt: {_complaint(error)} Nothing was tried.", file=sys.stderr)
         raise typer.Exit(BAD_INPUT) from error
+
+
+@contextmanager
+def _speaking(language: str) -> Iterator[None]:
+    """Set reports up, in a language; a file needs no database for it."""
+    from fairwatt.server.wiring import use_django
+
+    use_django(role="web")
+    from django.utils import translation
+
+    with translation.override(language):
+        yield
 
 
 def _check(against: Path | None, readings: Path | None, book: str, dates: str, stamps: str) -> None:

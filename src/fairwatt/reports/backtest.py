@@ -21,7 +21,7 @@ from fairwatt.core.rating.model import Schedule
 from fairwatt.reports.asking import Ask, Reading
 from fairwatt.reports.cells import exact_text
 from fairwatt.reports.document import Document
-from fairwatt.reports.model import Column, Contents, Figure, Report, Row, Shape, Table, Words
+from fairwatt.reports.model import Cell, Column, Contents, Figure, Report, Row, Shape, Table, Words
 from fairwatt.store.models import Book, Organisation
 
 LARGEST: Final = 10
@@ -45,8 +45,9 @@ class Draft:
 
     @classmethod
     def of(cls, *, name: str, text: str, schedule: Schedule) -> Draft:
-        """Note the digest of the very text."""
-        return cls(name=name, digest=sha256(text.encode()).hexdigest(), schedule=schedule)
+        """Note the digest of the very text, whose lines end with a newline however it was sent."""
+        plain = text.replace("\r\n", "\n")
+        return cls(name=name, digest=sha256(plain.encode()).hexdigest(), schedule=schedule)
 
 
 def report_of(*, build: Callable[[Reading], Contents]) -> Report:
@@ -112,88 +113,51 @@ def document_of_file(*, trial: Trial, draft: Draft, against: str, source: str, l
 
 
 def _figures(trial: Trial, draft: Draft, against: str) -> tuple[Figure, ...]:
-    spread = trial.spread
-    money, count = Shape.MONEY, Shape.COUNT
-    made = [
-        Figure(key="draft", title=_("Draft"), shape=Shape.TEXT, value=draft.name),
-        Figure(
-            key="draft_sha256",
-            title=_("SHA-256 of the draft's text"),
-            shape=Shape.TEXT,
-            value=draft.digest,
-            inner=True,
-        ),
-        Figure(key="against", title=_("Tariff in force"), shape=Shape.TEXT, value=against, inner=True),
-        Figure(key="old", title=_("Revenue under the tariff in force"), shape=money, value=trial.old_micro),
-        Figure(key="new", title=_("Revenue under the draft"), shape=money, value=trial.new_micro),
-        Figure(key="difference", title=_MORE, shape=money, value=trial.new_micro - trial.old_micro),
-        Figure(key="homes", title=_("Homes"), shape=count, value=spread.homes),
-        Figure(key="more", title=_("Homes that would pay more"), shape=count, value=spread.more, inner=True),
-        Figure(
-            key="more_share",
-            title=_("Share of homes that would pay more"),
-            shape=Shape.SHARE,
-            value=round(Fraction(10_000 * spread.more, spread.homes)),
-            inner=True,
-        ),
-        Figure(key="less", title=_("Homes that would pay less"), shape=count, value=spread.less, inner=True),
-        Figure(
-            key="same", title=_("Homes for which nothing changes"), shape=count, value=spread.same, inner=True
-        ),
-        Figure(
-            key="median",
-            title=_("Difference of the middle home"),
-            shape=money,
-            value=round(spread.median_micro),
-        ),
-        Figure(key="intervals", title=_("Intervals"), shape=count, value=trial.rows),
-    ]
-    stories = [(home.old_story, home.new_story) for home in trial.homes]
-    known = [(old, new) for old, new in stories if old is not None and new is not None]
-    if known:
-        made += [
-            Figure(
-                key="sooner",
-                title=_("Homes that would have been cut sooner"),
-                shape=count,
-                value=sum(h.cut_sooner for h in trial.homes),
-            ),
-            Figure(
-                key="later",
-                title=_("Homes that would have been cut later or not at all"),
-                shape=count,
-                value=sum(h.cut_later for h in trial.homes),
-            ),
-            Figure(
-                key="old_cut",
-                title=_("Homes cut off, in force"),
-                shape=count,
-                value=sum(old.cut_us is not None for old, _n in known),
-                inner=True,
-            ),
-            Figure(
-                key="new_cut",
-                title=_("Homes cut off, draft"),
-                shape=count,
-                value=sum(new.cut_us is not None for _o, new in known),
-                inner=True,
-            ),
-            Figure(
-                key="old_dark",
-                title=_("Days with power cut, in force"),
-                shape=count,
-                value=sum(old.dark_days for old, _n in known),
-                inner=True,
-            ),
-            Figure(
-                key="new_dark",
-                title=_("Days with power cut, draft"),
-                shape=count,
-                value=sum(new.dark_days for _o, new in known),
-                inner=True,
-            ),
-        ]
-    return tuple(made)
+    spread, plain, money, count = trial.spread, Shape.TEXT, Shape.MONEY, Shape.COUNT
+    share = round(Fraction(10_000 * spread.more, spread.homes))
+    return (
+        _figure("draft", _("Draft"), plain, draft.name),
+        _part("draft_sha256", _("SHA-256 of the draft's text"), plain, draft.digest),
+        _part("against", _("Tariff in force"), plain, against),
+        _figure("old", _("Revenue under the tariff in force"), money, trial.old_micro),
+        _figure("new", _("Revenue under the draft"), money, trial.new_micro),
+        _figure("difference", _MORE, money, trial.new_micro - trial.old_micro),
+        _figure("homes", _("Homes"), count, spread.homes),
+        _part("more", _("Homes that would pay more"), count, spread.more),
+        _part("more_share", _("Share of homes that would pay more"), Shape.SHARE, share),
+        _part("less", _("Homes that would pay less"), count, spread.less),
+        _part("same", _("Homes for which nothing changes"), count, spread.same),
+        _figure("median", _("Difference of the middle home"), money, round(spread.median_micro)),
+        _figure("intervals", _("Intervals"), count, trial.rows),
+        *_supply_figures(trial),
+    )
+
+
+def _supply_figures(trial: Trial) -> tuple[Figure, ...]:
+    old = [home.old_story for home in trial.homes if home.old_story is not None]
+    new = [home.new_story for home in trial.homes if home.new_story is not None]
+    if not old:
+        return ()
+    count = Shape.COUNT
+    sooner, later = sum(h.cut_sooner for h in trial.homes), sum(h.cut_later for h in trial.homes)
+    old_cut, new_cut = (sum(story.cut_us is not None for story in stories) for stories in (old, new))
+    old_dark, new_dark = (sum(story.dark_days for story in stories) for stories in (old, new))
+    return (
+        _figure("sooner", _("Homes that would have been cut sooner"), count, sooner),
+        _figure("later", _("Homes that would have been cut later or not at all"), count, later),
+        _part("old_cut", _("Homes cut off, in force"), count, old_cut),
+        _part("new_cut", _("Homes cut off, draft"), count, new_cut),
+        _part("old_dark", _("Days with power cut, in force"), count, old_dark),
+        _part("new_dark", _("Days with power cut, draft"), count, new_dark),
+    )
+
+
+def _figure(key: str, title: Words, shape: Shape, value: Cell) -> Figure:
+    return Figure(key=key, title=title, shape=shape, value=value)
+
+
+def _part(key: str, title: Words, shape: Shape, value: Cell) -> Figure:
+    return Figure(key=key, title=title, shape=shape, value=value, inner=True)
 
 
 def _revenue(trial: Trial) -> Table:
