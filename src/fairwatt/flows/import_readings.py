@@ -164,7 +164,11 @@ def registers_of(*, cursor: Any, book: int, meter: Meter) -> tuple[Register, ...
     found: list[Register] = []
     ids = list(Installation.objects.filter(meter=meter).order_by("opened_us").values_list("pk", flat=True))
     known = registers.readings_of(cursor=cursor, book=book, installations=ids)
-    cursor.execute("SELECT to_us FROM estimate_approval WHERE meter = %s AND book = %s", [meter.pk, book])
+    cursor.execute(
+        "SELECT a.to_us FROM estimate_approval a JOIN fact f ON f.book = a.book AND f.kind = 'estimate' "
+        "AND f.state = 'posted' AND (f.payload->>'approval')::bigint = a.id WHERE a.meter = %s AND a.book = %s",
+        [meter.pk, book],
+    )
     guessed = {int(to_us) for (to_us,) in cursor.fetchall()}
     total_wh = before_wh = 0
     for installation in ids:

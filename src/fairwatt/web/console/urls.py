@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.console import quality, views
+from fairwatt.web.console import bookkeeping, disputes, quality, reports, views
 
 app_name = "console"
 urlpatterns = [
@@ -10,6 +10,18 @@ urlpatterns = [
     path("<slug:slug>/", views.today, name="today"),
     path("<slug:slug>/live/", views.live, name="live"),
     path("<slug:slug>/unit/<int:unit_id>/", views.unit, name="unit"),
+    path("<slug:slug>/reports/", reports.reports, name="reports"),
+    path("<slug:slug>/reports/<slug:name>/", reports.report, name="report"),
+    path("<slug:slug>/reports/<slug:name>/<slug:form>/", reports.report_as_file, name="report_file"),
+    path("<slug:slug>/bookkeeping/", bookkeeping.bookkeeping, name="bookkeeping"),
+    path("<slug:slug>/bookkeeping/<slug:month>/", bookkeeping.closed_pack, name="closed_pack"),
+    path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),
+    path("<slug:slug>/disputes/<uuid:case_id>/", disputes.dispute, name="dispute"),
+    path(
+        "<slug:slug>/disputes/<uuid:case_id>/files/<int:entry_id>/",
+        disputes.dispute_file,
+        name="dispute_file",
+    ),
     path("<slug:slug>/quarantine/", views.quarantine, name="quarantine"),
     path("<slug:slug>/data/", quality.data, name="data"),
     path("<slug:slug>/data/check/", quality.data_check, name="data_check"),

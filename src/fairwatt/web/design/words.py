@@ -72,6 +72,10 @@ EVENTS: Words = {
     "payment.review": _(
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
+    "fee.run": _("A fee fell due: {amount} was asked for; energy keeps its reserve"),
+    "shared.posted": _("A shared cost was charged: {amount}"),
+    "arrears.recovered": _("{home}: {amount} of a top-up went to arrears"),
+    "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
     "desk.estimate_approved": _("{home}: a dead meter's estimate was approved and will be charged"),
     "estimate.charged": _(
@@ -84,6 +88,8 @@ EVENTS: Words = {
     "desk.meter_check_pass": _("{home}: the meter was tested and is within its limit"),
     "desk.meter_check_fail": _("{home}: the meter was tested and is outside its limit; look at it"),
     "desk.meter_check_unsure": _("{home}: the meter was tested too shortly to say"),
+    "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
+    "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
     "order.refused": _("{home}: the meter refused an order; it is tried again"),
     "alarm.relay_disobeys": _("{home}: the relay is not where it was ordered to be; look at the meter"),

@@ -176,7 +176,30 @@
     });
   }
 
-  const KINDS = { balance, today, load, money, intervals };
+  // A report's table: bars side by side or stacked, or a line through its days. Hatched where colour alone would tell.
+  function report(data, width) {
+    const paints = [colour("volt"), hatch(colour("card"), colour("sun")), colour("mark"), hatch(colour("card"), colour("volt")),
+      hatch(colour("card"), colour("mark"))];
+    const values = (list) => list.map((value) => (value === null ? null : value / data.scale));
+    const room = (width - 70) / Math.max(1, data.labels.length);
+    const many = data.names.length > 1;
+    return frame({
+      legend: many ? { top: 0, right: 0, itemWidth: 18, textStyle: text() } : undefined,
+      grid: { left: 4, right: 14, top: many ? (width < 500 ? 74 : 40) : 18, bottom: 4, outerBoundsMode: "same",
+        outerBoundsContain: "axisLabel" },
+      xAxis: { type: "category", data: data.labels, boundaryGap: !data.line,
+        ...quiet(data.line ? {} : { interval: room > 24 ? 0 : "auto", rotate: room < 76 ? 40 : 0 }), splitLine: { show: false } },
+      yAxis: { type: "value", splitNumber: 4, ...quiet({ formatter: (value) => short(value, data.symbol) + data.unit }) },
+      series: data.series.map((list, n) => (data.line
+        ? { type: "line", step: "end", showSymbol: false, name: data.names[n], data: values(list),
+          lineStyle: { color: colour("volt"), width: 2.5 }, itemStyle: { color: colour("volt") },
+          areaStyle: { color: colour("volt"), opacity: 0.08, origin: 0 } }
+        : { type: "bar", name: data.names[n], stack: data.stacked ? "all" : undefined, barMaxWidth: 40, data: values(list),
+          itemStyle: { color: paints[n % paints.length], borderRadius: data.stacked ? 0 : [3, 3, 0, 0] } })),
+    });
+  }
+
+  const KINDS = { balance, today, load, money, intervals, report };
 
   function draw(host) {
     const source = document.getElementById(host.dataset.chart);
