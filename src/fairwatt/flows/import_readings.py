@@ -150,20 +150,19 @@ def terms_of(*, cursor: Any, book: Book, meter: Meter, now_us: int, stamps_end: 
         now_us=now_us,
         limit_w=meter.max_power_w,
         resolution_wh=meter.resolution_wh,
-        registers=registers_of(cursor=cursor, book=book.pk, meter=meter),
+        registers=registers_of(cursor=cursor, book=book.pk, meter=meter, now_us=now_us),
         outages=outages_of(cursor=cursor, book=book.pk, meter=meter),
         stamps_end=stamps_end,
     )
 
 
-def registers_of(*, cursor: Any, book: int, meter: Meter) -> tuple[Register, ...]:
+def registers_of(*, cursor: Any, book: int, meter: Meter, now_us: int) -> tuple[Register, ...]:
     """Every register reading that stands in the ledger for a meter, without wraps: what intervals must agree with.
 
     An estimate that was charged for a dead meter is left out: nobody read it.
     """
     found: list[Register] = []
     ids = list(Installation.objects.filter(meter=meter).order_by("opened_us").values_list("pk", flat=True))
-    known = registers.readings_of(cursor=cursor, book=book, installations=ids)
     cursor.execute(
         "SELECT a.to_us FROM estimate_approval a JOIN fact f ON f.book = a.book AND f.kind = 'estimate' "
         "AND f.state = 'posted' AND (f.payload->>'approval')::bigint = a.id WHERE a.meter = %s AND a.book = %s",
@@ -172,8 +171,12 @@ def registers_of(*, cursor: Any, book: int, meter: Meter) -> tuple[Register, ...
     guessed = {int(to_us) for (to_us,) in cursor.fetchall()}
     total_wh = before_wh = 0
     for installation in ids:
+        opening = registers.opening_of(cursor=cursor, installation=installation)
+        stored = registers.readings_between(
+            cursor=cursor, book=book, installation=installation, start=opening, until_us=now_us
+        )
         edits = registers.edits_of(cursor=cursor, book=book, installation=installation)
-        for reading in registers.applied(known=known[installation], edits=edits):
+        for reading in registers.applied(known=stored, edits=edits):
             if reading.at_us in guessed:
                 continue
             wh = reading.register_wh
