@@ -9,6 +9,7 @@ import pytest
 
 from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
+from web.costs import share_a_cost
 from web.scene import NOW_US, Scene
 
 
@@ -53,6 +54,12 @@ def payment(scene: Scene) -> str:
     ).our_ref
 
 
+@pytest.fixture(scope="module")
+def shared(scene: Scene) -> dict[str, int]:
+    """A fee that is not due for long, and a published cost with the owner's share."""
+    return share_a_cost(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -63,7 +70,13 @@ def test_every_address_has_a_row(scene: Scene) -> None:
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("name", MATRIX)
 def test_nobody_gets_what_is_not_theirs(
-    name: str, who: str, scene: Scene, people: dict[str, Any], payment: str, signed_in: Any
+    name: str,
+    who: str,
+    scene: Scene,
+    people: dict[str, Any],
+    payment: str,
+    shared: dict[str, int],
+    signed_in: Any,
 ) -> None:
     from django.urls import reverse
 
@@ -76,6 +89,10 @@ def test_nobody_gets_what_is_not_theirs(
         "provider": ["sandbox"],
         "book": [scene.slug],
         "unit": [scene.slug, first_unit(scene)],
+        "fee": [scene.slug, shared["fee"]],
+        "cost": [scene.slug, shared["cost"]],
+        "any share": [scene.slug, shared["share"]],
+        "share": [scene.public_id(0), shared["share"]],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))

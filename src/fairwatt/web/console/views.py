@@ -45,7 +45,7 @@ def books(request: HttpRequest) -> HttpResponse:
 def today(request: HttpRequest, slug: str) -> HttpResponse:
     """Does anything need a person?"""
     book = access.desk_book(user=access.person(request), slug=slug)
-    return _private(render(request, "console/today.html", _context(book)))
+    return private(render(request, "console/today.html", _context(book)))
 
 
 @login_required
@@ -79,13 +79,13 @@ def unit(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
     now_us = access.now_us()
     detail = queries.unit_detail(book=book, unit=found, now_us=now_us)
     context = {
-        **_frame(book, now_us),
+        **frame(book, now_us),
         "detail": detail,
         "square": detail.square,
         "happened": _told(detail.happened, book.currency),
     }
     template = "console/_unit.html" if request.htmx else "console/unit.html"  # type: ignore[attr-defined]
-    return _private(render(request, template, context))
+    return private(render(request, template, context))
 
 
 @login_required
@@ -103,12 +103,13 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
     ]
     more = found[PAGE - 1][0].id if len(found) > PAGE else None
     now_us = access.now_us()
-    return _private(
-        render(request, "console/quarantine.html", {**_frame(book, now_us), "entries": entries, "more": more})
+    return private(
+        render(request, "console/quarantine.html", {**frame(book, now_us), "entries": entries, "more": more})
     )
 
 
-def _frame(book: Book, now_us: int) -> dict[str, Any]:
+def frame(book: Book, now_us: int) -> dict[str, Any]:
+    """What every page of the console shows around its content."""
     return {
         "book": book,
         "sites": list(Site.objects.filter(book=book).order_by("id")),
@@ -126,7 +127,7 @@ def _context(book: Book) -> dict[str, Any]:
     now, before = queries.load(book=book, now_us=now_us)
     rows = charts.money_rows(**_month(book.pk, now_us // US_PER_MINUTE))
     return {
-        **_frame(book, now_us),
+        **frame(book, now_us),
         "page": page,
         "homes": sum(square.state != "vacant" for square in page.squares),
         "headline": headline(waiting=waiting),
@@ -172,6 +173,7 @@ def _told(happened: tuple[queries.Happening, ...], currency: str) -> list[dict[s
     ]
 
 
-def _private(response: HttpResponse) -> HttpResponse:
+def private(response: HttpResponse) -> HttpResponse:
+    """A page that no cache may keep."""
     patch_cache_control(response, private=True, no_store=True)
     return response
