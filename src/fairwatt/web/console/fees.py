@@ -44,7 +44,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             fee = add_fee(book_id=book.pk, by=user, now_us=access.now_us(), **form.wishes())
         except FeeRefused as error:
-            form.add_error(None, str(error))
+            form.add_error(None, gettext(str(error)))
         else:
             messages.success(request, gettext("The fee is written down. This is what it will charge."))
             return redirect("console:fee", slug=slug, fee_id=fee.pk)
@@ -80,7 +80,7 @@ def end(request: HttpRequest, slug: str, fee_id: int) -> HttpResponse:
                 now_us=access.now_us(),
             )
         except FeeRefused as error:
-            form.add_error(None, str(error))
+            form.add_error(None, gettext(str(error)))
         else:
             return redirect("console:fee", slug=slug, fee_id=fee_id)
     return private(render(request, "console/fee.html", {**context, "end_form": form}, status=422))

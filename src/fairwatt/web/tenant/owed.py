@@ -11,6 +11,7 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.costs.proof import proof_csv, proof_json
@@ -73,7 +74,7 @@ def object_to(request: HttpRequest, public_id: UUID, share_id: int) -> HttpRespo
             now_us=access.now_us(),
         )
     except SharedCostRefused as error:
-        messages.error(request, str(error))
+        messages.error(request, gettext(str(error)))
     return redirect("tenant:share", public_id=public_id, share_id=share_id)
 
 
