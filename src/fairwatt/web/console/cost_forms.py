@@ -17,7 +17,7 @@ from fairwatt.flows.cost_sources import Losses, Metered, Source, Typed
 from fairwatt.store.models import Book, Fee, Installation, Site, Unit
 from fairwatt.web.design import words
 
-_DAY = forms.DateInput(attrs={"type": "date"})
+_DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 _NUMBER: Final = {"inputmode": "decimal", "autocomplete": "off"}
 
 

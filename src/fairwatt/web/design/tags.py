@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from django import template
 
 from fairwatt.core.costs.apportion import percent_text
@@ -193,6 +195,12 @@ def part_of(part: int, whole: int) -> int:
 def owed_whole(entry: CostEntry) -> int:
     """{{ entry|owed_whole }}: what was asked for, with tax."""
     return int(entry.due_micro + entry.tax_micro)
+
+
+@register.filter
+def last_day(end: date) -> date:
+    """{{ end|last_day }}: the last day of a span whose end is not included."""
+    return end - timedelta(days=1)
 
 
 @register.filter
