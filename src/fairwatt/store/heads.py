@@ -84,6 +84,8 @@ class Told:
                 return replace(self, warned_us=self.warned_us or at_us, level=_LEVELS[kind])
             case "payment.credited" if available_micro is None or available_micro > 0:
                 return replace(self, warned_us=0, level=0)
+            case "credit.corrected":
+                return replace(self, warned_us=0, level=0)
             case "credit.recovered":
                 return replace(self, warned_us=0, level=0, withheld="")
             case "supply.cut":

@@ -19,6 +19,7 @@ from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import BookState, Reviewed
+from fairwatt.flows.posting.correcting import Wanted
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
@@ -42,6 +43,12 @@ class PostedFacts:
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
+    wanted: list[Wanted] = field(default_factory=list)
+    """facts that ask for a register to be rated again (correcting.py)"""
+    more: bool = False
+    """some of them wait for the next batch"""
+    finished: set[int] = field(default_factory=set)
+    """facts of tariff corrections that reached every register"""
 
     def add(self, one: PostedFacts) -> None:
         """Take over what one more fact came to."""
@@ -57,6 +64,7 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.reload |= one.reload
         self.regrant |= one.regrant
+        self.wanted += one.wanted
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""
@@ -122,6 +130,8 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case "reading_edit" | "tariff_correction", dict():
+            return PostedFacts(wanted=[Wanted(fact=bench.fact, kind=kind, content=content)])
         case _:
             return _refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
 

@@ -20,6 +20,7 @@ from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
 from fairwatt.flows.posting.charging import chain
+from fairwatt.flows.posting.correcting import settle_wanted
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
@@ -42,7 +43,7 @@ from fairwatt.flows.posting.orders import (
 from fairwatt.flows.posting.preparing import Prepared, charge, prepare
 from fairwatt.flows.posting.receipts import hear_receipts
 from fairwatt.flows.posting.reworking import place_rows
-from fairwatt.flows.posting.sift import Sifted
+from fairwatt.flows.posting.sift import Sifted, sift
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import (
@@ -238,16 +239,39 @@ def _ask(desk: _Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         now_us=desk.now_us,
     )
     facts = post_facts(cursor=cursor, state=desk.state, providers=desk.poster.providers, now_us=desk.now_us)
+    if facts.wanted or desk.state.correcting:
+        _set_right(desk, cursor, late, facts)
     return late, facts
+
+
+def _set_right(desk: _Desk, cursor: Any, late: LateReadings, facts: PostedFacts) -> None:
+    """Post corrections before forward readings, which go on from them; behind late readings they wait a batch."""
+    facts.more = bool(late.reworked)
+    if facts.more:
+        return
+    desk.registers = desk.state.registers.copy()
+    made = settle_wanted(
+        cursor=cursor,
+        state=desk.state,
+        registers=desk.registers,
+        wanted=facts.wanted,
+        now_us=desk.now_us,
+    )
+    # A register that was set right is another ground for the readings after it.
+    again = sift(state=desk.state, heads=desk.registers, intake=desk.intake, now_us=desk.now_us)
+    desk.prepared = replace(desk.prepared, sifted=again, charged=None)
+    late.reworked = made.reworked
+    late.corrected += [one.wallet_ix for one in made.reworked]
+    late.gather()
+    facts.answers += made.answers
+    facts.events += made.events
+    facts.reload |= made.reload
+    facts.more, facts.finished = made.more, made.finished
 
 
 def _plan(desk: _Desk, late: LateReadings, facts: PostedFacts, regrant: Iterable[int]) -> Planned:
     money = _move_money(desk, late, facts)
     supply = _settle_supply(desk, money, _look(desk, money), regrant)
-    rows = _rows(desk, money, supply)
-    rows.reratings, rows.corrections = place_rows(
-        lines=money.lines, offset=0, reworked=late.reworked, wallets=desk.wallets
-    )
     flagged = _marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
     )
@@ -318,6 +342,7 @@ def _settle_supply(desk: _Desk, money: _Money, seen: _Seen, regrant: Iterable[in
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
+        corrected=money.late.taken(),
     )
     give_orders(
         state=state,
@@ -368,6 +393,7 @@ def _result(desk: _Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Bat
         facts=len(facts.answers),
         reload=facts.reload,
         regrant=facts.regrant,
+        facts_wait=facts.more,
         touched=_shown(desk.state, money.touched, flagged, desk.sifted),
     )
 
@@ -392,6 +418,7 @@ def _after(desk: _Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
         in_review=_in_review(state, facts),
         alarms=[],
         chaff=chaff,
+        correcting=tuple(one for one in state.correcting if one.fact not in facts.finished),
     )
 
 

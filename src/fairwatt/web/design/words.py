@@ -73,6 +73,12 @@ EVENTS: Words = {
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "credit.corrected": _(
+        "{home}: a correction used up the credit; a new warning comes before anything else"
+    ),
+    "reading.edited": _("{home}: a reading was set right; the charges around it followed"),
+    "tariff.correcting": _("A corrected tariff was confirmed; charges of the past are being set right"),
+    "tariff.corrected": _("A corrected tariff has been applied to every home"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
     "order.refused": _("{home}: the meter refused an order; it is tried again"),
     "alarm.relay_disobeys": _("{home}: the relay is not where it was ordered to be; look at the meter"),
