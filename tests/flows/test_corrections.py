@@ -49,7 +49,7 @@ def all_is_explained(desk: Desk, homes: int = 1) -> None:
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
@@ -64,7 +64,7 @@ def test_late_and_edited_readings_in_any_order_end_where_right_ones_in_time_woul
     struck = data.draw(st.sets(st.sampled_from(ats[:-1])), label="struck out")
     wrong = data.draw(st.sets(st.sampled_from(ats)), label="read off wrongly")
     arrivals = data.draw(st.permutations(ats), label="arrivals")
-    below = dict(zip(ats, [0, *used], strict=False))
+    misread = {at: max(low, right[at] - 97) for at, low in zip(ats, [0, *used], strict=False)}
     street = Street(tariff=TWO_VERSIONS, opened_us=EVENING_US)
     in_time, other = (street.open_home() for _ in range(2))
     now = ats[-1]
@@ -72,9 +72,9 @@ def test_late_and_edited_readings_in_any_order_end_where_right_ones_in_time_woul
         true = [reading(in_time, at, wh) for at, wh in right.items() if at not in struck]
         desk.post(street.readings(*true), now_us=now)
         for at in arrivals:
-            shown = (below[at] + right[at]) // 2 if at in wrong else right[at]
+            shown = misread[at] if at in wrong else right[at]
             desk.post(street.readings(reading(other, at, shown)), now_us=now)
-        expected = {at for at in ats if at in wrong and (below[at] + right[at]) // 2 != right[at]}
+        expected = {at for at in ats if at in wrong and misread[at] != right[at]}
         said = [(at, right[at]) for at in sorted(expected)] + [(at, None) for at in sorted(struck)]
         for k, (at, wh) in enumerate(data.draw(st.permutations(said), label="edits")):
             fact = edit(desk, at, wh, n=1, now_us=now + k)
@@ -85,7 +85,7 @@ def test_late_and_edited_readings_in_any_order_end_where_right_ones_in_time_woul
                 answer = desk.fact(fact).result or {}
                 if answer:
                     break
-            assert answer.get("code") in (None, "unknown_reading"), answer
+            assert "difference_micro" in answer or answer["code"] == "unknown_reading", answer
         assert totals(desk, other) == totals(desk, in_time)
         all_is_explained(desk, homes=2)
         check_laws(street.book, acked=desk.acked)
@@ -209,7 +209,7 @@ def drain(desk: Desk, fact: int, *, now_us: int, restart: bool = False, reads: b
         if restart or result.reload:
             desk.open(now_us=now_us)
         if reads and desk.fact(fact).state == "waiting":
-            live_on(desk, days=range(40 + batches, 41 + batches))
+            live_on(desk, days=range(33 + batches, 34 + batches))
         if desk.fact(fact).state != "waiting":
             return batches
     raise AssertionError("the correction never ends")
@@ -223,8 +223,8 @@ def test_a_corrected_tariff_ends_where_the_right_one_would_have(
 
     monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 1)
     with opened_desk(wrong) as desk:
-        live_on(desk, days=range(40))
-        charged = [explained_publication(account) for account in explained(desk)]
+        live_on(desk, days=range(28, 33))
+        charged = {str(account.id): explained_publication(account) for account in explained(desk)}
         now = NOON_US + 60 * DAY_US
         correction = place(wrong)
         fact = confirm(wrong, correction)
@@ -232,12 +232,12 @@ def test_a_corrected_tariff_ends_where_the_right_one_would_have(
         drain(desk, fact, now_us=now, restart=restart, reads=True)
         assert desk.fact(fact).result["registers"] == 3
         desk.open(now_us=now)
-        live_on(desk, days=range(75, 80))
+        live_on(desk, days=range(70, 72))
         check_laws(wrong.book, acked=desk.acked)  # the oracle reads the newest publication
         all_is_explained(desk, homes=3)
-        assert [explained_publication(account) for account in explained(desk)[: len(charged)]][
-            :100
-        ] == charged[:100]
+        now_said = {str(account.id): explained_publication(account) for account in explained(desk)}
+        assert charged.items() <= now_said.items(), "an old line names what it was charged under"
+        assert len(set(now_said.values()) - {0}) == 2
         corrections = [line for line in desk.lines() if line.kind == 3]
         assert {
             (line.energy_micro != 0) + (line.standing_micro != 0) + (line.tax_micro != 0)
@@ -251,7 +251,7 @@ def explained_publication(account: Any) -> int:
 
 def test_the_preview_is_what_is_posted(wrong: Street) -> None:
     with opened_desk(wrong) as desk:
-        live_on(desk, days=range(12))
+        live_on(desk, days=range(4))
         correction = place(wrong)
         preview = correction.preview
         before = sum(line.amount_micro for line in desk.lines())

@@ -292,7 +292,9 @@ def _apply_lines(
             registers["register_wh"][n] = line.register_wh
         registers["counter_wh"][n] = line.counter_wh
         registers["carry_nano"][n], registers["carry_tax"][n] = line.carry_nano, line.carry_tax
-        if registers["plan_ix"][n] < 0:
+        if line.window_us is not None:
+            registers["window_us"][n] = line.window_us
+        if registers["plan_ix"][n] < 0 or line.window_us is not None:
             continue
         at_us = int(registers["at_us"][n])
         table = plans[int(registers["plan_ix"][n])].table
