@@ -6,12 +6,14 @@ in `rerating`, so a poster that ends in the middle goes on where it was.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
 from fairwatt.flows.posting.book_state import BookState, Correcting
@@ -22,6 +24,7 @@ from fairwatt.store.corrections import ReratingRow
 from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.store.registers import Edit, Start, free_correction_instant
 
+WANTED_MAX: Final = 100
 REGISTERS_A_BATCH: Final = 64
 """A year of half hours of so many is rated in about a second: so long may a payment wait."""
 
@@ -71,19 +74,40 @@ def settle_wanted(
     out = Corrected()
     edited: set[int] = set()
     for one in wanted:
+        before = registers.copy()
         try:
-            if one.kind == "reading_edit":
-                _edit(cursor, state, registers, one, out, edited, now_us)
-            else:
-                _begin(cursor, state, one, out, now_us)
+            with transaction.atomic():
+                if one.kind == "reading_edit":
+                    _edit(cursor, state, registers, one, out, edited, now_us)
+                else:
+                    _begin(cursor, state, one, out, now_us)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: that says nothing about the fact
         except CannotCorrect as error:
             out.refuse(one, error, now_us)
-        except (ValueError, LookupError, ArithmeticError) as error:
+        except Exception as error:
+            registers[:] = before
             detail = f"rating it again failed with {type(error).__name__}; nothing moved"
             out.refuse(one, CannotCorrect("unpriceable", detail), now_us)
     for correcting in state.correcting:
         _go_on(cursor, state, registers, correcting, out, now_us)
     return out
+
+
+def wanted_of(*, cursor: Any, book: int) -> list[Wanted]:
+    """The waiting facts that ask for a register to be rated again, oldest first."""
+    cursor.execute(
+        "SELECT id, kind, payload FROM fact WHERE book = %s AND state = 'waiting' "
+        "AND kind IN ('reading_edit', 'tariff_correction') ORDER BY id LIMIT %s",
+        [book, WANTED_MAX],
+    )
+    found = []
+    for fact, kind, payload in cursor.fetchall():
+        content = json.loads(payload) if isinstance(payload, str) else payload
+        found.append(
+            Wanted(fact=int(fact), kind=kind, content=content if isinstance(content, Mapping) else {})
+        )
+    return found
 
 
 # --- readings -----------------------------------------------------------------------------------------------
