@@ -97,6 +97,12 @@ EVENTS: Words = {
     "arrears.recovered": _("{home}: {amount} of a top-up went to arrears"),
     "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "credit.corrected": _(
+        "{home}: a correction used up the credit; a new warning comes before anything else"
+    ),
+    "reading.edited": _("{home}: a reading was set right; the charges around it followed"),
+    "tariff.correcting": _("A corrected tariff was confirmed; charges of the past are being set right"),
+    "tariff.corrected": _("A corrected tariff has been applied to every home"),
     "desk.estimate_approved": _("{home}: a dead meter's estimate was approved and will be charged"),
     "estimate.charged": _(
         "{home}: a dead meter's approved estimate was charged, {amount}; nobody is cut on it"
