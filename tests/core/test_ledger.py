@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from fairwatt.core.ledger.model import JournalEntry, Kind, Leg, UnbalancedEntry, combine, totals
 from fairwatt.core.ledger.recipes import (
+    adjustment_legs,
     charge_legs,
+    opening_legs,
     owed_legs,
     topup_legs,
     unmatched_topup_legs,
@@ -40,6 +42,13 @@ def test_money_nobody_can_place_waits_in_suspense() -> None:
     assert moves(legs) == {"suspense": 7, "clearing:sandbox": -7}
 
 
+def test_what_is_given_back_takes_its_tax_along() -> None:
+    legs = adjustment_legs(currency="CNY", amount_micro=113, tax_micro=13)
+    assert moves(legs) == {"wallet": 113, "revenue:adjustment": -100, "tax:output": -13}
+    with pytest.raises(ValueError, match="no part"):
+        adjustment_legs(currency="CNY", amount_micro=5, tax_micro=6)
+
+
 def test_a_charge_of_nothing_moves_nothing() -> None:
     assert charge_legs(currency="CNY", energy_micro=0, standing_micro=0, tax_micro=0) == ()
 
@@ -68,6 +77,8 @@ def test_every_recipe_sums_to_zero_alone_and_in_a_batch(a: int, b: int, c: int, 
         ),
         topup_legs(currency="GBP", provider="p", amount_micro=paid),
         unmatched_topup_legs(currency="GBP", provider="p", amount_micro=paid),
+        adjustment_legs(currency="GBP", amount_micro=paid, tax_micro=paid // 6),
+        opening_legs(currency="CNY", amount_micro=a),
     ]
     for legs in recipes:
         assert not any(totals(legs).values())
@@ -111,6 +122,7 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "CORRECTION": 3,
         "FEE": 4,
         "SHARED": 5,
+        "ADJUSTMENT": 6,
         "LATE": 7,
         "REVERSAL": 9,
     }

@@ -9,9 +9,11 @@ from typing import Any
 
 from fairwatt.simulate import oracle
 
-READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+READING, TOPUP, CORRECTION, ADJUSTMENT, LATE = 1, 2, 3, 6, 7
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
+PLAIN = (TOPUP, ADJUSTMENT, *COSTS)
+"""Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
 SELECT wallet, ref, kind, seq, {_US} AS at_us, register_wh, energy_wh, energy_micro, standing_micro, tax_micro,
@@ -73,7 +75,7 @@ def _wallets_add_up(lines: list[dict[str, Any]]) -> Iterable[str]:
         wallet = line["wallet"]
         if line["seq"] != seq[wallet] + 1:
             yield f"order: wallet {wallet} goes from line {seq[wallet]} to {line['seq']}"
-        if line["kind"] not in (TOPUP, *COSTS) and line["amount_micro"] != -sum(_parts(line)):
+        if line["kind"] not in PLAIN and line["amount_micro"] != -sum(_parts(line)):
             yield f"parts: line {line['seq']} of wallet {wallet} is not the sum of its parts"
         seq[wallet] = line["seq"]
         balance[wallet] += line["amount_micro"]
@@ -103,15 +105,14 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
             wallet=oracle.Wallet(0, mine[0]["text"], meters, paid[wallet]), modulus_wh=mine[0]["modulus_wh"]
         )
         owed = (expected.charge.energy_micro, expected.charge.standing_micro, expected.charge.tax_micro)
-        charges = [
-            _parts(line) for line in lines if line["wallet"] == wallet and line["kind"] not in (TOPUP, *COSTS)
-        ]
+        charges = [_parts(line) for line in lines if line["wallet"] == wallet and line["kind"] not in PLAIN]
         charged = tuple(sum(column) for column in zip(*charges, strict=True)) or (0, 0, 0)
         if charged != owed:
             yield f"oracle: wallet {wallet} owes {owed}, was charged {charged}"
-        balance = sum(
-            line["amount_micro"] for line in lines if line["wallet"] == wallet and line["kind"] not in COSTS
-        )
+        mine = [
+            line for line in lines if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, *COSTS)
+        ]
+        balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:
             yield f"oracle: wallet {wallet} should have {expected.balance_micro}, has {balance}"
 

@@ -38,6 +38,16 @@ def reversal_key(*, what: str, number: int) -> str:
     return _key("reversal", what, str(number))
 
 
+def ruling_key(*, ruling: int) -> str:
+    """Name the adjustment that a ruling on a dispute leads to."""
+    return _key("ruling", str(ruling))
+
+
+def opening_key(*, wallet: int) -> str:
+    """Name the balance brought over into a wallet."""
+    return _key("opening", str(wallet))
+
+
 def _key(*parts: str) -> str:
     for part in parts:
         if not part:

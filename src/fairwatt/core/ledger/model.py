@@ -16,6 +16,8 @@ RECOVERY_SHARED: Final = "recovery:shared"
 RECEIVABLE_FEES: Final = "receivable:fees"
 RECEIVABLE_SHARED: Final = "receivable:shared"
 RECEIVABLE_LANDLORD: Final = "receivable:landlord"
+REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
+OPENING: Final = "opening"
 
 
 class Kind(IntEnum):
@@ -28,6 +30,8 @@ class Kind(IntEnum):
     """A fee, or fee arrears taken from a top-up."""
     SHARED = 5
     """A share of a common cost, or arrears of one."""
+    ADJUSTMENT = 6
+    """Money a person gave back by a ruling, or a balance brought over; it names the line or the entry it is about."""
     LATE = 7
     """A reading that arrived behind its register's head: its energy was already charged."""
     REVERSAL = 9

@@ -4,6 +4,8 @@ import re
 
 from fairwatt.core.ledger.model import (
     CLEARING,
+    OPENING,
+    REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
     REVENUE_STANDING,
     SUSPENSE,
@@ -71,6 +73,24 @@ def owed_legs(
         Leg(earned, currency, net_micro),
         Leg(TAX_OUTPUT, currency, tax_micro),
     )
+
+
+def adjustment_legs(*, currency: str, amount_micro: int, tax_micro: int) -> tuple[Leg, ...]:
+    """Give back a charge by a ruling: `amount_micro` in all, of it `tax_micro` tax that is owed no more."""
+    amount = _positive(amount_micro)
+    if not 0 <= tax_micro <= amount:
+        raise ValueError(f"tax of {tax_micro} micro-units is no part of an adjustment of {amount}")
+    return _entry(
+        Kind.ADJUSTMENT,
+        Leg(WALLET, currency, amount),
+        Leg(REVENUE_ADJUSTMENT, currency, tax_micro - amount),
+        Leg(TAX_OUTPUT, currency, -tax_micro),
+    )
+
+
+def opening_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Bring a balance over from an earlier system: credit above zero, debt below."""
+    return _entry(Kind.ADJUSTMENT, Leg(WALLET, currency, amount_micro), Leg(OPENING, currency, -amount_micro))
 
 
 def clearing_account(*, provider: str) -> str:

@@ -17,13 +17,16 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
+from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.units import micro_from_minor
+from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState, Reviewed
+from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
-from fairwatt.store.posting import LINE, EventRow, FactAnswer
+from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
 
 FACTS_MAX = 500
 REVIEW_US: Final = 72 * 3_600_000_000
@@ -47,6 +50,9 @@ class PostedFacts:
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
+    """registers that an approved estimate moved, and where they stand now"""
 
     def add(self, one: PostedFacts) -> None:
         """Take over what one more fact came to."""
@@ -63,6 +69,8 @@ class PostedFacts:
         self.moved |= one.moved
         self.reload |= one.reload
         self.regrant |= one.regrant
+        self.quarantine += one.quarantine
+        self.registers_moved += one.registers_moved
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""
@@ -74,10 +82,11 @@ def post_facts(
     cursor: Any,
     state: BookState,
     providers: Mapping[str, PaymentProvider],
+    registers: Registers,
     available: npt.NDArray[np.int64],
     now_us: int,
 ) -> PostedFacts:
-    """Answer the facts that wait for this book, oldest first.
+    """Answer the facts that wait for this book, oldest first; move `registers` where an estimate is charged.
 
     `available`: what each wallet has after the readings of this batch; it is moved along with the facts.
     """
@@ -87,7 +96,7 @@ def post_facts(
         [state.book, FACTS_MAX],
     )
     for fact, kind, payload, raw in cursor.fetchall():
-        bench = _Bench(cursor, state, providers, int(fact), now_us, available)
+        bench = _Bench(cursor, state, providers, registers, int(fact), now_us, available)
         try:
             with transaction.atomic():
                 one = _post_fact(bench, out, kind, payload, bytes(raw))
@@ -97,6 +106,8 @@ def post_facts(
             raise  # the database is away: that says nothing about the fact
         except Exception as error:
             one = _refuse(bench, "unpostable", f"posting it failed with {type(error).__name__}")
+        for register, after in one.registers_moved:
+            move_register(rows=registers.rows, register=register, after=after)
         out.add(one)
         for line, ix in zip(one.lines, one.wallet_ix, strict=True):
             available[ix] += line["amount_micro"]
@@ -116,6 +127,7 @@ class _Bench:
     cursor: Any
     state: BookState
     providers: Mapping[str, PaymentProvider]
+    registers: Registers
     fact: int
     now_us: int
     available: npt.NDArray[np.int64]
@@ -136,10 +148,36 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case "estimate", {"approval": int(approval)}:
+            return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):
             return _cost(bench, kind, about)
+        case (("adjustment" | "opening"), dict(about)):
+            return _adjustment(bench, before, kind, about)
         case _:
             return _refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _estimate(bench: _Bench, approval: int) -> PostedFacts:
+    try:
+        made = charge_estimate(
+            cursor=bench.cursor,
+            state=bench.state,
+            registers=bench.registers,
+            approval=approval,
+            fact=bench.fact,
+            now_us=bench.now_us,
+        )
+    except EstimateRefused as error:
+        return _refuse(bench, "estimate_refused", str(error))
+    return PostedFacts(
+        lines=[made.line],
+        wallet_ix=[made.wallet_ix],
+        answers=[FactAnswer(fact=bench.fact, state="posted", result=made.result)],
+        events=[made.event],
+        quarantine=[made.doubt],
+        registers_moved=[(made.register, made.after)],
+    )
 
 
 def _cost(bench: _Bench, kind: str, about: dict[str, Any]) -> PostedFacts:
@@ -203,6 +241,23 @@ def _with_lines(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArr
     for line, ix in zip(one.lines, one.wallet_ix, strict=True):
         after[ix] += line["amount_micro"]
     return after
+
+
+def _adjustment(bench: _Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:
+    """Money given back by a ruling, or a balance brought over: what is posted rests on rows looked up here."""
+    try:
+        answers = [answer.result for answer in before.answers]
+        given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
+    except AdjustmentRefused as error:
+        return _refuse(bench, error.code, str(error))
+    return PostedFacts(
+        lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
+        wallet_ix=[given.wallet_ix],
+        legs=list(given.legs),
+        moved={given.wallet_ix},
+        answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)],
+        events=[given.event(fact=bench.fact, now_us=bench.now_us)],
+    )
 
 
 def _prove_storable(cursor: Any, one: PostedFacts) -> None:

@@ -11,7 +11,7 @@ SQL = Path(__file__).parent.parent / "sql" / "corrections.sql"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0003_gateway_key_length'),
+        ('store', '0004_intervals'),
     ]
 
     operations = [

@@ -24,6 +24,31 @@ BEGIN
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
         EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
     END LOOP;
+    FOREACH t IN ARRAY ARRAY['store_periodclose', 'store_supplierbill', 'store_truststatement', 'store_openingentry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book_id = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['store_dispute', 'store_disputeentry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book_id = ANY (seen_books()) AND sees_wallet(wallet_id))', t);
+    END LOOP;
+END $$;
+
+-- Interval values and the quality of meters: the desk's, never a resident's.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['interval_import', 'interval_raw', 'interval_value', 'interval_defect', 'meter_certificate',
+        'meter_check', 'estimate_approval'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
 END $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -56,6 +81,8 @@ GRANT SELECT (wallet_id, start_us, end_us) ON store_tenancy TO fairwatt_poster;
 GRANT INSERT ON cost_entry TO fairwatt_poster;
 -- What falls due by the clock is a fact of the poster's own process, answered like any other.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_poster;
+-- What an adjustment or an opening balance rests on is looked up by the poster itself.
+GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwatt_poster;
 
 -- The web shows, signs people in, and writes down what somebody means to pay. It cannot touch what money is made of:
 -- prices, policies, homes, meters, keys, currencies. Commissioning does that, as the role that migrates.
@@ -72,6 +99,8 @@ END $$;
 GRANT INSERT ON store_paymentintent TO fairwatt_web;
 GRANT INSERT ON store_unitmeasure, store_feerule, store_fee, store_feeend, store_costformula, store_allocation, store_allocationproof,
     store_allocationshare, store_coststep TO fairwatt_web;
+-- What bookkeepers and residents write down; all of it append-only. Opening balances make credit: commissioning only.
+GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;
 GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
     use_day, fact, rerating, correction, cost_entry TO fairwatt_web;
@@ -95,5 +124,18 @@ GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_
     store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, store_tariffcorrection TO fairwatt_auditor;
 GRANT SELECT ON cost_entry, store_unitmeasure, store_landlordaccount, store_feerule, store_fee, store_feeend, store_costformula,
     store_allocation, store_allocationproof, store_allocationshare, store_coststep TO fairwatt_auditor;
+
+-- Interval values, certificates and tests: the web adds rows, nobody changes one. An edit, an import, an approval leaves
+-- an event in the same transaction; the web may add events of the desk and no others.
+GRANT SELECT, INSERT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
+    estimate_approval TO fairwatt_web;
+GRANT SELECT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
+    estimate_approval TO fairwatt_auditor;
+GRANT SELECT ON estimate_approval TO fairwatt_poster;
+GRANT INSERT (book, at_us, kind, wallet, gateway, meter, reason, rule, evidence, batch) ON event TO fairwatt_web;
+DROP POLICY IF EXISTS desk_only ON event;
+CREATE POLICY desk_only ON event AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (starts_with(kind, 'desk.') AND batch = 0);
+GRANT SELECT ON store_tenancy, store_periodclose, store_supplierbill, store_truststatement, store_openingentry,
+    store_dispute, store_disputeentry TO fairwatt_auditor;
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO fairwatt_web, fairwatt_poster;

@@ -39,7 +39,7 @@ from fairwatt.store.models import (
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.cost_forms import CostForm, DecisionForm, ReasonForm
-from fairwatt.web.console.views import frame, private
+from fairwatt.web.console.frame import frame, private
 
 
 @login_required
@@ -188,7 +188,7 @@ def _costs_page(request: HttpRequest, book: Book) -> dict[str, Any]:
             for one in Allocation.objects.filter(book=book).select_related("site").order_by("-id")[:100]
         ]
     return {
-        **frame(book, now_us),
+        **frame(book=book),
         "costs": listed,
         "may_act": access.may_act(user=access.person(request)),
         "form": CostForm(book=book),
@@ -233,7 +233,7 @@ def _cost_page(request: HttpRequest, user: User, book: Book, cost_id: int) -> di
         ).select_related("person")
         taken_back = reversal.first()
     return {
-        **frame(book, now_us),
+        **frame(book=book),
         "cost": found,
         "state": state,
         "proof": proof,

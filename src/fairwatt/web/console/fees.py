@@ -21,7 +21,7 @@ from fairwatt.store.models import Book, Fee, FeeEnd, Unit, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.cost_forms import EndFeeForm, FeeForm
-from fairwatt.web.console.views import frame, private
+from fairwatt.web.console.frame import frame, private
 
 
 @login_required
@@ -114,7 +114,7 @@ def _fees_page(request: HttpRequest, book: Book) -> dict[str, Any]:
         for wallet, account, owed, since in open_rows
     ]
     return {
-        **frame(book, now_us),
+        **frame(book=book),
         "fees": listed,
         "behind": sorted(behind, key=lambda row: (row["wallet"] is not None, str(row["home"]))),
         "behind_micro": sum(owed for _, _, owed, _ in open_rows),
@@ -134,7 +134,7 @@ def _fee_page(request: HttpRequest, book: Book, fee_id: int) -> dict[str, Any]:
         preview = preview_next_run(book=book, fee_id=fee_id, now_us=now_us)
         ended = FeeEnd.objects.filter(fee=found).first()
     return {
-        **frame(book, now_us),
+        **frame(book=book),
         "fee": found,
         "preview": preview,
         "ended": ended,

@@ -13,12 +13,12 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_GET
 
-from fairwatt.core.spans import local_day_start
 from fairwatt.core.units import US_PER_MINUTE
-from fairwatt.store.models import Book, Site, Unit, User
+from fairwatt.store.models import Book, Unit, User
 from fairwatt.web import access
 from fairwatt.web.console import charts, queries
 from fairwatt.web.console.building import STATES, buildings
+from fairwatt.web.console.frame import frame
 from fairwatt.web.console.needs import headline, needs
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
@@ -45,7 +45,7 @@ def books(request: HttpRequest) -> HttpResponse:
 def today(request: HttpRequest, slug: str) -> HttpResponse:
     """Does anything need a person?"""
     book = access.desk_book(user=access.person(request), slug=slug)
-    return private(render(request, "console/today.html", _context(book)))
+    return _private(render(request, "console/today.html", _context(book)))
 
 
 @login_required
@@ -79,13 +79,13 @@ def unit(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
     now_us = access.now_us()
     detail = queries.unit_detail(book=book, unit=found, now_us=now_us)
     context = {
-        **frame(book, now_us),
+        **frame(book=book),
         "detail": detail,
         "square": detail.square,
         "happened": _told(detail.happened, book.currency),
     }
     template = "console/_unit.html" if request.htmx else "console/unit.html"  # type: ignore[attr-defined]
-    return private(render(request, template, context))
+    return _private(render(request, template, context))
 
 
 @login_required
@@ -102,22 +102,9 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
         for meaning, step in [words.quarantine(entry.code)]
     ]
     more = found[PAGE - 1][0].id if len(found) > PAGE else None
-    now_us = access.now_us()
-    return private(
-        render(request, "console/quarantine.html", {**frame(book, now_us), "entries": entries, "more": more})
+    return _private(
+        render(request, "console/quarantine.html", {**frame(book=book), "entries": entries, "more": more})
     )
-
-
-def frame(book: Book, now_us: int) -> dict[str, Any]:
-    """What every page of the console shows around its content."""
-    return {
-        "book": book,
-        "sites": list(Site.objects.filter(book=book).order_by("id")),
-        "currency": book.currency,
-        "zone": book.zone,
-        "now_us": now_us,
-        "today_us": local_day_start(zone=book.zone, at_us=now_us),
-    }
 
 
 def _context(book: Book) -> dict[str, Any]:
@@ -127,7 +114,7 @@ def _context(book: Book) -> dict[str, Any]:
     now, before = queries.load(book=book, now_us=now_us)
     rows = charts.money_rows(**_month(book.pk, now_us // US_PER_MINUTE))
     return {
-        **frame(book, now_us),
+        **frame(book=book),
         "page": page,
         "homes": sum(square.state != "vacant" for square in page.squares),
         "headline": headline(waiting=waiting),
@@ -173,7 +160,6 @@ def _told(happened: tuple[queries.Happening, ...], currency: str) -> list[dict[s
     ]
 
 
-def private(response: HttpResponse) -> HttpResponse:
-    """A page that no cache may keep."""
+def _private(response: HttpResponse) -> HttpResponse:
     patch_cache_control(response, private=True, no_store=True)
     return response
