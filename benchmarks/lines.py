@@ -19,7 +19,7 @@ from benchmarks.town import JULY_2013_US, Town, frame_of
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import load_book
 from fairwatt.flows.posting.pipeline import Pipeline
-from fairwatt.flows.posting.post_batch import BatchResult
+from fairwatt.flows.posting.planning import BatchResult
 from fairwatt.server.config import Config
 from fairwatt.server.wiring import database_role, poster_for
 from fairwatt.wire.frames import Kind

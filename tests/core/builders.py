@@ -84,7 +84,7 @@ def elements(draw: st.DrawFn) -> tuple[Element, ...]:
         parts.append(StandingCharge(draw(st.integers(-1_000_000, 5_000_000))))
     if draw(st.booleans()):
         on = draw(st.sampled_from([{"energy"}, {"standing"}, {"energy", "standing"}]))
-        parts.append(Tax("VAT", draw(st.integers(0, 10_000)), frozenset(on)))
+        parts.append(Tax("VAT", draw(st.integers(0, 10_000)) * 1_000_000, frozenset(on)))
     return tuple(parts)
 
 

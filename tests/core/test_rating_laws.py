@@ -125,7 +125,7 @@ def charge_by_definition(
         at = t0 - t0 % US_PER_MINUTE + US_PER_MINUTE
         while at <= t1:
             if _date(tariff, at) != _date(tariff, at - US_PER_MINUTE):
-                version = tariff.versions[tariff.version_index_at(at_us=at)]
+                version = tariff.versions[tariff.version_index_at(at_us=at - 1)]
                 standing += version.standing_micro_per_day
                 tax += Fraction(version.standing_micro_per_day * version.standing_tax_bp, 10_000)
             at += US_PER_MINUTE
@@ -276,7 +276,9 @@ def test_midnight_alone_is_no_boundary_for_energy_and_idle_time_estimates_nothin
 
 def test_the_opening_day_is_free_and_a_reading_on_midnight_closes_its_day() -> None:
     tariff = schedule(
-        EnergyBlocks.flat(price_micro=0), StandingCharge(1_000), Tax("VAT", 500, frozenset({"standing"}))
+        EnergyBlocks.flat(price_micro=0),
+        StandingCharge(1_000),
+        Tax("VAT", 500_000_000, frozenset({"standing"})),
     )
     table = SegmentTable(schedule=tariff)
     state = opening_state(schedule=tariff, at_us=instant("2024-01-01"), register_wh=0)

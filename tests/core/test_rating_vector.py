@@ -55,7 +55,7 @@ def registers_of(draw: st.DrawFn, tariff: Schedule) -> list[Register]:
             # A head may also stand in a window that closed before its next use.
             opened.window_us if draw(st.booleans()) else opened.window_us - 1,
             draw(st.integers(0, 999)),
-            draw(st.integers(0, 9_999_999)),
+            draw(st.integers(0, 999_999_999)),
         )
         registers.append((state, readings))
     return registers

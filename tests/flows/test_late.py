@@ -94,12 +94,19 @@ def test_a_late_reading_moves_energy_over_a_price_boundary_and_back_money(night:
         desk.read(meter, NOON_US + 20 * HOUR_US, 20_000)
         before = desk.balance(meter)
         desk.read(meter, NOON_US + 10 * HOUR_US, 1_000, now_us=NOON_US + 21 * HOUR_US)
-        late, correction = desk.lines()[1:]
+        late, energy, tax = desk.lines()[1:]
         assert (late.kind, late.energy_wh, late.amount_micro) == (LATE, 0, 0)
-        assert (correction.kind, correction.energy_wh) == (CORRECTION, 0)
-        assert correction.amount_micro == desk.balance(meter) - before > 0
+        assert (energy.kind, energy.energy_wh, energy.standing_micro, energy.tax_micro) == (
+            CORRECTION,
+            0,
+            0,
+            0,
+        )
+        assert (tax.kind, tax.energy_micro, tax.standing_micro) == (CORRECTION, 0, 0), "one line a component"
+        given = energy.amount_micro + tax.amount_micro
+        assert given == desk.balance(meter) - before > 0
         (event,) = desk.events("reading.late")
-        assert event.evidence["difference_micro"] == -correction.amount_micro
+        assert event.evidence["difference_micro"] == -given
         check_laws(night.book, acked=desk.acked)
 
 
@@ -108,7 +115,7 @@ def test_the_same_late_reading_twice_corrects_once(desk: Desk) -> None:
     desk.read(meter, NOON_US + 20 * HOUR_US, 20_000)
     for _ in range(2):
         desk.read(meter, NOON_US + 10 * HOUR_US, 1_000, now_us=NOON_US + 21 * HOUR_US)
-    assert [line.kind for line in desk.lines()] == [1, LATE, CORRECTION]
+    assert [line.kind for line in desk.lines()] == [1, LATE, CORRECTION, CORRECTION]
 
 
 def test_two_corrections_fit_into_one_instant_of_a_clock_that_stands_still(desk: Desk) -> None:
@@ -117,7 +124,7 @@ def test_two_corrections_fit_into_one_instant_of_a_clock_that_stands_still(desk:
     desk.read(meter, NOON_US + 20 * HOUR_US, 20_000, now_us=now)
     desk.read(meter, NOON_US + 9 * HOUR_US, 1_000, now_us=now)
     desk.read(meter, NOON_US + 10 * HOUR_US, 19_000, now_us=now)
-    assert [line.kind for line in desk.lines()] == [1, LATE, CORRECTION, LATE, CORRECTION]
+    assert [line.kind for line in desk.lines()] == [1, *[LATE, CORRECTION, CORRECTION] * 2]
 
 
 def test_a_late_reading_that_contradicts_the_ledger_is_quarantined(desk: Desk) -> None:

@@ -215,7 +215,7 @@ def histories(draw: st.DrawFn) -> tuple[str, Opening, list[tuple[int, int]]]:
         draw(st.integers(0, 10**8)),
         counter_wh=draw(st.integers(0, 400_000)),
         carry_nano=draw(st.integers(0, 999)),
-        carry_tax=draw(st.integers(0, 9_999_999)),
+        carry_tax=draw(st.integers(0, 999_999_999)),
     )
     at_us, register_wh, emitted = start_us, opening.register_wh, []
     for gap, use in draw(

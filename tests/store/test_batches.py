@@ -57,7 +57,7 @@ def test_lines_newer_than_a_batch_are_found_among_old_and_late_ones(street: Stre
             found = cursor.fetchall()
         lines = [(line.batch, line.kind, line.ts) for line in desk.lines()]
     assert found == sorted(line for line in lines if line[0] > after)
-    assert len(lines) == 7
+    assert len(lines) == 8
 
 
 def a_long_story(desk: Desk, meter: int) -> None:

@@ -142,7 +142,7 @@ class Street:
 
     def poster(self) -> object:
         """What post_batch needs besides the state."""
-        from fairwatt.flows.posting.post_batch import Poster
+        from fairwatt.flows.posting.planning import Poster
         from fairwatt.payments.registry import providers
 
         def sign(command: Command) -> bytes:

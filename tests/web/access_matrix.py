@@ -37,10 +37,11 @@ MATRIX = {
     "tenant:charges": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement": Row("home_report", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement_file": Row("home_file", 200, 404, 404, 404, 404, 404, LOGIN),
-    "tenant:doubt": Row("line", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:doubt": Row("doubt", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute": Row("my_case", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute_file": Row("my_evidence", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "lines:line": Row("line", 200, 404, 404, 200, 200, 404, LOGIN),
     "pay:status": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
     "pay:live": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
     # Open to the world by design: only a provider's signature speaks here.

@@ -91,6 +91,7 @@ def test_nobody_gets_what_is_not_theirs(
     args = {
         "": [],
         "home": [scene.public_id(0)],
+        "line": [f"{scene.book}-{scene.wallets[0]}-5"],
         "payment": [payment],
         "provider": ["sandbox"],
         "book": [scene.slug],
@@ -98,7 +99,7 @@ def test_nobody_gets_what_is_not_theirs(
         "home_file": [scene.public_id(0), "fees", "csv"],
         "report": [scene.slug, "liability"],
         "report_file": [scene.slug, "month-end", "xlsx"],
-        "line": [scene.public_id(0), 8],
+        "doubt": [scene.public_id(0), 8],
         "my_case": [scene.public_id(0), case.public_id],
         "my_evidence": [scene.public_id(0), case.public_id, case.shown.pk],
         "case": [scene.slug, case.public_id],

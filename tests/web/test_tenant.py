@@ -138,6 +138,8 @@ def test_hours_without_use_are_one_entry(scene: Scene) -> None:
             ts=to_datetime(MIDNIGHT_US + n * HOUR_US),
             kind=1,
             ref=1,
+            book=1,
+            wallet=1,
             seq=n,
             energy_wh=0,
             amount_micro=0,

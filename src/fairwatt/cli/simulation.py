@@ -164,7 +164,7 @@ def replay(
     """
     from fairwatt.core.rating.model import TariffError
     from fairwatt.core.spans import UnknownZone
-    from fairwatt.simulate.intervals import IntervalFileError
+    from fairwatt.intervals.contract import IntervalFileError
     from fairwatt.simulate.replay import replay_of
 
     try:

@@ -25,7 +25,7 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import load_book
 from fairwatt.flows.posting.pipeline import Pipeline
-from fairwatt.flows.posting.post_batch import BatchResult, Poster
+from fairwatt.flows.posting.planning import BatchResult, Poster
 from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
 from fairwatt.headend.metrics import Metrics
 from fairwatt.headend.suspicion import Suspicion

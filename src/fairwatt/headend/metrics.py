@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from fairwatt.flows.posting.post_batch import BatchResult
+from fairwatt.flows.posting.planning import BatchResult
 
 
 class Metrics:

@@ -22,7 +22,7 @@ from fairwatt.server.keys import (
 from fairwatt.wire.commands import Command, sign_command
 
 if TYPE_CHECKING:
-    from fairwatt.flows.posting.post_batch import Poster
+    from fairwatt.flows.posting.planning import Poster
 
 
 def use_django(*, role: DatabaseRole) -> None:
@@ -79,7 +79,7 @@ def run_headend(config: Config, *, book: int) -> None:
 
 def poster_for(config: Config) -> "Poster":
     """What posting needs from outside: the providers whose word counts, and the key that orders meters."""
-    from fairwatt.flows.posting.post_batch import Poster
+    from fairwatt.flows.posting.planning import Poster
     from fairwatt.payments.registry import providers
 
     issuer = load_private_key(config.keys, name=ISSUER)

@@ -7,8 +7,8 @@ meters really showed, the tariff file's own text and the money people paid.
 
 The laws it applies: a component's charge is the growth of the floor of its exact running total; energy
 between two readings runs evenly, and where a price changes between them the register at that instant is the
-whole watt-hour at or below the straight line; the standing charge falls due at each local midnight; tax is
-taken on the running totals.
+whole watt-hour at or below the straight line; the standing charge of a day falls due at the midnight that
+ends it; tax is taken on the running totals.
 
 Instants are microseconds since 1970 UTC, energy is Wh, money is micro-units (a millionth of the currency's
 main unit).
@@ -68,7 +68,7 @@ class Opening:
     register_wh: int
     counter_wh: int = 0
     carry_nano: int = 0  # thousandths of a micro-unit of energy price
-    carry_tax: int = 0  # ten-millionths of a micro-unit of tax
+    carry_tax: int = 0  # billionths of a micro-unit of tax
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ class Account:
         self._exact = [
             Fraction(self.opening.carry_nano, 1000),
             Fraction(0),
-            Fraction(self.opening.carry_tax, 10_000_000),
+            Fraction(self.opening.carry_tax, 1_000_000_000),
         ]
 
     def read(self, *, at_us: int, register_wh: int) -> Charge:
@@ -269,7 +269,7 @@ class Account:
         before = [floor(part) for part in self._exact]
         self._use(until_us=at_us, energy_wh=energy_wh)
         for midnight_us in self.tariff.midnights(after_us=self._at_us, until_us=at_us):
-            standing_micro, tax = self.tariff.standing_at(midnight_us)
+            standing_micro, tax = self.tariff.standing_at(midnight_us - 1)
             self._exact[1] += standing_micro
             self._exact[2] += tax
         self._at_us, self._register_wh = at_us, register_wh

@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import median
 
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.simulate.intervals import HALF_HOUR_US, FileEmpty, Gap, HomeSeries, read_intervals, step_of
+from fairwatt.intervals.contract import FileEmpty
+from fairwatt.intervals.series import HALF_HOUR_US, Gap, HomeSeries, read_intervals
 from fairwatt.simulate.oracle import Opening, Wallet, expect
 from fairwatt.simulate.scenario import TICKS_PER_DAY, Scenario, Terms, scenario_of_series
 
@@ -33,10 +34,7 @@ def replay_of(*, readings: Path, tariff: Path, days: int | None, seed: int) -> R
     IntervalFileError, a TariffFileError or FileNotFoundError.
     """
     schedule = parse_schedule(tariff.read_text(encoding="utf-8"))
-    homes = [
-        _half_hourly(series)
-        for series in read_intervals(path=readings, step_us=step_of(path=readings)).values()
-    ]
+    homes = [_half_hourly(series) for series in read_intervals(path=readings, step_us=None).values()]
     floor_us = schedule.versions[0].effective_us
     start_us, span = _span(homes, days, floor_us)
     chosen = [h for h in homes if h.start_us <= start_us and h.end_us >= start_us + span * DAY_US]

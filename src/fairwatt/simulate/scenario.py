@@ -15,7 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from fairwatt.simulate.intervals import HomeSeries, street_homes
+from fairwatt.intervals.series import HomeSeries
+from fairwatt.simulate.homes import street_homes
 from fairwatt.simulate.meters.faults import Fault, FaultKind
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.oracle import Opening, Wallet, expect

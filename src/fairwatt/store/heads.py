@@ -16,11 +16,12 @@ _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 
 @dataclass(frozen=True, slots=True)
 class RegisterLine:
-    """Where the newest lines left a register; `at_us` 0 when only re-rating is new."""
+    """Where the newest lines left a register; `at_us` 0 when only re-rating is new, `register_wh` None when no line
+    shows the head's."""
 
     installation: int
     at_us: int
-    register_wh: int
+    register_wh: int | None
     counter_wh: int
     carry_nano: int
     carry_tax: int
@@ -41,27 +42,27 @@ def last_wallet_lines(*, book: int, after_batch: int) -> list[tuple[int, int, in
 def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine]:
     """The state of each register touched since a batch: newest reading, and what re-rating left behind.
 
-    Inside a batch late readings and corrections come before the readings that go on from them, and all of
-    one register carry the state after the whole re-rating (also where it moved no whole micro-unit).
+    The line with the highest seq tells: late readings and corrections carry the state after the re-rating too. Only
+    a late reading shows another register than the head's.
     """
     with connection.cursor() as cursor:
         newer, parameters = newer_lines(cursor=cursor, book=book, after_batch=after_batch)
         reading = int(Kind.READING)
         cursor.execute(
-            "SELECT ref, max(last_at), max(register_wh) FILTER (WHERE n_read = 1), "
+            "SELECT ref, max(last_at), max(register_wh) FILTER (WHERE n_shown = 1), "
             "max(counter_wh) FILTER (WHERE n = 1), max(carry_nano) FILTER (WHERE n = 1), "
             "max(carry_tax) FILTER (WHERE n = 1) FROM ("
             f"  SELECT ref, CASE WHEN kind = {reading} THEN {_US} ELSE 0 END AS last_at, register_wh, counter_wh, "
-            "   carry_nano, carry_tax, "
-            f"  row_number() OVER (PARTITION BY ref ORDER BY batch DESC, kind = {reading} DESC, ts DESC) AS n, "
-            f"  CASE WHEN kind = {reading} THEN "
-            "     row_number() OVER (PARTITION BY ref, kind ORDER BY ts DESC) END AS n_read "
+            "   carry_nano, carry_tax, row_number() OVER (PARTITION BY ref ORDER BY seq DESC) AS n, "
+            f"  CASE WHEN kind <> {int(Kind.LATE)} THEN "
+            f"    row_number() OVER (PARTITION BY ref, kind = {int(Kind.LATE)} ORDER BY seq DESC) END AS n_shown "
             f"  FROM line WHERE {newer} AND kind = ANY(%s)"
             ") newest GROUP BY ref",
             [*parameters, [Kind.READING, Kind.LATE, Kind.CORRECTION]],
         )
         for ref, at, register, counter, nano, tax in cursor.fetchall():
-            yield RegisterLine(int(ref), int(at), int(register or 0), int(counter), int(nano), int(tax))
+            shown = None if register is None else int(register)
+            yield RegisterLine(int(ref), int(at), shown, int(counter), int(nano), int(tax))
 
 
 @dataclass(frozen=True, slots=True)

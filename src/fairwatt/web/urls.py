@@ -21,6 +21,7 @@ urlpatterns = [
     path("", front, name="front"),
     path("home/", include("fairwatt.web.tenant.urls")),
     path("console/", include("fairwatt.web.console.urls")),
+    path("lines/", include("fairwatt.web.lines.urls")),
     path("pay/", include("fairwatt.web.pay.urls")),
     path("language/", set_language, name="set_language"),
 ]

@@ -166,7 +166,7 @@ def grant_from_obj(value: object, /) -> Grant:
             cbor.integer(counter, what="counter_wh"),
             cbor.signed(window, what="window_us"),
             cbor.integer(nano, what="carry_nano", high=999),
-            cbor.integer(tax, what="carry_tax", high=9_999_999),
+            cbor.integer(tax, what="carry_tax", high=999_999_999),
         ),
         schedule_obj=schedule,
         policy_obj=policy,

@@ -1,12 +1,19 @@
-"""A tariff as versions in time, each an ordered set of price elements."""
+"""A tariff as versions in time, each an ordered list of named price elements."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
+from typing import Literal
 
+from fairwatt.core.rating import shares
+from fairwatt.core.rating.elements.base import MILLI, UnknownParameter
+from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.elements.energy_blocks import (
+    AVERAGE,
     DoublyPriced,
     EnergyBlocks,
     Period,
@@ -14,26 +21,55 @@ from fairwatt.core.rating.elements.energy_blocks import (
     TariffError,
     UnpricedInstant,
 )
+from fairwatt.core.rating.elements.market_price import Series
+from fairwatt.core.rating.elements.minimum_charge import MinimumCharge
+from fairwatt.core.rating.elements.package import Package
+from fairwatt.core.rating.elements.periods import NO_CALENDAR, Calendar
+from fairwatt.core.rating.elements.rebate import Rebate
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
+from fairwatt.core.rating.elements.use_charge import UseCharge
+from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.spans import to_datetime, zone_info
 
 __all__ = [
+    "Calendar",
+    "DemandCharge",
     "DoublyPriced",
     "Element",
     "EnergyBlocks",
+    "MinimumCharge",
     "NoTariff",
+    "Package",
+    "Parameter",
     "Period",
     "PriceOutOfRange",
+    "Rebate",
+    "Rounding",
     "Schedule",
+    "Series",
     "StandingCharge",
     "TariffError",
     "TariffVersion",
     "Tax",
     "UnpricedInstant",
+    "UseCharge",
+    "VendingCharge",
 ]
 
-Element = EnergyBlocks | StandingCharge | Tax
+Element = (
+    EnergyBlocks
+    | Package
+    | StandingCharge
+    | MinimumCharge
+    | DemandCharge
+    | Tax
+    | Rebate
+    | UseCharge
+    | VendingCharge
+)
+Unit = Literal["kWh", "m3"]
+Mode = Literal["half_up", "half_even", "up", "down"]
 
 
 class NoTariff(LookupError):
@@ -41,11 +77,28 @@ class NoTariff(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A fact of the account that prices depend on, in thousandths; ``default_milli`` holds until it is known."""
+
+    name: str
+    default_milli: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How a document rounds: to a unit in micro-units, and which way."""
+
+    unit_micro: int
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
 class TariffVersion:
     """The prices in force from ``effective_us`` until the next version.
 
-    Holds exactly one ``EnergyBlocks`` and at most one ``StandingCharge`` and one ``Tax``; anything else
-    raises ``TariffError``.
+    Holds at least one ``EnergyBlocks``; names are unique, and all that count use count in the same window.
+    Anything else raises ``TariffError``.
     """
 
     number: int
@@ -54,50 +107,105 @@ class TariffVersion:
     elements: tuple[Element, ...]
 
     def __post_init__(self) -> None:
-        counts = {EnergyBlocks: 0, StandingCharge: 0, Tax: 0}
-        for element in self.elements:
-            counts[type(element)] += 1
-        if counts[EnergyBlocks] != 1:
+        names = [element.name for element in self.elements]
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
             raise TariffError(
-                f"version {self.name!r} needs one energy element, it has {counts[EnergyBlocks]}"
+                f"version {self.name!r} has two elements called {doubled!r}; give each a `name` of its own"
             )
-        if counts[StandingCharge] > 1 or counts[Tax] > 1:
-            raise TariffError(f"version {self.name!r} has more than one standing charge or tax")
+        if not self.energies:
+            raise TariffError(f"version {self.name!r} needs an energy element, it has none")
+        counting = {(e.counter, e.start_day, e.start_date) for e in self.energies if e.counts}
+        if len(counting) > 1:
+            raise TariffError(
+                f"version {self.name!r}: its energy elements count in different windows; a meter has one counter"
+            )
+        if counting and self.packages:
+            raise TariffError(
+                f"version {self.name!r}: beside a package the energy element has no blocks; a meter has one counter"
+            )
+        if len({e.window for e in self.settled}) > 1:
+            raise TariffError(
+                f"version {self.name!r} settles some elements by month and others by bill; take one for all"
+            )
+        shares.check(self)
+
+    @property
+    def energies(self) -> tuple[EnergyBlocks, ...]:
+        """All elements priced by use, in order."""
+        return tuple(e for e in self.elements if isinstance(e, EnergyBlocks))
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """All packages, in order."""
+        return tuple(e for e in self.elements if isinstance(e, Package))
+
+    @property
+    def standings(self) -> tuple[StandingCharge, ...]:
+        """All standing charges, in order."""
+        return tuple(e for e in self.elements if isinstance(e, StandingCharge))
 
     @property
     def energy(self) -> EnergyBlocks:
-        """The price per kWh."""
-        for element in self.elements:
-            if isinstance(element, EnergyBlocks):
-                return element
-        raise AssertionError("checked at construction")
+        """The first price per kWh: the one whose periods and blocks a resident is shown."""
+        return self.energies[0]
+
+    @property
+    def counting(self) -> EnergyBlocks:
+        """The element whose window counts use: the first with blocks, else the first."""
+        return next((e for e in self.energies if e.counts), self.energy)
+
+    @property
+    def settled(self) -> tuple[MinimumCharge | DemandCharge | Rebate | UseCharge, ...]:
+        """The elements whose amount is known only when their window closes."""
+        return tuple(
+            e for e in self.elements if isinstance(e, MinimumCharge | DemandCharge | Rebate | UseCharge)
+        )
+
+    @property
+    def settles(self) -> str:
+        """When they are settled: month, bill, or never."""
+        return self.settled[0].window if self.settled else "never"
+
+    @property
+    def month_start_day(self) -> int:
+        """The day on which its billing month begins."""
+        return 1 if self.counting.counter in {"none", "day", "year"} else self.counting.start_day
 
     @property
     def standing_micro_per_day(self) -> int:
-        """The daily charge in micro-units; 0 when there is none."""
-        return sum(e.micro_per_day for e in self.elements if isinstance(e, StandingCharge))
+        """The daily charges in micro-units; 0 when there are none."""
+        return sum(e.amount_micro for e in self.standings if e.per == "day")
 
     @property
     def energy_tax_bp(self) -> int:
-        """The tax rate on energy, in hundredths of a percent."""
-        return self._tax_bp(on="energy")
+        """The combined rate on the first energy element, in hundredths of a percent; finer rates are cut."""
+        return int(shares.share_on(self, self.energy.name) * 10_000)
 
     @property
     def standing_tax_bp(self) -> int:
-        """The tax rate on the standing charge, in hundredths of a percent."""
-        return self._tax_bp(on="standing")
-
-    def _tax_bp(self, *, on: str) -> int:
-        return sum(e.rate_bp for e in self.elements if isinstance(e, Tax) and on in e.on)
+        """The combined rate on the first standing charge, in hundredths of a percent; finer rates are cut."""
+        return int(shares.share_on(self, self.standings[0].name) * 10_000) if self.standings else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A tariff over time: its currency (ISO 4217), its time zone (IANA) and its versions, oldest first."""
+    """A tariff over time: its currency (ISO 4217), its time zone (IANA) and its versions, oldest first.
+
+    ``unit`` is what energy is counted in: watt-hours of a kWh or litres of a m3. ``conversion`` turns metered
+    litres into billed watt-hours. Rounding shapes documents only.
+    """
 
     currency: str
     zone: str
     versions: tuple[TariffVersion, ...]
+    unit: Unit = "kWh"
+    calendar: Calendar = NO_CALENDAR
+    series: tuple[Series, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    conversion: tuple[int, int] = (1, 1)
+    round_line: Rounding | None = None
+    round_total: Rounding | None = None
 
     def __post_init__(self) -> None:
         zone_info(self.zone)
@@ -114,20 +222,82 @@ class Schedule:
     @property
     def dearest_micro_per_kwh(self) -> int:
         """The highest price of any version, period and block: what a kWh costs at worst, before tax."""
+        return max(self._dearest(version) for version in self.versions)
+
+    def _dearest(self, version: TariffVersion) -> int:
+        beyond = [package.beyond_micro for package in version.packages]
+        first, *others = [self._dearest_of(energy) for energy in version.energies]
+        return max(first, *beyond, first) + sum(others)
+
+    def _dearest_of(self, energy: EnergyBlocks) -> int:
+        if energy.market is None:
+            return max(price for period in energy.periods for price in period.prices_micro)
+        if energy.market.cap_micro is not None:
+            return energy.market.cap_micro
+        markets = [price for _, price in self.series_of(energy.market.series).points] or [0]
+        adds = [period.add_micro for period in energy.periods]
         return max(
-            price
-            for version in self.versions
-            for period in version.energy.periods
-            for price in period.prices_micro
+            energy.market.price_micro(market_micro=market, add_micro=add)
+            for market in (min(markets), max(markets))
+            for add in (min(adds), max(adds))
         )
+
+    def series_of(self, name: str) -> Series:
+        """Return a series by its name; raises ``TariffError`` for one that is not there."""
+        for series in self.series:
+            if series.name == name:
+                return series
+        raise TariffError(f"the tariff has no series called {name!r}")
+
+    def for_account(
+        self, parameters: Mapping[str, int] | None = None, *, vacant: bool = False, payer: str = "tenant"
+    ) -> Schedule:
+        """Return the prices of one account: parameters (in thousandths) put in, defaults for the rest.
+
+        While a unit is ``vacant``, standing charges go to their ``payer``: the meter's own wallet is ``tenant``;
+        ``owner`` gets a schedule that has only what the owner pays. Raises ``UnknownParameter``.
+        """
+        given = dict(parameters or {})
+        known = {parameter.name: parameter.default_milli for parameter in self.parameters}
+        for name in given:
+            if name not in known and name != AVERAGE:
+                declared = ", ".join(sorted(known)) or "none"
+                raise UnknownParameter(f"the tariff asks for no parameter {name!r}; it asks for: {declared}")
+        values = {**known, **given}
+        versions = tuple(
+            replace(
+                version,
+                elements=tuple(
+                    _for_account(element, values)
+                    for element in version.elements
+                    if not (vacant and isinstance(element, StandingCharge) and element.vacant != payer)
+                ),
+            )
+            for version in self.versions
+        )
+        return replace(self, versions=versions)
+
+    def converted(self, register: int) -> int:
+        """Turn a metered register into the billed one: whole Wh of a gas register in litres, rounded down.
+
+        The growth of it is what is billed, so no fraction is ever lost.
+        """
+        multiply, divide = self.conversion
+        return register * multiply // divide
 
     def since(self, *, at_us: int) -> Schedule:
         """Return what prices use from an instant on: the version in force there and all later ones.
 
-        Version numbers stay as they are. Raises ``NoTariff`` before the first version.
+        Version numbers stay as they are; market prices that are over go. Raises ``NoTariff`` before the
+        first version.
         """
         index = self.version_index_at(at_us=at_us)
-        return self if index == 0 else replace(self, versions=self.versions[index:])
+        series = tuple(
+            replace(s, points=tuple(p for p in s.points if p[0] + s.step_us > at_us)) for s in self.series
+        )
+        if index == 0 and series == self.series:
+            return self
+        return replace(self, versions=self.versions[index:], series=series)
 
     def version_index_at(self, *, at_us: int) -> int:
         """Return the index of the version in force at an instant; raises ``NoTariff`` before the first."""
@@ -140,3 +310,16 @@ class Schedule:
                 "publish a version that covers it"
             )
         return index
+
+
+def _for_account(element: Element, values: Mapping[str, int]) -> Element:
+    match element:
+        case Package() | Tax() | Rebate():
+            return element
+        case _:
+            return element.for_account(values)
+
+
+def in_thousandths(value: Fraction) -> int:
+    """Turn a parameter's value into thousandths; finer ones are rounded down."""
+    return int(value * MILLI // 1)

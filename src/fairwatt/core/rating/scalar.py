@@ -7,11 +7,12 @@ its floors, so however readings split the time, the charges add up to the same m
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fairwatt.core.rating.day_prices import DayPrices
 from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
-from fairwatt.core.rating.model import Schedule
-from fairwatt.core.rating.segments import SegmentTable, window_start
+from fairwatt.core.rating.model import NoTariff, Schedule
+from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT, Charge, RegisterState
-from fairwatt.core.units import NANO_PER_MICRO
+from fairwatt.core.spans import Span, to_datetime
 
 
 class EnergyOutOfRange(ValueError):
@@ -22,12 +23,17 @@ class NotAfterState(ValueError):
     """A reading that is not later than the state it is rated from."""
 
 
+class MissingPrice(NoTariff):
+    """The market series of the tariff has no price for an instant; nothing is charged, supply stays on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A part of an interval inside one segment and one block: the line that explains a charge.
 
-    ``nano`` is the exact price in nano-units; ``version`` and ``period`` are indexes into the schedule.
-    ``counter_wh`` is the use counted in the window before the piece.
+    ``nano`` is the exact price in nano-units, ``fine_tax`` the exact tax in billionths of a micro-unit;
+    ``version`` and ``period`` are indexes into the schedule, ``segment`` into the table. ``counter_wh`` is the
+    use counted in the window before the piece.
     """
 
     start_us: int
@@ -40,15 +46,18 @@ class Piece:
     energy_wh: int
     price_micro: int
     nano: int
+    segment: int
+    fine_tax: int
 
 
-def opening_state(*, schedule: Schedule, at_us: int, register_wh: int, counter_wh: int = 0) -> RegisterState:
+def opening_state(
+    *, schedule: Schedule, at_us: int, register_wh: int, counter_wh: int = 0, bill: Span | None = None
+) -> RegisterState:
     """Start rating a register from one reading: nothing carried, ``counter_wh`` already used in the window.
 
     Raises ``NoTariff`` when no version is in force at the instant.
     """
-    version = schedule.versions[schedule.version_index_at(at_us=at_us)]
-    window_us = window_start(counter=version.energy.counter, zone=schedule.zone, at_us=at_us)
+    window_us = DayPrices(schedule=schedule, bill=bill).window_us_at(at_us)
     return RegisterState(at_us, register_wh, counter_wh, window_us, 0, 0)
 
 
@@ -87,15 +96,14 @@ def rate(
         raise EnergyOutOfRange(
             f"{energy_wh} Wh in one interval is not between 0 and {MAX_ENERGY_WH}; nothing is charged"
         )
-    versions = table.schedule.versions
     nano, tax = state.carry_nano, state.carry_tax
     counter_wh, window_us = state.counter_wh, state.window_us
     for piece in pieces(table=table, state=state, at_us=at_us, energy_wh=energy_wh):
         nano += piece.nano
-        tax += piece.nano * versions[piece.version].energy_tax_bp
+        tax += piece.fine_tax
         counter_wh, window_us = piece.counter_wh + piece.energy_wh, piece.window_us
     standing_micro, standing_tax = table.standing_between(start_us=state.at_us, end_us=at_us)
-    tax += standing_tax * NANO_PER_MICRO
+    tax += standing_tax
     first, last = table.locate(start_us=state.at_us, end_us=at_us)
     charge = Charge(
         energy_wh=energy_wh,
@@ -118,17 +126,38 @@ def rate(
 def _by_block(
     table: SegmentTable, index: int, start_us: int, end_us: int, counter_wh: int, energy_wh: int
 ) -> Iterator[Piece]:
+    rate = table.rate[index]
+    if not rate.priced:
+        raise missing_price(start_us)
     version, period, window_us = table.version[index], table.period[index], table.window_us[index]
-    energy = table.schedule.versions[version].energy
-    prices = energy.periods[period].prices_micro
+    bounds = rate.bounds_wh
     at_wh, end_wh = counter_wh, counter_wh + energy_wh
-    block = sum(bound <= at_wh for bound in energy.bounds_wh)
+    block = sum(bound <= at_wh for bound in bounds)
     while True:
-        upto_wh = min(end_wh, energy.bounds_wh[block]) if block < len(energy.bounds_wh) else end_wh
-        step_wh, price = upto_wh - at_wh, prices[block]
+        upto_wh = min(end_wh, bounds[block]) if block < len(bounds) else end_wh
+        step_wh, price, fine = upto_wh - at_wh, rate.prices_micro[block], rate.fine_tax[block]
         yield Piece(
-            start_us, end_us, version, period, window_us, block, at_wh, step_wh, price, step_wh * price
+            start_us=start_us,
+            end_us=end_us,
+            version=version,
+            period=period,
+            window_us=window_us,
+            block=block,
+            counter_wh=at_wh,
+            energy_wh=step_wh,
+            price_micro=price,
+            nano=step_wh * price,
+            segment=index,
+            fine_tax=step_wh * fine,
         )
         if upto_wh == end_wh:
             return
         at_wh, block = upto_wh, block + 1
+
+
+def missing_price(at_us: int) -> MissingPrice:
+    """Make the error of a stretch without a market price."""
+    return MissingPrice(
+        f"the market series has no price for {to_datetime(at_us):%Y-%m-%d %H:%M} UTC; nothing is charged and "
+        "supply stays on, add the missing prices to the series and publish it"
+    )

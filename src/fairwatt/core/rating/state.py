@@ -3,19 +3,20 @@
 from dataclasses import dataclass
 from typing import Final
 
-from fairwatt.core.units import BP, NANO_PER_MICRO
+from fairwatt.core.rating.shares import FINE
+from fairwatt.core.units import NANO_PER_MICRO
 
 CARRY_NANO_LIMIT: Final = NANO_PER_MICRO
-CARRY_TAX_LIMIT: Final = NANO_PER_MICRO * BP
+CARRY_TAX_LIMIT: Final = FINE
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterState:
     """Where a register stands in its tariff, after its last reading.
 
-    ``counter_wh`` is the use since ``window_us``, the start of the local month or year the last use fell in
+    ``counter_wh`` is the use since ``window_us``, the start of the counting window the last use fell in
     (0 where the tariff counts nothing). A reading exactly on a window start still belongs to the window it
-    closes. ``carry_nano`` (0-999) and ``carry_tax`` (0-9_999_999, nano-units times hundredths of a percent)
+    closes. ``carry_nano`` (0-999, nano-units) and ``carry_tax`` (0-999_999_999, billionths of a micro-unit)
     are the fractions of a micro-unit already used and not yet charged.
     """
 

@@ -1,49 +1,68 @@
-"""Read a tariff that a manager wrote: YAML, version 1, money exact.
+"""Read a tariff that a manager wrote: YAML, format 1, money exact. `docs/guides/tariffs.md` teaches the language.
 
-    fairwatt_tariff: 1
-    name: Zhejiang residential
-    currency: CNY
-    zone: Asia/Shanghai
-    versions:
-      - effective: 2012-07-01            # a local date, or an instant such as 2012-07-01T00:00:00+08:00
-        elements:
-          - energy:
-              counter: year              # month, year or none
-              blocks_kwh: [2760, 4800]   # upper bounds; leave out for a flat price
-              periods:
-                - {name: peak, hours: ["08:00-22:00"], prices: ["0.568", "0.618", "0.868"]}
-                - {name: valley, hours: ["22:00-08:00"], prices: ["0.288", "0.338", "0.588"]}
-          - standing: {per_day: "0.30"}
-          - tax: {name: VAT, percent: "13", on: [energy, standing]}
-
-``energy: {price: "0.538"}`` is the short form of a flat price. A period may name ``months`` (1-12) and
-``weekdays`` (mon..sun); hours past midnight belong to the day each of their minutes falls on.
+fairwatt_tariff: 1
+name: Zhejiang residential
+currency: CNY
+zone: Asia/Shanghai
+versions:
+  - effective: 2012-07-01
+    elements:
+      - energy:
+          counter: year
+          blocks: [2760, 4800]
+          periods:
+            - {name: peak, hours: ["08:00-22:00"], prices: ["0.568", "0.618", "0.868"]}
+            - {name: valley, otherwise: true, prices: ["0.288", "0.338", "0.588"]}
+      - standing: {per_day: "0.30"}
+      - tax: {name: VAT, percent: "13", on: [energy, standing]}
 """
 
-import re
-from collections.abc import Iterable
-from datetime import date, datetime
-from typing import Final, Literal
+from __future__ import annotations
 
-from fairwatt.core.rating.elements.energy_blocks import MINUTES_PER_DAY, EnergyBlocks, Period, TariffError
-from fairwatt.core.rating.elements.standing_charge import StandingCharge
-from fairwatt.core.rating.elements.tax import Tax
-from fairwatt.core.rating.model import Element, Schedule, TariffVersion
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from fairwatt.core.rating.elements.periods import Calendar
+from fairwatt.core.rating.model import Parameter, Rounding, Schedule, TariffError, TariffVersion
+from fairwatt.core.rating.tariff_calendar import instant, read_calendar, read_seasons
+from fairwatt.core.rating.tariff_elements import read_elements
+from fairwatt.core.rating.tariff_energy import Context
+from fairwatt.core.rating.tariff_examples import Example, read_example
 from fairwatt.core.rating.tariff_obj import ScheduleObjError, schedule_from_obj, schedule_to_obj
+from fairwatt.core.rating.tariff_series import SeriesRows, read_series
 from fairwatt.core.rating.tariff_yaml import Reader, TariffFileError
-from fairwatt.core.spans import UnknownZone, date_start, from_datetime, zone_info
+from fairwatt.core.spans import UnknownZone, zone_info
 
 __all__ = [
     "ScheduleObjError",
+    "TariffFile",
     "TariffFileError",
     "parse_schedule",
+    "read_tariff",
     "schedule_from_obj",
     "schedule_to_obj",
 ]
 
 FORMAT: Final = 1
-WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+KEYS: Final = (
+    *("fairwatt_tariff", "name", "currency", "zone", "unit", "source", "status", "note", "parameters"),
+    *("seasons", "calendar", "series", "conversion", "rounding", "versions", "examples"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TariffFile:
+    """All that a tariff file says: the schedule, where it comes from, and its own worked examples."""
+
+    name: str
+    source: str
+    status: str
+    note: str
+    schedule: Schedule
+    notes: tuple[str, ...]
+    examples: tuple[Example, ...]
 
 
 def parse_schedule(text: str) -> Schedule:
@@ -52,123 +71,172 @@ def parse_schedule(text: str) -> Schedule:
     Raises ``TariffFileError`` with the line and what is wrong there, and never guesses: an unknown word, a
     doubled key or a price finer than a millionth is an error.
     """
+    return read_tariff(text).schedule
+
+
+def read_tariff(text: str, *, series_rows: SeriesRows | None = None) -> TariffFile:
+    """Read a whole tariff file. ``series_rows`` fetches market prices that lie in files beside it.
+
+    Raises ``TariffFileError`` for the first fault; its ``all`` has every one that was found.
+    """
     top = Reader.of_text(text)
-    top.only("fairwatt_tariff", "name", "currency", "zone", "versions")
+    made: TariffFile | None = None
+    try:
+        made = _file(top, series_rows)
+    except TariffError as error:
+        # After a misspelt key the one that it was meant to be is missing: one fault, said once.
+        if not (top.found and getattr(error, "code", "") == "missing_key"):
+            top.note(error)
+    if top.found:
+        faults = list({(f.line, f.column, str(f)): f for f in top.found}.values())
+        faults.sort(key=lambda fault: (fault.line, fault.column))
+        faults[0].all = tuple(faults)
+        raise faults[0]
+    assert made is not None, "without a fault there is a tariff"
+    return made
+
+
+def _file(top: Reader, series_rows: SeriesRows | None) -> TariffFile:
     if top.get("fairwatt_tariff").text() != str(FORMAT):
-        raise top.get("fairwatt_tariff").wrong(f"this program reads tariff format {FORMAT}")
-    top.get("name").text()
+        raise top.get("fairwatt_tariff").wrong(f"this program reads tariff format {FORMAT}", code="format")
+    _noted(top, lambda: top.only(*KEYS))
+    if not top.found:
+        _noted(top, lambda: _must_have(top, "name", "currency"))
     zone = top.get("zone")
     try:
         zone_info(zone.text())
     except UnknownZone as error:
-        raise zone.wrong(str(error)) from error
-    versions = [
-        _version(node, number=number, zone=zone.text())
-        for number, node in enumerate(top.get("versions").items(), start=1)
-    ]
+        raise zone.wrong(str(error), code="unknown_zone") from error
+    context = _context(top, zone.text(), series_rows)
+    versions_node = top.get("versions")
+    before = len(top.found)
+    versions = _versions(versions_node, context)
+    if len(top.found) > before or not versions:
+        # What depends on the versions would only repeat their faults.
+        raise top.found.pop() if top.found else versions_node.wrong("a tariff needs at least one version")
+    schedule = _schedule(top, context, versions)
+    examples = top.find("examples")
+    return TariffFile(
+        name=top.get("name").text(),
+        source=_said(top, "source"),
+        status="" if not top.has("status") else top.get("status").word("read", "to_be_verified", "made_up"),
+        note=_said(top, "note"),
+        schedule=schedule,
+        notes=tuple(_said(node, "note") for node in versions_node.items()),
+        examples=()
+        if examples is None
+        else tuple(examples.each(lambda node: read_example(node, schedule=schedule))),
+    )
+
+
+def _noted(node: Reader, read: Callable[[], None]) -> None:
     try:
-        return Schedule(top.get("currency").text(), zone.text(), tuple(versions))
+        read()
     except TariffError as error:
-        raise top.wrong(str(error)) from error
+        node.note(error)
 
 
-def _version(node: Reader, *, number: int, zone: str) -> TariffVersion:
-    node.only("effective", "name", "elements")
+def _must_have(top: Reader, *keys: str) -> None:
+    for key in keys:
+        top.get(key).text()
+
+
+def _said(node: Reader, key: str) -> str:
+    found = node.find(key)
+    return "" if found is None else found.text()
+
+
+def _context(top: Reader, zone: str, series_rows: SeriesRows | None) -> Context:
+    unit, seasons, calendar = top.find("unit"), top.find("seasons"), top.find("calendar")
+    series, parameters = top.find("series"), top.find("parameters")
+    known = () if parameters is None else _parameters(parameters)
+    return Context(
+        zone=zone,
+        unit="kWh" if unit is None else unit.word("kWh", "m3"),
+        seasons={} if seasons is None else read_seasons(seasons),
+        calendar=Calendar() if calendar is None else read_calendar(calendar),
+        series=()
+        if series is None
+        else tuple(read_series(key.text(), value, series_rows, zone=zone) for key, value in series.pairs()),
+        parameters=frozenset(parameter.name for parameter in known),
+    )
+
+
+def _parameters(node: Reader) -> tuple[Parameter, ...]:
+    made = []
+    for key, value in node.pairs():
+        value.only("default", "note")
+        made.append(Parameter(key.text(), value.get("default").positive(decimals=3), _said(value, "note")))
+    return tuple(made)
+
+
+def _versions(node: Reader, context: Context) -> tuple[TariffVersion, ...]:
+    numbered = list(enumerate(node.items(), start=1))
+    made = []
+    for number, item in numbered:
+        try:
+            made.append(_version(item, number=number, context=context))
+        except TariffError as error:
+            item.note(error)
+    return tuple(made)
+
+
+def _version(node: Reader, *, number: int, context: Context) -> TariffVersion:
+    node.only("effective", "name", "note", "elements")
     effective = node.get("effective")
     named = node.find("name")
     name = effective.text() if named is None else named.text()
-    elements = tuple(_element(item) for item in node.get("elements").items())
+    before = len(node.found)
+    effective_us = instant(effective, zone=context.zone)
+    elements = read_elements(node.get("elements"), context)
+    if len(node.found) > before:
+        raise node.found.pop()
     try:
-        return TariffVersion(number, _effective_us(effective, zone=zone), name, elements)
+        return TariffVersion(number, effective_us, name, elements)
     except TariffError as error:
-        raise node.wrong(str(error)) from error
+        raise node.because(error) from error
 
 
-def _effective_us(node: Reader, *, zone: str) -> int:
-    text = node.text()
+def _schedule(top: Reader, context: Context, versions: tuple[TariffVersion, ...]) -> Schedule:
+    conversion, rounding = top.find("conversion"), top.find("rounding")
+    parameters = top.find("parameters")
+    if rounding is not None:
+        rounding.only("line", "total")
     try:
-        if len(text) == len("2012-07-01"):
-            return date_start(zone=zone, day=date.fromisoformat(text))
-        at = datetime.fromisoformat(text)
-        return from_datetime(at if at.tzinfo else at.replace(tzinfo=zone_info(zone)))
-    except ValueError as error:
-        raise node.wrong(f"{text!r} is neither a date (2012-07-01) nor an ISO instant") from error
-
-
-def _element(node: Reader) -> Element:
-    kind, body = node.single("energy", "standing", "tax")
-    try:
-        if kind == "energy":
-            return _energy(body)
-        if kind == "standing":
-            body.only("per_day")
-            return StandingCharge(body.get("per_day").scaled(decimals=6))
-        body.only("name", "percent", "on")
-        on = frozenset(word.text() for word in body.get("on").items())
-        return Tax(body.get("name").text(), body.get("percent").scaled(decimals=2), on)
-    except TariffFileError:
-        raise
-    except TariffError as error:
-        raise body.wrong(str(error)) from error
-
-
-def _energy(body: Reader) -> EnergyBlocks:
-    flat = body.find("price")
-    if flat is not None:
-        body.only("price")
-        return EnergyBlocks.flat(price_micro=flat.scaled(decimals=6))
-    body.only("counter", "blocks_kwh", "periods")
-    blocks = body.find("blocks_kwh")
-    bounds_wh = () if blocks is None else tuple(bound.scaled(decimals=3) for bound in blocks.items())
-    counter = body.find("counter")
-    periods = tuple(_period(item) for item in body.get("periods").items())
-    return EnergyBlocks("none" if counter is None else _counter(counter), bounds_wh, periods)
-
-
-def _counter(node: Reader) -> Literal["month", "year", "none"]:
-    match node.text():
-        case "month" | "year" | "none" as word:
-            return word
-        case other:
-            raise node.wrong(f"counter {other!r} is none of month, year, none")
-
-
-def _period(node: Reader) -> Period:
-    node.only("name", "hours", "months", "weekdays", "prices")
-    hours, months, weekdays = node.find("hours"), node.find("months"), node.find("weekdays")
-    windows = ((0, MINUTES_PER_DAY),) if hours is None else tuple(_windows(hours.items()))
-    try:
-        return Period(
-            name=node.get("name").text(),
-            windows=windows,
-            months=None if months is None else frozenset(m.scaled(decimals=0) for m in months.items()),
-            weekdays=None if weekdays is None else frozenset(_weekday(d) for d in weekdays.items()),
-            prices_micro=tuple(price.scaled(decimals=6) for price in node.get("prices").items()),
+        return Schedule(
+            currency=top.get("currency").text(),
+            zone=context.zone,
+            versions=versions,
+            unit="m3" if context.unit == "m3" else "kWh",
+            calendar=context.calendar,
+            series=context.series,
+            parameters=() if parameters is None else _parameters(parameters),
+            conversion=(1, 1) if conversion is None else _conversion(conversion, context),
+            round_line=None if rounding is None else _rounding(rounding.find("line")),
+            round_total=None if rounding is None else _rounding(rounding.find("total")),
         )
-    except TariffFileError:
-        raise
     except TariffError as error:
-        raise node.wrong(str(error)) from error
+        raise top.because(error) from error
 
 
-def _windows(hours: Iterable[Reader]) -> Iterable[tuple[int, int]]:
-    for node in hours:
-        match = _HOURS.fullmatch(node.text())
-        if match is None:
-            raise node.wrong(f"{node.text()!r} is not a time of day such as 08:00-22:00")
-        h0, m0, h1, m1 = (int(part) for part in match.groups())
-        start, end = h0 * 60 + m0, h1 * 60 + m1
-        if start >= MINUTES_PER_DAY or end > MINUTES_PER_DAY or start == end:
-            raise node.wrong(f"{node.text()!r} does not lie in a day; a whole day is 00:00-24:00")
-        if start < end:
-            yield start, end
-            continue
-        yield start, MINUTES_PER_DAY
-        if end:
-            yield 0, end
+def _conversion(node: Reader, context: Context) -> tuple[int, int]:
+    node.only("multiply", "divide")
+    if context.unit != "kWh":
+        raise node.wrong("a conversion leads to kWh; leave out `unit: m3`", code="contradiction")
+    up = [item.positive(decimals=6) for item in node.get("multiply").items()]
+    divide = node.find("divide")
+    down = [] if divide is None else [item.positive(decimals=6) for item in divide.items()]
+    if not all(up) or not all(down):
+        raise node.wrong("a factor of zero turns all use into nothing", code="out_of_range")
+    return prod(up) * 10 ** (6 * len(down)), prod(down) * 10 ** (6 * len(up))
 
 
-def _weekday(node: Reader) -> int:
-    if node.text() not in WEEKDAYS:
-        raise node.wrong(f"{node.text()!r} is none of {', '.join(WEEKDAYS)}")
-    return WEEKDAYS.index(node.text())
+def _rounding(node: Reader | None) -> Rounding | None:
+    if node is None:
+        return None
+    node.only("unit", "mode")
+    mode = node.get("mode")
+    for known in ("half_up", "half_even", "up", "down"):
+        if mode.word("half_up", "half_even", "up", "down") == known:
+            return Rounding(max(1, node.get("unit").positive(decimals=6)), known)
+    raise AssertionError("the word was checked")

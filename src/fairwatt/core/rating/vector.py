@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
-from fairwatt.core.rating.scalar import EnergyOutOfRange, NotAfterState
+from fairwatt.core.rating.scalar import EnergyOutOfRange, NotAfterState, missing_price
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
-from fairwatt.core.units import BP, INT64_MAX, NANO_PER_MICRO
+from fairwatt.core.units import INT64_MAX
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -77,19 +77,23 @@ class VectorTable:
             self._refresh()
 
     def _refresh(self) -> None:
-        table, versions = self.table, self.table.schedule.versions
-        blocks = max(len(version.energy.bounds_wh) for version in versions) + 1
-        in_use = [(versions[v], p) for v, p in zip(table.version, table.period, strict=True)]
+        table = self.table
+        rates = table.rate
+        blocks = max((len(rate.bounds_wh) for rate in rates), default=0) + 1
         self.segment_us = _ints(table.starts_us)
         self.window_us = _ints(table.window_us)
-        self.energy_tax_bp = _ints([version.energy_tax_bp for version, _ in in_use])
-        # bounds[b] and prices[b] hold block b of every segment; missing blocks are never reached.
+        self.unpriced = np.array([not rate.priced for rate in rates], dtype=np.bool_)
+        self.has_unpriced = bool(self.unpriced.any())
+        # bounds[b] and the prices hold block b of every segment; missing blocks are never reached.
         self.bounds = [
-            _ints([_padded(v.energy.bounds_wh, b, _NO_BOUND) for v, _ in in_use]) for b in range(blocks)
+            _ints([_padded(rate.bounds_wh, b, _NO_BOUND) for rate in rates]) for b in range(blocks)
         ]
-        self.prices = _ints(
-            [_padded(v.energy.periods[p].prices_micro, b, 0) for v, p in in_use for b in range(blocks)]
-        ).reshape(len(in_use), blocks)
+        self.prices = _by_cell([rate.prices_micro for rate in rates], blocks)
+        # The tax on a unit price, split so that each part times the energy of a row stays inside 64 bits.
+        fine = [tuple(divmod(tax, CARRY_TAX_LIMIT) for tax in rate.fine_tax) for rate in rates]
+        self.tax_whole = _by_cell([tuple(whole for whole, _ in row) for row in fine], blocks)
+        self.tax_rest = _by_cell([tuple(rest for _, rest in row) for row in fine], blocks)
+        self.has_energy_tax = bool(self.tax_whole.any() or self.tax_rest.any())
         # Both lists merged, with the index into each: one search per instant finds segment and midnight.
         self.instants_us = np.union1d(self.segment_us, _ints(table.midnights_us))
         self.segment_of = (
@@ -98,9 +102,9 @@ class VectorTable:
         midnights = np.searchsorted(_ints(table.midnights_us), self.instants_us, side="right")
         self.standing_micro = _ints(table.standing_micro)[midnights]
         self.standing_tax = _ints(table.standing_tax)[midnights]
-        self.has_standing = any(version.standing_micro_per_day for version in versions)
-        self.has_energy_tax = any(version.energy_tax_bp for version in versions)
-        self.has_standing_tax = any(version.standing_tax_bp for version in versions)
+        self.standing_fine = _ints(table.standing_fine)[midnights]
+        self.has_standing = bool(self.standing_micro.any())
+        self.has_standing_tax = bool(self.standing_tax.any() or self.standing_fine.any())
         self._revision = table.revision
 
 
@@ -134,7 +138,11 @@ def rate_rows(
     upto = np.searchsorted(vtable.instants_us, at, side="left") - 1
     s0, s1 = vtable.segment_of[since], vtable.segment_of[upto]
     parts = _cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
-    after_wh, nano = _price(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
+    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
+        raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
+    after_wh = _count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
+    used = _blocks(vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh)
+    nano = used.priced(vtable.prices)
 
     heads = np.flatnonzero(first)
     whole, rest = _divmod(nano, CARRY_NANO_LIMIT)
@@ -150,7 +158,7 @@ def rate_rows(
     standing_micro = (
         _between(vtable.standing_micro, since, upto) if vtable.has_standing else np.zeros_like(at)
     )
-    tax_micro, tax_after = _tax(vtable, parts, nano, since, upto, heads, carry_tax)
+    tax_micro, tax_after = _tax(vtable, parts, used, since, upto, heads, carry_tax)
     return RatedRows(
         energy_micro=energy_micro,
         standing_micro=standing_micro,
@@ -211,10 +219,8 @@ def _interpolate(*, energy_wh: Ints, part_us: Ints, whole_us: Ints) -> Ints:
     return done
 
 
-def _price(
-    *, vtable: VectorTable, parts: _Pieces, first: Bools, counter: Ints, window: Ints
-) -> tuple[Ints, Ints]:
-    """Count each piece within its window and price it by block; returns (counter after, nano-units)."""
+def _count(*, vtable: VectorTable, parts: _Pieces, first: Bools, counter: Ints, window: Ints) -> Ints:
+    """Count each piece within its window; returns the counter after it."""
     segment, energy = parts.segment, parts.energy
     piece_window = vtable.window_us[segment]
     restart = np.empty(segment.size, dtype=np.bool_)
@@ -227,57 +233,74 @@ def _price(
     runs = np.flatnonzero(restart)
     running = np.cumsum(energy)
     offset = base[runs] - (running[runs] - energy[runs])
-    after_wh = running + np.repeat(offset, np.diff(runs, append=segment.size))
-    return after_wh, _by_block(vtable=vtable, segment=segment, before_wh=after_wh - energy, after_wh=after_wh)
+    after_wh: Ints = running + np.repeat(offset, np.diff(runs, append=segment.size))
+    return after_wh
 
 
-def _by_block(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> Ints:
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """Pieces with their cell (segment and block) of the price table; those that pass a bound, block by block."""
+
+    energy: Ints
+    cell: Ints
+    spills: Ints
+    spill_segment: Ints
+    spill_energy: list[Ints]
+
+    def priced(self, table: Ints) -> Ints:
+        """Energy times the price of its cell, exact while the product stays inside 64 bits."""
+        made: Ints = self.energy * table.ravel()[self.cell]
+        if self.spills.size:
+            made[self.spills] = sum(
+                energy * table[self.spill_segment, block] for block, energy in enumerate(self.spill_energy)
+            )
+        return made
+
+
+def _blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> _Used:
     blocks = vtable.prices.shape[1]
+    energy = after_wh - before_wh
     if blocks == 1:
-        return (after_wh - before_wh) * vtable.prices.ravel()[segment]
+        return _Used(energy, segment, segment[:0], segment[:0], [])
     cell = segment * blocks
     upper = vtable.bounds[0][segment]
     for block in range(blocks - 1):
         passed = before_wh >= vtable.bounds[block][segment]
         cell += passed
         upper = np.where(passed, vtable.bounds[block + 1][segment], upper)
-    nano = (after_wh - before_wh) * vtable.prices.ravel()[cell]
     spills = np.flatnonzero(after_wh > upper)
-    if spills.size:
-        nano[spills] = _over_blocks(
-            vtable=vtable, segment=segment[spills], before_wh=before_wh[spills], after_wh=after_wh[spills]
-        )
-    return nano
+    return _Used(
+        energy,
+        cell,
+        spills,
+        segment[spills],
+        _over_blocks(vtable, segment[spills], before_wh[spills], after_wh[spills]),
+    )
 
 
-def _over_blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> Ints:
-    """Price the few pieces that pass a block bound, block by block."""
-    nano = np.zeros(segment.size, dtype=np.int64)
+def _over_blocks(vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> list[Ints]:
+    """Split the few pieces that pass a block bound: the energy in each block."""
+    inside = []
     lower = np.zeros(segment.size, dtype=np.int64)
-    for block, bounds in enumerate(vtable.bounds):
+    for bounds in vtable.bounds:
         upper = bounds[segment]
-        inside = np.clip(after_wh, lower, upper) - np.clip(before_wh, lower, upper)
-        nano += inside * vtable.prices[segment, block]
+        inside.append(np.clip(after_wh, lower, upper) - np.clip(before_wh, lower, upper))
         lower = upper
-    return nano
+    return inside
 
 
 def _tax(
-    vtable: VectorTable, parts: _Pieces, nano: Ints, since: Ints, upto: Ints, heads: Ints, carry: Ints
+    vtable: VectorTable, parts: _Pieces, used: _Used, since: Ints, upto: Ints, heads: Ints, carry: Ints
 ) -> tuple[Ints, Ints]:
     whole = np.zeros(since.size, dtype=np.int64)
     rest = np.zeros(since.size, dtype=np.int64)
     if vtable.has_energy_tax:
-        # nano x bp may pass 64 bits, so the rate meets whole units and remainder apart.
-        bp = vtable.energy_tax_bp[parts.segment]
-        units, part = _divmod(nano, CARRY_TAX_LIMIT)
-        micro, left = _divmod(part * bp, CARRY_TAX_LIMIT)
-        whole += parts.sum_by_row(units * bp + micro)
+        micro, left = _divmod(used.priced(vtable.tax_rest), CARRY_TAX_LIMIT)
+        whole += parts.sum_by_row(used.priced(vtable.tax_whole) + micro)
         rest += parts.sum_by_row(left)
     if vtable.has_standing_tax:
-        micro, left = _divmod(_between(vtable.standing_tax, since, upto), BP)
-        whole += micro
-        rest += left * NANO_PER_MICRO
+        whole += _between(vtable.standing_tax, since, upto)
+        rest += _between(vtable.standing_fine, since, upto)
     return _carry(whole=whole, rest=rest, heads=heads, carry=carry, limit=CARRY_TAX_LIMIT)
 
 
@@ -300,6 +323,10 @@ def _divmod(values: Ints, by: int) -> tuple[Ints, Ints]:
     # NumPy divides by one known number several times faster than its divmod does.
     quotient = values // by
     return quotient, values - quotient * by
+
+
+def _by_cell(rows: list[tuple[int, ...]], blocks: int) -> Ints:
+    return _ints([_padded(row, b, 0) for row in rows for b in range(blocks)]).reshape(len(rows), blocks)
 
 
 def _padded(values: tuple[int, ...], index: int, otherwise: int) -> int:

@@ -1,26 +1,25 @@
 """A reading that arrives behind its register's head: already known, contradictory, or late.
 
-A late reading adds no energy (the next cumulative reading has charged it) but may move energy across a
-price boundary. The register is rated again from its opening over everything now known, and the difference
-becomes one correction line.
+A late reading adds no energy (the next cumulative reading has charged it) but may move energy across a price
+boundary. The stretch around it is rated again, and the difference becomes correction lines (rerating.py).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fairwatt.core.ledger.model import Kind
 from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
-from fairwatt.core.rating.scalar import opening_state, rate
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.intake import Intake
+from fairwatt.flows.posting.reworking import Reworked, rework
 from fairwatt.flows.posting.sift import Sifted, quarantined
-from fairwatt.store import history
+from fairwatt.store import registers as ledger
 from fairwatt.store.posting import LINE, EventRow, QuarantineRow
 
 Int64s = npt.NDArray[np.int64]
@@ -32,6 +31,7 @@ class LateReadings:
 
     lines: npt.NDArray[Any]
     wallet_ix: Int64s
+    reworked: list[Reworked] = field(default_factory=list)
     duplicates: int = 0
     corrected: list[int] = field(default_factory=list)
     quarantine: list[QuarantineRow] = field(default_factory=list)
@@ -49,40 +49,97 @@ def settle_late(
 ) -> LateReadings:
     """Look up every reading behind its head; re-rate registers that learned something; move `registers`."""
     out = LateReadings(lines=np.empty(0, dtype=LINE), wallet_ix=np.empty(0, dtype=np.int64))
-    rows = sifted.behind
-    if not len(rows):
-        return out
-    installations = registers["installation"][sifted.register[rows]]
-    known = history.readings_of(
-        cursor=cursor, book=state.book, installations=np.unique(installations).tolist()
+    by_register: dict[int, list[int]] = {}
+    for row in sifted.behind.tolist():
+        by_register.setdefault(int(sifted.register[row]), []).append(row)
+    for n, rows in sorted(by_register.items()):
+        try:
+            one = _settle(cursor, state, registers, intake, out, n, rows, now_us)
+        except (ValueError, LookupError, ArithmeticError):
+            out.quarantine += quarantined(
+                intake, np.array(rows), "unpriceable", "rating it again failed; nothing was charged"
+            )
+            continue
+        if one is not None:
+            out.reworked.append(one)
+    lines = [line for one in out.reworked for line in one.lines]
+    if lines:
+        out.lines = np.array(lines, dtype=LINE)
+        out.wallet_ix = np.array([one.wallet_ix for one in out.reworked for _ in one.lines], dtype=np.int64)
+    return out
+
+
+def _settle(
+    cursor: Any,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    intake: Intake,
+    out: LateReadings,
+    n: int,
+    rows: list[int],
+    now_us: int,
+) -> Reworked | None:
+    """Sort the late readings of one register and rate it again where it learned something."""
+    installation = int(registers["installation"][n])
+    said = [(row, int(intake.readings["at_us"][row]), int(intake.readings["total_wh"][row])) for row in rows]
+    opening = ledger.opening_of(cursor=cursor, installation=installation)
+    start = ledger.start_before(
+        cursor=cursor,
+        book=state.book,
+        installation=installation,
+        before_us=max(opening.at_us + 1, min(at for _, at, _ in said)),
     )
-    fresh: dict[int, dict[int, int]] = {}
-    for row, n in zip(rows.tolist(), sifted.register[rows].tolist(), strict=True):
-        installation = int(registers["installation"][n])
-        at, total = int(intake.readings["at_us"][row]), int(intake.readings["total_wh"][row])
-        mine = known[installation]
-        if mine.get(at) == total:
+    assert start is not None, "asked for after the opening"
+    stored = ledger.readings_between(
+        cursor=cursor,
+        book=state.book,
+        installation=installation,
+        start=start,
+        until_us=max(at for _, at, _ in said),
+    )
+    edits = ledger.edits_of(cursor=cursor, book=state.book, installation=installation)
+    known = {reading.at_us: reading.register_wh for reading in ledger.applied(known=stored, edits=edits)}
+    raw = {reading.at_us: reading.register_wh for reading in stored}
+    raw[opening.at_us] = opening.register_wh
+    fresh: dict[int, int] = {}
+    for row, at, total in said:
+        if raw.get(at) == total or fresh.get(at) == total:
             out.duplicates += 1
-        elif (code := _disbelief(mine, _spec(registers[n]), at, total)) is not None:
+        elif (
+            code := _disbelief({**raw, **known}, _spec(registers[n]), at, total, opening.at_us)
+        ) is not None:
             out.quarantine += quarantined(
                 intake, np.array([row]), code, "the ledger's readings around it say otherwise"
             )
         else:
-            mine[at] = total
-            fresh.setdefault(n, {})[at] = total
-    lines: list[tuple[Any, int]] = []
-    for n, readings in sorted(fresh.items()):
-        try:
-            lines += _rerate(cursor, state, registers, out, n, readings, known, now_us)
-        except (ValueError, LookupError, ArithmeticError):
-            unrated = [row for row in rows.tolist() if sifted.register[row] == n]
-            out.quarantine += quarantined(
-                intake, np.array(unrated), "unpriceable", "rating it again failed; nothing was charged"
-            )
-    if lines:
-        out.lines = np.array([line for line, _ in lines], dtype=LINE)
-        out.wallet_ix = np.array([ix for _, ix in lines], dtype=np.int64)
-    return out
+            known[at] = fresh[at] = total
+    if not fresh:
+        return None
+    one = rework(
+        cursor=cursor,
+        state=state,
+        registers=registers,
+        n=n,
+        start=start,
+        fresh=fresh,
+        cause="late",
+        now_us=now_us,
+    )
+    if any(line["kind"] == 3 for line in one.lines):
+        out.corrected.append(one.wallet_ix)
+    out.events.append(_event(state, registers[n], one, len(fresh), now_us))
+    return one
+
+
+def _event(state: BookState, head: Any, one: Reworked, late: int, now_us: int) -> EventRow:
+    return EventRow(
+        kind="reading.late",
+        at_us=now_us,
+        wallet=int(state.wallets["wallet"][one.wallet_ix]),
+        meter=int(head["meter"]),
+        reason="rerated",
+        evidence={"late_readings": late, "difference_micro": one.difference_micro, "rated": one.row.readings},
+    )
 
 
 def _spec(head: Any) -> RegisterSpec:
@@ -93,17 +150,19 @@ def _spec(head: Any) -> RegisterSpec:
     )
 
 
-def _disbelief(known: dict[int, int], spec: RegisterSpec, at: int, total: int) -> str | None:
+def _disbelief(
+    known: Mapping[int, int], spec: RegisterSpec, at: int, total: int, opened_us: int
+) -> str | None:
     """Say why a reading cannot lie between its neighbours, or None.
 
     What is in the ledger was believed once and charged; the newcomer is the one to doubt.
     """
     if at in known:
         return "conflicting_reading"
+    if at < opened_us:
+        return "before_installation"
     instants = sorted(known)
     place = bisect_left(instants, at)
-    if place == 0:
-        return "before_installation"
     before, after = instants[place - 1], instants[place]
     try:
         advance(spec=spec, prev_at_us=before, prev_wh=known[before], at_us=at, wh=total)
@@ -111,77 +170,3 @@ def _disbelief(known: dict[int, int], spec: RegisterSpec, at: int, total: int) -
     except ReadingRejected as error:
         return f"{error.code}_register"
     return None
-
-
-def _rerate(
-    cursor: Any,
-    state: BookState,
-    registers: npt.NDArray[Any],
-    out: LateReadings,
-    n: int,
-    fresh: dict[int, int],
-    known: dict[int, dict[int, int]],
-    now_us: int,
-) -> list[tuple[Any, int]]:
-    head = registers[n]
-    installation = int(head["installation"])
-    opening = history.opening_of(cursor=cursor, installation=installation)
-    plan = state.plans[int(head["plan_ix"])]
-    total = opening.opening_wh
-    rated = opening_state(
-        schedule=plan.schedule,
-        at_us=opening.opened_us,
-        register_wh=total,
-        counter_wh=opening.opening_counter_wh,
-    )
-    sums = [0, 0, 0]
-    for next_at, next_total in sorted(known[installation].items())[1:]:
-        energy = (next_total - total) % int(head["modulus_wh"])
-        charge, rated = rate(
-            table=plan.table, state=rated, at_us=next_at, register_wh=next_total, energy_wh=energy
-        )
-        for k, amount in enumerate((charge.energy_micro, charge.standing_micro, charge.tax_micro)):
-            sums[k] += amount
-        total = next_total
-    posted = history.charged_to(cursor=cursor, book=state.book, installation=installation)
-    difference = [now - then for now, then in zip(sums, posted, strict=True)]
-    for name in ("counter_wh", "window_us", "carry_nano", "carry_tax"):
-        registers[name][n] = getattr(rated, name)
-    wallet_ix = int(head["wallet_ix"])
-    lines = [
-        (_line(state, head, Kind.LATE, ts=late_at, register_wh=late_total), wallet_ix)
-        for late_at, late_total in sorted(fresh.items())
-    ]
-    if any(difference):
-        out.corrected.append(wallet_ix)
-        at_us = history.free_correction_instant(
-            cursor=cursor, book=state.book, installation=installation, from_us=now_us
-        )
-        correction = _line(state, head, Kind.CORRECTION, ts=at_us, register_wh=total)
-        correction["energy_micro"], correction["standing_micro"], correction["tax_micro"] = difference
-        correction["amount_micro"] = -sum(difference)
-        lines.append((correction, wallet_ix))
-    out.events.append(
-        EventRow(
-            kind="reading.late",
-            at_us=now_us,
-            wallet=int(state.wallets["wallet"][wallet_ix]),
-            meter=int(head["meter"]),
-            reason="rerated",
-            evidence={"late_readings": len(fresh), "difference_micro": sum(difference)},
-        )
-    )
-    return lines
-
-
-def _line(state: BookState, head: Any, kind: Kind, *, ts: int, register_wh: int) -> Any:
-    line = np.zeros((), dtype=LINE)
-    line["ts"] = ts
-    line["ref"] = head["installation"]
-    line["register_wh"] = register_wh
-    line["counter_wh"] = head["counter_wh"]
-    line["carry_nano"] = head["carry_nano"]
-    line["carry_tax"] = head["carry_tax"]
-    line["kind"] = kind
-    line["book"] = state.book
-    return line

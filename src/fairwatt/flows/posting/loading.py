@@ -252,9 +252,11 @@ def _apply_lines(
         if n is None:
             continue
         if line.at_us > registers["at_us"][n]:
-            registers["at_us"][n], registers["register_wh"][n] = line.at_us, line.register_wh
+            registers["at_us"][n] = line.at_us
             ix = registers["wallet_ix"][n]
             wallets["read_us"][ix] = max(int(wallets["read_us"][ix]), line.at_us)
+        if line.register_wh is not None:
+            registers["register_wh"][n] = line.register_wh
         registers["counter_wh"][n] = line.counter_wh
         registers["carry_nano"][n], registers["carry_tax"][n] = line.carry_nano, line.carry_tax
         if registers["plan_ix"][n] < 0:

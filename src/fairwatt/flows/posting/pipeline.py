@@ -17,14 +17,8 @@ from django.db import connection
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import reload_book
-from fairwatt.flows.posting.post_batch import (
-    BatchResult,
-    Planned,
-    Poster,
-    plan_batch,
-    post_batch,
-    write_planned,
-)
+from fairwatt.flows.posting.planning import BatchResult, Planned, Poster
+from fairwatt.flows.posting.post_batch import plan_batch, post_batch, write_planned
 from fairwatt.flows.posting.preparing import Messages, prepare
 
 SWITCH_S: Final = 0.0005

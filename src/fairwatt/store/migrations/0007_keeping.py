@@ -10,7 +10,7 @@ SQL = Path(__file__).parent.parent / "sql" / "keeping.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0003_gateway_key_length")]
+    dependencies = [("store", "0009_corrections")]
 
     operations = [
         migrations.CreateModel(

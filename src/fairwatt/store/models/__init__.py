@@ -1,6 +1,16 @@
 """Every table, by what it is about."""
 
+from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
 from fairwatt.store.models.disputes import Dispute, DisputeEntry
+from fairwatt.store.models.intervals import (
+    EstimateApproval,
+    IntervalDefect,
+    IntervalImport,
+    IntervalRaw,
+    IntervalValue,
+    MeterCertificate,
+    MeterCheck,
+)
 from fairwatt.store.models.keeping import OpeningEntry, PeriodClose, SupplierBill, TrustStatement
 from fairwatt.store.models.ledger import (
     Event,
@@ -22,16 +32,24 @@ from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
     "Book",
+    "Correction",
     "Dispute",
     "DisputeEntry",
+    "EstimateApproval",
     "Event",
     "Fact",
     "Gateway",
     "GatewayHead",
     "Installation",
+    "IntervalDefect",
+    "IntervalImport",
+    "IntervalRaw",
+    "IntervalValue",
     "Journal",
     "Line",
     "Meter",
+    "MeterCertificate",
+    "MeterCheck",
     "OpeningEntry",
     "Organisation",
     "Outbox",
@@ -40,10 +58,12 @@ __all__ = [
     "Policy",
     "Quarantine",
     "RegisterHead",
+    "Rerating",
     "Role",
     "Shard",
     "Site",
     "SupplierBill",
+    "TariffCorrection",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",

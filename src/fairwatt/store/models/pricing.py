@@ -25,12 +25,16 @@ class TariffPublication(models.Model):
     """One published text of a plan: all versions known when it was published.
 
     The newest publication is in force; an older one stays to explain what an edge
-    knew while it was away.
+    knew while it was away. One with a `correction` replaces prices that were charged already: a register
+    is charged under it from its rerating on.
     """
 
     plan = models.ForeignKey(TariffPlan, on_delete=models.PROTECT)
     published_us = models.BigIntegerField()
     text = models.TextField()
+    correction = models.OneToOneField(
+        "store.TariffCorrection", null=True, on_delete=models.PROTECT, related_name="publication"
+    )
 
     class Meta:
         ordering = ["id"]

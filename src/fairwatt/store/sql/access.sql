@@ -11,7 +11,7 @@ $$ SELECT current_setting('fairwatt.wallets', true) = '*'
 DO $$
 DECLARE t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['line', 'fact', 'outbox', 'event', 'wallet_head', 'register_head', 'use_day'] LOOP
+    FOREACH t IN ARRAY ARRAY['line', 'fact', 'outbox', 'event', 'wallet_head', 'register_head', 'use_day', 'rerating', 'correction'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
@@ -37,6 +37,19 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Interval values and the quality of meters: the desk's, never a resident's.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['interval_import', 'interval_raw', 'interval_value', 'interval_defect', 'meter_certificate',
+        'meter_check', 'estimate_approval'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
@@ -50,6 +63,10 @@ GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_
     store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation, store_tariffplan,
     store_tariffpublication, store_policy, store_paymentintent TO fairwatt_poster;
 GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, use_mark, shard TO fairwatt_poster;
+GRANT SELECT, INSERT ON rerating, correction TO fairwatt_poster;
+-- A confirmed tariff correction becomes a publication by the poster's hand, with the text that commissioning placed.
+GRANT SELECT ON store_tariffcorrection TO fairwatt_poster;
+GRANT INSERT ON store_tariffpublication TO fairwatt_poster;
 GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day, use_mark TO fairwatt_poster;
 GRANT UPDATE (state, result, batch) ON fact TO fairwatt_poster;
 GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwatt_poster;
@@ -76,7 +93,7 @@ GRANT INSERT ON store_paymentintent TO fairwatt_web;
 GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;
 GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
-    use_day, fact TO fairwatt_web;
+    use_day, fact, rerating, correction TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
 
@@ -95,6 +112,18 @@ ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
     store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, store_tenancy, store_periodclose,
-    store_supplierbill, store_truststatement, store_openingentry, store_dispute, store_disputeentry TO fairwatt_auditor;
+    store_supplierbill, store_truststatement, store_openingentry, store_dispute, store_disputeentry, rerating, correction,
+    store_tariffcorrection TO fairwatt_auditor;
+
+-- Interval values, certificates and tests: the web adds rows, nobody changes one. An edit, an import, an approval leaves
+-- an event in the same transaction; the web may add events of the desk and no others.
+GRANT SELECT, INSERT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
+    estimate_approval TO fairwatt_web;
+GRANT SELECT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
+    estimate_approval TO fairwatt_auditor;
+GRANT SELECT ON interval_value, estimate_approval TO fairwatt_poster;
+GRANT INSERT (book, at_us, kind, wallet, meter, reason, rule, evidence, batch) ON event TO fairwatt_web;
+DROP POLICY IF EXISTS desk_only ON event;
+CREATE POLICY desk_only ON event AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (starts_with(kind, 'desk.') AND batch = 0);
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO fairwatt_web, fairwatt_poster;

@@ -73,6 +73,12 @@ EVENTS: Words = {
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "desk.month_closed": _("A month was closed by the desk"),
+    "desk.bill_entered": _("A supplier's bill was entered"),
+    "desk.trust_entered": _("A statement of the trust account was entered"),
+    "desk.dispute_ruled": _("{home}: a dispute was ruled, {amount} to be given back"),
+    "desk.dispute_approval": _("{home}: a ruling on a dispute was approved"),
+    "desk.dispute_refusal": _("{home}: a ruling on a dispute was not approved"),
     "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
     "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),

@@ -13,6 +13,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.spans import from_datetime, local_day_start, next_day_start
 from fairwatt.core.units import US_PER_MINUTE
+from fairwatt.flows.explaining.ids import LineId
 from fairwatt.store.models import Line, PaymentIntent, UseDay
 from fairwatt.web.design import format as text
 from fairwatt.web.tenant.sums import Sums, Use
@@ -36,6 +37,9 @@ class Movement:
     estimated: bool
     seq: int
     """Number of its line, where it is a single one; 0 for several."""
+    line_id: str
+    """of its last line, which has a page of its own"""
+    at_us: int
 
     @property
     def is_use(self) -> bool:
@@ -126,8 +130,8 @@ def movements(
     sums = Sums(schedule=schedule, currency=currency)
     previous_us: int | None = None
     for line in lines:
-        if line.kind == Kind.LATE and not line.amount_micro:
-            continue  # its energy was charged by the reading after it
+        if line.kind in (Kind.LATE, Kind.CORRECTION) and not line.amount_micro:
+            continue  # its energy was charged by the reading after it; or only a fraction was set right
         end_us = from_datetime(line.ts)
         is_reading = line.kind == Kind.READING
         same = (
@@ -188,6 +192,8 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
         sum_words=sum_words,
         estimated=any(use.line.estimated for use in group),
         seq=last.seq if len(group) == 1 else 0,
+        line_id=str(LineId(last.book, last.wallet, last.seq)),
+        at_us=end_us,
     )
 
 

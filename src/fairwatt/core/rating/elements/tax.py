@@ -1,29 +1,42 @@
-"""A tax or levy as a share of other components."""
+"""A tax, levy, surcharge or plain rebate: a share of elements above it."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from fairwatt.core.rating.elements.energy_blocks import TariffError
+from fairwatt.core.rating.elements.base import RATE, TariffError
 
-TAXABLE: Final = frozenset({"energy", "standing"})
-MAX_RATE_BP: Final = 10_000
+ENERGY: Final = "energy"
+STANDING: Final = "standing"
+ALL: Final = "all"
+MAX_RATE: Final = 10 * RATE
+
+Word = Literal["tax", "levy", "surcharge", "rebate"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """A share of the components in ``on``, added on top; ``rate_bp`` is in hundredths of a percent.
+    """A share of the elements in ``on``, added on top; ``rate_e10`` is in ten-billionths.
 
-    Thirteen percent is 1300. The share is taken of the exact price, not of the rounded charge.
+    Thirteen percent is 1_300_000_000; a rebate is below zero. The share is taken of the exact price, not of the
+    rounded charge. ``on`` names elements above, or families: ``energy``, ``standing``, ``all``. One that is
+    ``included`` lies in the prices already: documents show it, nothing is added.
     """
 
     name: str
-    rate_bp: int
+    rate_e10: int
     on: frozenset[str]
+    included: bool = False
+    word: Word = "tax"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate_bp <= MAX_RATE_BP:
-            raise TariffError(
-                f"tax {self.name!r}: {self.rate_bp} hundredths of a percent is not 0 to 100 percent"
-            )
-        if not self.on or not self.on <= TAXABLE:
-            raise TariffError(f"tax {self.name!r}: can lie on {sorted(TAXABLE)}, not on {sorted(self.on)}")
+        if abs(self.rate_e10) > MAX_RATE:
+            raise TariffError(f"tax {self.name!r}: {self.rate_e10} ten-billionths is not 0 to 1000 percent")
+        if not self.on:
+            raise TariffError(f"tax {self.name!r}: lies on nothing; name elements in `on`")
+
+    @property
+    def rate_bp(self) -> int:
+        """The rate in hundredths of a percent, for showing; finer rates are cut."""
+        return self.rate_e10 // 1_000_000

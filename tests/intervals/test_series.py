@@ -7,23 +7,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fairwatt.simulate.intervals import (
-    HALF_HOUR_US,
-    STREET,
+from fairwatt.intervals.contract import (
     DuplicateStamp,
     EnergyTooLarge,
     FileBroken,
     FileEmpty,
-    Gap,
     IntervalFileError,
     NegativeEnergy,
     OffGrid,
     OutsideSpan,
     UnknownColumns,
     UnreadableValue,
-    read_intervals,
-    street_homes,
 )
+from fairwatt.intervals.series import HALF_HOUR_US, Gap, read_intervals
+from fairwatt.simulate.homes import STREET, street_homes
 
 
 def at(text: str) -> int:
@@ -97,9 +94,10 @@ def test_a_gap_is_told_and_holds_no_energy(tmp_path: Path) -> None:
     [
         ([], FileEmpty, "file_empty"),
         (["a,2013-01-01T00:00,Null"], UnreadableValue, "unreadable_value"),
-        (["a,yesterday,5"], UnreadableValue, "unreadable_value"),
-        (["a,2013-01-01T00:00,0.5"], UnreadableValue, "unreadable_value"),
-        (["a,2013-01-01T00:00"], UnreadableValue, "unreadable_value"),
+        (["a,2013-01-01T00:00,5", "a,yesterday,5"], UnreadableValue, "unreadable_value"),
+        (["a,2013-01-01T00:00,5", "a,2013-01-01T00:00,0.5"], UnreadableValue, "unreadable_value"),
+        (["a,2013-01-01T00:00,5", "a,2013-01-01T00:00"], UnreadableValue, "unreadable_value"),
+        (["a,yesterday,5"], FileBroken, "file_broken"),
         (["a,2013-01-01T00:00,-5"], NegativeEnergy, "negative_energy"),
         (["a,2013-01-01T00:00,900000"], EnergyTooLarge, "energy_too_large"),
         (["a,2013-01-01T00:00:02,5"], OffGrid, "off_grid"),
@@ -116,8 +114,8 @@ def test_a_faulty_file_is_refused_by_name(
 
 
 def test_foreign_columns_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UnknownColumns, match="LCLid"):
-        read_intervals(path=csv_file(tmp_path, header="LCLid,DateTime,KWH/hh"))
+    with pytest.raises(UnknownColumns, match="house"):
+        read_intervals(path=csv_file(tmp_path, header="house,DateTime,KWH/hh"))
 
 
 def test_a_cut_off_parquet_file_is_broken_not_empty(tmp_path: Path) -> None:

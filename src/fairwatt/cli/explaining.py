@@ -1,0 +1,71 @@
+"""`fairwatt explain`: why a line of the ledger is what it is, and whether a wallet's chain holds."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from fairwatt.server.errors import OperatorError
+
+
+def explain(
+    line: Annotated[str, typer.Argument(help="Id of a line, book-wallet-place, such as 1-17-342.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: every step, whole numbers only.")
+    ] = False,
+    language: Annotated[str, typer.Option(help="Language of the sentence: en or zh.")] = "en",
+    replay: Annotated[bool, typer.Option(help="Recompute the wallet's whole chain as well.")] = False,
+) -> None:
+    """Explain one charge, top-up or correction, recomputed from stored facts.
+
+    Exit code 1 when a figure does not work out again. Example: fairwatt explain 1-17-342 --language zh.
+    """
+    from fairwatt.server.wiring import use_django
+
+    if language not in _LANGUAGES:
+        raise OperatorError(f"Language {language!r} is not spoken here; take en or zh. Nothing was changed.")
+    use_django(role="auditor")
+    from django.utils import translation
+
+    with translation.override(_LANGUAGES[language]):
+        agrees = _explain(line, as_json=as_json, replay=replay)
+    raise typer.Exit(0 if agrees else 1)
+
+
+_LANGUAGES = {"en": "en", "zh": "zh-hans"}
+
+
+def _explain(line: str, *, as_json: bool, replay: bool) -> bool:
+    from fairwatt.flows.explaining.account import account_to_obj
+    from fairwatt.flows.explaining.ids import NotALineId, parse_line_id
+    from fairwatt.flows.explaining.line import NoSuchLine, explain_line
+    from fairwatt.flows.explaining.replay import replay_wallet
+    from fairwatt.web.access import Scope, seeing
+    from fairwatt.web.design import arithmetic, sentences
+
+    try:
+        asked = parse_line_id(line)
+        with seeing(scope=Scope(books=(asked.book,))):
+            account = explain_line(line_id=asked)
+            chain = replay_wallet(book=asked.book, wallet=asked.wallet) if replay else None
+    except (NotALineId, NoSuchLine) as error:
+        raise OperatorError(str(error)) from error
+    said = sentences.sentence(account=account)
+    if as_json:
+        obj = {"sentence": said, **account_to_obj(account=account)}
+        if chain is not None:
+            obj["replay"] = {**asdict(chain), "agrees": chain.agrees}
+        typer.echo(json.dumps(obj, ensure_ascii=False))
+    else:
+        typer.echo(said)
+        typer.echo("")
+        for step in arithmetic.steps(account=account):
+            detail = f"  ({step.detail})" if step.detail else ""
+            typer.echo(f"{step.label}: {step.figure}{detail}")
+        typer.echo("")
+        typer.echo("Works out again, bit for bit." if account.agrees else "DOES NOT WORK OUT AGAIN.")
+        if chain is not None:
+            held = "all as stored" if chain.agrees else f"{chain.wrong} FIGURES DIFFER"
+            typer.echo(f"Whole wallet: {chain.lines} lines, {chain.charges} charges rated again: {held}.")
+    return account.agrees and (chain is None or chain.agrees)

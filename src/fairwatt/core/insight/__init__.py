@@ -1,0 +1,1 @@
+"""What use tells beyond its price."""

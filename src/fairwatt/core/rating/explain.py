@@ -1,0 +1,244 @@
+"""Why a charge is what it is: every step from two register readings to whole micro-units, each figure exact.
+
+The account is made by rating the interval again from the state before it, with the same ``scalar.pieces`` that
+charged it, so the words a person reads and the money that moved cannot drift apart: what was charged is compared
+figure by figure, and a difference is part of the account, never left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fairwatt.core.rating.model import Schedule
+from fairwatt.core.rating.scalar import Piece, pieces, rate
+from fairwatt.core.rating.segments import SegmentTable
+from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT, Charge, RegisterState
+from fairwatt.core.units import NANO_PER_MICRO
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Part of the use at one price: what version, period and block it fell in, and what it came to exactly.
+
+    ``block`` counts from 1; ``block_from_wh`` and ``block_to_wh`` bound it (``None``: no end). The counter is what
+    was used in the window (``window_us``, 0: nothing is counted) before and after. ``nano`` is Wh x price.
+    """
+
+    start_us: int
+    end_us: int
+    version: int
+    version_name: str
+    period: str
+    counter: str
+    window_us: int
+    block: int
+    blocks: int
+    block_from_wh: int
+    block_to_wh: int | None
+    counter_before_wh: int
+    counter_after_wh: int
+    energy_wh: int
+    price_micro: int
+    nano: int
+    tax_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A register reading that nobody took: the straight line between two readings, where a price changed."""
+
+    at_us: int
+    register_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Midnight:
+    """A local midnight inside the interval, and the standing charge of the version in force there."""
+
+    at_us: int
+    version: int
+    micro: int
+    tax_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A figure that was stored otherwise than rating gives it now."""
+
+    name: str
+    stored: int
+    recomputed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The whole account of one interval. ``differences`` is empty when it is what was charged, bit for bit.
+
+    Fractions: ``carry_*`` are those of the register before and after (nano-units; tax in nano-units times
+    hundredths of a percent); ``energy_nano`` and ``tax_exact`` are what the interval added to them.
+    """
+
+    before: RegisterState
+    after: RegisterState
+    energy_wh: int
+    rolled_over: bool
+    shares: tuple[Share, ...]
+    boundaries: tuple[Boundary, ...]
+    midnights: tuple[Midnight, ...]
+    energy_nano: int
+    tax_exact: int
+    charge: Charge
+    differences: tuple[Difference, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """True when the account gives what was charged, to the last fraction."""
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What a line says was charged, and the state it says the register was left in."""
+
+    energy_wh: int
+    energy_micro: int
+    standing_micro: int
+    tax_micro: int
+    counter_wh: int
+    carry_nano: int
+    carry_tax: int
+    estimated: int
+
+
+def explain_interval(
+    *,
+    table: SegmentTable,
+    before: RegisterState,
+    at_us: int,
+    register_wh: int,
+    modulus_wh: int,
+    charged: Charged | None = None,
+) -> Explained:
+    """Account for the use between the state ``before`` and a reading; compare it with what was ``charged``.
+
+    ``modulus_wh`` is where the register wraps to zero. Raises what rating raises: ``NoTariff``,
+    ``NotAfterState``, ``EnergyOutOfRange``.
+    """
+    energy_wh = (register_wh - before.register_wh) % modulus_wh
+    charge, after = rate(table=table, state=before, at_us=at_us, register_wh=register_wh, energy_wh=energy_wh)
+    made = list(pieces(table=table, state=before, at_us=at_us, energy_wh=energy_wh))
+    midnights = _midnights(table, start_us=before.at_us, end_us=at_us)
+    shares = tuple(_share(table.schedule, piece) for piece in made)
+    nano = sum(share.nano for share in shares)
+    tax = sum(share.nano * share.tax_bp for share in shares)
+    tax += sum(midnight.micro * midnight.tax_bp for midnight in midnights) * NANO_PER_MICRO
+    account = Explained(
+        before=before,
+        after=after,
+        energy_wh=energy_wh,
+        rolled_over=register_wh < before.register_wh,
+        shares=shares,
+        boundaries=_boundaries(table, before, at_us, energy_wh, modulus_wh),
+        midnights=midnights,
+        energy_nano=nano,
+        tax_exact=tax,
+        charge=charge,
+        differences=(),
+    )
+    differences = (*_slips(account), *(_differences(charge, after, charged) if charged else ()))
+    return replace(account, differences=differences)
+
+
+def add_exactly(*, carry: int, exact: int, limit: int) -> tuple[int, int]:
+    """Add an exact amount to a carried fraction: (whole micro-units charged, fraction carried on).
+
+    ``limit`` is one micro-unit in the unit of the fraction. Cut toward minus infinity, as everywhere.
+    """
+    return divmod(carry + exact, limit)
+
+
+def _share(schedule: Schedule, piece: Piece) -> Share:
+    version = schedule.versions[piece.version]
+    energy = version.energy
+    bounds = energy.bounds_wh
+    return Share(
+        start_us=piece.start_us,
+        end_us=piece.end_us,
+        version=version.number,
+        version_name=version.name,
+        period=energy.periods[piece.period].name,
+        counter=energy.counter,
+        window_us=piece.window_us,
+        block=piece.block + 1,
+        blocks=len(bounds) + 1,
+        block_from_wh=bounds[piece.block - 1] if piece.block else 0,
+        block_to_wh=bounds[piece.block] if piece.block < len(bounds) else None,
+        counter_before_wh=piece.counter_wh,
+        counter_after_wh=piece.counter_wh + piece.energy_wh,
+        energy_wh=piece.energy_wh,
+        price_micro=piece.price_micro,
+        nano=piece.nano,
+        tax_bp=version.energy_tax_bp,
+    )
+
+
+def _boundaries(
+    table: SegmentTable, before: RegisterState, at_us: int, energy_wh: int, modulus_wh: int
+) -> tuple[Boundary, ...]:
+    first, last = table.locate(start_us=before.at_us, end_us=at_us)
+    duration_us = at_us - before.at_us
+    return tuple(
+        Boundary(
+            instant,
+            (before.register_wh + energy_wh * (instant - before.at_us) // duration_us) % modulus_wh,
+        )
+        for instant in table.starts_us[first + 1 : last + 1]
+    )
+
+
+def _midnights(table: SegmentTable, *, start_us: int, end_us: int) -> tuple[Midnight, ...]:
+    """Midnights in (start, end] that charge something."""
+    versions = table.schedule.versions
+    found = []
+    for at_us in table.midnights_us:
+        if not start_us < at_us <= end_us:
+            continue
+        version = versions[table.schedule.version_index_at(at_us=at_us)]
+        if version.standing_micro_per_day:
+            found.append(
+                Midnight(at_us, version.number, version.standing_micro_per_day, version.standing_tax_bp)
+            )
+    return tuple(found)
+
+
+def _slips(account: Explained) -> list[Difference]:
+    """Where the steps do not add up to the charge they explain: a fault of this program, said aloud."""
+    energy, carry_nano = add_exactly(
+        carry=account.before.carry_nano, exact=account.energy_nano, limit=CARRY_NANO_LIMIT
+    )
+    tax, carry_tax = add_exactly(
+        carry=account.before.carry_tax, exact=account.tax_exact, limit=CARRY_TAX_LIMIT
+    )
+    steps = {
+        "steps.energy_wh": (account.charge.energy_wh, sum(share.energy_wh for share in account.shares)),
+        "steps.energy_micro": (account.charge.energy_micro, energy),
+        "steps.standing_micro": (account.charge.standing_micro, sum(m.micro for m in account.midnights)),
+        "steps.tax_micro": (account.charge.tax_micro, tax),
+        "steps.carry_nano": (account.after.carry_nano, carry_nano),
+        "steps.carry_tax": (account.after.carry_tax, carry_tax),
+    }
+    return [Difference(name, was, is_) for name, (was, is_) in steps.items() if was != is_]
+
+
+def _differences(charge: Charge, after: RegisterState, charged: Charged) -> list[Difference]:
+    pairs = {
+        "energy_wh": (charged.energy_wh, charge.energy_wh),
+        "energy_micro": (charged.energy_micro, charge.energy_micro),
+        "standing_micro": (charged.standing_micro, charge.standing_micro),
+        "tax_micro": (charged.tax_micro, charge.tax_micro),
+        "counter_wh": (charged.counter_wh, after.counter_wh),
+        "carry_nano": (charged.carry_nano, after.carry_nano),
+        "carry_tax": (charged.carry_tax, after.carry_tax),
+        "estimated": (charged.estimated, charge.estimated_boundaries),
+    }
+    return [Difference(name, was, is_) for name, (was, is_) in pairs.items() if was != is_]

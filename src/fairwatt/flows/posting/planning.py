@@ -1,0 +1,371 @@
+"""A batch planned in memory, on copies: its lines, what meters showed, what is decided, what is to be sent.
+
+Nothing here writes, and nothing that the poster knows moves; post_batch.py makes a plan durable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairwatt.core.commands.model import State
+from fairwatt.core.ledger.model import Leg, combine
+from fairwatt.core.ledger.recipes import charge_legs
+from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
+from fairwatt.flows.posting.charging import chain
+from fairwatt.flows.posting.deciding import Decided, decide
+from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
+from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
+from fairwatt.flows.posting.late import LateReadings
+from fairwatt.flows.posting.money import (
+    PostedFacts,
+    lately_in_review,
+    note_available,
+    still_withholding,
+)
+from fairwatt.flows.posting.orders import (
+    OrderBook,
+    Signer,
+    give_orders,
+    observe,
+    renew_expired,
+)
+from fairwatt.flows.posting.preparing import Prepared, charge
+from fairwatt.flows.posting.receipts import hear_receipts
+from fairwatt.flows.posting.reworking import place_rows
+from fairwatt.flows.posting.sift import Sifted
+from fairwatt.payments.contract import PaymentProvider
+from fairwatt.store.posting import (
+    LINE,
+    BatchRows,
+    QuarantineRow,
+)
+
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(kw_only=True)
+class BatchResult:
+    """What a committed batch did: what to acknowledge, what to send, and the counts."""
+
+    batch: int
+    lines: npt.NDArray[Any]
+    acks: list[tuple[int, int, int]]
+    """(gateway, epoch, stored seq)"""
+    send: dict[int, list[bytes]]
+    """gateway -> signed commands: the new ones, and the open ones of a gateway that said hello"""
+    readings: int = 0
+    duplicates: int = 0
+    late: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    """items in quarantine by code"""
+    facts: int = 0
+    reload: bool = False
+    regrant: set[int] = field(default_factory=set)
+    touched: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """indices of the wallets whose caches must follow"""
+    facts_wait: bool = False
+    """True when facts were left to the next batch"""
+
+
+@dataclass(kw_only=True)
+class Poster:
+    """What posting needs besides the state: the providers whose word counts, and the signer of orders."""
+
+    providers: Mapping[str, PaymentProvider]
+    sign: Signer
+
+
+@dataclass(kw_only=True)
+class Planned:
+    """A batch that is ready to be written, and what the poster will know once it is durable."""
+
+    batch: int
+    now_us: int
+    rows: BatchRows
+    orders: list[OpenOrder]
+    """the new ones, in the order of `rows.orders`; they get their outbox ids when they are written"""
+    heads: npt.NDArray[Any]
+    """wallet heads whose flags moved, with dtype WALLET"""
+    after: BookState
+    result: BatchResult
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """One batch while it is being made: copies of what the poster knows, and what they came to."""
+
+    state: BookState
+    poster: Poster
+    prepared: Prepared
+    registers: npt.NDArray[Any]
+    wallets: npt.NDArray[Any]
+
+    @classmethod
+    def set_up(cls, *, state: BookState, poster: Poster, prepared: Prepared) -> Desk:
+        charged = prepared.charged
+        registers = state.registers.copy() if charged is None else charged.registers
+        return cls(
+            state=state, poster=poster, prepared=prepared, registers=registers, wallets=state.wallets.copy()
+        )
+
+    @property
+    def batch(self) -> int:
+        return self.state.last_batch + 1
+
+    @property
+    def intake(self) -> Intake:
+        return self.prepared.intake
+
+    @property
+    def sifted(self) -> Sifted:
+        return self.prepared.sifted
+
+    @property
+    def now_us(self) -> int:
+        return self.prepared.now_us
+
+
+@dataclass(kw_only=True)
+class _Money:
+    """The money side of a batch: all its lines in posting order, and where they came from."""
+
+    lines: npt.NDArray[Any]
+    touched: Int64s
+    late: LateReadings
+    facts: PostedFacts
+    readings: int
+
+
+@dataclass(kw_only=True)
+class _Seen:
+    """What meters and gateways showed: receipts, proofs, freshness, doubts."""
+
+    orders: OrderBook
+    heard: HeardEvents
+    chaff: list[QuarantineRow]
+
+
+@dataclass(kw_only=True)
+class _Supply(_Seen):
+    """The supply side of a batch: what was seen, and the decisions and orders that follow."""
+
+    decided: Decided
+
+
+def lay_out(desk: Desk, late: LateReadings, facts: PostedFacts, regrant: Iterable[int]) -> Planned:
+    money = _move_money(desk, late, facts)
+    supply = _settle_supply(desk, money, _look(desk, money), regrant)
+    rows = _rows(desk, money, supply)
+    rows.reratings, rows.corrections = place_rows(
+        lines=money.lines, reworked=late.reworked, wallets=desk.wallets
+    )
+    flagged = _marked(
+        desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
+    )
+    return Planned(
+        batch=desk.batch,
+        now_us=desk.now_us,
+        rows=rows,
+        orders=supply.orders.new,
+        heads=desk.wallets[flagged],
+        after=_after(desk, supply.orders, facts),
+        result=_result(desk, money, supply, flagged),
+    )
+
+
+def _move_money(desk: Desk, late: LateReadings, facts: PostedFacts) -> _Money:
+    """Late readings first, because forward ones go on from their state; payments last."""
+    charged = desk.prepared.charged
+    if charged is None:
+        charged = charge(state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted)
+    lines, wallet_ix = charged.lines, charged.wallet_ix
+    if len(late.lines) or facts.lines:
+        lines = np.concatenate((late.lines, lines, facts.line_array()))
+        facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
+        wallet_ix = np.concatenate((late.wallet_ix, wallet_ix, facts_ix)).astype(np.int64)
+    touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets, batch=desk.batch)
+    note_available(facts=facts, state=desk.state, wallets=desk.wallets)
+    return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
+
+
+def _look(desk: Desk, money: _Money) -> _Seen:
+    """What meters and gateways showed; nothing here asks the database."""
+    state, registers, wallets = desk.state, desk.registers, desk.wallets
+    intake, now_us = desk.intake, desk.now_us
+    orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
+    observe(
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        intake=intake,
+        sifted=desk.sifted,
+        book=orders,
+        now_us=now_us,
+    )
+    heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake, now_us=now_us)
+    renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
+    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
+    _doubt(state, registers, chaff)
+    return _Seen(orders=orders, heard=heard, chaff=chaff)
+
+
+def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int]) -> _Supply:
+    """What follows from what was seen and from the money."""
+    state, registers, wallets, now_us = desk.state, desk.registers, desk.wallets, desk.now_us
+    orders, heard, facts = seen.orders, seen.heard, money.facts
+    orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
+    decided = decide(
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        orders=orders.open,
+        renewed=orders.renew,
+        touched=_marked(state, money.touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
+        credited=set(facts.credited),
+        in_review=still_withholding(lately=orders.spare, wallets=wallets),
+        answered={a.fact for a in facts.answers},
+        now_us=now_us,
+    )
+    give_orders(
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        book=orders,
+        relay=decided.relay,
+        refresh=_refresh(desk, money, decided.warned, regrant),
+        facts=facts.credited,
+        sign=desk.poster.sign,
+        now_us=now_us,
+    )
+    return _Supply(orders=orders, heard=heard, chaff=seen.chaff, decided=decided)
+
+
+def _rows(desk: Desk, money: _Money, supply: _Supply) -> BatchRows:
+    return BatchRows(
+        lines=money.lines,
+        legs=_legs(desk.state, money.lines, money.facts),
+        events=[
+            *desk.state.alarms,
+            *desk.intake.notices,
+            *supply.heard.events,
+            *money.facts.events,
+            *money.late.events,
+            *supply.orders.events,
+            *supply.decided.events,
+        ],
+        quarantine=supply.chaff,
+        orders=supply.orders.rows,
+        moves=supply.orders.moves,
+        answers=money.facts.answers,
+        gateways=[(g, epoch, seq) for g, (epoch, seq) in desk.intake.heads.items()],
+    )
+
+
+def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> BatchResult:
+    intake, facts = desk.intake, money.facts
+    return BatchResult(
+        batch=desk.batch,
+        lines=money.lines,
+        acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
+        send=_to_send(desk.state, supply.orders, intake),
+        readings=money.readings,
+        duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
+        late=len(money.late.lines),
+        quarantined=Counter(row.code for row in supply.chaff),
+        facts=len(facts.answers),
+        reload=facts.reload,
+        regrant=facts.regrant,
+        touched=_shown(desk.state, money.touched, flagged, desk.sifted),
+    )
+
+
+def _after(desk: Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
+    """What the poster will know when PostgreSQL has said yes."""
+    state = desk.state
+    gateways = dict(state.gateways)
+    for gateway, (epoch, seq) in desk.intake.heads.items():
+        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq)
+    chaff = {
+        key: at_us
+        for key, at_us in {**state.chaff, **desk.intake.chaff}.items()
+        if desk.now_us - at_us < CHAFF_AGAIN_US
+    }
+    return state.moved(
+        registers=desk.registers,
+        wallets=desk.wallets,
+        orders=orders.open,
+        last_batch=desk.batch,
+        gateways=gateways,
+        in_review=_in_review(state, facts),
+        alarms=[],
+        chaff=chaff,
+    )
+
+
+def _in_review(state: BookState, facts: PostedFacts) -> dict[int, list[Reviewed]]:
+    """Money that waits for a person after this batch; a credit ends what the wallet waited for before it."""
+    waiting = {ix: list(some) for ix, some in state.in_review.items() if ix not in facts.credited}
+    for ix, some in facts.in_review.items():
+        waiting.setdefault(ix, []).extend(some)
+    return waiting
+
+
+def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
+    """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
+    state, registers = desk.state, desk.registers
+    renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
+    anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
+    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
+    return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
+
+
+def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[QuarantineRow]) -> None:
+    """Mark meters that said something unbelievable: nobody is cut on their word until a reading is believed."""
+    for row in chaff:
+        if row.gateway is not None and row.meter is not None:
+            n = state.find_register(gateway=row.gateway, meter=row.meter)
+            if n >= 0:
+                registers["doubted"][n] = True
+
+
+def _marked(state: BookState, *wallets: Iterable[int]) -> Int64s:
+    """The wallets of all these groups, each once, in order."""
+    marked = np.zeros(len(state.wallets), dtype=bool)
+    for some in wallets:
+        marked[some if isinstance(some, np.ndarray) else list(some)] = True
+    return np.flatnonzero(marked)
+
+
+def _shown(state: BookState, touched: Int64s, flagged: Int64s, sifted: Sifted) -> Int64s:
+    """Wallets whose cached rows have moved: by a line, by a flag, or by what a meter showed."""
+    seen = state.registers["wallet_ix"][sifted.register[sifted.observed]]
+    return _marked(state, touched, flagged, seen)
+
+
+def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tuple[Leg, ...]:
+    """The batch in the journal: one leg an account, the control leg on `wallet`."""
+    if lines.dtype != LINE:
+        raise TypeError("lines have another layout than LINE")
+    charges = charge_legs(
+        currency=state.currency,
+        energy_micro=int(lines["energy_micro"].sum()),
+        standing_micro=int(lines["standing_micro"].sum()),
+        tax_micro=int(lines["tax_micro"].sum()),
+    )
+    return combine([*charges, *facts.legs])
+
+
+def _to_send(state: BookState, orders: OrderBook, intake: Intake) -> dict[int, list[bytes]]:
+    send: dict[int, list[bytes]] = {}
+    fresh = {id(order) for order in orders.new}
+    for n, order in orders.open.items():
+        gateway = int(state.registers["gateway"][n])
+        if order.state is not State.ACCEPTED and (id(order) in fresh or gateway in intake.hellos):
+            send.setdefault(gateway, []).append(order.payload)
+    return send

@@ -1,0 +1,190 @@
+"""What the ledger knows of one register: its readings, where rating may start, how it was rated again.
+
+Queries go along the primary key of `line`, which begins with the instant, so each names the stretch of time it needs.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fairwatt.core.ledger.model import Kind
+from fairwatt.core.spans import to_datetime
+
+_US: Final = "(extract(epoch FROM ts) * 1000000)::bigint"
+_READ: Final = [int(Kind.READING), int(Kind.LATE)]
+NOW: Final = 1 << 62
+"""As of the newest line there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A reading that stands in the ledger; `seq` 0 is the opening."""
+
+    at_us: int
+    register_wh: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A reading whose counter is that of its instant, so that rating may start from it.
+
+    `opening`: nothing is known before it, and `counter_wh` is what was given at the opening.
+    """
+
+    at_us: int
+    register_wh: int
+    counter_wh: int
+    opening: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A person's word on a reading: another value, or none (`register_wh` None: it does not count)."""
+
+    fact: int
+    at_us: int
+    register_wh: int | None
+    author: str
+    reason: str
+
+
+def opening_of(*, cursor: Any, installation: int) -> Start:
+    """Where an installation began."""
+    cursor.execute(
+        "SELECT opened_us, opening_wh, opening_counter_wh FROM store_installation WHERE id = %s",
+        [installation],
+    )
+    opened, wh, counter = cursor.fetchone()
+    return Start(int(opened), int(wh), int(counter), opening=True)
+
+
+def start_before(
+    *, cursor: Any, book: int, installation: int, before_us: int, as_of_seq: int = NOW
+) -> Start | None:
+    """The newest reading before an instant from which rating may start; None before the opening.
+
+    A counter stored in a line is no longer right where an older reading came to be known after it and energy
+    moved over the start of a counting window: `rerating` says from when to when.
+    """
+    opening = opening_of(cursor=cursor, installation=installation)
+    if before_us <= opening.at_us:
+        return None
+    while before_us > opening.at_us:
+        cursor.execute(
+            f"SELECT {_US}, register_wh, counter_wh, seq FROM line WHERE ref = %s AND kind = %s AND book = %s "
+            "AND ts < %s AND ts > %s AND seq < %s ORDER BY ts DESC LIMIT 1",
+            [
+                installation,
+                Kind.READING,
+                book,
+                to_datetime(before_us),
+                to_datetime(opening.at_us),
+                as_of_seq,
+            ],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return opening
+        at, wh, counter, seq = (int(value) for value in row)
+        stale_us = _stale_since(cursor, installation, at, seq, as_of_seq)
+        if stale_us is None:
+            return Start(at, wh, counter, opening=False)
+        before_us = stale_us + 1 if stale_us < at else at
+    return opening
+
+
+def _stale_since(cursor: Any, installation: int, at_us: int, seq: int, as_of_seq: int) -> int | None:
+    """Since when the counters around a line are not to be trusted, by what was rated again after it."""
+    cursor.execute(
+        "SELECT min(from_us) FROM rerating WHERE installation = %s AND last_seq > %s AND last_seq < %s "
+        "AND from_us < %s AND counted_us >= %s",
+        [installation, seq, as_of_seq, at_us, at_us],
+    )
+    (since,) = cursor.fetchone()
+    return None if since is None else int(since)
+
+
+def readings_between(
+    *, cursor: Any, book: int, installation: int, start: Start, until_us: int, as_of_seq: int = NOW
+) -> list[Known]:
+    """Every reading known from `start` (included, first) up to the first one at or after `until_us`.
+
+    In time order, as it was stored; `applied` brings in what people said of them.
+    """
+    cursor.execute(
+        f"SELECT {_US} FROM line WHERE ref = %s AND kind = ANY(%s) AND book = %s AND ts >= %s AND seq < %s "
+        "ORDER BY ts LIMIT 1",
+        [installation, _READ, book, to_datetime(until_us), as_of_seq],
+    )
+    row = cursor.fetchone()
+    last_us = until_us if row is None else int(row[0])
+    cursor.execute(
+        f"SELECT {_US} AS at, register_wh, seq FROM line WHERE ref = %s AND kind = ANY(%s) AND book = %s "
+        "AND ts > %s AND ts <= %s AND seq < %s ORDER BY 1",
+        [installation, _READ, book, to_datetime(start.at_us), to_datetime(last_us), as_of_seq],
+    )
+    known = [Known(int(at), int(wh), int(seq)) for at, wh, seq in cursor.fetchall()]
+    return [Known(start.at_us, start.register_wh, 0), *known]
+
+
+def readings_of(*, cursor: Any, book: int, installations: list[int]) -> dict[int, list[Known]]:
+    """Every reading in the ledger of some installations, the opening first, in time order, as it was stored."""
+    known: dict[int, list[Known]] = {}
+    for installation in installations:
+        opening = opening_of(cursor=cursor, installation=installation)
+        known[installation] = [Known(opening.at_us, opening.register_wh, 0)]
+    cursor.execute(
+        f"SELECT ref, {_US} AS at, register_wh, seq FROM line WHERE ref = ANY(%s) AND kind = ANY(%s) AND book = %s "
+        "ORDER BY 2",
+        [installations, _READ, book],
+    )
+    for installation, at, wh, seq in cursor.fetchall():
+        known[int(installation)].append(Known(int(at), int(wh), int(seq)))
+    return known
+
+
+def applied(*, known: list[Known], edits: list[Edit]) -> list[Known]:
+    """Readings as they stand after some edits, oldest edit first."""
+    standing = list(known)
+    for edit in edits:
+        place = bisect_left(standing, edit.at_us, key=lambda reading: reading.at_us)
+        if place == len(standing) or standing[place].at_us != edit.at_us:
+            continue
+        if edit.register_wh is None:
+            del standing[place]
+        else:
+            standing[place] = Known(edit.at_us, edit.register_wh, standing[place].seq)
+    return standing
+
+
+def edits_of(*, cursor: Any, book: int, installation: int, as_of_seq: int = NOW) -> list[Edit]:
+    """What people said of the readings of an installation, and the poster posted, oldest first."""
+    cursor.execute(
+        "SELECT f.id, f.payload FROM fact f JOIN rerating r ON r.fact = f.id AND r.installation = %s "
+        "WHERE f.book = %s AND f.kind = 'reading_edit' AND r.cause = 'edited' AND r.last_seq < %s ORDER BY f.id",
+        [installation, book, as_of_seq],
+    )
+    return [_edit(int(fact), payload) for fact, payload in cursor.fetchall()]
+
+
+def _edit(fact: int, payload: Any) -> Edit:
+    said = json.loads(payload) if isinstance(payload, str) else payload
+    wh = said["register_wh"]
+    return Edit(fact, int(said["at_us"]), None if wh is None else int(wh), said["author"], said["reason"])
+
+
+def free_correction_instant(*, cursor: Any, book: int, installation: int, from_us: int) -> int:
+    """Return the first microsecond from `from_us` on at which this installation has no correction yet.
+
+    The clock may stand still between two batches, and the instant is part of a line's key.
+    """
+    cursor.execute(
+        f"SELECT max({_US}) FROM line WHERE ref = %s AND kind = %s AND book = %s AND ts >= %s",
+        [installation, Kind.CORRECTION, book, to_datetime(from_us)],
+    )
+    (taken,) = cursor.fetchone()
+    return from_us if taken is None else max(from_us, int(taken) + 1)
