@@ -137,12 +137,65 @@ def restore(services: Services, progress: Progress) -> Report:
     )
 
 
+def bill(_services: Services, progress: Progress) -> Report:
+    """One home's bills of a year, ours and the System Advisor Model's in turns."""
+    from benchmarks.rating import run_bill
+
+    rounds = 200
+    figures: list[Figure] = []
+    for tariff, what in (
+        ("sam_two_blocks_two_periods", "blocks by time of use"),
+        ("sam_daily_baseline", "daily baseline"),
+    ):
+        for minutes, steps in ((60, "hourly"), (30, "half-hourly")):
+            task = progress.add_task(f"bill: {what}, {steps}", total=rounds)
+            run = run_bill(
+                minutes=minutes,
+                tariff=tariff,
+                rounds=rounds,
+                progress=lambda task=task: progress.advance(task),
+            )
+            name = f"{what}, {steps}"
+            figures += [
+                Figure(name=f"{name}: ours, median", value=1e3 * statistics.median(run.ours_s), unit="ms"),
+                Figure(name=f"{name}: PySAM, median", value=1e3 * statistics.median(run.theirs_s), unit="ms"),
+                Figure(name=f"{name}: PySAM per ours", value=run.ratio, at_least=1.0),
+                Figure(
+                    name=f"{name}: greatest difference of a month", value=run.off, unit="USD", at_most=0.01
+                ),
+            ]
+    return Report(
+        name="bill",
+        title="one home, one year, twelve bills: Fairwatt and PySAM execute, kept objects, in turns",
+        figures=figures,
+        settings={"rounds": rounds},
+    )
+
+
+def rating(_services: Services, progress: Progress) -> Report:
+    """Half hours of a year, yearly blocks by time of use with tax, one core."""
+    from benchmarks.rating import run_rating
+
+    homes, rounds = 10, 60
+    task = progress.add_task("rating", total=rounds)
+    rates = run_rating(homes=homes, rounds=rounds, progress=lambda: progress.advance(task))
+    return Report(
+        name="rating",
+        title="half-hourly readings rated, blocks by time of use with tax, one core",
+        figures=[
+            Figure(name="readings", value=statistics.median(rates), unit="/s", at_least=3_000_000),
+            Figure(name="slowest round", value=min(rates), unit="/s"),
+        ],
+        settings={"homes": homes, "rounds": rounds},
+    )
+
+
 def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 ALL: dict[str, Callable[[Services, Progress], Report]] = {
-    bench.__name__: bench for bench in (lines, sustained, door, restore)
+    bench.__name__: bench for bench in (lines, sustained, door, restore, bill, rating)
 }
 
 

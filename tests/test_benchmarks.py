@@ -26,3 +26,16 @@ def test_the_town_of_the_benchmarks_can_be_built_and_posted_to(
         assert len(state.registers) == 6
         assert not state.orders
         assert (state.wallets["balance_micro"] > 0).all()
+
+
+def test_the_benchmarks_of_rating_stand_and_agree_with_the_other_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    from benchmarks.rating import CENT, run_bill, run_rating
+
+    run = run_bill(minutes=30, tariff="sam_daily_baseline", rounds=1, progress=lambda: None)
+    assert run.off < CENT
+    assert run.ratio > 0
+    [readings_a_s] = run_rating(homes=1, rounds=1, progress=lambda: None)
+    assert readings_a_s > 0

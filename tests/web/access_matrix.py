@@ -37,7 +37,7 @@ MATRIX = {
     "tenant:charges": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement": Row("home_report", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement_file": Row("home_file", 200, 404, 404, 404, 404, 404, LOGIN),
-    "tenant:doubt": Row("doubt", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:doubt": Row("my_line", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute": Row("my_case", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute_file": Row("my_evidence", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
@@ -59,6 +59,15 @@ MATRIX = {
     "console:dispute": Row("case", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:dispute_file": Row("evidence", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:quarantine": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:data": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:data_check": Row("book", 404, 404, 404, 302, 403, 404, LOGIN, posts=True),
+    "console:data_day": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:data_edit": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:meters": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:meter": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:meter_certificate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:meter_estimate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:meter_check": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
 }
 # allauth's own pages: each person's own account and nothing else; they take no id of anybody.
 ACCOUNT_PREFIXES = ("account_", "mfa_")

@@ -99,13 +99,14 @@ def test_nobody_gets_what_is_not_theirs(
         "home_file": [scene.public_id(0), "fees", "csv"],
         "report": [scene.slug, "liability"],
         "report_file": [scene.slug, "month-end", "xlsx"],
-        "doubt": [scene.public_id(0), 8],
+        "my_line": [scene.public_id(0), 8],
         "my_case": [scene.public_id(0), case.public_id],
         "my_evidence": [scene.public_id(0), case.public_id, case.shown.pk],
         "case": [scene.slug, case.public_id],
         "evidence": [scene.slug, case.public_id, case.shown.pk],
         "closed": [scene.slug, closed],
         "unit": [scene.slug, first_unit(scene)],
+        "meter": [scene.slug, first_meter(scene)],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))
@@ -187,3 +188,9 @@ def first_unit(scene: Scene) -> int:
     from fairwatt.store.models import Unit
 
     return Unit.objects.get(site=scene.site, label=scene.labels[0]).pk
+
+
+def first_meter(scene: Scene) -> int:
+    from fairwatt.store.models import Meter
+
+    return Meter.objects.get(gateway=scene.gateway, number=scene.homes[0]).pk

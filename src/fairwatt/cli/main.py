@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import explaining, readings, reports, simulation
+from fairwatt.cli import allocation, explaining, readings, reports, simulation
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
+from fairwatt.cli.rate import rate
 from fairwatt.cli.tariff import tariff
 from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
@@ -18,12 +19,14 @@ from fairwatt.server.errors import OperatorError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
+app.add_typer(allocation.app, name="allocation")
 app.command()(explaining.explain)
 app.add_typer(readings.app, name="import")
 app.add_typer(tariff, name="tariff")
 app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)
+app.command()(rate)
 app.command()(simulation.simulate)
 app.command()(reports.report)
 app.command("close-month")(reports.close_month)

@@ -52,6 +52,29 @@ def unmatched_topup_legs(*, currency: str, provider: str, amount_micro: int) -> 
     )
 
 
+def owed_legs(
+    *,
+    currency: str,
+    kind: Kind,
+    earned: str,
+    receivable: str,
+    net_micro: int,
+    tax_micro: int,
+    taken_micro: int,
+) -> tuple[Leg, ...]:
+    """Charge a fee or a share: the wallet gives `taken_micro`, the rest of net and tax is still to come.
+
+    Net and tax of zero collect what was still to come; the same figures with the sign changed take an entry back.
+    """
+    return _entry(
+        kind,
+        Leg(WALLET, currency, -taken_micro),
+        Leg(receivable, currency, taken_micro - net_micro - tax_micro),
+        Leg(earned, currency, net_micro),
+        Leg(TAX_OUTPUT, currency, tax_micro),
+    )
+
+
 def adjustment_legs(*, currency: str, amount_micro: int, tax_micro: int) -> tuple[Leg, ...]:
     """Give back a charge by a ruling: `amount_micro` in all, of it `tax_micro` tax that is owed no more."""
     amount = _positive(amount_micro)

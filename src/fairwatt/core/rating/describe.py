@@ -81,7 +81,8 @@ def _lines(element: Element, schedule: Schedule) -> Iterator[str]:
                 yield f"  {upto}: {money(band.amount_micro)}"
         case DemandCharge():
             yield (
-                f"{element.name}: {money(element.micro_per_kw)} per kW{' and day' * element.per_day} of the highest {element.interval_min} "
+                f"{element.name}: {money(element.micro_per_kw)} per kW{' and day' * element.per_day} "
+                f"of the highest {element.interval_min} "
                 f"minutes of the {element.window}{_days(element.days)}"
             )
         case Tax():

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import Piece, pieces, rate
 from fairwatt.core.rating.segments import SegmentTable
+from fairwatt.core.rating.shares import share_on
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT, Charge, RegisterState
-from fairwatt.core.units import NANO_PER_MICRO
+from fairwatt.core.units import BP
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,9 @@ class Share:
     """Part of the use at one price: what version, period and block it fell in, and what it came to exactly.
 
     ``block`` counts from 1; ``block_from_wh`` and ``block_to_wh`` bound it (``None``: no end). The counter is what
-    was used in the window (``window_us``, 0: nothing is counted) before and after. ``nano`` is Wh x price.
+    was used in the window (``window_us``, 0: nothing is counted) before and after. ``nano`` is Wh x price, and
+    ``fine_tax`` the taxes on it in billionths of a micro-unit; ``tax_bp`` is their rate on the first energy
+    element. Where several elements price a unit, the price is their sum.
     """
 
     start_us: int
@@ -41,6 +43,7 @@ class Share:
     price_micro: int
     nano: int
     tax_bp: int
+    fine_tax: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True)
 class Midnight:
-    """A local midnight inside the interval, and the standing charge of the version in force there."""
+    """An instant inside the interval at which a fixed amount fell due: the midnight that ends a day, mostly."""
 
     at_us: int
     version: int
@@ -74,8 +77,8 @@ class Difference:
 class Explained:
     """The whole account of one interval. ``differences`` is empty when it is what was charged, bit for bit.
 
-    Fractions: ``carry_*`` are those of the register before and after (nano-units; tax in nano-units times
-    hundredths of a percent); ``energy_nano`` and ``tax_exact`` are what the interval added to them.
+    Fractions: ``carry_*`` are those of the register before and after (nano-units; tax in billionths of a
+    micro-unit); ``energy_nano`` and ``tax_exact`` are what the interval added to them.
     """
 
     before: RegisterState
@@ -128,10 +131,10 @@ def explain_interval(
     charge, after = rate(table=table, state=before, at_us=at_us, register_wh=register_wh, energy_wh=energy_wh)
     made = list(pieces(table=table, state=before, at_us=at_us, energy_wh=energy_wh))
     midnights = _midnights(table, start_us=before.at_us, end_us=at_us)
-    shares = tuple(_share(table.schedule, piece) for piece in made)
+    shares = tuple(_share(table, piece) for piece in made)
     nano = sum(share.nano for share in shares)
-    tax = sum(share.nano * share.tax_bp for share in shares)
-    tax += sum(midnight.micro * midnight.tax_bp for midnight in midnights) * NANO_PER_MICRO
+    tax = sum(share.fine_tax for share in shares)
+    tax += table.standing_between(start_us=before.at_us, end_us=at_us)[1]
     account = Explained(
         before=before,
         after=after,
@@ -157,17 +160,17 @@ def add_exactly(*, carry: int, exact: int, limit: int) -> tuple[int, int]:
     return divmod(carry + exact, limit)
 
 
-def _share(schedule: Schedule, piece: Piece) -> Share:
-    version = schedule.versions[piece.version]
-    energy = version.energy
-    bounds = energy.bounds_wh
+def _share(table: SegmentTable, piece: Piece) -> Share:
+    version = table.schedule.versions[piece.version]
+    rate_row = table.rate[piece.segment]
+    bounds, first = rate_row.bounds_wh, rate_row.parts[0]
     return Share(
         start_us=piece.start_us,
         end_us=piece.end_us,
         version=version.number,
         version_name=version.name,
-        period=energy.periods[piece.period].name,
-        counter=energy.counter,
+        period=first.element if first.period < 0 else version.energy.periods[piece.period].name,
+        counter=version.counting.counter,
         window_us=piece.window_us,
         block=piece.block + 1,
         blocks=len(bounds) + 1,
@@ -179,6 +182,7 @@ def _share(schedule: Schedule, piece: Piece) -> Share:
         price_micro=piece.price_micro,
         nano=piece.nano,
         tax_bp=version.energy_tax_bp,
+        fine_tax=piece.fine_tax,
     )
 
 
@@ -197,18 +201,18 @@ def _boundaries(
 
 
 def _midnights(table: SegmentTable, *, start_us: int, end_us: int) -> tuple[Midnight, ...]:
-    """Midnights in (start, end] that charge something."""
+    """What falls due in (start, end], by element."""
     versions = table.schedule.versions
-    found = []
-    for at_us in table.midnights_us:
-        if not start_us < at_us <= end_us:
-            continue
-        version = versions[table.schedule.version_index_at(at_us=at_us)]
-        if version.standing_micro_per_day:
-            found.append(
-                Midnight(at_us, version.number, version.standing_micro_per_day, version.standing_tax_bp)
-            )
-    return tuple(found)
+    return tuple(
+        Midnight(
+            due.at_us,
+            versions[due.version].number,
+            due.micro,
+            int(share_on(versions[due.version], due.element) * BP),
+        )
+        for due in table.dues(start_us=start_us, end_us=end_us)
+        if due.micro
+    )
 
 
 def _slips(account: Explained) -> list[Difference]:

@@ -145,10 +145,11 @@ def _event(node: Reader, zone: str) -> Span:
 
 
 def _standing(body: Reader, context: Context) -> StandingCharge | UseCharge:
-    body.only("name", *PER, "times", "by", "bands", "months", "vacant")
-    months, vacant, by = body.find("months"), body.find("vacant"), body.find("by")
+    by = body.find("by")
     if by is not None and by.text() == "use":
         return _use_charge(body, context)
+    body.only("name", *PER, "times", "by", "bands", "months", "vacant")
+    months, vacant = body.find("months"), body.find("vacant")
     bands: tuple[Band, ...] = ()
     if by is not None:
         rows = body.get("bands").items()

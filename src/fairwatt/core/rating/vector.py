@@ -41,7 +41,7 @@ class RatedRows:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pieces:
+class CutRows:
     """Rows cut at price boundaries; ``row`` and ``starts`` are ``None`` when no row was cut."""
 
     segment: Ints
@@ -131,17 +131,19 @@ def rate_rows(
     if not at.size:
         none = np.zeros(0, dtype=np.int64)
         return RatedRows(none, none, none, none, none, none, none, none)
-    _check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
+    check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
     vtable.ensure(start_us=int(prev_at.min()), end_us=int(at.max()))
 
     since = np.searchsorted(vtable.instants_us, prev_at, side="right") - 1
     upto = np.searchsorted(vtable.instants_us, at, side="left") - 1
     s0, s1 = vtable.segment_of[since], vtable.segment_of[upto]
-    parts = _cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
+    parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
     if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
         raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
-    after_wh = _count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
-    used = _blocks(vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh)
+    after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
+    used = into_blocks(
+        vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
+    )
     nano = used.priced(vtable.prices)
 
     heads = np.flatnonzero(first)
@@ -180,7 +182,7 @@ def _check(*, first: Bools, columns: tuple[Ints, ...]) -> None:
         raise UnorderedRows("the first row of a batch must start a register")
 
 
-def _check_rows(*, prev_at: Ints, at: Ints, energy_wh: Ints) -> None:
+def check_rows(*, prev_at: Ints, at: Ints, energy_wh: Ints) -> None:
     if bool((at <= prev_at).any()):
         row = int(np.flatnonzero(at <= prev_at)[0])
         raise NotAfterState(f"row {row}: reading is not after the state before it; nothing is charged")
@@ -189,14 +191,14 @@ def _check_rows(*, prev_at: Ints, at: Ints, energy_wh: Ints) -> None:
         raise EnergyOutOfRange(f"row {row}: {energy_wh[row]} Wh in one interval; nothing is charged")
 
 
-def _cut(*, vtable: VectorTable, s0: Ints, s1: Ints, prev_at: Ints, at: Ints, energy_wh: Ints) -> _Pieces:
+def cut(*, vtable: VectorTable, s0: Ints, s1: Ints, prev_at: Ints, at: Ints, energy_wh: Ints) -> CutRows:
     """Cut rows that cross price boundaries, with interpolated boundary readings."""
-    count = s1 - s0 + 1
-    if int(count.max()) == 1:
-        return _Pieces(segment=s0, energy=energy_wh, row=None, starts=None)
-    starts = np.cumsum(count) - count
-    total = int(starts[-1] + count[-1])
-    row = np.repeat(np.arange(count.size), count)
+    pieces = s1 - s0 + 1
+    if int(pieces.max()) == 1:
+        return CutRows(segment=s0, energy=energy_wh, row=None, starts=None)
+    starts = np.cumsum(pieces) - pieces
+    total = int(starts[-1] + pieces[-1])
+    row = np.repeat(np.arange(pieces.size), pieces)
     segment = s0[row] + (np.arange(total) - starts[row])
     upto_wh = energy_wh[row]
     inner = np.flatnonzero(segment < s1[row])
@@ -208,7 +210,7 @@ def _cut(*, vtable: VectorTable, s0: Ints, s1: Ints, prev_at: Ints, at: Ints, en
     )
     energy = np.diff(upto_wh, prepend=0)
     energy[starts] = upto_wh[starts]
-    return _Pieces(segment=segment, energy=energy, row=row, starts=starts)
+    return CutRows(segment=segment, energy=energy, row=row, starts=starts)
 
 
 def _interpolate(*, energy_wh: Ints, part_us: Ints, whole_us: Ints) -> Ints:
@@ -219,7 +221,7 @@ def _interpolate(*, energy_wh: Ints, part_us: Ints, whole_us: Ints) -> Ints:
     return done
 
 
-def _count(*, vtable: VectorTable, parts: _Pieces, first: Bools, counter: Ints, window: Ints) -> Ints:
+def count(*, vtable: VectorTable, parts: CutRows, first: Bools, counter: Ints, window: Ints) -> Ints:
     """Count each piece within its window; returns the counter after it."""
     segment, energy = parts.segment, parts.energy
     piece_window = vtable.window_us[segment]
@@ -238,7 +240,7 @@ def _count(*, vtable: VectorTable, parts: _Pieces, first: Bools, counter: Ints, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Used:
+class UsedCells:
     """Pieces with their cell (segment and block) of the price table; those that pass a bound, block by block."""
 
     energy: Ints
@@ -257,11 +259,11 @@ class _Used:
         return made
 
 
-def _blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> _Used:
+def into_blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> UsedCells:
     blocks = vtable.prices.shape[1]
     energy = after_wh - before_wh
     if blocks == 1:
-        return _Used(energy, segment, segment[:0], segment[:0], [])
+        return UsedCells(energy, segment, segment[:0], segment[:0], [])
     cell = segment * blocks
     upper = vtable.bounds[0][segment]
     for block in range(blocks - 1):
@@ -269,7 +271,7 @@ def _blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: In
         cell += passed
         upper = np.where(passed, vtable.bounds[block + 1][segment], upper)
     spills = np.flatnonzero(after_wh > upper)
-    return _Used(
+    return UsedCells(
         energy,
         cell,
         spills,
@@ -290,7 +292,7 @@ def _over_blocks(vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: 
 
 
 def _tax(
-    vtable: VectorTable, parts: _Pieces, used: _Used, since: Ints, upto: Ints, heads: Ints, carry: Ints
+    vtable: VectorTable, parts: CutRows, used: UsedCells, since: Ints, upto: Ints, heads: Ints, carry: Ints
 ) -> tuple[Ints, Ints]:
     whole = np.zeros(since.size, dtype=np.int64)
     rest = np.zeros(since.size, dtype=np.int64)

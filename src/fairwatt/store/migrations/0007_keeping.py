@@ -10,7 +10,7 @@ SQL = Path(__file__).parent.parent / "sql" / "keeping.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0009_corrections")]
+    dependencies = [("store", "0006_cost_entries")]
 
     operations = [
         migrations.CreateModel(

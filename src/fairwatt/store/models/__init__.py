@@ -1,6 +1,19 @@
 """Every table, by what it is about."""
 
 from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
+from fairwatt.store.models.costs import (
+    Allocation,
+    AllocationProof,
+    AllocationShare,
+    CostEntry,
+    CostFormula,
+    CostStep,
+    Fee,
+    FeeEnd,
+    FeeRule,
+    LandlordAccount,
+    UnitMeasure,
+)
 from fairwatt.store.models.disputes import Dispute, DisputeEntry
 from fairwatt.store.models.intervals import (
     EstimateApproval,
@@ -31,13 +44,22 @@ from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
+    "Allocation",
+    "AllocationProof",
+    "AllocationShare",
     "Book",
     "Correction",
+    "CostEntry",
+    "CostFormula",
+    "CostStep",
     "Dispute",
     "DisputeEntry",
     "EstimateApproval",
     "Event",
     "Fact",
+    "Fee",
+    "FeeEnd",
+    "FeeRule",
     "Gateway",
     "GatewayHead",
     "Installation",
@@ -46,6 +68,7 @@ __all__ = [
     "IntervalRaw",
     "IntervalValue",
     "Journal",
+    "LandlordAccount",
     "Line",
     "Meter",
     "MeterCertificate",
@@ -69,6 +92,7 @@ __all__ = [
     "Tenancy",
     "TrustStatement",
     "Unit",
+    "UnitMeasure",
     "UseDay",
     "User",
     "Wallet",

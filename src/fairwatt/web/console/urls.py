@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.console import bookkeeping, disputes, reports, views
+from fairwatt.web.console import bookkeeping, disputes, quality, reports, views
 
 app_name = "console"
 urlpatterns = [
@@ -23,4 +23,15 @@ urlpatterns = [
         name="dispute_file",
     ),
     path("<slug:slug>/quarantine/", views.quarantine, name="quarantine"),
+    path("<slug:slug>/data/", quality.data, name="data"),
+    path("<slug:slug>/data/check/", quality.data_check, name="data_check"),
+    path("<slug:slug>/data/<int:meter_id>/", quality.data_day, name="data_day"),
+    path("<slug:slug>/data/<int:meter_id>/edit/", quality.data_edit, name="data_edit"),
+    path("<slug:slug>/meters/", quality.meters, name="meters"),
+    path("<slug:slug>/meters/<int:meter_id>/", quality.meter, name="meter"),
+    path(
+        "<slug:slug>/meters/<int:meter_id>/certificate/", quality.meter_certificate, name="meter_certificate"
+    ),
+    path("<slug:slug>/meters/<int:meter_id>/check/", quality.meter_check, name="meter_check"),
+    path("<slug:slug>/meters/<int:meter_id>/estimate/", quality.meter_estimate, name="meter_estimate"),
 ]

@@ -35,11 +35,11 @@ class Movement:
     title: str
     sum_words: str
     estimated: bool
-    seq: int
-    """Number of its line, where it is a single one; 0 for several."""
     line_id: str
     """of its last line, which has a page of its own"""
     at_us: int
+    seq: int
+    """Number of its line, where it is a single one; 0 for several."""
 
     @property
     def is_use(self) -> bool:
@@ -191,9 +191,9 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
         title=title,
         sum_words=sum_words,
         estimated=any(use.line.estimated for use in group),
-        seq=last.seq if len(group) == 1 else 0,
         line_id=str(LineId(last.book, last.wallet, last.seq)),
         at_us=end_us,
+        seq=last.seq if len(group) == 1 else 0,
     )
 
 

@@ -14,7 +14,8 @@ from fairwatt.core.rating.elements.periods import EVERY_DAY, DayKind, Days
 class DemandCharge:
     """Micro-units per kW of the highest average power over ``interval_min`` minutes, inside days and hours.
 
-    With ``per_day`` the price is for each day of the window. Never below ``least_w``, nor below ``least_ppm`` of the parameter ``least_of``; rounded up to ``step_w``.
+    With ``per_day`` the price is for each day of the window. Never below ``least_w``, nor below ``least_ppm``
+    of the parameter ``least_of``; rounded up to ``step_w``.
     """
 
     micro_per_kw: int

@@ -159,6 +159,23 @@
     });
   }
 
+  function intervals(data) {
+    const kwh = (code) => data.wh.map((wh, n) => (data.status[n] === code ? wh / 1000 : "-"));
+    const guess = hatch(colour("sun-ink"), colour("sun-2"));
+    const paints = { A: colour("volt"), E: guess, S: guess, X: colour("ember") };
+    const used = ["A", "E", "S", "X"].filter((code) => data.status.includes(code));
+    return frame({
+      legend: { top: 0, right: 0, itemWidth: 16, itemHeight: 12, textStyle: text() },
+      grid: { left: 4, right: 14, top: 38, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      xAxis: { type: "category", data: data.labels, ...quiet({ interval: Math.max(0, Math.ceil(data.labels.length / 8) - 1) }),
+        splitLine: { show: false } },
+      yAxis: { type: "value", name: "kWh", nameTextStyle: { ...text(), align: "left" }, splitNumber: 3, ...quiet() },
+      series: used.map((code) => ({ type: "bar", stack: "one", name: data.names[code], data: kwh(code), barCategoryGap: "22%",
+        itemStyle: { color: paints[code], borderRadius: [3, 3, 0, 0],
+          ...(code === "E" || code === "S" ? { borderColor: colour("sun-ink"), borderWidth: 1 } : {}) } })),
+    });
+  }
+
   // A report's table: bars side by side or stacked, or a line through its days. Hatched where colour alone would tell.
   function report(data, width) {
     const paints = [colour("volt"), hatch(colour("card"), colour("sun")), colour("mark"), hatch(colour("card"), colour("volt")),
@@ -182,7 +199,7 @@
     });
   }
 
-  const KINDS = { balance, today, load, money, report };
+  const KINDS = { balance, today, load, money, intervals, report };
 
   function draw(host) {
     const source = document.getElementById(host.dataset.chart);

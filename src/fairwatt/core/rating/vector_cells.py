@@ -1,0 +1,86 @@
+"""Sort the use of many homes into cells at once: the vector path to a bill, equal to ``bill.cells_of``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fairwatt.core.rating.scalar import missing_price
+from fairwatt.core.rating.segments import SegmentTable
+from fairwatt.core.rating.settle import Cell
+from fairwatt.core.rating.vector import Bools, Ints, VectorTable, check_rows, count, cut, into_blocks
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Segments that are the same cell but for their place in time."""
+
+    of_segment: Ints
+    first_segment: list[int]
+
+
+def use_cells(
+    *,
+    vtable: VectorTable,
+    home: Ints,
+    first: Bools,
+    prev_at: Ints,
+    at: Ints,
+    energy_wh: Ints,
+    counter_wh: int,
+) -> dict[int, dict[Cell, int]]:
+    """Return the use of each home (by its number in ``home``) in cells.
+
+    Rows are sorted by home and instant; ``prev_at`` is where a row's use begins, so time without rows has no
+    use. ``first`` marks the first row of each home, whose window holds ``counter_wh`` already. Raises what
+    ``rate_rows`` raises.
+    """
+    check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
+    vtable.ensure(start_us=int(prev_at.min()), end_us=int(at.max()))
+    s0 = np.searchsorted(vtable.segment_us, prev_at, side="right") - 1
+    s1 = np.searchsorted(vtable.segment_us, at, side="left") - 1
+    parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
+    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
+        raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
+    window = vtable.window_us[s0]
+    counter = np.full(at.size, counter_wh, dtype=np.int64)
+    after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
+    used = into_blocks(
+        vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
+    )
+    groups = _groups(vtable.table)
+    blocks = vtable.prices.shape[1]
+    homes = home if parts.row is None else home[parts.row]
+    cells = len(groups.first_segment) * blocks
+    sums = np.zeros((int(home.max()) + 1) * cells, dtype=np.int64)
+    block = used.cell - parts.segment * blocks
+    whole = used.energy.copy()
+    whole[used.spills] = 0
+    base = homes * cells + groups.of_segment[parts.segment] * blocks
+    np.add.at(sums, base + block, whole)
+    for number, energy in enumerate(used.spill_energy):
+        np.add.at(sums, base[used.spills] + number, energy)
+    return _named(vtable.table, groups, sums.reshape(-1, len(groups.first_segment), blocks))
+
+
+def _groups(table: SegmentTable) -> _Groups:
+    known: dict[tuple[int, int, int, int], int] = {}
+    first: list[int] = []
+    of_segment = []
+    for n, rate in enumerate(table.rate):
+        key = (table.version[n], id(rate), table.window_us[n], table.settle_us[n])
+        if key not in known:
+            known[key] = len(first)
+            first.append(n)
+        of_segment.append(known[key])
+    return _Groups(np.array(of_segment, dtype=np.int64), first)
+
+
+def _named(table: SegmentTable, groups: _Groups, sums: Ints) -> dict[int, dict[Cell, int]]:
+    made: dict[int, dict[Cell, int]] = {number: {} for number in range(len(sums))}
+    for number, group, block in np.argwhere(sums).tolist():
+        n = groups.first_segment[group]
+        cell = Cell(table.version[n], table.rate[n], block, table.window_us[n], table.settle_us[n])
+        made[number][cell] = int(sums[number, group, block])
+    return made
