@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from fairwatt.core.ledger.model import JournalEntry, Kind, Leg, UnbalancedEntry, combine, totals
 from fairwatt.core.ledger.recipes import (
+    adjustment_legs,
     charge_legs,
+    opening_legs,
+    owed_legs,
     topup_legs,
     unmatched_topup_legs,
 )
@@ -39,16 +42,43 @@ def test_money_nobody_can_place_waits_in_suspense() -> None:
     assert moves(legs) == {"suspense": 7, "clearing:sandbox": -7}
 
 
+def test_what_is_given_back_takes_its_tax_along() -> None:
+    legs = adjustment_legs(currency="CNY", amount_micro=113, tax_micro=13)
+    assert moves(legs) == {"wallet": 113, "revenue:adjustment": -100, "tax:output": -13}
+    with pytest.raises(ValueError, match="no part"):
+        adjustment_legs(currency="CNY", amount_micro=5, tax_micro=6)
+
+
 def test_a_charge_of_nothing_moves_nothing() -> None:
     assert charge_legs(currency="CNY", energy_micro=0, standing_micro=0, tax_micro=0) == ()
+
+
+def test_a_fee_is_taken_or_still_to_come() -> None:
+    fee = {"currency": "CNY", "earned": "revenue:fee:rent", "receivable": "receivable:fees"}
+    charged = owed_legs(kind=Kind.FEE, net_micro=100, tax_micro=6, taken_micro=40, **fee)
+    assert moves(charged) == {
+        "wallet": -40,
+        "receivable:fees": -66,
+        "revenue:fee:rent": 100,
+        "tax:output": 6,
+    }
+    recovered = owed_legs(kind=Kind.FEE, net_micro=0, tax_micro=0, taken_micro=26, **fee)
+    assert moves(recovered) == {"wallet": -26, "receivable:fees": 26}
+    taken_back = owed_legs(kind=Kind.REVERSAL, net_micro=-100, tax_micro=-6, taken_micro=-66, **fee)
+    assert combine([*charged, *recovered, *taken_back]) == ()
 
 
 @given(AMOUNTS, AMOUNTS, AMOUNTS, PAID)
 def test_every_recipe_sums_to_zero_alone_and_in_a_batch(a: int, b: int, c: int, paid: int) -> None:
     recipes = [
         charge_legs(currency="CNY", energy_micro=a, standing_micro=b, tax_micro=c),
+        owed_legs(
+            currency="CNY", kind=Kind.FEE, earned="e", receivable="r", net_micro=a, tax_micro=b, taken_micro=c
+        ),
         topup_legs(currency="GBP", provider="p", amount_micro=paid),
         unmatched_topup_legs(currency="GBP", provider="p", amount_micro=paid),
+        adjustment_legs(currency="GBP", amount_micro=paid, tax_micro=paid // 6),
+        opening_legs(currency="CNY", amount_micro=a),
     ]
     for legs in recipes:
         assert not any(totals(legs).values())
@@ -90,5 +120,9 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "READING": 1,
         "TOPUP": 2,
         "CORRECTION": 3,
+        "FEE": 4,
+        "SHARED": 5,
+        "ADJUSTMENT": 6,
         "LATE": 7,
+        "REVERSAL": 9,
     }

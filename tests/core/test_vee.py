@@ -103,7 +103,7 @@ def test_a_spike_is_more_than_two_point_eight_times_the_third_peak() -> None:
 
 
 def test_a_stuck_value_is_told_from_true_zeros() -> None:
-    found = rules_of(case(rows(5, 7, 7, 7, 3, 0, 0, 0, 9, 2, 2, 9)))
+    found = rules_of(case(rows(5, 70, 70, 70, 3, 0, 0, 0, 9, 2, 2, 9, 9, 9)))
     assert found["frozen"] == [2]
     assert found["true_zero"] == [6]
 

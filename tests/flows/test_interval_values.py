@@ -341,3 +341,27 @@ def test_a_certificate_and_a_test_are_recorded_once_and_judged(home: House) -> N
     with home.seen():
         deeds = Event.objects.filter(book=home.street.book, kind__startswith="desk.").order_by("id")
         assert [deed.kind for deed in deeds] == ["desk.certificate_recorded", "desk.meter_check_fail"]
+
+
+def test_the_meters_own_readings_become_values_and_gaps_meet_the_register(home: House) -> None:
+    from fairwatt.flows.check_days import check_days
+
+    meter = home.street.homes[0]
+    with opened_desk(home.street) as desk:
+        for n, wh in ((1, 100), (2, 250), (4, 700), (5, 800)):
+            desk.read(meter, NOON_US + n * HALF_US, wh)
+    now_us = NOON_US + 6 * HALF_US
+    done = check_days(book_id=home.street.book, user_id=home.operator.pk, now_us=now_us)
+    assert (done.meters, done.versions, done.estimated) == (1, 5, 2)
+    newest = [(versions[-1].wh, versions[-1].status) for versions in home.values().values()]
+    assert [status for _, status in newest] == ["A", "A", "E", "E", "A"]
+    assert sum(wh for wh, _ in newest[2:4]) == 450
+    before = home.counts()
+    assert check_days(book_id=home.street.book, user_id=home.operator.pk, now_us=now_us).versions == 0
+    assert home.counts() == before
+    with opened_desk(home.street) as desk:
+        desk.read(meter, NOON_US + 3 * HALF_US, 600, now_us=now_us)
+    check_days(book_id=home.street.book, user_id=home.operator.pk, now_us=now_us)
+    settled = home.values()[NOON_US + 2 * HALF_US]
+    assert [(v.version, v.status) for v in settled] == [(1, "E"), (2, "A")]
+    assert settled[-1].wh == 350, "the late reading settles what was a guess"

@@ -9,7 +9,11 @@ from typing import Any
 
 from fairwatt.simulate import oracle
 
-READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+READING, TOPUP, CORRECTION, ADJUSTMENT, LATE = 1, 2, 3, 6, 7
+COSTS = (4, 5, 9)
+"""Fees, shares and their reversals: what they move stands in cost_entry."""
+PLAIN = (TOPUP, ADJUSTMENT, *COSTS)
+"""Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
 SELECT wallet, ref, kind, seq, {_US} AS at_us, register_wh, energy_wh, energy_micro, standing_micro, tax_micro,
@@ -39,6 +43,7 @@ def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = ()) -> None
         *_wallets_add_up(lines),
         *_watt_hours_are_charged_once(book, lines),
         *_the_oracle_agrees(book, lines),
+        *_costs_are_what_their_entries_say(book, lines),
         *_acknowledged_is_durable(book, acked),
     ]
     if broken:
@@ -70,7 +75,7 @@ def _wallets_add_up(lines: list[dict[str, Any]]) -> Iterable[str]:
         wallet = line["wallet"]
         if line["seq"] != seq[wallet] + 1:
             yield f"order: wallet {wallet} goes from line {seq[wallet]} to {line['seq']}"
-        if line["kind"] != TOPUP and line["amount_micro"] != -sum(_parts(line)):
+        if line["kind"] not in PLAIN and line["amount_micro"] != -sum(_parts(line)):
             yield f"parts: line {line['seq']} of wallet {wallet} is not the sum of its parts"
         seq[wallet] = line["seq"]
         balance[wallet] += line["amount_micro"]
@@ -100,13 +105,45 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
             wallet=oracle.Wallet(0, mine[0]["text"], meters, paid[wallet]), modulus_wh=mine[0]["modulus_wh"]
         )
         owed = (expected.charge.energy_micro, expected.charge.standing_micro, expected.charge.tax_micro)
-        charges = [_parts(line) for line in lines if line["wallet"] == wallet and line["kind"] != TOPUP]
+        charges = [_parts(line) for line in lines if line["wallet"] == wallet and line["kind"] not in PLAIN]
         charged = tuple(sum(column) for column in zip(*charges, strict=True)) or (0, 0, 0)
         if charged != owed:
             yield f"oracle: wallet {wallet} owes {owed}, was charged {charged}"
-        balance = sum(line["amount_micro"] for line in lines if line["wallet"] == wallet)
+        mine = [
+            line for line in lines if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, *COSTS)
+        ]
+        balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:
             yield f"oracle: wallet {wallet} should have {expected.balance_micro}, has {balance}"
+
+
+def _costs_are_what_their_entries_say(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
+    entries = {row["id"]: row for row in _rows("SELECT * FROM cost_entry WHERE book = %s", book)}
+    moved = {line["ref"]: line for line in lines if line["kind"] in COSTS}
+    for entry in entries.values():
+        line = moved.pop(entry["id"], None)
+        if entry["wallet"] is None or not entry["taken_micro"]:
+            if line is not None or entry["taken_micro"]:
+                yield f"costs: entry {entry['id']} moved a wallet that was to give nothing"
+        elif line is None or (line["wallet"], -line["amount_micro"]) != (
+            entry["wallet"],
+            entry["taken_micro"],
+        ):
+            yield f"costs: entry {entry['id']} took {entry['taken_micro']}, its line says {line}"
+    yield from (f"costs: line {ref} of kind {line['kind']} has no entry" for ref, line in moved.items())
+    for entry in entries.values():
+        follow = [one for one in entries.values() if one["of"] == entry["id"]]
+        left = entry["arrears_micro"] + sum(one["arrears_micro"] for one in follow)
+        if entry["of"] is None and left < 0:
+            yield f"costs: entry {entry['id']} got {-left} more than was open"
+    for row in _rows(
+        "SELECT (SELECT coalesce(sum(arrears_micro), 0) FROM cost_entry WHERE book = %s) + "
+        "(SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %s AND account LIKE 'receivable:%%') AS off",
+        book,
+        book,
+    ):
+        if row["off"]:
+            yield f"costs: entries and the journal's receivables differ by {row['off']}"
 
 
 def _opening(home: dict[str, Any]) -> oracle.Opening:

@@ -34,6 +34,7 @@ def codes() -> dict[str, set[str]]:
         "gateway events": {f"gateway.{code}" for code in edge},
         "payment refusals": {
             *_class_codes(*python_in(SOURCE / "payments"), SOURCE / "flows" / "receive_payment.py"),
+            *_class_codes(SOURCE / "flows" / "posting" / "adjusting.py"),
             *(code for parsed in posting for code in _words_of(parsed, "_refuse")),
         },
         "reasons for review": {code for parsed in posting for code in _words_of(parsed, "_suspense")},

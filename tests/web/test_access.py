@@ -9,6 +9,7 @@ import pytest
 
 from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
+from web.accounts import close_month_of, disputed
 from web.scene import NOW_US, Scene
 
 
@@ -53,6 +54,18 @@ def payment(scene: Scene) -> str:
     ).our_ref
 
 
+@pytest.fixture(scope="module")
+def case(scene: Scene) -> Any:
+    """A dispute of the first home with a file in it."""
+    return disputed(scene)
+
+
+@pytest.fixture(scope="module")
+def closed(scene: Scene) -> str:
+    """A month of the scene's book that is closed."""
+    return close_month_of(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -63,7 +76,14 @@ def test_every_address_has_a_row(scene: Scene) -> None:
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("name", MATRIX)
 def test_nobody_gets_what_is_not_theirs(
-    name: str, who: str, scene: Scene, people: dict[str, Any], payment: str, signed_in: Any
+    name: str,
+    who: str,
+    scene: Scene,
+    people: dict[str, Any],
+    payment: str,
+    case: Any,
+    closed: str,
+    signed_in: Any,
 ) -> None:
     from django.urls import reverse
 
@@ -75,7 +95,18 @@ def test_nobody_gets_what_is_not_theirs(
         "payment": [payment],
         "provider": ["sandbox"],
         "book": [scene.slug],
+        "home_report": [scene.public_id(0), "statement"],
+        "home_file": [scene.public_id(0), "fees", "csv"],
+        "report": [scene.slug, "liability"],
+        "report_file": [scene.slug, "month-end", "xlsx"],
+        "my_line": [scene.public_id(0), 8],
+        "my_case": [scene.public_id(0), case.public_id],
+        "my_evidence": [scene.public_id(0), case.public_id, case.shown.pk],
+        "case": [scene.slug, case.public_id],
+        "evidence": [scene.slug, case.public_id, case.shown.pk],
+        "closed": [scene.slug, closed],
         "unit": [scene.slug, first_unit(scene)],
+        "meter": [scene.slug, first_meter(scene)],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))
@@ -157,3 +188,9 @@ def first_unit(scene: Scene) -> int:
     from fairwatt.store.models import Unit
 
     return Unit.objects.get(site=scene.site, label=scene.labels[0]).pk
+
+
+def first_meter(scene: Scene) -> int:
+    from fairwatt.store.models import Meter
+
+    return Meter.objects.get(gateway=scene.gateway, number=scene.homes[0]).pk

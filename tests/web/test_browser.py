@@ -57,6 +57,11 @@ def paths(scene: Scene) -> dict[str, tuple[str, str, int]]:
         "charges": ("owner", f"/home/{scene.public_id(0)}/charges/", 0),
         "console": ("operator", f"/console/{scene.slug}/", 2),
         "set aside": ("operator", f"/console/{scene.slug}/quarantine/", 0),
+        "statement": ("owner", f"/home/{scene.public_id(0)}/reports/statement/", 1),
+        "reports": ("operator", f"/console/{scene.slug}/reports/", 0),
+        "liability": ("operator", f"/console/{scene.slug}/reports/liability/", 1),
+        "bookkeeping": ("operator", f"/console/{scene.slug}/bookkeeping/", 0),
+        "disputes": ("operator", f"/console/{scene.slug}/disputes/", 0),
         "security": ("operator", "/accounts/2fa/", 0),
     }
 
@@ -81,7 +86,13 @@ class Watched:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["login", "home", "charges", "console", "set aside", "security"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("login", "home", "charges", "console", "set aside", "security"),
+        *("statement", "reports", "liability", "bookkeeping", "disputes"),
+    ],
+)
 def test_a_page_is_drawn_fits_and_is_accessible(
     name: str,
     width: int,

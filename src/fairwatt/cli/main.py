@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import explaining, readings, simulation
+from fairwatt.cli import allocation, explaining, readings, reports, simulation
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
 from fairwatt.cli.tariff import tariff
@@ -19,14 +19,18 @@ from fairwatt.server.errors import OperatorError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
-app.add_typer(tariff, name="tariff")
+app.add_typer(allocation.app, name="allocation")
 app.command()(explaining.explain)
 app.add_typer(readings.app, name="import")
+app.add_typer(tariff, name="tariff")
 app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)
 app.command()(rate)
 app.command()(simulation.simulate)
+app.command()(reports.report)
+app.command("close-month")(reports.close_month)
+app.command("opening-balance", context_settings={"ignore_unknown_options": True})(reports.opening_balance)
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

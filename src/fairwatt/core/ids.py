@@ -18,6 +18,36 @@ def account_key(*, wallet: int) -> str:
     return _key("account", str(wallet))
 
 
+def fee_run_key(*, fee: int, due: str) -> str:
+    """Name one fall due of a fee by its local date."""
+    return _key("fee", str(fee), due)
+
+
+def allocation_key(*, allocation: int) -> str:
+    """Name the posting of an allocation whose objection window is over."""
+    return _key("allocation", str(allocation))
+
+
+def share_key(*, share: int) -> str:
+    """Name the posting of a share whose objection was decided."""
+    return _key("share", str(share))
+
+
+def reversal_key(*, what: str, number: int) -> str:
+    """Name the taking back of an allocation or an entry."""
+    return _key("reversal", what, str(number))
+
+
+def ruling_key(*, ruling: int) -> str:
+    """Name the adjustment that a ruling on a dispute leads to."""
+    return _key("ruling", str(ruling))
+
+
+def opening_key(*, wallet: int) -> str:
+    """Name the balance brought over into a wallet."""
+    return _key("opening", str(wallet))
+
+
 def _key(*parts: str) -> str:
     for part in parts:
         if not part:

@@ -95,7 +95,7 @@ def edit_interval(
             kind="desk.interval_edited",
             author=person.pk,
             now_us=now_us,
-            meter=meter.number,
+            meter=(meter.gateway_id, meter.number),
             evidence={
                 "at_us": at_us,
                 "from_wh": old.wh,

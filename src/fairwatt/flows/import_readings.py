@@ -15,7 +15,8 @@ from fairwatt.core.units import US_PER_MINUTE
 from fairwatt.flows.desk import DeskRefused, acting, meter_of
 from fairwatt.intervals.contract import IntervalFile
 from fairwatt.intervals.examine import CONFLICT, Examined, Terms, examine
-from fairwatt.store import facts, intervals, registers
+from fairwatt.store import facts, intervals
+from fairwatt.store import registers as ledger
 from fairwatt.store.models import Book, Installation, Meter, User
 
 
@@ -91,7 +92,7 @@ def import_readings(
             kind="desk.readings_imported",
             author=person.pk,
             now_us=now_us,
-            meter=meter.number,
+            meter=(meter.gateway_id, meter.number),
             evidence={
                 "import": import_id,
                 "rows": len(examined.rows),
@@ -150,23 +151,27 @@ def terms_of(*, cursor: Any, book: Book, meter: Meter, now_us: int, stamps_end: 
         now_us=now_us,
         limit_w=meter.max_power_w,
         resolution_wh=meter.resolution_wh,
-        registers=registers_of(cursor=cursor, book=book.pk, meter=meter),
+        registers=registers_of(cursor=cursor, book=book.pk, meter=meter, now_us=now_us),
         outages=outages_of(cursor=cursor, book=book.pk, meter=meter),
         stamps_end=stamps_end,
     )
 
 
-def registers_of(*, cursor: Any, book: int, meter: Meter) -> tuple[Register, ...]:
+def registers_of(*, cursor: Any, book: int, meter: Meter, now_us: int) -> tuple[Register, ...]:
     """Every register reading the ledger has of a meter, without wraps: what intervals must agree with.
 
     An estimate that was charged for a dead meter is left out; nobody read it.
     """
     found: list[Register] = []
     ids = list(Installation.objects.filter(meter=meter).order_by("opened_us").values_list("pk", flat=True))
-    known = registers.readings_of(cursor=cursor, book=book, installations=ids)
     total_wh = before_wh = 0
     for installation in ids:
-        for reading in known[installation]:
+        opening = ledger.opening_of(cursor=cursor, installation=installation)
+        stored = ledger.readings_between(
+            cursor=cursor, book=book, installation=installation, start=opening, until_us=now_us
+        )
+        edits = ledger.edits_of(cursor=cursor, book=book, installation=installation)
+        for reading in ledger.applied(known=stored, edits=edits):
             wh = reading.register_wh
             total_wh = total_wh + (wh - before_wh) % meter.modulus_wh if found else wh
             if not found or reading.at_us > found[-1].at_us:

@@ -94,7 +94,7 @@ def record_certificate(
             kind="desk.certificate_recorded",
             author=person.pk,
             now_us=now_us,
-            meter=meter.number,
+            meter=(meter.gateway_id, meter.number),
             evidence={"number": paper.number.strip(), "expires_on": paper.expires_on.isoformat()},
         )
         return MeterCertificate.objects.get(meter=meter.pk, number=paper.number.strip())
@@ -148,7 +148,7 @@ def record_check(*, book_id: int, meter_id: int, check: CheckSpec, user_id: int,
             kind=f"desk.meter_check_{result.verdict}",
             author=person.pk,
             now_us=now_us,
-            meter=meter.number,
+            meter=(meter.gateway_id, meter.number),
             evidence={"reference_wh": reference_wh, "tested_wh": tested_wh, "tested_us": check.tested_us},
         )
         return MeterCheck.objects.get(meter=meter.pk, tested_us=check.tested_us)

@@ -26,6 +26,7 @@ from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.flows.posting.loading import load_book
 from fairwatt.flows.posting.pipeline import Pipeline
 from fairwatt.flows.posting.planning import BatchResult, Poster
+from fairwatt.flows.raise_due import raise_due
 from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
 from fairwatt.headend.metrics import Metrics
 from fairwatt.headend.suspicion import Suspicion
@@ -48,6 +49,8 @@ RESEND_S: Final = 0.5
 RESEND_BUSY_S: Final = 2.0
 """Under load open orders are offered again less often, but never not at all."""
 POLL_FACTS_S: Final = 2.0
+DUE_S: Final = 15.0
+"""How often the calendar is asked for fees and shared costs that fell due."""
 HEARD_S: Final = 60.0
 RETRY_S: Final = 0.2
 SETBACK_S: Final = 2.0
@@ -110,6 +113,7 @@ class HeadEnd:
         self._sent_at = 0.0
         self._flushed_at = 0.0
         self._polled_at = 0.0
+        self._due_at = 0.0
         self.stopping = False
 
     def stop(self) -> None:
@@ -175,6 +179,7 @@ class HeadEnd:
         free = self._carrying is None or self._carrying.done()
         if free:
             await self._carried()
+            await self._look_at_the_calendar(now)
         flood = self._flooded(intake)
         if flood or (free and (len(intake) or self._fact_waits or pipeline.owes_grants)):
             await self._post(client, intake, pipeline, ahead=flood)
@@ -190,6 +195,19 @@ class HeadEnd:
         busy = self._carrying is not None and not self._carrying.done()
         if busy or not (len(intake) or self._fact_waits or pipeline.owes_grants):
             await self._rest(intake)
+
+    async def _look_at_the_calendar(self, now: float) -> None:
+        """Raise what fell due; a fee that cannot be worked out stops no reading and no payment."""
+        if now - self._due_at < DUE_S:
+            return
+        self._due_at, at_us = now, self._clock.now_us()
+        due = self._posting.submit(lambda: raise_due(book_id=self._book, now_us=at_us))
+        try:
+            self._fact_waits |= await asyncio.wrap_future(due) > 0
+        except (DatabaseError, psycopg.Error):
+            raise
+        except Exception:
+            log.error("costs.calendar_failed", exc_info=True)
 
     def _flooded(self, intake: Intake) -> bool:
         """So much waits that the next batch is prepared beside the one in hand; never while one is suspected."""

@@ -29,14 +29,25 @@ def spans_of(*, ts: Int64s) -> str:
 
 def newer_lines(*, cursor: Any, book: int, after_batch: int) -> tuple[str, list[Any]]:
     """A condition on `line` and its parameters: the lines of a book after a batch, and no others."""
+    return _lines(cursor, book, after_batch, None)
+
+
+def lines_between(*, cursor: Any, book: int, after_batch: int, until_batch: int) -> tuple[str, list[Any]]:
+    """The same for the lines after a batch up to another, that one included."""
+    return _lines(cursor, book, after_batch, until_batch)
+
+
+def _lines(cursor: Any, book: int, after_batch: int, until_batch: int | None) -> tuple[str, list[Any]]:
     condition, parameters = "book = %s AND batch > %s", [book, after_batch]
+    if until_batch is not None:
+        condition, parameters = f"{condition} AND batch <= %s", [*parameters, until_batch]
     if after_batch == 0:
-        return condition, parameters  # every line there is
+        return condition, parameters  # every line there is, or its beginning
     cursor.execute(
         "SELECT (extract(epoch FROM lower(span)) * 1000000)::bigint, "
         "(extract(epoch FROM upper(span)) * 1000000)::bigint "
-        "FROM batch, unnest(spans) AS span WHERE book = %s AND batch > %s",
-        [book, after_batch],
+        "FROM batch, unnest(spans) AS span WHERE book = %s AND batch > %s AND (%s::bigint IS NULL OR batch <= %s)",
+        [book, after_batch, until_batch, until_batch],
     )
     instants = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
     merged = _merged(instants)

@@ -104,14 +104,23 @@ def note_deed(
     kind: str,
     author: int,
     now_us: int,
-    meter: int | None = None,
+    meter: tuple[int, int] | None = None,
     wallet: int | None = None,
     reason: str = "",
     evidence: dict[str, Any] | None = None,
 ) -> None:
-    """Write down what a person at the desk did, in the transaction that does it. `kind` begins with "desk."."""
+    """Write down what a person at the desk did, in the transaction that does it. `kind` begins with "desk."; `meter` is
+    (gateway id, number)."""
     cursor.execute(
-        "INSERT INTO event (book, at_us, kind, wallet, meter, reason, rule, evidence, batch) "
-        "VALUES (%s, %s, %s, %s, %s, %s, '', %s, 0)",
-        [book, now_us, kind, wallet, meter, reason, json.dumps({"author": author, **(evidence or {})})],
+        "INSERT INTO event (book, at_us, kind, wallet, gateway, meter, reason, rule, evidence, batch) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, '', %s, 0)",
+        [
+            book,
+            now_us,
+            kind,
+            wallet,
+            *(meter or (None, None)),
+            reason,
+            json.dumps({"author": author, **(evidence or {})}),
+        ],
     )

@@ -131,22 +131,6 @@ def readings_between(
     return [Known(start.at_us, start.register_wh, 0), *known]
 
 
-def readings_of(*, cursor: Any, book: int, installations: list[int]) -> dict[int, list[Known]]:
-    """Every reading in the ledger of some installations, the opening first, in time order, as it was stored."""
-    known: dict[int, list[Known]] = {}
-    for installation in installations:
-        opening = opening_of(cursor=cursor, installation=installation)
-        known[installation] = [Known(opening.at_us, opening.register_wh, 0)]
-    cursor.execute(
-        f"SELECT ref, {_US} AS at, register_wh, seq FROM line WHERE ref = ANY(%s) AND kind = ANY(%s) AND book = %s "
-        "ORDER BY 2",
-        [installations, _READ, book],
-    )
-    for installation, at, wh, seq in cursor.fetchall():
-        known[int(installation)].append(Known(int(at), int(wh), int(seq)))
-    return known
-
-
 def applied(*, known: list[Known], edits: list[Edit]) -> list[Known]:
     """Readings as they stand after some edits, oldest edit first."""
     standing = list(known)

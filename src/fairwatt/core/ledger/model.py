@@ -11,6 +11,13 @@ REVENUE_STANDING: Final = "revenue:standing"
 TAX_OUTPUT: Final = "tax:output"
 SUSPENSE: Final = "suspense"
 CLEARING: Final = "clearing:"
+REVENUE_FEE: Final = "revenue:fee:"
+RECOVERY_SHARED: Final = "recovery:shared"
+RECEIVABLE_FEES: Final = "receivable:fees"
+RECEIVABLE_SHARED: Final = "receivable:shared"
+RECEIVABLE_LANDLORD: Final = "receivable:landlord"
+REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
+OPENING: Final = "opening"
 
 
 class Kind(IntEnum):
@@ -19,8 +26,16 @@ class Kind(IntEnum):
     READING = 1
     TOPUP = 2
     CORRECTION = 3
+    FEE = 4
+    """A fee, or fee arrears taken from a top-up."""
+    SHARED = 5
+    """A share of a common cost, or arrears of one."""
+    ADJUSTMENT = 6
+    """Money a person gave back by a ruling, or a balance brought over; it names the line or the entry it is about."""
     LATE = 7
     """A reading that arrived behind its register's head: its energy was already charged."""
+    REVERSAL = 9
+    """A fee or a share taken back; its entry names the one it reverses."""
 
 
 class UnbalancedEntry(ValueError):

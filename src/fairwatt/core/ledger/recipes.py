@@ -4,6 +4,8 @@ import re
 
 from fairwatt.core.ledger.model import (
     CLEARING,
+    OPENING,
+    REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
     REVENUE_STANDING,
     SUSPENSE,
@@ -48,6 +50,47 @@ def unmatched_topup_legs(*, currency: str, provider: str, amount_micro: int) -> 
         Leg(SUSPENSE, currency, amount),
         Leg(clearing_account(provider=provider), currency, -amount),
     )
+
+
+def owed_legs(
+    *,
+    currency: str,
+    kind: Kind,
+    earned: str,
+    receivable: str,
+    net_micro: int,
+    tax_micro: int,
+    taken_micro: int,
+) -> tuple[Leg, ...]:
+    """Charge a fee or a share: the wallet gives `taken_micro`, the rest of net and tax is still to come.
+
+    Net and tax of zero collect what was still to come; the same figures with the sign changed take an entry back.
+    """
+    return _entry(
+        kind,
+        Leg(WALLET, currency, -taken_micro),
+        Leg(receivable, currency, taken_micro - net_micro - tax_micro),
+        Leg(earned, currency, net_micro),
+        Leg(TAX_OUTPUT, currency, tax_micro),
+    )
+
+
+def adjustment_legs(*, currency: str, amount_micro: int, tax_micro: int) -> tuple[Leg, ...]:
+    """Give back a charge by a ruling: `amount_micro` in all, of it `tax_micro` tax that is owed no more."""
+    amount = _positive(amount_micro)
+    if not 0 <= tax_micro <= amount:
+        raise ValueError(f"tax of {tax_micro} micro-units is no part of an adjustment of {amount}")
+    return _entry(
+        Kind.ADJUSTMENT,
+        Leg(WALLET, currency, amount),
+        Leg(REVENUE_ADJUSTMENT, currency, tax_micro - amount),
+        Leg(TAX_OUTPUT, currency, -tax_micro),
+    )
+
+
+def opening_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Bring a balance over from an earlier system: credit above zero, debt below."""
+    return _entry(Kind.ADJUSTMENT, Leg(WALLET, currency, amount_micro), Leg(OPENING, currency, -amount_micro))
 
 
 def clearing_account(*, provider: str) -> str:

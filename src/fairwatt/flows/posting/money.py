@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,10 +17,16 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
+from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.units import micro_from_minor
+from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState, Reviewed
+from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
+from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
+from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
+from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
-from fairwatt.store.posting import LINE, EventRow, FactAnswer
+from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
 
 FACTS_MAX = 500
 REVIEW_US: Final = 72 * 3_600_000_000
@@ -39,9 +45,14 @@ class PostedFacts:
     credited: dict[int, int] = field(default_factory=dict)
     """wallet index -> fact id that put credit there"""
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
+    moved: set[int] = field(default_factory=set)
+    """wallet indices that a fee, a share or a reversal moved"""
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
+    """registers that an approved estimate moved, and where they stand now"""
 
     def add(self, one: PostedFacts) -> None:
         """Take over what one more fact came to."""
@@ -55,8 +66,11 @@ class PostedFacts:
             self.in_review.setdefault(ix, []).extend(waiting)
         for ix in one.credited:
             self.in_review.pop(ix, None)
+        self.moved |= one.moved
         self.reload |= one.reload
         self.regrant |= one.regrant
+        self.quarantine += one.quarantine
+        self.registers_moved += one.registers_moved
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""
@@ -68,25 +82,35 @@ def post_facts(
     cursor: Any,
     state: BookState,
     providers: Mapping[str, PaymentProvider],
+    registers: Registers,
+    available: npt.NDArray[np.int64],
     now_us: int,
 ) -> PostedFacts:
-    """Answer the facts that wait for this book, oldest first."""
+    """Answer the facts that wait for this book, oldest first; move `registers` where an estimate is charged.
+
+    `available`: what each wallet has after the readings of this batch; it is moved along with the facts.
+    """
     out = PostedFacts()
     cursor.execute(
         "SELECT id, kind, payload, raw FROM fact WHERE book = %s AND state = 'waiting' ORDER BY id LIMIT %s",
         [state.book, FACTS_MAX],
     )
     for fact, kind, payload, raw in cursor.fetchall():
-        bench = _Bench(cursor, state, providers, int(fact), now_us)
+        bench = _Bench(cursor, state, providers, registers, int(fact), now_us, available)
         try:
             with transaction.atomic():
                 one = _post_fact(bench, out, kind, payload, bytes(raw))
+                _recover(bench, one)
                 _prove_storable(cursor, one)
         except (OperationalError, InterfaceError):
             raise  # the database is away: that says nothing about the fact
         except Exception as error:
             one = _refuse(bench, "unpostable", f"posting it failed with {type(error).__name__}")
+        for register, after in one.registers_moved:
+            move_register(rows=registers.rows, register=register, after=after)
         out.add(one)
+        for line, ix in zip(one.lines, one.wallet_ix, strict=True):
+            available[ix] += line["amount_micro"]
     return out
 
 
@@ -103,8 +127,10 @@ class _Bench:
     cursor: Any
     state: BookState
     providers: Mapping[str, PaymentProvider]
+    registers: Registers
     fact: int
     now_us: int
+    available: npt.NDArray[np.int64]
 
 
 def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw: bytes) -> PostedFacts:
@@ -122,8 +148,116 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case "estimate", {"approval": int(approval)}:
+            return _estimate(bench, approval)
+        case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):
+            return _cost(bench, kind, about)
+        case (("adjustment" | "opening"), dict(about)):
+            return _adjustment(bench, before, kind, about)
         case _:
             return _refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _estimate(bench: _Bench, approval: int) -> PostedFacts:
+    try:
+        made = charge_estimate(
+            cursor=bench.cursor,
+            state=bench.state,
+            registers=bench.registers,
+            approval=approval,
+            fact=bench.fact,
+            now_us=bench.now_us,
+        )
+    except EstimateRefused as error:
+        return _refuse(bench, "estimate_refused", str(error))
+    return PostedFacts(
+        lines=[made.line],
+        wallet_ix=[made.wallet_ix],
+        answers=[FactAnswer(fact=bench.fact, state="posted", result=made.result)],
+        events=[made.event],
+        quarantine=[made.doubt],
+        registers_moved=[(made.register, made.after)],
+    )
+
+
+def _cost(bench: _Bench, kind: str, about: dict[str, Any]) -> PostedFacts:
+    """A fee run, the shares of an allocation, or a reversal."""
+    desk = _cost_desk(bench)
+    try:
+        match kind, about:
+            case "fee_run", {"fee": int(fee), "due": str(due)}:
+                posted = post_fee_run(desk, fee_id=fee, due=due)
+            case "allocation", {"allocation": int(allocation)}:
+                posted = post_allocation(desk, allocation=allocation)
+            case "share", {"share": int(share)}:
+                posted = post_share(desk, share=share)
+            case "reversal", {"allocation": int(allocation)}:
+                posted = post_allocation_reversal(desk, allocation=allocation)
+            case "reversal", {"entry": int(entry)}:
+                posted = post_entry_reversal(desk, entry=entry)
+            case _:
+                return _refuse(
+                    bench, "unknown_kind", f"the content of this {kind} is not what such a fact says"
+                )
+    except CostRefused as error:
+        return _refuse(bench, error.code, str(error))
+    answer = FactAnswer(fact=bench.fact, state="posted", result=posted.result)
+    return _costs_as_facts(posted, [answer])
+
+
+def _cost_desk(bench: _Bench) -> CostDesk:
+    return CostDesk(
+        cursor=bench.cursor,
+        state=bench.state,
+        fact=bench.fact,
+        now_us=bench.now_us,
+        available=bench.available,
+    )
+
+
+def _costs_as_facts(posted: CostsPosted, answers: list[FactAnswer]) -> PostedFacts:
+    return PostedFacts(
+        lines=posted.lines,
+        wallet_ix=posted.wallet_ix,
+        legs=posted.legs,
+        events=posted.events,
+        answers=answers,
+        moved=set(posted.wallet_ix),
+    )
+
+
+def _recover(bench: _Bench, one: PostedFacts) -> None:
+    """Let a top-up pay what its home owes besides energy, as far as the rule for fees allows."""
+    for ix in list(one.credited):
+        paid = sum(int(line["amount_micro"]) for line in one.lines)
+        desk = _cost_desk(replace(bench, available=_with_lines(bench.available, one)))
+        posted = recover_arrears(desk, wallet_ix=ix, topped_up_micro=paid)
+        if posted is not None:
+            one.add(_costs_as_facts(posted, []))
+
+
+def _with_lines(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArray[np.int64]:
+    after = available.copy()
+    for line, ix in zip(one.lines, one.wallet_ix, strict=True):
+        after[ix] += line["amount_micro"]
+    return after
+
+
+def _adjustment(bench: _Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:
+    """Money given back by a ruling, or a balance brought over: what is posted rests on rows looked up here."""
+    try:
+        answers = [answer.result for answer in before.answers]
+        given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
+    except AdjustmentRefused as error:
+        return _refuse(bench, error.code, str(error))
+    return PostedFacts(
+        lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
+        wallet_ix=[given.wallet_ix],
+        legs=list(given.legs),
+        moved={given.wallet_ix},
+        answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)],
+        events=[given.event(fact=bench.fact, now_us=bench.now_us)],
+    )
 
 
 def _prove_storable(cursor: Any, one: PostedFacts) -> None:

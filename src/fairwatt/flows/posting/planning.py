@@ -163,7 +163,7 @@ def lay_out(desk: Desk, late: LateReadings, facts: PostedFacts, regrant: Iterabl
     supply = _settle_supply(desk, money, _look(desk, money), regrant)
     rows = _rows(desk, money, supply)
     rows.reratings, rows.corrections = place_rows(
-        lines=money.lines, offset=0, reworked=late.reworked, wallets=desk.wallets
+        lines=money.lines, reworked=late.reworked, wallets=desk.wallets
     )
     flagged = _marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
@@ -179,19 +179,28 @@ def lay_out(desk: Desk, late: LateReadings, facts: PostedFacts, regrant: Iterabl
     )
 
 
-def _move_money(desk: Desk, late: LateReadings, facts: PostedFacts) -> _Money:
-    """Late readings first, because forward ones go on from their state; payments last."""
+def metered(desk: Desk, late: LateReadings) -> tuple[npt.NDArray[Any], Int64s]:
+    """The lines of all readings: late ones first, because forward ones go on from their state."""
     charged = desk.prepared.charged
     if charged is None:
         charged = charge(state=desk.state, registers=desk.registers, intake=desk.intake, sifted=desk.sifted)
-    lines, wallet_ix = charged.lines, charged.wallet_ix
-    if len(late.lines) or facts.lines:
-        lines = np.concatenate((late.lines, lines, facts.line_array()))
-        facts_ix = np.array(facts.wallet_ix, dtype=np.int64)
-        wallet_ix = np.concatenate((late.wallet_ix, wallet_ix, facts_ix)).astype(np.int64)
+        desk.prepared = replace(desk.prepared, charged=charged)
+    if not len(late.lines):
+        return charged.lines, charged.wallet_ix
+    lines = np.concatenate((late.lines, charged.lines))
+    return lines, np.concatenate((late.wallet_ix, charged.wallet_ix)).astype(np.int64)
+
+
+def _move_money(desk: Desk, late: LateReadings, facts: PostedFacts) -> _Money:
+    """Readings first, payments and what is owed besides energy last."""
+    lines, wallet_ix = metered(desk, late)
+    readings = len(lines) - len(late.lines)
+    if facts.lines:
+        lines = np.concatenate((lines, facts.line_array()))
+        wallet_ix = np.concatenate((wallet_ix, np.array(facts.wallet_ix, dtype=np.int64))).astype(np.int64)
     touched = chain(lines=lines, wallet_ix=wallet_ix, wallets=desk.wallets, batch=desk.batch)
     note_available(facts=facts, state=desk.state, wallets=desk.wallets)
-    return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=len(charged.lines))
+    return _Money(lines=lines, touched=touched, late=late, facts=facts, readings=readings)
 
 
 def _look(desk: Desk, money: _Money) -> _Seen:
@@ -210,7 +219,8 @@ def _look(desk: Desk, money: _Money) -> _Seen:
     )
     heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake, now_us=now_us)
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
-    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *orders.quarantine]
+    chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *money.facts.quarantine]
+    chaff += orders.quarantine
     _doubt(state, registers, chaff)
     return _Seen(orders=orders, heard=heard, chaff=chaff)
 
@@ -321,7 +331,7 @@ def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]
     state, registers = desk.state, desk.registers
     renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
-    paid = {*money.facts.credited, *money.facts.in_review}
+    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
 
 

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.late import LateReadings, settle_late
 from fairwatt.flows.posting.money import (
     PostedFacts,
     facts_wait,
     post_facts,
 )
-from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, lay_out
+from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, lay_out, metered
 from fairwatt.flows.posting.preparing import Prepared, prepare
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import (
@@ -104,5 +105,18 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
-    facts = post_facts(cursor=cursor, state=desk.state, providers=desk.poster.providers, now_us=desk.now_us)
+    lines, wallet_ix = metered(desk, late)
+    available = desk.wallets["balance_micro"] - desk.wallets["held_micro"]
+    np.add.at(available, wallet_ix, lines["amount_micro"])
+    rows = np.concatenate((desk.sifted.forward, desk.sifted.behind))
+    facts = post_facts(
+        cursor=cursor,
+        state=desk.state,
+        providers=desk.poster.providers,
+        registers=Registers(
+            rows=desk.registers, moving=frozenset(np.unique(desk.sifted.register[rows]).tolist())
+        ),
+        available=available,
+        now_us=desk.now_us,
+    )
     return late, facts

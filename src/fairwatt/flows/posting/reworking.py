@@ -179,10 +179,11 @@ def state_after(head: Any) -> RegisterState:
 
 
 def place_rows(
-    *, lines: npt.NDArray[Any], offset: int, reworked: Sequence[Reworked], wallets: npt.NDArray[Any]
+    *, lines: npt.NDArray[Any], reworked: Sequence[Reworked], wallets: npt.NDArray[Any]
 ) -> tuple[list[ReratingRow], list[CorrectionRow]]:
-    """Fill in the seq of what explains the lines, once they are chained; they begin at `offset`."""
+    """Fill in the seq of what explains the lines, once they are chained; they come first among the lines."""
     rows, notes = [], []
+    offset = 0
     for one in reworked:
         mine = lines[offset : offset + len(one.lines)]
         offset += len(one.lines)

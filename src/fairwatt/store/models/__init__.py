@@ -1,6 +1,20 @@
 """Every table, by what it is about."""
 
 from fairwatt.store.models.corrections import Correction, Rerating, TariffCorrection
+from fairwatt.store.models.costs import (
+    Allocation,
+    AllocationProof,
+    AllocationShare,
+    CostEntry,
+    CostFormula,
+    CostStep,
+    Fee,
+    FeeEnd,
+    FeeRule,
+    LandlordAccount,
+    UnitMeasure,
+)
+from fairwatt.store.models.disputes import Dispute, DisputeEntry
 from fairwatt.store.models.intervals import (
     EstimateApproval,
     IntervalDefect,
@@ -10,6 +24,7 @@ from fairwatt.store.models.intervals import (
     MeterCertificate,
     MeterCheck,
 )
+from fairwatt.store.models.keeping import OpeningEntry, PeriodClose, SupplierBill, TrustStatement
 from fairwatt.store.models.ledger import (
     Event,
     Fact,
@@ -29,11 +44,22 @@ from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
+    "Allocation",
+    "AllocationProof",
+    "AllocationShare",
     "Book",
     "Correction",
+    "CostEntry",
+    "CostFormula",
+    "CostStep",
+    "Dispute",
+    "DisputeEntry",
     "EstimateApproval",
     "Event",
     "Fact",
+    "Fee",
+    "FeeEnd",
+    "FeeRule",
     "Gateway",
     "GatewayHead",
     "Installation",
@@ -42,13 +68,16 @@ __all__ = [
     "IntervalRaw",
     "IntervalValue",
     "Journal",
+    "LandlordAccount",
     "Line",
     "Meter",
     "MeterCertificate",
     "MeterCheck",
+    "OpeningEntry",
     "Organisation",
     "Outbox",
     "PaymentIntent",
+    "PeriodClose",
     "Policy",
     "Quarantine",
     "RegisterHead",
@@ -56,11 +85,14 @@ __all__ = [
     "Role",
     "Shard",
     "Site",
+    "SupplierBill",
     "TariffCorrection",
     "TariffPlan",
     "TariffPublication",
     "Tenancy",
+    "TrustStatement",
     "Unit",
+    "UnitMeasure",
     "UseDay",
     "User",
     "Wallet",

@@ -11,7 +11,8 @@ $$ SELECT current_setting('fairwatt.wallets', true) = '*'
 DO $$
 DECLARE t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['line', 'fact', 'outbox', 'event', 'wallet_head', 'register_head', 'use_day', 'rerating', 'correction'] LOOP
+    FOREACH t IN ARRAY ARRAY['line', 'fact', 'outbox', 'event', 'wallet_head', 'register_head', 'use_day', 'rerating', 'correction',
+        'cost_entry', 'store_allocationshare', 'store_coststep'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
@@ -22,6 +23,18 @@ BEGIN
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
         EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['store_periodclose', 'store_supplierbill', 'store_truststatement', 'store_openingentry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book_id = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['store_dispute', 'store_disputeentry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book_id = ANY (seen_books()) AND sees_wallet(wallet_id))', t);
     END LOOP;
 END $$;
 
@@ -61,6 +74,16 @@ GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwa
 GRANT DELETE ON wallet_head, register_head, use_day TO fairwatt_poster;
 GRANT EXECUTE ON FUNCTION make_line_partitions(timestamptz, timestamptz) TO fairwatt_poster;
 
+-- Fees and shared costs: people write down what is owed and what they decide, the poster alone what was taken.
+GRANT SELECT ON cost_entry, store_unitmeasure, store_landlordaccount, store_feerule, store_fee, store_feeend, store_costformula,
+    store_allocation, store_allocationproof, store_allocationshare, store_coststep TO fairwatt_poster;
+GRANT SELECT (wallet_id, start_us, end_us) ON store_tenancy TO fairwatt_poster;
+GRANT INSERT ON cost_entry TO fairwatt_poster;
+-- What falls due by the clock is a fact of the poster's own process, answered like any other.
+GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_poster;
+-- What an adjustment or an opening balance rests on is looked up by the poster itself.
+GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwatt_poster;
+
 -- The web shows, signs people in, and writes down what somebody means to pay. It cannot touch what money is made of:
 -- prices, policies, homes, meters, keys, currencies. Commissioning does that, as the role that migrates.
 DO $$
@@ -74,9 +97,13 @@ BEGIN
     END LOOP;
 END $$;
 GRANT INSERT ON store_paymentintent TO fairwatt_web;
+GRANT INSERT ON store_unitmeasure, store_feerule, store_fee, store_feeend, store_costformula, store_allocation, store_allocationproof,
+    store_allocationshare, store_coststep TO fairwatt_web;
+-- What bookkeepers and residents write down; all of it append-only. Opening balances make credit: commissioning only.
+GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;
 GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
-    use_day, fact, rerating, correction TO fairwatt_web;
+    use_day, fact, rerating, correction, cost_entry TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
 
@@ -95,6 +122,8 @@ ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
     store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, store_tariffcorrection TO fairwatt_auditor;
+GRANT SELECT ON cost_entry, store_unitmeasure, store_landlordaccount, store_feerule, store_fee, store_feeend, store_costformula,
+    store_allocation, store_allocationproof, store_allocationshare, store_coststep TO fairwatt_auditor;
 
 -- Interval values, certificates and tests: the web adds rows, nobody changes one. An edit, an import, an approval leaves
 -- an event in the same transaction; the web may add events of the desk and no others.
@@ -102,9 +131,11 @@ GRANT SELECT, INSERT ON interval_import, interval_raw, interval_value, interval_
     estimate_approval TO fairwatt_web;
 GRANT SELECT ON interval_import, interval_raw, interval_value, interval_defect, meter_certificate, meter_check,
     estimate_approval TO fairwatt_auditor;
-GRANT SELECT ON interval_value, estimate_approval TO fairwatt_poster;
-GRANT INSERT (book, at_us, kind, wallet, meter, reason, rule, evidence, batch) ON event TO fairwatt_web;
+GRANT SELECT ON estimate_approval TO fairwatt_poster;
+GRANT INSERT (book, at_us, kind, wallet, gateway, meter, reason, rule, evidence, batch) ON event TO fairwatt_web;
 DROP POLICY IF EXISTS desk_only ON event;
 CREATE POLICY desk_only ON event AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (starts_with(kind, 'desk.') AND batch = 0);
+GRANT SELECT ON store_tenancy, store_periodclose, store_supplierbill, store_truststatement, store_openingentry,
+    store_dispute, store_disputeentry TO fairwatt_auditor;
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO fairwatt_web, fairwatt_poster;

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.console import views
+from fairwatt.web.console import bookkeeping, disputes, quality, reports, views
 
 app_name = "console"
 urlpatterns = [
@@ -10,5 +10,28 @@ urlpatterns = [
     path("<slug:slug>/", views.today, name="today"),
     path("<slug:slug>/live/", views.live, name="live"),
     path("<slug:slug>/unit/<int:unit_id>/", views.unit, name="unit"),
+    path("<slug:slug>/reports/", reports.reports, name="reports"),
+    path("<slug:slug>/reports/<slug:name>/", reports.report, name="report"),
+    path("<slug:slug>/reports/<slug:name>/<slug:form>/", reports.report_as_file, name="report_file"),
+    path("<slug:slug>/bookkeeping/", bookkeeping.bookkeeping, name="bookkeeping"),
+    path("<slug:slug>/bookkeeping/<slug:month>/", bookkeeping.closed_pack, name="closed_pack"),
+    path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),
+    path("<slug:slug>/disputes/<uuid:case_id>/", disputes.dispute, name="dispute"),
+    path(
+        "<slug:slug>/disputes/<uuid:case_id>/files/<int:entry_id>/",
+        disputes.dispute_file,
+        name="dispute_file",
+    ),
     path("<slug:slug>/quarantine/", views.quarantine, name="quarantine"),
+    path("<slug:slug>/data/", quality.data, name="data"),
+    path("<slug:slug>/data/check/", quality.data_check, name="data_check"),
+    path("<slug:slug>/data/<int:meter_id>/", quality.data_day, name="data_day"),
+    path("<slug:slug>/data/<int:meter_id>/edit/", quality.data_edit, name="data_edit"),
+    path("<slug:slug>/meters/", quality.meters, name="meters"),
+    path("<slug:slug>/meters/<int:meter_id>/", quality.meter, name="meter"),
+    path(
+        "<slug:slug>/meters/<int:meter_id>/certificate/", quality.meter_certificate, name="meter_certificate"
+    ),
+    path("<slug:slug>/meters/<int:meter_id>/check/", quality.meter_check, name="meter_check"),
+    path("<slug:slug>/meters/<int:meter_id>/estimate/", quality.meter_estimate, name="meter_estimate"),
 ]

@@ -13,12 +13,12 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_GET
 
-from fairwatt.core.spans import local_day_start
 from fairwatt.core.units import US_PER_MINUTE
-from fairwatt.store.models import Book, Site, Unit, User
+from fairwatt.store.models import Book, Unit, User
 from fairwatt.web import access
 from fairwatt.web.console import charts, queries
 from fairwatt.web.console.building import STATES, buildings
+from fairwatt.web.console.frame import frame
 from fairwatt.web.console.needs import headline, needs
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
@@ -79,7 +79,7 @@ def unit(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
     now_us = access.now_us()
     detail = queries.unit_detail(book=book, unit=found, now_us=now_us)
     context = {
-        **_frame(book, now_us),
+        **frame(book=book),
         "detail": detail,
         "square": detail.square,
         "happened": _told(detail.happened, book.currency),
@@ -102,21 +102,9 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
         for meaning, step in [words.quarantine(entry.code)]
     ]
     more = found[PAGE - 1][0].id if len(found) > PAGE else None
-    now_us = access.now_us()
     return _private(
-        render(request, "console/quarantine.html", {**_frame(book, now_us), "entries": entries, "more": more})
+        render(request, "console/quarantine.html", {**frame(book=book), "entries": entries, "more": more})
     )
-
-
-def _frame(book: Book, now_us: int) -> dict[str, Any]:
-    return {
-        "book": book,
-        "sites": list(Site.objects.filter(book=book).order_by("id")),
-        "currency": book.currency,
-        "zone": book.zone,
-        "now_us": now_us,
-        "today_us": local_day_start(zone=book.zone, at_us=now_us),
-    }
 
 
 def _context(book: Book) -> dict[str, Any]:
@@ -126,7 +114,7 @@ def _context(book: Book) -> dict[str, Any]:
     now, before = queries.load(book=book, now_us=now_us)
     rows = charts.money_rows(**_month(book.pk, now_us // US_PER_MINUTE))
     return {
-        **_frame(book, now_us),
+        **frame(book=book),
         "page": page,
         "homes": sum(square.state != "vacant" for square in page.squares),
         "headline": headline(waiting=waiting),

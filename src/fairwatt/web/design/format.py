@@ -132,3 +132,10 @@ def _local(at_us: int, zone: str) -> datetime:
 def symbol(*, currency: str) -> str:
     """The sign of a currency, such as "¥"."""
     return format_money(micro=0, currency=currency, places=0)[:-1]
+
+
+def error_per_cent(*, numerator: int, denominator: int) -> str:
+    """A meter's error of numerator / denominator per mille in per cent, three decimals cut toward zero."""
+    thousandths = abs(numerator) * 100 // denominator
+    sign = MINUS if numerator < 0 else "+" if numerator else ""
+    return f"{sign}{thousandths // 1000}.{thousandths % 1000:03d} %"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django import template
 
 from fairwatt.core.units import MICRO
+from fairwatt.store.models import MeterCheck
 from fairwatt.web.design import format as text
-from fairwatt.web.design import words
+from fairwatt.web.design import vee_words, words
 
 register = template.Library()
 
@@ -149,3 +150,70 @@ def reason_words(code: str) -> str:
 def provider_words(slug: str) -> str:
     """{{ slug|provider_words }}"""
     return words.provider(slug)
+
+
+@register.filter
+def kwh_exact(wh: int) -> str:
+    """{{ wh|kwh_exact }}: to the watt-hour, without its unit, for columns and fields."""
+    return text.kwh(wh=wh, places=3).removesuffix(" kWh").replace(",", "")
+
+
+@register.filter
+def vee_rule(code: str) -> str:
+    """{{ code|vee_rule }}: a finding as a sentence."""
+    return vee_words.rule(code)
+
+
+@register.filter
+def vee_status(code: str) -> str:
+    """{{ code|vee_status }}: where a value comes from, in a word."""
+    return vee_words.status(code)
+
+
+@register.filter
+def vee_method(code: str) -> str:
+    """{{ code|vee_method }}: how a value came about."""
+    return vee_words.method(code)
+
+
+@register.filter
+def due_words(code: str) -> str:
+    """{{ code|due_words }}: how a certificate stands."""
+    return str(vee_words.DUE[code])
+
+
+@register.filter
+def verdict_words(code: str) -> str:
+    """{{ code|verdict_words }}: what a check-meter test says."""
+    return str(vee_words.VERDICTS[code])
+
+
+@register.filter
+def limit_words(code: str) -> str:
+    """{{ code|limit_words }}: whose limit it was."""
+    return str(vee_words.LIMITS[code])
+
+
+@register.filter
+def refusal_words(code: str) -> str:
+    """{{ refusal.code|refusal_words }}: why nothing was written."""
+    return str(vee_words.REFUSALS.get(code, code.replace("_", " ")))
+
+
+@register.filter
+def per_cent(per_mille: int) -> str:
+    """{{ per_mille|per_cent }}: one decimal, cut."""
+    return f"{per_mille // 10}.{per_mille % 10} %"
+
+
+@register.filter
+def error_per_cent(check: MeterCheck) -> str:
+    """{{ check|error_per_cent }}: the exact error cut after three decimals, with its sign."""
+    return text.error_per_cent(numerator=check.error_num, denominator=check.error_den)
+
+
+@register.filter
+def gauge_x(check: MeterCheck) -> int:
+    """{{ check|gauge_x }}: an error on a scale of 400 that its limits quarter."""
+    at = 200 + check.error_num * 100 // (check.error_den * check.limit_per_mille)
+    return max(0, min(395, at - 2))

@@ -72,7 +72,24 @@ EVENTS: Words = {
     "payment.review": _(
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
+    "fee.run": _("A fee fell due: {amount} was asked for; energy keeps its reserve"),
+    "shared.posted": _("A shared cost was charged: {amount}"),
+    "arrears.recovered": _("{home}: {amount} of a top-up went to arrears"),
+    "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "desk.estimate_approved": _("{home}: a dead meter's estimate was approved and will be charged"),
+    "estimate.charged": _(
+        "{home}: a dead meter's approved estimate was charged, {amount}; nobody is cut on it"
+    ),
+    "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
+    "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
+    "desk.interval_edited": _("{home}: an interval's value was set right by hand; no balance moved"),
+    "desk.certificate_recorded": _("{home}: a meter certificate was recorded"),
+    "desk.meter_check_pass": _("{home}: the meter was tested and is within its limit"),
+    "desk.meter_check_fail": _("{home}: the meter was tested and is outside its limit; look at it"),
+    "desk.meter_check_unsure": _("{home}: the meter was tested too shortly to say"),
+    "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
+    "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
     "order.refused": _("{home}: the meter refused an order; it is tried again"),
     "alarm.relay_disobeys": _("{home}: the relay is not where it was ordered to be; look at the meter"),
@@ -124,6 +141,10 @@ QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
     "conflicting_reading": (
         _("Two different readings for one instant. The first one counts."),
         _("Look for two devices answering to one address."),
+    ),
+    "dead_meter": (
+        _("The meter is silent and an approved estimate was charged. Nobody is cut on an estimate."),
+        _("Repair or exchange the meter; its next total settles what was really used."),
     ),
     "unknown_meter": (
         _("No home is linked to this meter. Nobody was charged."),

@@ -38,6 +38,8 @@ class Movement:
     line_id: str
     """of its last line, which has a page of its own"""
     at_us: int
+    seq: int
+    """Number of its line, where it is a single one; 0 for several."""
 
     @property
     def is_use(self) -> bool:
@@ -191,6 +193,7 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
         estimated=any(use.line.estimated for use in group),
         line_id=str(LineId(last.book, last.wallet, last.seq)),
         at_us=end_us,
+        seq=last.seq if len(group) == 1 else 0,
     )
 
 
@@ -198,4 +201,5 @@ def _titles() -> dict[int, str]:
     return {
         Kind.TOPUP: gettext("Top-up"),
         Kind.CORRECTION: gettext("Correction of an earlier charge"),
+        Kind.ADJUSTMENT: gettext("Given back or brought over"),
     }

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import views
+from fairwatt.web.tenant import disputes, statements, views
 
 app_name = "tenant"
 urlpatterns = [
@@ -10,5 +10,16 @@ urlpatterns = [
     path("<uuid:public_id>/", views.home, name="home"),
     path("<uuid:public_id>/live/", views.live, name="live"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
+    path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
+    path(
+        "<uuid:public_id>/reports/<slug:name>/<slug:form>/", statements.statement_file, name="statement_file"
+    ),
+    path("<uuid:public_id>/doubt/<int:seq>/", disputes.doubt, name="doubt"),
+    path("<uuid:public_id>/disputes/<uuid:case_id>/", disputes.dispute, name="dispute"),
+    path(
+        "<uuid:public_id>/disputes/<uuid:case_id>/files/<int:entry_id>/",
+        disputes.dispute_file,
+        name="dispute_file",
+    ),
     path("<uuid:public_id>/top-up/", views.top_up, name="top_up"),
 ]

@@ -159,7 +159,47 @@
     });
   }
 
-  const KINDS = { balance, today, load, money };
+  function intervals(data) {
+    const kwh = (code) => data.wh.map((wh, n) => (data.status[n] === code ? wh / 1000 : "-"));
+    const guess = hatch(colour("sun-ink"), colour("sun-2"));
+    const paints = { A: colour("volt"), E: guess, S: guess, X: colour("ember") };
+    const used = ["A", "E", "S", "X"].filter((code) => data.status.includes(code));
+    return frame({
+      legend: { top: 0, right: 0, itemWidth: 16, itemHeight: 12, textStyle: text() },
+      grid: { left: 4, right: 14, top: 38, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      xAxis: { type: "category", data: data.labels, ...quiet({ interval: Math.max(0, Math.ceil(data.labels.length / 8) - 1) }),
+        splitLine: { show: false } },
+      yAxis: { type: "value", name: "kWh", nameTextStyle: { ...text(), align: "left" }, splitNumber: 3, ...quiet() },
+      series: used.map((code) => ({ type: "bar", stack: "one", name: data.names[code], data: kwh(code), barCategoryGap: "22%",
+        itemStyle: { color: paints[code], borderRadius: [3, 3, 0, 0],
+          ...(code === "E" || code === "S" ? { borderColor: colour("sun-ink"), borderWidth: 1 } : {}) } })),
+    });
+  }
+
+  // A report's table: bars side by side or stacked, or a line through its days. Hatched where colour alone would tell.
+  function report(data, width) {
+    const paints = [colour("volt"), hatch(colour("card"), colour("sun")), colour("mark"), hatch(colour("card"), colour("volt")),
+      hatch(colour("card"), colour("mark"))];
+    const values = (list) => list.map((value) => (value === null ? null : value / data.scale));
+    const room = (width - 70) / Math.max(1, data.labels.length);
+    const many = data.names.length > 1;
+    return frame({
+      legend: many ? { top: 0, right: 0, itemWidth: 18, textStyle: text() } : undefined,
+      grid: { left: 4, right: 14, top: many ? (width < 500 ? 74 : 40) : 18, bottom: 4, outerBoundsMode: "same",
+        outerBoundsContain: "axisLabel" },
+      xAxis: { type: "category", data: data.labels, boundaryGap: !data.line,
+        ...quiet(data.line ? {} : { interval: room > 24 ? 0 : "auto", rotate: room < 76 ? 40 : 0 }), splitLine: { show: false } },
+      yAxis: { type: "value", splitNumber: 4, ...quiet({ formatter: (value) => short(value, data.symbol) + data.unit }) },
+      series: data.series.map((list, n) => (data.line
+        ? { type: "line", step: "end", showSymbol: false, name: data.names[n], data: values(list),
+          lineStyle: { color: colour("volt"), width: 2.5 }, itemStyle: { color: colour("volt") },
+          areaStyle: { color: colour("volt"), opacity: 0.08, origin: 0 } }
+        : { type: "bar", name: data.names[n], stack: data.stacked ? "all" : undefined, barMaxWidth: 40, data: values(list),
+          itemStyle: { color: paints[n % paints.length], borderRadius: data.stacked ? 0 : [3, 3, 0, 0] } })),
+    });
+  }
+
+  const KINDS = { balance, today, load, money, intervals, report };
 
   function draw(host) {
     const source = document.getElementById(host.dataset.chart);

@@ -1,0 +1,1 @@
+"""What homes share and what they owe besides energy."""

@@ -1,0 +1,82 @@
+"""What falls due by the clock becomes facts: fee runs, allocations nobody may object to any more, decided shares.
+
+Asked again, nothing is raised twice (natural keys); asked late, every missed run is raised once, in the order of time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, transaction
+
+from fairwatt.core.ids import allocation_key, fee_run_key, share_key
+from fairwatt.core.spans import local_date
+from fairwatt.flows.posting.fees import fee_runs
+from fairwatt.store import costs, facts
+from fairwatt.store.models import Book
+
+_OVER = """
+SELECT a.id FROM store_allocation a JOIN store_allocationproof p ON p.allocation_id = a.id
+ WHERE a.book_id = %s AND p.deadline_us <= %s
+   AND NOT EXISTS (SELECT 1 FROM store_coststep c WHERE c.allocation = a.id AND c.kind = 'reversed' AND c.share IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.book = a.book_id AND f.kind = 'allocation'
+                    AND f.natural_key = 'allocation:' || a.id)
+ ORDER BY p.deadline_us, a.id
+"""
+_DECIDED = """
+SELECT c.share FROM store_coststep c JOIN store_allocationproof p ON p.allocation_id = c.allocation
+ WHERE c.book = %s AND c.kind IN ('upheld', 'rejected') AND p.deadline_us <= %s
+   AND NOT EXISTS (SELECT 1 FROM store_coststep r WHERE r.allocation = c.allocation AND r.kind = 'reversed'
+                    AND r.share IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM cost_entry e WHERE e.share = c.share)
+   AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.book = c.book AND f.kind = 'share'
+                    AND f.natural_key = 'share:' || c.share)
+ ORDER BY c.id
+"""
+
+
+@transaction.atomic(durable=True)
+def raise_due(*, book_id: int, now_us: int) -> int:
+    """Write a fact for everything of a book that is due by now; return how many are new."""
+    book = Book.objects.get(pk=book_id)
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book_id)
+        raised = _fee_runs(cursor, book, now_us)
+        cursor.execute(_OVER, [book_id, now_us])
+        for (allocation,) in cursor.fetchall():
+            key = allocation_key(allocation=allocation)
+            raised += _raise(cursor, book_id, "allocation", key, {"allocation": allocation}, now_us)
+        cursor.execute(_DECIDED, [book_id, now_us])
+        for (share,) in cursor.fetchall():
+            raised += _raise(cursor, book_id, "share", share_key(share=share), {"share": share}, now_us)
+    return raised
+
+
+def _fee_runs(cursor: Any, book: Book, now_us: int) -> int:
+    today = local_date(zone=book.zone, at_us=now_us)
+    cursor.execute("SELECT natural_key FROM fact WHERE book = %s AND kind = 'fee_run'", [book.pk])
+    known = {key for (key,) in cursor.fetchall()}
+    due = [
+        (run.due, fee.priority, fee.fee)
+        for fee in costs.fee_terms(cursor=cursor, book=book.pk)
+        for run in fee_runs(fee=fee, through=today)
+        if fee_run_key(fee=fee.fee, due=run.due.isoformat()) not in known
+    ]
+    for day, _, fee_id in sorted(due):
+        key = fee_run_key(fee=fee_id, due=day.isoformat())
+        _raise(cursor, book.pk, "fee_run", key, {"fee": fee_id, "due": day.isoformat()}, now_us)
+    return len(due)
+
+
+def _raise(cursor: Any, book: int, kind: str, key: str, payload: dict[str, Any], now_us: int) -> int:
+    _, fresh = facts.add(
+        cursor=cursor,
+        book=book,
+        kind=kind,
+        natural_key=key,
+        wallet=None,
+        payload=payload,
+        raw=b"",
+        now_us=now_us,
+    )
+    return int(fresh)

@@ -1,0 +1,316 @@
+"""The forms a report can have, each written to a file in one pass: a mismatch is an error and not a print."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO, Final
+
+from django.utils.translation import gettext
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Alignment, Font, PatternFill
+
+from fairwatt.reports.cells import NUMBERS, exact_text, heading, number, shown
+from fairwatt.reports.document import Document, summed
+from fairwatt.reports.model import Column, Figure, Report, Row, Shape, Table, TooLong
+from fairwatt.reports.paper import write_pdf
+
+_RISKY: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMATS: Final = {
+    Shape.COUNT: "0",
+    Shape.ENERGY: "#,##0.000",
+    Shape.MONEY: "#,##0.00####",
+    Shape.PRICE: "0.00####",
+    Shape.SHARE: "0.00",
+}
+SHEET_ROWS_MAX: Final = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """One way to write a report."""
+
+    suffix: str
+    media_type: str
+    write: Callable[[Document, BinaryIO], None]
+
+
+def caption(document: Document) -> list[tuple[str, str]]:
+    """What stands over every report: whom it is about, the period, as of when, in which zone."""
+    asked = document.reading
+    last_us = asked.ask.end_us - 1
+    days = [
+        exact_text(cell=us, shape=Shape.INSTANT, zone=asked.zone)[:10] for us in (asked.ask.start_us, last_us)
+    ]
+    as_of = exact_text(cell=asked.as_of_us, shape=Shape.INSTANT, zone=asked.zone)
+    return [
+        (gettext("Book"), asked.book.slug),
+        *([(gettext("Home or shop"), document.contents.subject)] if document.contents.subject else []),
+        (gettext("Period"), f"{days[0]} – {days[1]}"),
+        (gettext("As of"), f"{as_of}, {gettext('batch')} {asked.as_of}"),
+        (gettext("Clock and currency"), f"{asked.zone}, {asked.currency}"),
+    ]
+
+
+def how_to_verify(document: Document, digest: str) -> list[str]:
+    """The lines that make a print checkable by anybody with the ledger."""
+    asked = document.question()
+    return [
+        f"SHA-256 {digest}",
+        gettext(
+            "Anybody with the ledger can make this report again: ask for report %(report)s of this period as of batch "
+            "%(batch)s, in any form or language. The same figures give the same SHA-256."
+        )
+        % {"report": document.report.name, "batch": asked["as_of_batch"]},
+    ]
+
+
+def figure_text(*, figure: Figure, zone: str) -> str:
+    """A figure as exact text."""
+    return shown(
+        cell=figure.value, column=Column(key=figure.key, title=figure.title, shape=figure.shape), zone=zone
+    )
+
+
+def figures(document: Document) -> list[tuple[str, str, bool]]:
+    """(title, value with its unit, whether it is part of the one before) of every figure."""
+    zone, currency = document.reading.zone, document.reading.currency
+    return [
+        (
+            str(figure.title),
+            f"{figure_text(figure=figure, zone=zone)} {unit(figure.shape, currency)}".strip(),
+            figure.inner,
+        )
+        for figure in document.contents.figures
+    ]
+
+
+def total_row(*, table: Table, totals: Mapping[str, int]) -> Row:
+    """The sums under their columns."""
+    return tuple(totals[column.key] if column.total else None for column in table.columns)
+
+
+# --- CSV ------------------------------------------------------------------------------------------------------
+
+
+def write_csv(document: Document, file: BinaryIO) -> None:
+    """Comma-separated, UTF-8 with its mark (Excel needs it), one table below the other."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=True)
+    out = csv.writer(text)
+    zone, currency = document.reading.zone, document.reading.currency
+    out.writerow([str(document.report.title)])
+    out.writerows([name, _harmless(value)] for name, value in caption(document))
+    for figure in document.contents.figures:
+        out.writerow([str(figure.title), figure_text(figure=figure, zone=zone), unit(figure.shape, currency)])
+    for table in document.tables:
+        totals: dict[str, int] = {}
+        out.writerow([])
+        out.writerow([str(table.title)])
+        out.writerow([heading(column=column, currency=currency) for column in table.columns])
+        for row in document.rows(table, totals):
+            out.writerow(
+                [_csv_cell(cell, column, zone) for cell, column in zip(row, table.columns, strict=True)]
+            )
+        if summed(table.columns):
+            sums = total_row(table=table, totals=totals)
+            cells = [_csv_cell(cell, column, zone) for cell, column in zip(sums, table.columns, strict=True)]
+            out.writerow([gettext("Total"), *cells[1:]] if not table.columns[0].total else cells)
+    out.writerow([])
+    for note in [*document.contents.notes, *how_to_verify(document, document.digest())]:
+        out.writerow([str(note)])
+    text.flush()
+    text.detach()
+
+
+def _csv_cell(cell: object, column: Column, zone: str) -> str:
+    if column.shape is Shape.INSTANT and isinstance(cell, int):
+        return exact_text(cell=cell, shape=Shape.INSTANT, zone=zone)
+    text = shown(cell=cell, column=column, zone=zone)  # type: ignore[arg-type]  # a Cell by its table
+    return text if column.shape in NUMBERS else _harmless(text)
+
+
+def _harmless(text: str) -> str:
+    """Text that a spreadsheet would run as a formula is kept as text."""
+    return f"'{text}" if text.startswith(_RISKY) else text
+
+
+def unit(shape: Shape, currency: str) -> str:
+    return {Shape.ENERGY: "kWh", Shape.MONEY: currency, Shape.PRICE: f"{currency}/kWh", Shape.SHARE: "%"}.get(
+        shape, ""
+    )
+
+
+# --- Excel ----------------------------------------------------------------------------------------------------
+
+
+def write_xlsx(document: Document, file: BinaryIO) -> None:
+    """A sheet for the figures and one for each table; amounts are numbers a spreadsheet adds up."""
+    book = Workbook(write_only=True)
+    book.properties.creator = "Fairwatt"
+    book.properties.created = book.properties.modified = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+    zone, currency = document.reading.zone, document.reading.currency
+    front = book.create_sheet(_sheet_name(str(document.report.title), set()))
+    front.column_dimensions["A"].width, front.column_dimensions["B"].width = 44, 34
+    names = {front.title}
+    front.append([_styled(front, str(document.report.title), bold=True, size=16)])
+    for name, value in caption(document):
+        front.append([name, _harmless(value)])
+    front.append([])
+    for figure in document.contents.figures:
+        cell = _styled(
+            front, _excel(figure.value, figure.shape, zone), shape=figure.shape, bold=not figure.inner
+        )
+        title = f"    {figure.title}" if figure.inner else str(figure.title)
+        front.append([_styled(front, title, bold=not figure.inner), cell, unit(figure.shape, currency)])
+    for table in document.tables:
+        sheet = book.create_sheet(_sheet_name(str(table.title), names))
+        names.add(sheet.title)
+        _sheet(sheet, document, table)
+    front.append([])
+    for note in [*document.contents.notes, *how_to_verify(document, document.digest())]:
+        front.append([_styled(front, str(note), wrap=False)])
+    book.save(file)
+
+
+def _sheet(sheet: object, document: Document, table: Table) -> None:
+    zone, currency = document.reading.zone, document.reading.currency
+    target: object = sheet
+    heads = [heading(column=column, currency=currency) for column in table.columns]
+    for n, head in enumerate(heads):
+        letter = target._get_column_letter(n) if hasattr(target, "_get_column_letter") else _letter(n)
+        target.column_dimensions[letter].width = max(12, min(34, len(head) + 4))  # type: ignore[attr-defined]
+    target.freeze_panes = "A2"  # type: ignore[attr-defined]
+    append = target.append  # type: ignore[attr-defined]
+    append([_styled(target, head, bold=True, fill=True, wrap=True) for head in heads])
+    totals: dict[str, int] = {}
+    for n, row in enumerate(document.rows(table, totals)):
+        if n >= SHEET_ROWS_MAX:
+            raise TooLong(
+                f"Table {table.name} has more than {SHEET_ROWS_MAX} rows, which no spreadsheet opens. "
+                "Take a shorter period, or the CSV form."
+            )
+        append([_cell(target, cell, column, zone) for cell, column in zip(row, table.columns, strict=True)])
+    if summed(table.columns):
+        sums = [
+            _styled(target, _excel(cell, column.shape, zone), shape=column.shape, bold=True)
+            for cell, column in zip(total_row(table=table, totals=totals), table.columns, strict=True)
+        ]
+        if not table.columns[0].total:
+            sums[0] = _styled(target, gettext("Total"), bold=True)
+        append(sums)
+
+
+def _cell(sheet: object, cell: object, column: Column, zone: str) -> object:
+    if column.shape in NUMBERS:
+        return _styled(sheet, _excel(cell, column.shape, zone), shape=column.shape)
+    return _harmless(shown(cell=cell, column=column, zone=zone))  # type: ignore[arg-type]  # a Cell by its table
+
+
+def _excel(cell: object, shape: Shape, zone: str) -> object:
+    if shape in NUMBERS:
+        return number(cell=cell, shape=shape)  # type: ignore[arg-type]  # a Cell by its table
+    return exact_text(cell=cell, shape=shape, zone=zone)  # type: ignore[arg-type]
+
+
+def _styled(
+    sheet: object,
+    value: object,
+    *,
+    shape: Shape = Shape.TEXT,
+    bold: bool = False,
+    size: int = 11,
+    fill: bool = False,
+    wrap: bool = False,
+) -> object:
+    cell = WriteOnlyCell(sheet, value=value)  # type: ignore[arg-type]  # a sheet of a write-only book
+    if bold or size != 11:
+        cell.font = Font(bold=bold, size=size)
+    if shape in _FORMATS:
+        cell.number_format = _FORMATS[shape]
+    if fill:
+        cell.fill = PatternFill("solid", fgColor="DDEFE7")
+    if wrap:
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    return cell
+
+
+def _letter(n: int) -> str:
+    return chr(65 + n) if n < 26 else chr(64 + n // 26) + chr(65 + n % 26)
+
+
+def _sheet_name(title: str, taken: set[str]) -> str:
+    """At most 31 characters without those a sheet may not have, and no name twice."""
+    plain = "".join(" " if letter in r"[]:*?/\'" else letter for letter in title)[:31].strip() or "Sheet"
+    name, n = plain, 2
+    while name in taken:
+        name, n = f"{plain[:28]} {n}", n + 1
+    return name
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------
+
+
+def write_json(document: Document, file: BinaryIO) -> None:
+    """Whole numbers in their smallest units, codes instead of words: what machines compare."""
+
+    def put(content: object) -> None:
+        file.write(json.dumps(content, ensure_ascii=False).encode())
+
+    file.write(b'{"question": ')
+    put(document.question())
+    file.write(b',\n"figures": ')
+    put({figure.key: figure.value for figure in document.contents.figures})
+    file.write(b',\n"tables": [')
+    for n, table in enumerate(document.tables):
+        totals: dict[str, int] = {}
+        file.write(b",\n" if n else b"\n")
+        columns = [{"key": c.key, "shape": c.shape} for c in table.columns]
+        file.write(f'{{"name": "{table.name}", "columns": {json.dumps(columns)}, "rows": ['.encode())
+        for k, row in enumerate(document.rows(table, totals)):
+            file.write(b",\n" if k else b"\n")
+            put(row)
+        file.write(b'], "totals": ')
+        put(totals)
+        file.write(b"}")
+    file.write(b'],\n"digest": ')
+    put(document.digest())
+    file.write(b"}\n")
+
+
+def _write_pdf(document: Document, file: BinaryIO) -> None:
+    write_pdf(
+        document,
+        file,
+        caption=caption(document),
+        figures=figures(document),
+        verify=lambda digest: how_to_verify(document, digest),
+    )
+
+
+FORMS: Final[Mapping[str, Form]] = {
+    "pdf": Form(suffix="pdf", media_type="application/pdf", write=_write_pdf),
+    "xlsx": Form(
+        suffix="xlsx",
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        write=write_xlsx,
+    ),
+    "csv": Form(suffix="csv", media_type="text/csv; charset=utf-8", write=write_csv),
+    "json": Form(suffix="json", media_type="application/json", write=write_json),
+}
+
+
+def file_name(*, report: Report, document: Document, form: Form) -> str:
+    """A name that says what is inside."""
+    asked = document.reading
+    first, last = (
+        exact_text(cell=us, shape=Shape.INSTANT, zone=asked.zone)[:10]
+        for us in (asked.ask.start_us, asked.ask.end_us - 1)
+    )
+    home = "".join(c for c in document.contents.subject if c.isascii() and c.isalnum())
+    middle = f"-{home}" if home else ""
+    return f"{asked.book.slug}{middle}-{report.name}-{first}-{last}.{form.suffix}"

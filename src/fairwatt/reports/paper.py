@@ -1,0 +1,97 @@
+"""The PDF: typst sets it, in a face that has Chinese; the same question gives the same bytes."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import typst
+from django.utils.translation import get_language, gettext
+
+from fairwatt.reports.cells import NUMBERS, heading, shown
+from fairwatt.reports.model import Row, Table, TooLong
+
+if TYPE_CHECKING:
+    from fairwatt.reports.document import Document
+
+PDF_ROWS_MAX: Final = 20_000
+"""About five hundred pages; a machine should read what is longer."""
+_FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
+_SHEET: Final = importlib.resources.files("fairwatt.reports") / "paper.typ"
+
+
+def write_pdf(
+    document: Document,
+    file: BinaryIO,
+    *,
+    caption: list[tuple[str, str]],
+    figures: list[tuple[str, str, bool]],
+    verify: Callable[[str], list[str]],
+) -> None:
+    """Set a report on paper. Raises TooLong beyond PDF_ROWS_MAX rows."""
+    rows_left = PDF_ROWS_MAX
+    tables = []
+    for table in document.tables:
+        set_table, rows_left = _table(document, table, rows_left)
+        tables.append(set_table)
+    content = {
+        "language": "zh" if (get_language() or "en").startswith("zh") else "en",
+        "title": str(document.report.title),
+        "landscape": document.report.landscape,
+        "organisation": document.reading.book.organisation.name,
+        "caption": caption,
+        "figures": figures,
+        "tables": tables,
+        "notes": [str(note) for note in document.contents.notes],
+        "verify": verify(document.digest()),
+        "page": gettext("Page"),
+    }
+    with importlib.resources.as_file(_FACE) as face:
+        faces: list[str] = [str(face)]
+        made = typst.compile(
+            _SHEET.read_text(encoding="utf-8").encode(),
+            font_paths=typst.Fonts(
+                include_system_fonts=False, include_embedded_fonts=False, font_paths=faces
+            ),
+            sys_inputs={"content": json.dumps(content, ensure_ascii=False)},
+            timestamp=document.reading.as_of_us // 1_000_000,
+        )
+    assert isinstance(made, bytes), "one PDF"
+    file.write(made)
+
+
+def _table(document: Document, table: Table, rows_left: int) -> tuple[dict[str, Any], int]:
+    zone, currency = document.reading.zone, document.reading.currency
+    totals: dict[str, int] = {}
+    rows = []
+    for row in document.rows(table, totals):
+        rows_left -= 1
+        if rows_left < 0:
+            raise TooLong(
+                f"This report has more than {PDF_ROWS_MAX} rows, too many for paper; nothing was made. "
+                "Take a shorter period, or the Excel or CSV form."
+            )
+        rows.append(_texts(table, row, zone))
+    sums = []
+    if any(column.total for column in table.columns):
+        sums = _texts(
+            table, tuple(totals.get(column.key) if column.total else None for column in table.columns), zone
+        )
+        sums[0] = sums[0] or gettext("Total")
+    return {
+        "title": str(table.title),
+        "lead": str(table.lead),
+        "heads": [heading(column=column, currency=currency) for column in table.columns],
+        "numbers": [column.shape in NUMBERS for column in table.columns],
+        "rows": rows,
+        "total": sums,
+        "empty": str(table.empty),
+    }, rows_left
+
+
+def _texts(table: Table, row: Row, zone: str) -> list[str]:
+    return [
+        shown(cell=cell, column=column, zone=zone) for cell, column in zip(row, table.columns, strict=True)
+    ]

@@ -1,0 +1,213 @@
+"""What fees and shared costs came to: every statement that reads or adds a `cost_entry`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from fairwatt.core.costs.taking import DEFAULT_POLICY, FeePolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryRow:
+    """One row to be added; see models.CostEntry."""
+
+    key: str
+    kind: str
+    account: str
+    wallet: int | None
+    unit: int | None
+    fee: int | None = None
+    share: int | None = None
+    of: int | None = None
+    first_day: date | None = None
+    end_day: date | None = None
+    priority: int
+    due_micro: int
+    tax_micro: int
+    taken_micro: int
+    arrears_micro: int
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenEntry:
+    """An entry as it stands after its recoveries: what was taken for it so far, and what is still open."""
+
+    entry: int
+    kind: str
+    account: str
+    wallet: int | None
+    unit: int | None
+    fee: int | None
+    share: int | None
+    priority: int
+    due_micro: int
+    tax_micro: int
+    taken_micro: int
+    open_micro: int
+    reversed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeeTerms:
+    """A fee as written down, with the day from which it is owed no more."""
+
+    fee: int
+    unit: int | None
+    name: str
+    category: str
+    by_area: bool
+    amount_micro: int
+    tax_bp: int
+    every: str
+    day: int
+    month: int
+    advance: bool
+    priority: int
+    first_day: date
+    end_day: date | None
+
+
+_TERMS = """
+SELECT f.id, f.unit_id, f.name, f.category, f.basis = 'area', f.amount_micro, f.tax_bp, f.every, f.day,
+       f.month, f.advance, f.priority, f.first_day, least(f.end_day, e.end_day)
+  FROM store_fee f LEFT JOIN store_feeend e ON e.fee_id = f.id
+ WHERE f.book_id = %s AND (%s::bigint IS NULL OR f.id = %s) ORDER BY f.priority, f.id
+"""
+_STANDING = """
+SELECT e.id, e.kind, e.account, e.wallet, e.unit, e.fee, e.share, e.priority, e.due_micro, e.tax_micro,
+       (e.taken_micro + coalesce(sum(c.taken_micro), 0))::bigint,
+       (e.arrears_micro + coalesce(sum(c.arrears_micro), 0))::bigint,
+       coalesce(bool_or(c.kind = 'reversal'), false)
+  FROM cost_entry e LEFT JOIN cost_entry c ON c.of = e.id
+ WHERE e.book = %s AND e.of IS NULL AND {} GROUP BY e.id ORDER BY e.id
+"""
+
+
+def fee_terms(*, cursor: Any, book: int, fee: int | None = None) -> list[FeeTerms]:
+    """The fees of a book, or one of them; in the order in which they are taken."""
+    cursor.execute(_TERMS, [book, fee, fee])
+    names = FeeTerms.__dataclass_fields__
+    return [FeeTerms(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def add_entries(
+    *, cursor: Any, book: int, batch: int, fact: int, rows: Sequence[EntryRow], now_us: int
+) -> list[int]:
+    """Add entries; return their ids in order. A key that is there already is an error of the caller."""
+    if not rows:
+        return []
+    cursor.execute(
+        "INSERT INTO cost_entry (book, wallet, unit, kind, key, account, fee, share, of, first_day, end_day, priority, "
+        "due_micro, tax_micro, taken_micro, arrears_micro, inputs, fact, at_us, batch) "
+        "SELECT %s, t.*, %s, %s, %s FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], "
+        "%s::bigint[], %s::bigint[], %s::bigint[], %s::date[], %s::date[], %s::smallint[], %s::bigint[], %s::bigint[], "
+        "%s::bigint[], %s::bigint[], %s::jsonb[]) AS t RETURNING id, key",
+        [
+            book,
+            fact,
+            now_us,
+            batch,
+            *(
+                [getattr(row, name) for row in rows]
+                for name in (
+                    *(
+                        "wallet",
+                        "unit",
+                        "kind",
+                        "key",
+                        "account",
+                        "fee",
+                        "share",
+                        "of",
+                        "first_day",
+                        "end_day",
+                    ),
+                    *("priority", "due_micro", "tax_micro", "taken_micro", "arrears_micro"),
+                )
+            ),
+            [json.dumps(row.inputs) for row in rows],
+        ],
+    )
+    ids = {key: int(pk) for pk, key in cursor.fetchall()}
+    return [ids[row.key] for row in rows]
+
+
+def known_keys(*, cursor: Any, book: int, keys: Sequence[str]) -> set[str]:
+    """Those of the natural keys that are posted already."""
+    cursor.execute("SELECT key FROM cost_entry WHERE book = %s AND key = ANY(%s)", [book, list(keys)])
+    return {str(key) for (key,) in cursor.fetchall()}
+
+
+def open_of_wallet(*, cursor: Any, book: int, wallet: int) -> list[OpenEntry]:
+    """What a wallet still owes for fees and shares, oldest first."""
+    cursor.execute(_STANDING.format("e.wallet = %s"), [book, wallet])
+    return [one for one in _standing(cursor) if one.open_micro > 0]
+
+
+def standing(*, cursor: Any, book: int, entries: Sequence[int]) -> list[OpenEntry]:
+    """These entries as they stand now."""
+    cursor.execute(_STANDING.format("e.id = ANY(%s)"), [book, list(entries)])
+    return _standing(cursor)
+
+
+def of_allocation(*, cursor: Any, book: int, allocation: int) -> list[OpenEntry]:
+    """Every entry that came from the shares of an allocation."""
+    cursor.execute(
+        _STANDING.format("e.share IN (SELECT id FROM store_allocationshare WHERE allocation_id = %s)"),
+        [book, allocation],
+    )
+    return _standing(cursor)
+
+
+def arrears_by_wallet(*, cursor: Any, book: int) -> list[tuple[int | None, str, int, date | None]]:
+    """(wallet or None for the landlord, account, still open, oldest day) of everybody who owes something."""
+    cursor.execute(
+        "SELECT wallet, account, sum(open)::bigint, min(first_day) FROM (SELECT e.wallet, e.account, e.first_day, "
+        "(e.arrears_micro + coalesce(sum(c.arrears_micro), 0))::bigint AS open FROM cost_entry e "
+        "LEFT JOIN cost_entry c ON c.of = e.id WHERE e.book = %s AND e.of IS NULL GROUP BY e.id) s WHERE open > 0 "
+        "GROUP BY wallet, account ORDER BY wallet NULLS FIRST, account",
+        [book],
+    )
+    return [
+        (None if w is None else int(w), account, int(owed), day)
+        for w, account, owed, day in cursor.fetchall()
+    ]
+
+
+def mean_days(*, cursor: Any, book: int, wallets: Sequence[int], before_us: int, days: int) -> dict[int, int]:
+    """{wallet: what a day of its energy cost on average} over its newest whole days, rounded up."""
+    cursor.execute(
+        "SELECT wallet, ceil(sum(cost_micro)::numeric / count(*))::bigint FROM use_day WHERE book = %s "
+        "AND wallet = ANY(%s) AND day_us < %s AND day_us >= %s GROUP BY wallet",
+        [book, list(wallets), before_us, before_us - days * 86_400_000_000 - 43_200_000_000],
+    )
+    return {int(wallet): int(mean) for wallet, mean in cursor.fetchall()}
+
+
+def fee_rule(*, cursor: Any, book: int) -> tuple[int, FeePolicy]:
+    """(row id, or 0 for the house's own rule; the rule in force): how fees stand behind energy."""
+    cursor.execute(
+        "SELECT id, reserve_micro, reserve_days, recovery_bp, fees_may_cut, legal_reference FROM store_feerule "
+        "WHERE book_id = %s ORDER BY id DESC LIMIT 1",
+        [book],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return 0, DEFAULT_POLICY
+    return int(row[0]), FeePolicy(
+        reserve_micro=int(row[1]),
+        reserve_days=int(row[2]),
+        recovery_bp=int(row[3]),
+        fees_may_cut=bool(row[4]),
+        legal_reference=row[5],
+    )
+
+
+def _standing(cursor: Any) -> list[OpenEntry]:
+    names = OpenEntry.__dataclass_fields__
+    return [OpenEntry(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]

@@ -1,0 +1,22 @@
+"""What every page of the console knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairwatt.core.spans import local_day_start
+from fairwatt.store.models import Book, Site
+from fairwatt.web import access
+
+
+def frame(*, book: Book) -> dict[str, Any]:
+    """Book, buildings, currency, zone and the present."""
+    now_us = access.now_us()
+    return {
+        "book": book,
+        "sites": list(Site.objects.filter(book=book).order_by("id")),
+        "currency": book.currency,
+        "zone": book.zone,
+        "now_us": now_us,
+        "today_us": local_day_start(zone=book.zone, at_us=now_us),
+    }

@@ -1,0 +1,296 @@
+"""A doubted line: heard, ruled, approved by another person, given back once, and never more than it took."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from support.desk import Desk, opened_desk
+from support.house import as_role
+from support.laws import check_laws
+from support.street import DAY_US, HOUR_US, NOON_US, Street
+
+PDF = b"%PDF-1.7 a photo of the meter"
+
+
+@dataclass
+class Case:
+    """A home with one charge, its resident, two people at the desk and one of another company."""
+
+    desk: Desk
+    meter: int
+    resident: Any
+    clerk: Any
+    admin: Any
+    stranger: Any
+    now_us: int = NOON_US + 2 * HOUR_US
+
+    @property
+    def wallet(self) -> int:
+        return self.desk.street.wallets[0]
+
+    def open(self, **changes: Any) -> Any:
+        from fairwatt.flows.dispute import open_dispute
+
+        asked = {
+            "wallet_id": self.wallet,
+            "line_seq": 2,
+            "reason": "reading",
+            "words": "I was away that day.",
+            "user_id": self.resident.pk,
+            "now_us": self.now_us,
+            "entropy": os.urandom(10),
+        }
+        with as_role("web"):
+            return open_dispute(**{**asked, **changes})
+
+    def say(self, case: Any, **changes: Any) -> Any:
+        from fairwatt.flows.dispute import add_to_dispute
+
+        return self._do(
+            add_to_dispute, case, **{"words": "", "evidence": None, "user_id": self.resident.pk, **changes}
+        )
+
+    def rule(self, case: Any, refund: int, **changes: Any) -> Any:
+        from fairwatt.flows.dispute import rule_dispute
+
+        asked = {"refund_micro": refund, "words": "Seen.", "user_id": self.clerk.pk}
+        return self._do(rule_dispute, case, **{**asked, **changes})
+
+    def answer(self, case: Any, approve: bool = True, **changes: Any) -> Any:
+        from fairwatt.flows.dispute import answer_ruling
+
+        asked = {"approve": approve, "words": "", "user_id": self.admin.pk}
+        return self._do(answer_ruling, case, **{**asked, **changes})
+
+    def _do(self, flow: Any, case: Any, **asked: Any) -> Any:
+        with as_role("web"):
+            return flow(dispute_id=case.pk, book_id=self.desk.street.book, now_us=self.now_us, **asked)
+
+
+@pytest.fixture
+def case(street: Street) -> Iterator[Case]:
+    from fairwatt.store.models import Book, User
+
+    with as_role("migrate"):
+        organisation = Book.objects.get(pk=street.book).organisation
+        people = {
+            name: User.objects.create_user(f"{name}-{street.book}", None, "x", organisation=owner, role=role)
+            for name, owner, role in (
+                ("resident", None, "tenant"),
+                ("clerk", organisation, "operator"),
+                ("admin", organisation, "admin"),
+                ("stranger", None, "admin"),
+            )
+        }
+    meter = street.open_home(tenants=(people["resident"],))
+    with opened_desk(street) as desk:
+        desk.pay(meter, 20_00, now_us=NOON_US)
+        desk.post(now_us=NOON_US)
+        desk.read(meter, NOON_US + HOUR_US, 5_000)
+        yield Case(desk=desk, meter=meter, **people)
+        check_laws(street.book, acked=desk.acked)
+
+
+def charged(case: Case) -> int:
+    return -int(case.desk.lines()[1].amount_micro)
+
+
+def test_a_case_is_opened_once_and_has_a_deadline(case: Case) -> None:
+    opened = case.open()
+    assert opened.charged_micro == charged(case) > 0
+    assert opened.due_us == case.now_us + 14 * DAY_US
+    assert case.open(words="again").pk == opened.pk
+
+
+def test_nobody_else_speaks_for_a_home(case: Case) -> None:
+    from fairwatt.flows.dispute import DisputeRefused
+
+    with pytest.raises(DisputeRefused, match="may not speak"):
+        case.open(user_id=case.stranger.pk)
+    with pytest.raises(DisputeRefused, match="took no money"):
+        case.open(line_seq=1)
+    with pytest.raises(DisputeRefused, match="no such charge"):
+        case.open(line_seq=99)
+
+
+def test_evidence_is_known_by_its_bytes_and_kept_once(case: Case) -> None:
+    from fairwatt.flows.dispute import EVIDENCE_BYTES_MAX, DisputeRefused, Evidence
+
+    opened = case.open()
+    shown = case.say(opened, evidence=Evidence(name="meter.exe", content=PDF))
+    assert shown.media_type == "application/pdf" and len(shown.digest) == 64
+    assert case.say(opened, evidence=Evidence(name="again.pdf", content=PDF)).pk == shown.pk
+    for bad in (b"", b"MZ\x00\x01", b"<html><script>", b"x" * (EVIDENCE_BYTES_MAX + 1)):
+        with pytest.raises(DisputeRefused):
+            case.say(opened, evidence=Evidence(name="photo.jpg", content=bad))
+    with pytest.raises(DisputeRefused, match="message or choose"):
+        case.say(opened)
+
+
+def test_money_comes_back_when_a_second_person_approves_and_only_once(case: Case) -> None:
+    from fairwatt.flows.dispute import DisputeRefused
+
+    opened = case.open()
+    before, refund = case.desk.balance(case.meter), charged(case) // 2
+    case.rule(opened, refund)
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.balance(case.meter) == before, "a ruling alone moves nothing"
+    with pytest.raises(DisputeRefused, match="Somebody else"):
+        case.answer(opened, user_id=case.clerk.pk)
+    case.answer(opened)
+    orders = len(case.desk.orders())
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.balance(case.meter) == before + refund
+    line = case.desk.lines()[-1]
+    assert (line.kind, line.amount_micro) == (6, refund)
+    (event,) = case.desk.events("dispute.given_back")
+    assert (event.evidence["line_seq"], event.evidence["amount_micro"]) == (2, refund)
+    assert len(case.desk.orders()) == orders + 1, "the gateway learns of the credit"
+    for again in (lambda: case.rule(opened, 1), lambda: case.answer(opened)):
+        with pytest.raises(DisputeRefused, match="ruled"):
+            again()
+
+
+def test_tax_comes_back_with_the_charge(case: Case) -> None:
+    from fairwatt.store.models import Journal
+
+    opened = case.open()
+    case.rule(opened, charged(case))
+    case.answer(opened)
+    case.desk.post(now_us=case.now_us)
+    tax = case.desk.lines()[1].tax_micro
+    legs = Journal.objects.filter(book=case.desk.street.book).order_by("-batch")
+    assert [leg.amount_micro for leg in legs if leg.account == "tax:output"] == [-tax, tax]
+    assert sum(leg.amount_micro for leg in legs if leg.account == "revenue:adjustment") == tax - charged(case)
+
+
+def test_a_refused_ruling_leaves_the_case_open_and_a_charge_that_stands_closes_it(case: Case) -> None:
+    from fairwatt.flows.dispute import DisputeRefused, state_of
+
+    opened = case.open()
+    case.rule(opened, 5)
+    case.answer(opened, approve=False, words="Too little.")
+    case.rule(opened, 0)
+    with as_role("migrate"), pytest.raises(DisputeRefused, match="ruled"):
+        case.rule(opened, 0)
+    from django.db import connection, transaction
+
+    from fairwatt.store import facts
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=case.desk.street.book)
+        assert state_of(case=opened) == "upheld"
+
+
+def test_a_ruling_never_gives_more_than_the_line_took(case: Case) -> None:
+    from fairwatt.flows.dispute import DisputeRefused
+
+    opened = case.open()
+    with pytest.raises(DisputeRefused, match="whole charge"):
+        case.rule(opened, charged(case) + 1)
+    with pytest.raises(DisputeRefused, match="Only staff"):
+        case.rule(opened, 1, user_id=case.resident.pk)
+
+
+@pytest.mark.parametrize("payload", [{"row": 0}, {"row": "1"}, {"amount_micro": 5}, {"row": 10**12}])
+@pytest.mark.parametrize("kind", ["adjustment", "opening"])
+def test_a_fact_that_rests_on_nothing_is_refused(case: Case, kind: str, payload: Any) -> None:
+    from django.db import connection, transaction
+
+    from fairwatt.store import facts
+
+    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+        fact, _ = facts.add(
+            cursor=cursor,
+            book=case.desk.street.book,
+            kind=kind,
+            natural_key="forged",
+            wallet=case.wallet,
+            payload=payload,
+            raw=b"",
+            now_us=case.now_us,
+        )
+    before = case.desk.balance(case.meter)
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.fact(fact).state == "refused"
+    assert case.desk.balance(case.meter) == before
+
+
+def test_a_ruling_that_nobody_approved_moves_nothing_whatever_a_fact_says(case: Case) -> None:
+    from django.db import connection, transaction
+
+    from fairwatt.store import facts
+
+    ruling = case.rule(case.open(), 5)
+    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+        fact, _ = facts.add(
+            cursor=cursor,
+            book=case.desk.street.book,
+            kind="adjustment",
+            natural_key="hasty",
+            wallet=case.wallet,
+            payload={"row": ruling.pk},
+            raw=b"",
+            now_us=case.now_us,
+        )
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.fact(fact).result["code"] == "ruling_unproven"
+
+
+def test_one_ruling_named_by_two_facts_of_one_batch_gives_back_once(case: Case) -> None:
+    from django.db import connection, transaction
+
+    from fairwatt.store import facts
+
+    opened = case.open()
+    ruling = case.rule(opened, 5)
+    case.answer(opened)
+    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+        facts.add(
+            cursor=cursor,
+            book=case.desk.street.book,
+            kind="adjustment",
+            natural_key="twice",
+            wallet=case.wallet,
+            payload={"row": ruling.pk},
+            raw=b"",
+            now_us=case.now_us,
+        )
+    before = case.desk.balance(case.meter)
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.balance(case.meter) == before + 5
+
+
+def test_a_balance_brought_over_is_posted_once_and_only_by_commissioning(case: Case) -> None:
+    from django.db import ProgrammingError
+
+    from fairwatt.flows.keep_books import EntryRefused, bring_balance_over
+
+    before = case.desk.balance(case.meter)
+    asked = {"wallet_id": case.wallet, "reference": "old ledger, page 4", "now_us": case.now_us}
+    with as_role("web"), pytest.raises(ProgrammingError, match="denied"):
+        bring_balance_over(amount_micro=1_000_000, **asked)
+    with as_role("migrate"):
+        fact = bring_balance_over(amount_micro=-3_000_000, **asked)
+        assert bring_balance_over(amount_micro=-3_000_000, **asked) == fact
+        with pytest.raises(EntryRefused, match="Another balance"):
+            bring_balance_over(amount_micro=1, **asked)
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.balance(case.meter) == before - 3_000_000
+    assert case.desk.events("balance.brought_over")[0].evidence["entry"] > 0
+
+
+def test_nothing_said_in_a_case_can_be_changed(case: Case) -> None:
+    from django.db import ProgrammingError, connection
+
+    case.say(case.open(), words="mine")
+    for role in ("web", "migrate"):
+        with as_role(role), pytest.raises(ProgrammingError), connection.cursor() as cursor:  # type: ignore[arg-type]
+            cursor.execute("SELECT set_config('fairwatt.books', %s, false)", [str(case.desk.street.book)])
+            cursor.execute("SELECT set_config('fairwatt.wallets', '*', false)")
+            cursor.execute("UPDATE store_disputeentry SET words = 'other'")

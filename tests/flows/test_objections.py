@@ -1,0 +1,155 @@
+"""An objection holds one share and nobody else's, until a person decides it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fairwatt.server.launcher.services import Services
+from support.costs import (
+    AUGUST_US,
+    TOTAL,
+    WINDOW_US,
+    balances,
+    decide,
+    legs,
+    object_to,
+    published,
+    resident,
+    run_due,
+    share_of,
+    staff,
+    three_homes,
+)
+from support.desk import Desk
+from support.house import as_role
+from support.street import FLAT, HOUR_US, Street
+
+
+@pytest.fixture
+def street(house: Services) -> Street:
+    return Street(tariff=FLAT)
+
+
+@pytest.fixture
+def people(street: Street) -> dict[str, Any]:
+    """Two at the desk and a resident."""
+    return {
+        "drafter": staff(street, "drafter"),
+        "colleague": staff(street, "colleague"),
+        "lin": resident(street, "lin"),
+    }
+
+
+def test_an_objection_holds_its_share_and_nobody_else_waits(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    meters = three_homes(desk, street, people)
+    draft = published(street, people)
+    object_to(street, people, share_of(street, draft, 0), 0)
+    run_due(desk, AUGUST_US + WINDOW_US)
+    assert balances(desk, meters) == [100_000_000, 70_000_000, 80_000_000]
+    (event,) = desk.events("shared.posted")
+    assert (event.evidence["shares"], event.evidence["held"]) == (2, 1)
+
+
+@pytest.mark.parametrize("before_the_deadline", [True, False])
+def test_a_rejected_objection_is_posted_as_published(
+    street: Street, desk: Desk, people: dict[str, Any], before_the_deadline: bool
+) -> None:
+    meters = three_homes(desk, street, people)
+    draft = published(street, people)
+    share = share_of(street, draft, 0)
+    object_to(street, people, share, 0)
+    if not before_the_deadline:
+        run_due(desk, AUGUST_US + WINDOW_US)
+        assert desk.balance(meters[0]) == 100_000_000
+    decide(street, share, people["colleague"], None)
+    run_due(desk, AUGUST_US + WINDOW_US + HOUR_US)
+    assert balances(desk, meters) == [50_000_000, 70_000_000, 80_000_000]
+    assert run_due(desk, AUGUST_US + WINDOW_US + 2 * HOUR_US) == 0
+
+
+@pytest.mark.parametrize("before_the_deadline", [True, False])
+def test_an_upheld_objection_lowers_the_share_and_the_landlord_carries_the_rest(
+    street: Street, desk: Desk, people: dict[str, Any], before_the_deadline: bool
+) -> None:
+    meters = three_homes(desk, street, people)
+    draft = published(street, people)
+    share = share_of(street, draft, 0)
+    object_to(street, people, share, 0)
+    if not before_the_deadline:
+        run_due(desk, AUGUST_US + WINDOW_US)
+    decide(street, share, people["colleague"], 45_000_000)
+    run_due(desk, AUGUST_US + WINDOW_US + HOUR_US)
+    assert balances(desk, meters) == [55_000_000, 70_000_000, 80_000_000]
+    assert legs(desk)["receivable:landlord"] == -5_000_000
+    assert legs(desk)["recovery:shared"] == TOTAL, "the sum stays the published total"
+
+
+def test_an_objection_upheld_to_nothing_leaves_the_resident_alone(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    meters = three_homes(desk, street, people)
+    draft = published(street, people)
+    share = share_of(street, draft, 2)
+    object_to(street, people, share, 2)
+    decide(street, share, people["colleague"], 0)
+    run_due(desk, AUGUST_US + WINDOW_US)
+    assert desk.balance(meters[2]) == 100_000_000
+    assert legs(desk)["receivable:landlord"] == -20_000_000
+
+
+def test_who_drafted_does_not_decide_while_there_is_a_colleague(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    from fairwatt.flows.shared_costs import SharedCostRefused
+    from fairwatt.store.models import CostStep, User
+
+    three_homes(desk, street, people)
+    draft = published(street, people)
+    share = share_of(street, draft, 0)
+    object_to(street, people, share, 0)
+    with pytest.raises(SharedCostRefused, match="ask a colleague"):
+        decide(street, share, people["drafter"], None)
+    with as_role("migrate"):
+        User.objects.filter(pk=people["colleague"].pk).update(is_active=False)
+    decide(street, share, people["drafter"], None)
+    steps = CostStep.objects.filter(share=share.pk).order_by("id")
+    assert [(step.kind, step.person_id) for step in steps] == [
+        ("objected", people["lin"].pk),
+        ("rejected", people["drafter"].pk),
+    ]
+
+
+def test_steps_that_cannot_be_taken_are_refused_in_words(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    from fairwatt.flows.shared_costs import SharedCostRefused, object_to_share, publish
+
+    three_homes(desk, street, people)
+    draft = published(street, people)
+    share = share_of(street, draft, 0)
+    with as_role("web"), pytest.raises(SharedCostRefused, match="published before"):
+        publish(book_id=street.book, allocation_id=draft.pk, by=people["drafter"], now_us=AUGUST_US)
+    with pytest.raises(SharedCostRefused, match="time for objections is over"):
+        object_to(street, people, share, 0, now_us=AUGUST_US + WINDOW_US)
+    with pytest.raises(SharedCostRefused, match="no such share of this home"):
+        object_to(street, people, share, 1)
+    with as_role("web"), pytest.raises(SharedCostRefused, match="write a reason"):
+        object_to_share(
+            book_id=street.book,
+            share_id=share.pk,
+            wallet_id=street.wallets[0],
+            reason=" ",
+            by=people["lin"],
+            now_us=AUGUST_US,
+        )
+    with pytest.raises(SharedCostRefused, match="no open objection"):
+        decide(street, share, people["colleague"], None)
+    object_to(street, people, share, 0)
+    with pytest.raises(SharedCostRefused, match="objection already"):
+        object_to(street, people, share, 0)
+    with pytest.raises(SharedCostRefused, match="lowers the share"):
+        decide(street, share, people["colleague"], 50_000_000)

@@ -1,0 +1,70 @@
+"""Bookkeeping and disputes in a scene, made by the real flows."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from support.house import as_role
+from web.scene import NOW_US, PASSWORD, Scene
+
+SEQ = 7
+MONTH = "2026-10"
+
+
+def disputed(scene: Scene, *, seq: int = SEQ) -> Any:
+    """A case about a charge of the first home, with one file; `case.shown` is its entry."""
+    from fairwatt.flows.dispute import Evidence, add_to_dispute, open_dispute
+
+    case = open_dispute(
+        wallet_id=scene.wallets[0],
+        line_seq=seq,
+        reason="not_mine",
+        words="I was away that day.",
+        user_id=scene.owner.pk,
+        now_us=NOW_US,
+        entropy=os.urandom(10),
+    )
+    case.shown = add_to_dispute(  # type: ignore[attr-defined]
+        dispute_id=case.pk,
+        book_id=scene.book,
+        words="The ticket of my train.",
+        evidence=Evidence(name="ticket.pdf", content=b"%PDF-1.7 a ticket"),
+        user_id=scene.owner.pk,
+        now_us=NOW_US,
+    )
+    return case
+
+
+def administrator(scene: Scene) -> Any:
+    """The person of the scene's organisation who may close and approve."""
+    from fairwatt.store.models import User
+
+    name = f"admin-{scene.slug}"
+    found = User.objects.filter(username=name).first()
+    if found is not None:
+        return found
+    with as_role("migrate"):
+        return User.objects.create_user(
+            name, None, PASSWORD, organisation=scene.site.book.organisation, role="admin"
+        )
+
+
+def close_month_of(scene: Scene) -> str:
+    """Close the month before the story begins."""
+    from fairwatt.flows.keep_books import close_month
+    from fairwatt.reports.making import pack_of_month
+    from fairwatt.store.models import Book
+
+    pack = pack_of_month(book=Book.objects.get(pk=scene.book), month=MONTH, now_us=NOW_US)
+    close_month(
+        book_id=scene.book,
+        month=MONTH,
+        first_batch=pack.first_batch,
+        last_batch=pack.last_batch,
+        as_of_batch=pack.as_of_batch,
+        digest=pack.digest,
+        user_id=administrator(scene).pk,
+        now_us=NOW_US,
+    )
+    return MONTH
