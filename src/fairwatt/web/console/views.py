@@ -44,7 +44,7 @@ def books(request: HttpRequest) -> HttpResponse:
 def today(request: HttpRequest, slug: str) -> HttpResponse:
     """Does anything need a person?"""
     book = access.desk_book(user=access.person(request), slug=slug)
-    return _private(render(request, "console/today.html", _context(book)))
+    return private(render(request, "console/today.html", _context(book)))
 
 
 @login_required
@@ -84,7 +84,7 @@ def unit(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
         "happened": _told(detail.happened, book.currency),
     }
     template = "console/_unit.html" if request.htmx else "console/unit.html"  # type: ignore[attr-defined]
-    return _private(render(request, template, context))
+    return private(render(request, template, context))
 
 
 @login_required
