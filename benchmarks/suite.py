@@ -185,8 +185,16 @@ def rating(_services: Services, progress: Progress) -> Report:
         name="rating",
         title="half-hourly readings rated, blocks by time of use with tax, one core",
         figures=[
-            Figure(name="readings", value=statistics.median(rates), unit="/s", at_least=3_000_000),
-            Figure(name="slowest round", value=min(rates), unit="/s"),
+            Figure(
+                name="readings, of one core's time",
+                value=statistics.median(core for core, _ in rates),
+                unit="/s",
+                at_least=3_000_000,
+            ),
+            Figure(
+                name="readings, by the wall", value=statistics.median(wall for _, wall in rates), unit="/s"
+            ),
+            Figure(name="slowest round, by the wall", value=min(wall for _, wall in rates), unit="/s"),
         ],
         settings={"homes": homes, "rounds": rounds},
     )
