@@ -247,6 +247,7 @@ def test_every_element_costs_what_its_definition_says_on_all_paths(case: Any) ->
     assert (exact["energy"], exact["standing"]) == (0, 0)
     assert exact["tax"] <= 1
     assert vector_sums(mine, start_us, readings, counter_wh) == sums
+    assert vector_sums(mine, start_us, split_at_boundaries(table, start_us, readings), counter_wh) == sums
 
     home = np.zeros(len(readings), dtype=np.int64)
     at = np.array([at_us for at_us, _ in readings], dtype=np.int64)
@@ -264,6 +265,50 @@ def test_every_element_costs_what_its_definition_says_on_all_paths(case: Any) ->
         table=bill_table, span=span, cells=cells[0], counter_wh=counter_wh, powers={}, settle_open=True
     )
     assert (again.exact_micro, again.elements) == (made.exact_micro, made.elements)
+
+
+def split_at_boundaries(
+    table: SegmentTable, start_us: int, readings: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The same use with a reading at every price boundary, where the straight line says, and at midnights between."""
+    made, t0 = [], start_us
+    for at_us, wh in readings:
+        first, last = table.locate(start_us=t0, end_us=at_us)
+        done = 0
+        for edge in [*table.starts_us[first + 1 : last + 1], at_us]:
+            upto = wh * (edge - t0) // (at_us - t0)
+            made.append((edge, upto - done))
+            done = upto
+        t0 = at_us
+    return made
+
+
+@given(
+    steps=st.lists(st.integers(0, 4_000), min_size=2, max_size=2),
+    prices=st.lists(st.integers(0, 900_000), min_size=3, max_size=3),
+    more=st.integers(1, 5_000),
+)
+@settings(deadline=None, max_examples=40)
+def test_more_use_never_costs_less_where_prices_are_not_negative(
+    steps: list[int], prices: list[int], more: int
+) -> None:
+    texts = [f"{micro // 10**6}.{micro % 10**6:06d}" for micro in prices]
+    energy = {"counter": "month", "blocks": ["1", "3"], "prices": texts}
+    tax = {"name": "VAT", "percent": "19", "on": ["energy"]}
+    sheet = {
+        "fairwatt_tariff": 1,
+        "name": "rising use",
+        "currency": "EUR",
+        "zone": "Europe/Berlin",
+        "versions": [{"effective": "2024-01-01", "elements": [{"energy": energy}, {"tax": tax}]}],
+    }
+    schedule = parse_schedule(json.dumps(sheet))
+    start_us = instant("2024-05-01", "Europe/Berlin")
+    less = [(start_us + (n + 1) * US_PER_HOUR, wh) for n, wh in enumerate(steps)]
+    span = Span(start_us, less[-1][0])
+    greater = [(at_us, wh + more * (n == 1)) for n, (at_us, wh) in enumerate(less)]
+    cost = [bill(schedule=schedule, readings=rows, span=span).exact_micro for rows in (less, greater)]
+    assert cost[0] <= cost[1]
 
 
 def vector_sums(
