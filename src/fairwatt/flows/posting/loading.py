@@ -29,7 +29,7 @@ from fairwatt.flows.posting.book_state import (
 )
 from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
 from fairwatt.flows.posting.deciding import credit_levels
-from fairwatt.flows.posting.money import REVIEW_US
+from fairwatt.flows.posting.waiting import REVIEW_US
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.models import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,11 @@ from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
+from fairwatt.flows.posting.waiting import prove_storable
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
 from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
 
 FACTS_MAX = 500
-REVIEW_US: Final = 72 * 3_600_000_000
-"""How long a payment in review may withhold a cut."""
 
 
 @dataclass(kw_only=True)
@@ -101,7 +100,7 @@ def post_facts(
             with transaction.atomic():
                 one = _post_fact(bench, out, kind, payload, bytes(raw))
                 _recover(bench, one)
-                _prove_storable(cursor, one)
+                prove_storable(cursor, one)
         except (OperationalError, InterfaceError):
             raise  # the database is away: that says nothing about the fact
         except Exception as error:
@@ -109,15 +108,8 @@ def post_facts(
         for register, after in one.registers_moved:
             move_register(rows=registers.rows, register=register, after=after)
         out.add(one)
-        for line, ix in zip(one.lines, one.wallet_ix, strict=True):
-            available[ix] += line["amount_micro"]
+        _moved(available, one)
     return out
-
-
-def facts_wait(*, cursor: Any, book: int) -> bool:
-    """True when the next batch that asks will find facts."""
-    cursor.execute("SELECT EXISTS (SELECT 1 FROM fact WHERE book = %s AND state = 'waiting')", [book])
-    return bool(cursor.fetchone()[0])
 
 
 @dataclass(frozen=True)
@@ -230,17 +222,16 @@ def _recover(bench: _Bench, one: PostedFacts) -> None:
     """Let a top-up pay what its home owes besides energy, as far as the rule for fees allows."""
     for ix in list(one.credited):
         paid = sum(int(line["amount_micro"]) for line in one.lines)
-        desk = _cost_desk(replace(bench, available=_with_lines(bench.available, one)))
+        desk = _cost_desk(replace(bench, available=_moved(bench.available.copy(), one)))
         posted = recover_arrears(desk, wallet_ix=ix, topped_up_micro=paid)
         if posted is not None:
             one.add(_costs_as_facts(posted, []))
 
 
-def _with_lines(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArray[np.int64]:
-    after = available.copy()
+def _moved(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArray[np.int64]:
     for line, ix in zip(one.lines, one.wallet_ix, strict=True):
-        after[ix] += line["amount_micro"]
-    return after
+        available[ix] += line["amount_micro"]
+    return available
 
 
 def _adjustment(bench: _Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:
@@ -258,12 +249,6 @@ def _adjustment(bench: _Bench, before: PostedFacts, kind: str, about: dict[str, 
         answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)],
         events=[given.event(fact=bench.fact, now_us=bench.now_us)],
     )
-
-
-def _prove_storable(cursor: Any, one: PostedFacts) -> None:
-    """Let PostgreSQL say now, inside the savepoint, whether it can keep the answer: later it would stop the batch."""
-    words = [[answer.result for answer in one.answers], [[e.reason, e.evidence] for e in one.events]]
-    cursor.execute("SELECT %s::jsonb", [json.dumps(words)])
 
 
 def _payment(
@@ -413,32 +398,3 @@ def _refuse(bench: _Bench, code: str, detail: str) -> PostedFacts:
             )
         ],
     )
-
-
-def note_available(*, facts: PostedFacts, state: BookState, wallets: npt.NDArray[Any]) -> None:
-    """Write into the events of credits what each left in its wallet, now that the lines are chained."""
-    for event in facts.events:
-        if event.kind == "payment.credited" and event.wallet is not None:
-            head = wallets[state.wallet_index[event.wallet]]
-            event.evidence["available_micro"] = int(head["balance_micro"] - head["held_micro"])
-
-
-def lately_in_review(*, in_review: Mapping[int, list[Reviewed]], now_us: int) -> dict[int, int]:
-    """Money that lies in review and came lately, by wallet index, in micro-units at its nominal amount.
-
-    A payment that nobody ever looks at keeps no power on for ever.
-    """
-    lately = {
-        ix: sum(one.amount_micro for one in waiting if now_us - one.at_us <= REVIEW_US)
-        for ix, waiting in in_review.items()
-    }
-    return {ix: amount for ix, amount in lately.items() if amount}
-
-
-def still_withholding(*, lately: Mapping[int, int], wallets: npt.NDArray[Any]) -> set[int]:
-    """Wallets that may not be cut for money in review: it would lift them above zero."""
-    return {
-        ix
-        for ix, amount in lately.items()
-        if wallets["balance_micro"][ix] - wallets["held_micro"][ix] + amount > 0
-    }

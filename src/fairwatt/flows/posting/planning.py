@@ -22,12 +22,7 @@ from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings
-from fairwatt.flows.posting.money import (
-    PostedFacts,
-    lately_in_review,
-    note_available,
-    still_withholding,
-)
+from fairwatt.flows.posting.money import PostedFacts
 from fairwatt.flows.posting.orders import (
     OrderBook,
     Signer,
@@ -39,6 +34,7 @@ from fairwatt.flows.posting.preparing import Prepared, charge
 from fairwatt.flows.posting.receipts import hear_receipts
 from fairwatt.flows.posting.reworking import place_rows
 from fairwatt.flows.posting.sift import Sifted
+from fairwatt.flows.posting.waiting import lately_in_review, note_available, still_withholding
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.posting import (
     LINE,

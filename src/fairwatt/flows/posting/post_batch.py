@@ -16,13 +16,10 @@ import numpy.typing as npt
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.late import LateReadings, settle_late
-from fairwatt.flows.posting.money import (
-    PostedFacts,
-    facts_wait,
-    post_facts,
-)
+from fairwatt.flows.posting.money import PostedFacts, post_facts
 from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, lay_out, metered
 from fairwatt.flows.posting.preparing import Prepared, prepare
+from fairwatt.flows.posting.waiting import facts_wait
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import (
     LINE,
