@@ -97,6 +97,8 @@ def test_an_objection_goes_from_the_resident_to_a_colleague_who_decides(
         )
     desk = f"/console/{scene.slug}/costs/"
     assert "1 objection waits" in text(signed_in(scene.operator).get(desk))
+    waiting = text(signed_in(scene.operator).get(f"/console/{scene.slug}/"))
+    assert "An objection to a shared cost waits for a decision" in waiting
     asked = {"outcome": "uphold", "amount": "1.50", "reason": "away all month"}
     said = signed_in(scene.operator).post(f"{desk}share/{made['share']}/decide/", asked, follow=True)
     assert "ask a colleague" in text(said)
