@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -95,11 +96,11 @@ def test_however_the_time_is_cut_statements_chain_and_add_up(
         lived.make("statement", home=home, month=None, start_us=start, end_us=end, now_us=at(9, 10))[
             "figures"
         ]
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in itertools.pairwise(edges)
         if start < end
     ]
     whole = lived.make("statement", home=home, month=None, now_us=at(9, 10))["figures"]
-    for earlier, later in zip(parts, parts[1:], strict=False):
+    for earlier, later in itertools.pairwise(parts):
         assert later["opening"] == earlier["closing"]
     for key in ("used", "charged", "energy", "standing", "tax", "corrected", "topped_up", "adjusted"):
         assert sum(part[key] for part in parts) == whole[key], key
