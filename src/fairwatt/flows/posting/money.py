@@ -50,6 +50,10 @@ class PostedFacts:
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
+    more: bool = False
+    """some facts wait for the next batch"""
+    finished: set[int] = field(default_factory=set)
+    """facts of tariff corrections that reached every register"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
     registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
     """registers that an approved estimate moved, and where they stand now"""
@@ -148,6 +152,8 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case (("reading_edit" | "tariff_correction"), _):
+            return PostedFacts()  # answered before the readings (correcting.py), or left to the next batch
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):

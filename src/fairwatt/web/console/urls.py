@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.console import bookkeeping, disputes, quality, reports, views
+from fairwatt.web.console import bookkeeping, costs, disputes, fees, quality, reports, views
 
 app_name = "console"
 urlpatterns = [
@@ -34,4 +34,15 @@ urlpatterns = [
     ),
     path("<slug:slug>/meters/<int:meter_id>/check/", quality.meter_check, name="meter_check"),
     path("<slug:slug>/meters/<int:meter_id>/estimate/", quality.meter_estimate, name="meter_estimate"),
+    path("<slug:slug>/fees/", fees.fees, name="fees"),
+    path("<slug:slug>/fees/add/", fees.add, name="add_fee"),
+    path("<slug:slug>/fees/<int:fee_id>/", fees.fee, name="fee"),
+    path("<slug:slug>/fees/<int:fee_id>/end/", fees.end, name="end_fee"),
+    path("<slug:slug>/costs/", costs.costs, name="costs"),
+    path("<slug:slug>/costs/draft/", costs.draft, name="draft_cost"),
+    path("<slug:slug>/costs/<int:cost_id>/", costs.cost, name="cost"),
+    path("<slug:slug>/costs/<int:cost_id>/publish/", costs.publish_cost, name="publish_cost"),
+    path("<slug:slug>/costs/<int:cost_id>/take-back/", costs.take_back_cost, name="take_back_cost"),
+    path("<slug:slug>/costs/<int:cost_id>/file/", costs.cost_file, name="cost_file"),
+    path("<slug:slug>/costs/share/<int:share_id>/decide/", costs.decide, name="decide"),
 ]
