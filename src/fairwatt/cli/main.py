@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import allocation, explaining, readings, reports, simulation
+from fairwatt.cli import allocation, correcting, explaining, readings, reports, simulation
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
 from fairwatt.cli.tariff import tariff
@@ -21,6 +21,8 @@ edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
 app.add_typer(allocation.app, name="allocation")
 app.command()(explaining.explain)
+app.command("correct-tariff")(correcting.correct_tariff)
+app.command("correct-reading")(correcting.correct_reading)
 app.add_typer(readings.app, name="import")
 app.add_typer(tariff, name="tariff")
 app.command()(simulation.demo)
