@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -122,6 +123,6 @@ def _labels(currency: str) -> list[str]:
     first = gettext("up to %(high)s") % {"high": shown[0]}
     middle = [
         gettext("%(low)s to %(high)s") % {"low": low, "high": high}
-        for low, high in zip(shown, shown[1:], strict=False)
+        for low, high in pairwise(shown)
     ]
     return [first, *middle, gettext("above %(low)s") % {"low": shown[-1]}]
