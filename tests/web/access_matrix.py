@@ -62,6 +62,7 @@ MATRIX = {
     "console:disputes": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:dispute": Row("case", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:dispute_file": Row("evidence", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:corrections": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:quarantine": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:data": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:data_check": Row("book", 404, 404, 404, 302, 403, 404, LOGIN, posts=True),

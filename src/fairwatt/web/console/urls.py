@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.console import bookkeeping, costs, disputes, fees, quality, reports, views
+from fairwatt.web.console import bookkeeping, corrections, costs, disputes, fees, quality, reports, views
 
 app_name = "console"
 urlpatterns = [
@@ -22,6 +22,7 @@ urlpatterns = [
         disputes.dispute_file,
         name="dispute_file",
     ),
+    path("<slug:slug>/corrections/", corrections.corrections, name="corrections"),
     path("<slug:slug>/quarantine/", views.quarantine, name="quarantine"),
     path("<slug:slug>/data/", quality.data, name="data"),
     path("<slug:slug>/data/check/", quality.data_check, name="data_check"),
