@@ -56,12 +56,6 @@ def payment(scene: Scene) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared(scene: Scene) -> dict[str, int]:
-    """A fee that is not due for long, and a published cost with the owner's share."""
-    return share_a_cost(scene)
-
-
-@pytest.fixture(scope="module")
 def case(scene: Scene) -> Any:
     """A dispute of the first home with a file in it."""
     return disputed(scene)
@@ -71,6 +65,12 @@ def case(scene: Scene) -> Any:
 def closed(scene: Scene) -> str:
     """A month of the scene's book that is closed."""
     return close_month_of(scene)
+
+
+@pytest.fixture(scope="module")
+def shared(scene: Scene) -> dict[str, int]:
+    """A fee that is not due for long, and a published cost with the owner's share."""
+    return share_a_cost(scene)
 
 
 def test_every_address_has_a_row(scene: Scene) -> None:
@@ -88,9 +88,9 @@ def test_nobody_gets_what_is_not_theirs(
     scene: Scene,
     people: dict[str, Any],
     payment: str,
-    shared: dict[str, int],
     case: Any,
     closed: str,
+    shared: dict[str, int],
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -114,11 +114,11 @@ def test_nobody_gets_what_is_not_theirs(
         "evidence": [scene.slug, case.public_id, case.shown.pk],
         "closed": [scene.slug, closed],
         "unit": [scene.slug, first_unit(scene)],
+        "meter": [scene.slug, first_meter(scene)],
         "fee": [scene.slug, shared["fee"]],
         "cost": [scene.slug, shared["cost"]],
         "any share": [scene.slug, shared["share"]],
         "share": [scene.public_id(0), shared["share"]],
-        "meter": [scene.slug, first_meter(scene)],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,13 @@ def decide(
     in_review: set[int],
     answered: set[int],
     now_us: int,
+    corrected: Mapping[int, int] = MappingProxyType({}),
 ) -> Decided:
     """Warn and decide for every touched wallet; move the flags in `wallets`.
 
     `orders`: open orders by register; `renewed`: registers about to get another. `in_review`: wallets with
     confirmed money that waits for a person.
-    `answered`: facts of this batch.
+    `answered`: facts of this batch. `corrected`: what corrections of the past took from wallets.
     """
     out = Decided()
     available = wallets["balance_micro"][touched] - wallets["held_micro"][touched]
@@ -74,6 +76,22 @@ def decide(
         if wallets["balance_micro"][ix] > wallets["held_micro"][ix]:
             wallets["level"][ix] = 0
             wallets["warned_us"][ix] = 0
+    for ix, taken in corrected.items():
+        # Nobody is cut by a correction without a warning that came after it, however often warned before.
+        available_micro = int(wallets["balance_micro"][ix] - wallets["held_micro"][ix])
+        if available_micro <= 0 < available_micro + taken and not wallets["cut_by_credit"][ix]:
+            wallets["level"][ix] = wallets["warned_us"][ix] = 0
+            out.flagged.add(ix)
+            out.events.append(
+                _event(
+                    "credit.corrected",
+                    wallets,
+                    ix,
+                    now_us,
+                    available_micro=available_micro,
+                    taken_micro=taken,
+                )
+            )
     worse = level > wallets["level"][touched]
     moved = level != wallets["level"][touched]
     for n in np.flatnonzero(worse):

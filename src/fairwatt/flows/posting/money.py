@@ -25,7 +25,7 @@ from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
-from fairwatt.flows.posting.waiting import prove_storable
+from fairwatt.flows.posting.waiting import move_along, prove_storable
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
 from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
 
@@ -49,6 +49,10 @@ class PostedFacts:
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
+    more: bool = False
+    """some facts wait for the next batch"""
+    finished: set[int] = field(default_factory=set)
+    """facts of tariff corrections that reached every register"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
     registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
     """registers that an approved estimate moved, and where they stand now"""
@@ -108,7 +112,7 @@ def post_facts(
         for register, after in one.registers_moved:
             move_register(rows=registers.rows, register=register, after=after)
         out.add(one)
-        _moved(available, one)
+        move_along(available, one)
     return out
 
 
@@ -140,6 +144,8 @@ def _post_fact(bench: _Bench, before: PostedFacts, kind: str, payload: Any, raw:
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case (("reading_edit" | "tariff_correction"), _):
+            return PostedFacts()  # answered before the readings (correcting.py), or left to the next batch
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):
@@ -222,16 +228,10 @@ def _recover(bench: _Bench, one: PostedFacts) -> None:
     """Let a top-up pay what its home owes besides energy, as far as the rule for fees allows."""
     for ix in list(one.credited):
         paid = sum(int(line["amount_micro"]) for line in one.lines)
-        desk = _cost_desk(replace(bench, available=_moved(bench.available.copy(), one)))
+        desk = _cost_desk(replace(bench, available=move_along(bench.available.copy(), one)))
         posted = recover_arrears(desk, wallet_ix=ix, topped_up_micro=paid)
         if posted is not None:
             one.add(_costs_as_facts(posted, []))
-
-
-def _moved(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArray[np.int64]:
-    for line, ix in zip(one.lines, one.wallet_ix, strict=True):
-        available[ix] += line["amount_micro"]
-    return available
 
 
 def _adjustment(bench: _Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:

@@ -237,6 +237,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
+        corrected=money.late.taken(),
     )
     give_orders(
         state=state,
@@ -287,6 +288,7 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         facts=len(facts.answers),
         reload=facts.reload,
         regrant=facts.regrant,
+        facts_wait=facts.more,
         touched=_shown(desk.state, money.touched, flagged, desk.sifted),
     )
 
@@ -311,6 +313,7 @@ def _after(desk: Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
         in_review=_in_review(state, facts),
         alarms=[],
         chaff=chaff,
+        correcting=tuple(one for one in state.correcting if one.fact not in facts.finished),
     )
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState, Reviewed
@@ -56,3 +57,10 @@ def prove_storable(cursor: Any, one: PostedFacts) -> None:
     """Let PostgreSQL say now, inside the savepoint, whether it can keep the answer: later it would stop the batch."""
     words = [[answer.result for answer in one.answers], [[e.reason, e.evidence] for e in one.events]]
     cursor.execute("SELECT %s::jsonb", [json.dumps(words)])
+
+
+def move_along(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArray[np.int64]:
+    """Move what each wallet has by the lines of one fact; return it."""
+    for line, ix in zip(one.lines, one.wallet_ix, strict=True):
+        available[ix] += line["amount_micro"]
+    return available
