@@ -121,8 +121,5 @@ def _labels(currency: str) -> list[str]:
     """Each band in words: from one bound to the next, and beyond the ends."""
     shown = [text.money(micro=bound, currency=currency, places=0) for bound in BANDS_MICRO]
     first = gettext("up to %(high)s") % {"high": shown[0]}
-    middle = [
-        gettext("%(low)s to %(high)s") % {"low": low, "high": high}
-        for low, high in pairwise(shown)
-    ]
+    middle = [gettext("%(low)s to %(high)s") % {"low": low, "high": high} for low, high in pairwise(shown)]
     return [first, *middle, gettext("above %(low)s") % {"low": shown[-1]}]
