@@ -76,22 +76,7 @@ def decide(
         if wallets["balance_micro"][ix] > wallets["held_micro"][ix]:
             wallets["level"][ix] = 0
             wallets["warned_us"][ix] = 0
-    for ix, taken in corrected.items():
-        # Nobody is cut by a correction without a warning that came after it, however often warned before.
-        available_micro = int(wallets["balance_micro"][ix] - wallets["held_micro"][ix])
-        if available_micro <= 0 < available_micro + taken and not wallets["cut_by_credit"][ix]:
-            wallets["level"][ix] = wallets["warned_us"][ix] = 0
-            out.flagged.add(ix)
-            out.events.append(
-                _event(
-                    "credit.corrected",
-                    wallets,
-                    ix,
-                    now_us,
-                    available_micro=available_micro,
-                    taken_micro=taken,
-                )
-            )
+    _begin_anew(wallets, out, corrected, now_us)
     worse = level > wallets["level"][touched]
     moved = level != wallets["level"][touched]
     for n in np.flatnonzero(worse):
@@ -120,6 +105,26 @@ def decide(
     for ix in candidates.tolist():
         _decide_wallet(case, ix)
     return out
+
+
+def _begin_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, int], now_us: int) -> None:
+    """A wallet that a correction of the past emptied is warned afresh."""
+    for ix, taken in corrected.items():
+        # Nobody is cut by a correction without a warning that came after it, however often warned before.
+        available_micro = int(wallets["balance_micro"][ix] - wallets["held_micro"][ix])
+        if available_micro <= 0 < available_micro + taken and not wallets["cut_by_credit"][ix]:
+            wallets["level"][ix] = wallets["warned_us"][ix] = 0
+            out.flagged.add(ix)
+            out.events.append(
+                _event(
+                    "credit.corrected",
+                    wallets,
+                    ix,
+                    now_us,
+                    available_micro=available_micro,
+                    taken_micro=taken,
+                )
+            )
 
 
 def credit_levels(*, wallets: npt.NDArray[Any]) -> Int64s:
