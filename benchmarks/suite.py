@@ -200,12 +200,35 @@ def rating(_services: Services, progress: Progress) -> Report:
     )
 
 
+def rerating(services: Services, progress: Progress) -> Report:
+    """A year of half hours read back by binary COPY and rated under two tariffs, day by day, one core."""
+    from benchmarks.rerating import run_rerating
+
+    meters = 100
+    task = progress.add_task("rerating", total=53)
+    run = run_rerating(config=services.config, meters=meters, progress=lambda: progress.advance(task))
+    return Report(
+        name="rerating",
+        title="a tariff corrected in the past: a year read back and rated under both tariffs, one core",
+        figures=[
+            Figure(name="readings", value=run.readings / run.seconds, unit="/s"),
+            Figure(
+                name="a site of 1,000 meters, on two cores",
+                value=run.for_a_site_s / 2,
+                unit="s",
+                at_most=20.0,
+            ),
+        ],
+        settings={"meters": meters, "readings": run.readings},
+    )
+
+
 def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 ALL: dict[str, Callable[[Services, Progress], Report]] = {
-    bench.__name__: bench for bench in (lines, sustained, door, restore, bill, rating)
+    bench.__name__: bench for bench in (lines, sustained, door, restore, bill, rating, rerating)
 }
 
 

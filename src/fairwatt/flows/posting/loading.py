@@ -29,11 +29,11 @@ from fairwatt.flows.posting.book_state import (
     register_key,
 )
 from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
-from fairwatt.flows.posting.correcting import already_rated, correcting_of, opened_before
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD
+from fairwatt.store.corrections import already_rated, correcting_of, opened_before
 from fairwatt.store.models import (
     Book,
     Gateway,

@@ -13,7 +13,6 @@ from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
 from fairwatt.core.rating.vector import rate_rows
 from fairwatt.core.spans import local_day_start, local_midnights
-from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.posting.book_state import Plan
 from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS, Change, DayChange, exact_rows, start_window
 from fairwatt.store.registers import NOW, Edit, Start, edits_of
@@ -99,7 +98,7 @@ class _Rows:
 class SiteChange:
     """What another tariff changes for each register: days with seq where they were asked for, and totals."""
 
-    days: list[list[DayChange]]
+    days: list[dict[tuple[int, str], DayChange]]
     old: dict[str, list[int]]
     new: dict[str, list[int]]
     counter: Int64s
@@ -120,7 +119,7 @@ class SiteChange:
             counter_wh=int(self.counter[n]),
             window_us=int(self.window[n]),
             energy_wh=0,
-            days=tuple(self.days[n]),
+            days=tuple(change for _, change in sorted(self.days[n].items())),
             readings=int(self.readings[n]),
         )
 
@@ -149,7 +148,7 @@ def rerate_site(
     at = np.array([s.at_us for s in starts], dtype=np.int64)
     wh = np.array([s.register_wh for s in starts], dtype=np.int64)
     out = SiteChange(
-        days=[[] for _ in range(many)],
+        days=[{} for _ in range(many)],
         old={c: [0] * many for c in COMPONENTS},
         new={c: [0] * many for c in COMPONENTS},
         counter=sides[1].counter,
@@ -276,25 +275,22 @@ def _day_changes(
         yield change, n
 
 
-def _append(days: list[DayChange], change: DayChange) -> None:
+def _append(days: dict[tuple[int, str], DayChange], change: DayChange) -> None:
     """Add a day's change; the part of a day that fell into the month before is joined to it."""
-    for n in range(len(days) - 1, -1, -1):
-        before = days[n]
-        if before.day_us < change.day_us - 2 * US_PER_DAY:
-            break
-        if (before.component, before.day_us) == (change.component, change.day_us):
-            days[n] = DayChange(
-                component=change.component,
-                day_us=change.day_us,
-                first_seq=min(before.first_seq, change.first_seq),
-                last_seq=max(before.last_seq, change.last_seq),
-                from_us=before.from_us,
-                until_us=change.until_us,
-                old_exact=before.old_exact + change.old_exact,
-                new_exact=before.new_exact + change.new_exact,
-            )
-            return
-    days.append(change)
+    key = (change.day_us, change.component)
+    before = days.get(key)
+    if before is not None:
+        change = DayChange(
+            component=change.component,
+            day_us=change.day_us,
+            first_seq=min(before.first_seq, change.first_seq),
+            last_seq=max(before.last_seq, change.last_seq),
+            from_us=before.from_us,
+            until_us=change.until_us,
+            old_exact=before.old_exact + change.old_exact,
+            new_exact=before.new_exact + change.new_exact,
+        )
+    days[key] = change
 
 
 def _days(instants: Int64s, zone: str) -> Int64s:
