@@ -20,7 +20,7 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.money import post_payment
-from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse
+from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
@@ -57,7 +57,7 @@ def post_facts(
         except (OperationalError, InterfaceError):
             raise  # the database is away: that says nothing about the fact
         except Exception as error:
-            one = refuse(bench, "unpostable", f"posting it failed with {type(error).__name__}")
+            one = refuse_fact(bench, "unpostable", f"posting it failed with {type(error).__name__}")
         for register, after in one.registers_moved:
             move_register(rows=registers.rows, register=register, after=after)
         out.add(one)
@@ -80,7 +80,7 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             signed = {str(key): str(value) for key, value in headers.items()}
             return post_payment(bench, before, bench.providers[name], signed, raw)
         case "payment", _:
-            return refuse(bench, "unknown_provider", "no provider here made this callback")
+            return refuse_fact(bench, "unknown_provider", "no provider here made this callback")
         case "config", {"wallets": list(wallets)}:
             return PostedFacts(
                 reload=True,
@@ -96,7 +96,7 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
         case (("adjustment" | "opening"), dict(about)):
             return _adjustment(bench, before, kind, about)
         case _:
-            return refuse(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+            return refuse_fact(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
 
 
 def _estimate(bench: Bench, approval: int) -> PostedFacts:
@@ -110,7 +110,7 @@ def _estimate(bench: Bench, approval: int) -> PostedFacts:
             now_us=bench.now_us,
         )
     except EstimateRefused as error:
-        return refuse(bench, "estimate_refused", str(error))
+        return refuse_fact(bench, "estimate_refused", str(error))
     return PostedFacts(
         lines=[made.line],
         wallet_ix=[made.wallet_ix],
@@ -137,11 +137,11 @@ def _cost(bench: Bench, kind: str, about: dict[str, Any]) -> PostedFacts:
             case "reversal", {"entry": int(entry)}:
                 posted = post_entry_reversal(desk, entry=entry)
             case _:
-                return refuse(
+                return refuse_fact(
                     bench, "unknown_kind", f"the content of this {kind} is not what such a fact says"
                 )
     except CostRefused as error:
-        return refuse(bench, error.code, str(error))
+        return refuse_fact(bench, error.code, str(error))
     answer = FactAnswer(fact=bench.fact, state="posted", result=posted.result)
     return _costs_as_facts(posted, [answer])
 
@@ -190,7 +190,7 @@ def _adjustment(bench: Bench, before: PostedFacts, kind: str, about: dict[str, A
         answers = [answer.result for answer in before.answers]
         given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
     except AdjustmentRefused as error:
-        return refuse(bench, error.code, str(error))
+        return refuse_fact(bench, error.code, str(error))
     return PostedFacts(
         lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
         wallet_ix=[given.wallet_ix],

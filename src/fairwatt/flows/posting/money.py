@@ -13,7 +13,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import BookState, Reviewed
-from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse
+from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
@@ -29,7 +29,7 @@ def post_payment(
         # The web process that stored these bytes is not trusted: the signature is checked again here.
         paid = provider.parse_callback(headers=headers, body=raw, now_us=None)
     except CallbackRejected as error:
-        return refuse(bench, error.code, str(error))
+        return refuse_fact(bench, error.code, str(error))
     cursor.execute(
         "SELECT id, wallet_id, amount_minor, currency, state FROM store_paymentintent "
         "WHERE our_ref = %s AND provider = %s AND book_id = %s FOR UPDATE",
@@ -46,7 +46,7 @@ def post_payment(
         )
         if cursor.fetchone():
             # The same bytes are money in the book they belong to; here they are somebody's trick or slip.
-            return refuse(bench, "other_book", f"payment {paid.our_ref} belongs to another book")
+            return refuse_fact(bench, "other_book", f"payment {paid.our_ref} belongs to another book")
         return _suspense(bench, paid, "unknown_reference", None)
     intent_id, wallet, amount_minor, currency, intent_state = intent
     wallet_ix = state.wallet_index.get(int(wallet))
@@ -90,7 +90,7 @@ def _known_reference(bench: Bench, paid: PaymentFact, earlier: dict[str, Any]) -
     """One payment of a provider moves money once; the same reference for something else is for a person."""
     said = _paid(paid)
     if any(earlier.get(name, value) != value for name, value in said.items()):
-        return refuse(
+        return refuse_fact(
             bench,
             "reference_reused",
             f"{paid.provider} told of payment {paid.provider_ref} before, with another content; "

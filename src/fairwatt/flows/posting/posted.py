@@ -78,7 +78,7 @@ class Bench:
     available: npt.NDArray[np.int64]
 
 
-def refuse(bench: Bench, code: str, detail: str) -> PostedFacts:
+def refuse_fact(bench: Bench, code: str, detail: str) -> PostedFacts:
     return PostedFacts(
         answers=[FactAnswer(fact=bench.fact, state="refused", result={"code": code, "detail": detail})],
         events=[
