@@ -37,5 +37,6 @@ def test_the_benchmarks_of_rating_stand_and_agree_with_the_other_engine(
     run = run_bill(minutes=30, tariff="sam_daily_baseline", rounds=1, progress=lambda: None)
     assert run.off < CENT
     assert run.ratio > 0
-    [readings_a_s] = run_rating(homes=1, rounds=1, progress=lambda: None)
-    assert readings_a_s > 0
+    [(of_a_core, by_the_wall)] = run_rating(homes=1, rounds=1, progress=lambda: None)
+    assert of_a_core > 0
+    assert by_the_wall > 0

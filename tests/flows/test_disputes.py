@@ -148,6 +148,10 @@ def test_money_comes_back_when_a_second_person_approves_and_only_once(case: Case
     assert case.desk.balance(case.meter) == before + refund
     line = case.desk.lines()[-1]
     assert (line.kind, line.amount_micro) == (6, refund)
+    assert [deed.evidence["author"] for deed in case.desk.events("desk.dispute_")] == [
+        case.clerk.pk,
+        case.admin.pk,
+    ]
     (event,) = case.desk.events("dispute.given_back")
     assert (event.evidence["line_seq"], event.evidence["amount_micro"]) == (2, refund)
     assert len(case.desk.orders()) == orders + 1, "the gateway learns of the credit"

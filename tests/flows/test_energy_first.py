@@ -111,7 +111,7 @@ def test_only_a_named_law_lets_a_fee_take_everything(street: Street, desk: Desk,
 
     meter = a_paid_home(desk, 20_00)
     fee(street, person)
-    with as_role("web"):
+    with as_role("migrate"):
         set_fee_rule(
             book_id=street.book,
             policy=FeePolicy(fees_may_cut=True, legal_reference="Housing Act s. 9"),

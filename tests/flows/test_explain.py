@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fairwatt.server.launcher.services import Services
@@ -30,7 +30,12 @@ def replayed(desk: Desk, n: int = 0) -> Any:
     return replay_wallet(book=desk.street.book, wallet=desk.street.wallets[n])
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(steps=steps, opening=st.sampled_from([0, MODULUS_WH - 20_000]), data=st.data())
 def test_every_line_of_any_story_works_out_again_bit_for_bit(
     house: Services, steps: list[tuple[int, int]], opening: int, data: st.DataObject

@@ -132,11 +132,11 @@ def test_nobody_is_cut_on_stale_data(desk: Desk) -> None:
 
 
 def test_nobody_is_cut_while_a_confirmed_payment_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fairwatt.flows.posting import money
+    from fairwatt.flows.posting import facts
 
     meter = in_debt(desk)
     desk.pay(meter, 1, now_us=DUE)
-    monkeypatch.setattr(money, "FACTS_MAX", 0)  # more facts wait than one batch takes
+    monkeypatch.setattr(facts, "FACTS_MAX", 0)  # more facts wait than one batch takes
     desk.read(meter, DUE, 1_100)
     assert withheld(desk)[-1] == "payment_in_flight"
     assert relay_orders(desk) == []

@@ -240,11 +240,9 @@ class Oracle:
         groups = {"energy": [e.get("name", "energy") for e in version.energies]}
         groups["standing"] = [s.get("name", "standing") for s in version.standings]
         for percent in version.percents:
-            on = [
-                name
-                for said in percent["on"]
-                for name in groups.get(said, list(amounts) if said == "all" else [said])
-            ]
+            said = [groups.get(name, list(amounts) if name == "all" else [name]) for name in percent["on"]]
+            # An element that is named twice, by itself and by its kind, is taxed once.
+            on = {name for names in said for name in names}
             amounts[percent["name"]] = (
                 sum((amounts[name] for name in on), Fraction(0)) * Fraction(percent["percent"]) / 100
             )
@@ -258,7 +256,12 @@ class Oracle:
         day = first.astimezone(self.zone).date()
         while (ended := self._midnight(day + timedelta(days=1))) <= last:
             in_force = max(n for n, version in enumerate(self.versions) if version.begins < ended)
-            if in_force == number and ("months" not in standing or str(day.month) in standing["months"]):
+            skipped = self._midnight(day) == ended  # as Samoa did with 30 December 2011
+            if (
+                in_force == number
+                and not skipped
+                and ("months" not in standing or str(day.month) in standing["months"])
+            ):
                 total += self._amount(standing, day)
             day += timedelta(days=1)
         return total

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reports.conftest import Lived, at
 from support.house import as_role
@@ -39,9 +42,10 @@ def test_the_whole_story_is_the_ledgers_own(lived: Lived) -> None:
 
 
 def test_a_correction_counts_where_it_was_posted_and_says_what_it_is_for(lived: Lived) -> None:
-    (correction,) = [line for line in lines_of(lived, 0) if line.kind == 3]
+    corrections = [line for line in lines_of(lived, 0) if line.kind == 3]
+    assert corrections
     september = lived.make("statement", month=9)["figures"]
-    assert september["corrected"] == -correction.amount_micro
+    assert september["corrected"] == -sum(line.amount_micro for line in corrections)
     assert september["earlier"] == september["corrected"]
     assert lived.make("statement", month=7)["figures"]["corrected"] == 0
 
@@ -79,3 +83,25 @@ def test_nobody_gets_a_statement_of_a_home_in_another_book(lived: Lived) -> None
         lived.make("statement", start_us=at(12, 1), end_us=at(12, 2))
     with pytest.raises(CannotAsk, match="no batch"):
         lived.make("statement", as_of_batch=10**9)
+
+
+@settings(max_examples=12, deadline=None)
+@given(cuts=st.lists(st.integers(1, 64 * 24), min_size=1, max_size=4, unique=True), home=st.integers(0, 2))
+def test_however_the_time_is_cut_statements_chain_and_add_up(
+    lived: Lived, cuts: list[int], home: int
+) -> None:
+    """Periods that follow each other: each opens where the one before closed, and together they are the whole."""
+    edges = [at(7, 1), *(at(7, 1) + hour * 3_600_000_000 for hour in sorted(cuts)), at(9, 4)]
+    parts = [
+        lived.make("statement", home=home, month=None, start_us=start, end_us=end, now_us=at(9, 10))[
+            "figures"
+        ]
+        for start, end in itertools.pairwise(edges)
+        if start < end
+    ]
+    whole = lived.make("statement", home=home, month=None, now_us=at(9, 10))["figures"]
+    for earlier, later in itertools.pairwise(parts):
+        assert later["opening"] == earlier["closing"]
+    for key in ("used", "charged", "energy", "standing", "tax", "corrected", "topped_up", "adjusted"):
+        assert sum(part[key] for part in parts) == whole[key], key
+    assert (parts[0]["opening"], parts[-1]["closing"]) == (whole["opening"], whole["closing"])

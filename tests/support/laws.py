@@ -85,9 +85,10 @@ def _wallets_add_up(lines: list[dict[str, Any]]) -> Iterable[str]:
 
 def _watt_hours_are_charged_once(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
     for home in _rows(_INSTALLATIONS, book):
-        mine = [line for line in lines if line["ref"] == home["ref"] and line["kind"] in (READING, LATE)]
-        if mine:
-            last = max(mine, key=lambda line: line["at_us"])["register_wh"]
+        shown = _emitted(home, lines)
+        mine = [line for line in lines if line["ref"] == home["ref"]]
+        if shown:
+            last = max(shown)[1]
             used = (last - home["opening_wh"]) % home["modulus_wh"]
             charged = sum(line["energy_wh"] for line in mine)
             if charged % home["modulus_wh"] != used:
@@ -153,11 +154,22 @@ def _opening(home: dict[str, Any]) -> oracle.Opening:
 
 
 def _emitted(home: dict[str, Any], lines: list[dict[str, Any]]) -> list[tuple[int, int]]:
-    return [
-        (line["at_us"], line["register_wh"])
+    """What the register showed, as people set it right since."""
+    shown = {
+        line["at_us"]: line["register_wh"]
         for line in lines
         if line["ref"] == home["ref"] and line["kind"] in (READING, LATE)
-    ]
+    }
+    for edit in _rows(
+        "SELECT (payload->>'at_us')::bigint AS at_us, (payload->>'register_wh')::bigint AS wh FROM fact "
+        "WHERE kind = 'reading_edit' AND state = 'posted' AND (payload->>'installation')::bigint = %s ORDER BY id",
+        home["ref"],
+    ):
+        if edit["wh"] is None:
+            del shown[edit["at_us"]]
+        else:
+            shown[edit["at_us"]] = edit["wh"]
+    return sorted(shown.items())
 
 
 def _acknowledged_is_durable(book: int, acked: Iterable[tuple[int, int, int]]) -> Iterable[str]:

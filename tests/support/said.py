@@ -35,7 +35,12 @@ def codes() -> dict[str, set[str]]:
         "payment refusals": {
             *_class_codes(*python_in(SOURCE / "payments"), SOURCE / "flows" / "receive_payment.py"),
             *_class_codes(SOURCE / "flows" / "posting" / "adjusting.py"),
-            *(code for parsed in posting for code in _words_of(parsed, "_refuse")),
+            *(
+                code
+                for parsed in posting
+                for said in ("_refuse", "refuse_fact")
+                for code in _words_of(parsed, said)
+            ),
         },
         "reasons for review": {code for parsed in posting for code in _words_of(parsed, "_suspense")},
         "driver errors": _class_codes(

@@ -42,6 +42,10 @@ MATRIX = {
     "tenant:dispute_file": Row("my_evidence", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
     "lines:line": Row("line", 200, 404, 404, 200, 200, 404, LOGIN),
+    "tenant:owed": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:share": Row("share", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:object": Row("share", 302, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:share_file": Row("share", 200, 404, 404, 404, 404, 404, LOGIN),
     "pay:status": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
     "pay:live": Row("payment", 200, 404, 404, 404, 404, 404, LOGIN),
     # Open to the world by design: only a provider's signature speaks here.
@@ -59,6 +63,7 @@ MATRIX = {
     "console:disputes": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:dispute": Row("case", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:dispute_file": Row("evidence", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:corrections": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:quarantine": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:data": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:data_check": Row("book", 404, 404, 404, 302, 403, 404, LOGIN, posts=True),
@@ -69,6 +74,18 @@ MATRIX = {
     "console:meter_certificate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_estimate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_check": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:fees": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:add_fee": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:fee": Row("fee", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:end_fee": Row("fee", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:costs": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:draft_cost": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:cost": Row("cost", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Refused in words on the page itself: published before, no reason given.
+    "console:publish_cost": Row("cost", 404, 404, 404, 302, 404, 404, LOGIN, posts=True),
+    "console:take_back_cost": Row("cost", 404, 404, 404, 302, 404, 404, LOGIN, posts=True),
+    "console:cost_file": Row("cost", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:decide": Row("any share", 404, 404, 404, 302, 404, 404, LOGIN, posts=True),
 }
 # allauth's own pages: each person's own account and nothing else; they take no id of anybody.
 ACCOUNT_PREFIXES = ("account_", "mfa_")

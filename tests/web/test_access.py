@@ -10,6 +10,7 @@ import pytest
 from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
 from web.accounts import close_month_of, disputed
+from web.costs import share_a_cost
 from web.scene import NOW_US, Scene
 
 
@@ -66,6 +67,12 @@ def closed(scene: Scene) -> str:
     return close_month_of(scene)
 
 
+@pytest.fixture(scope="module")
+def shared(scene: Scene) -> dict[str, int]:
+    """A fee that is not due for long, and a published cost with the owner's share."""
+    return share_a_cost(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -83,6 +90,7 @@ def test_nobody_gets_what_is_not_theirs(
     payment: str,
     case: Any,
     closed: str,
+    shared: dict[str, int],
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -107,6 +115,10 @@ def test_nobody_gets_what_is_not_theirs(
         "closed": [scene.slug, closed],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
+        "fee": [scene.slug, shared["fee"]],
+        "cost": [scene.slug, shared["cost"]],
+        "any share": [scene.slug, shared["share"]],
+        "share": [scene.public_id(0), shared["share"]],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))

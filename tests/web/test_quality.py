@@ -243,4 +243,13 @@ def test_the_pages_are_drawn_fit_and_are_accessible(
                 page.screenshot(path=folder / f"{name}-{width}-{language}-{scheme}.png", full_page=True)
             assert wrong == []
             context.close()
+        site.clock.set(domain_us=NOW_US + 2 * DAY_US)
+        context = browser.new_context(viewport={"width": 1100, "height": 900}, storage_state=state)
+        page = context.new_page()
+        page.goto(site.origin + paths["meter"])
+        page.get_by_role("button", name="Approve and charge").wait_for()
+        page.get_by_text("Record a test").click()
+        page.evaluate(axe_source())
+        assert serious(page) == []
+        page.screenshot(path=folder / "dead.png", full_page=True)
         browser.close()

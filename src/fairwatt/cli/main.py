@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import allocation, explaining, readings, reports, simulation
+from fairwatt.cli import allocation, correcting, estate, explaining, readings, reports, simulation
 from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
@@ -21,7 +21,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
 app.add_typer(allocation.app, name="allocation")
+app.add_typer(estate.app, name="units")
 app.command()(explaining.explain)
+app.command("correct-tariff")(correcting.correct_tariff)
+app.command("correct-reading")(correcting.correct_reading)
 app.add_typer(readings.app, name="import")
 app.add_typer(tariff, name="tariff")
 app.command()(simulation.demo)

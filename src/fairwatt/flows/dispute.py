@@ -16,6 +16,7 @@ from fairwatt.core.ids import ruling_key, uuid7
 from fairwatt.core.spans import from_datetime
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.store import facts
+from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Dispute, DisputeEntry, Line, Role, Tenancy, User, Wallet
 
 RULED_WITHIN_US: Final = 14 * US_PER_DAY
@@ -133,9 +134,11 @@ def rule_dispute(
     if not 0 <= refund_micro <= case.charged_micro:
         raise DisputeRefused("A ruling gives back between nothing and the whole charge. Nothing was decided.")
     with _refusals():
-        return _entry(
+        ruling = _entry(
             case, DisputeEntry.Kind.RULING, user_id, now_us, words=_words(words), refund_micro=refund_micro
         )
+    _note(case, "desk.dispute_ruled", user_id, now_us, entry=ruling.pk, amount_micro=refund_micro)
+    return ruling
 
 
 @transaction.atomic(durable=True)
@@ -153,6 +156,7 @@ def answer_ruling(
     kind = DisputeEntry.Kind.APPROVAL if approve else DisputeEntry.Kind.REFUSAL
     with _refusals():
         entry = _entry(case, kind, user_id, now_us, words=_words(words), about=ruling)
+    _note(case, f"desk.dispute_{kind.value}", user_id, now_us, entry=entry.pk, ruling=ruling.pk)
     if approve:
         with connection.cursor() as cursor:
             facts.add(
@@ -228,6 +232,20 @@ def _entry(case: Dispute, kind: str, user_id: int, now_us: int, **content: objec
         at_us=now_us,
         **content,
     )
+
+
+def _note(case: Dispute, kind: str, user_id: int, now_us: int, **evidence: object) -> None:
+    """Leave the deed where every deed is looked for, in the transaction that does it."""
+    with connection.cursor() as cursor:
+        note_deed(
+            cursor=cursor,
+            book=case.book_id,
+            kind=kind,
+            author=user_id,
+            now_us=now_us,
+            wallet=case.wallet_id,
+            evidence={"case": case.pk, **evidence},
+        )
 
 
 def _words(words: str) -> str:

@@ -15,8 +15,7 @@ from fairwatt.core.units import US_PER_MINUTE
 from fairwatt.flows.desk import DeskRefused, acting, meter_of
 from fairwatt.intervals.contract import IntervalFile
 from fairwatt.intervals.examine import CONFLICT, Examined, Terms, examine
-from fairwatt.store import facts, intervals
-from fairwatt.store import registers as ledger
+from fairwatt.store import facts, intervals, registers
 from fairwatt.store.models import Book, Installation, Meter, User
 
 
@@ -158,20 +157,28 @@ def terms_of(*, cursor: Any, book: Book, meter: Meter, now_us: int, stamps_end: 
 
 
 def registers_of(*, cursor: Any, book: int, meter: Meter, now_us: int) -> tuple[Register, ...]:
-    """Every register reading the ledger has of a meter, without wraps: what intervals must agree with.
+    """Every register reading that stands in the ledger for a meter, without wraps: what intervals must agree with.
 
-    An estimate that was charged for a dead meter is left out; nobody read it.
+    An estimate that was charged for a dead meter is left out: nobody read it.
     """
     found: list[Register] = []
     ids = list(Installation.objects.filter(meter=meter).order_by("opened_us").values_list("pk", flat=True))
+    cursor.execute(
+        "SELECT a.to_us FROM estimate_approval a JOIN fact f ON f.book = a.book AND f.kind = 'estimate' "
+        "AND f.state = 'posted' AND (f.payload->>'approval')::bigint = a.id WHERE a.meter = %s AND a.book = %s",
+        [meter.pk, book],
+    )
+    guessed = {int(to_us) for (to_us,) in cursor.fetchall()}
     total_wh = before_wh = 0
     for installation in ids:
-        opening = ledger.opening_of(cursor=cursor, installation=installation)
-        stored = ledger.readings_between(
+        opening = registers.opening_of(cursor=cursor, installation=installation)
+        stored = registers.readings_between(
             cursor=cursor, book=book, installation=installation, start=opening, until_us=now_us
         )
-        edits = ledger.edits_of(cursor=cursor, book=book, installation=installation)
-        for reading in ledger.applied(known=stored, edits=edits):
+        edits = registers.edits_of(cursor=cursor, book=book, installation=installation)
+        for reading in registers.applied(known=stored, edits=edits):
+            if reading.at_us in guessed:
+                continue
             wh = reading.register_wh
             total_wh = total_wh + (wh - before_wh) % meter.modulus_wh if found else wh
             if not found or reading.at_us > found[-1].at_us:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from fairwatt.core.ids import opening_key
 from fairwatt.core.spans import date_start
 from fairwatt.store import facts
+from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import (
     Book,
     OpeningEntry,
@@ -95,7 +96,7 @@ def close_month(
     with _named(
         "The month does not follow the last closed one, so it stays open. Close the months in their order."
     ):
-        return PeriodClose.objects.create(
+        closed = PeriodClose.objects.create(
             book=book,
             month=month,
             start_us=start_us,
@@ -107,6 +108,8 @@ def close_month(
             closed_us=now_us,
             closed_by_id=user_id,
         )
+    _note(book, "desk.month_closed", user_id, now_us, month=month, digest=digest)
+    return closed
 
 
 @transaction.atomic(durable=True)
@@ -128,7 +131,7 @@ def enter_bill(*, book_id: int, bill: Bill, user_id: int, now_us: int) -> Suppli
     with _named(
         "This bill was entered before. Nothing was written; enter it as a replacement if it was wrong."
     ):
-        return SupplierBill.objects.create(
+        entered = SupplierBill.objects.create(
             book=book,
             site_id=bill.site_id,
             supplier=bill.supplier.strip(),
@@ -145,6 +148,8 @@ def enter_bill(*, book_id: int, bill: Bill, user_id: int, now_us: int) -> Suppli
             entered_us=now_us,
             entered_by_id=user_id,
         )
+    _note(book, "desk.bill_entered", user_id, now_us, row=entered.pk, replaces=bill.replaces_id)
+    return entered
 
 
 @transaction.atomic(durable=True)
@@ -170,7 +175,7 @@ def enter_trust_statement(
     with _named(
         "A statement of this account and day was entered before. Nothing was written; enter a replacement."
     ):
-        return TrustStatement.objects.create(
+        entered = TrustStatement.objects.create(
             book=book,
             account=account.strip(),
             at_us=at_us,
@@ -180,6 +185,8 @@ def enter_trust_statement(
             entered_us=now_us,
             entered_by_id=user_id,
         )
+    _note(book, "desk.trust_entered", user_id, now_us, row=entered.pk, replaces=replaces_id)
+    return entered
 
 
 @transaction.atomic(durable=True)
@@ -234,6 +241,12 @@ def _book_for(*, book_id: int, user_id: int, roles: tuple[Role, ...]) -> Book:
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
     return book
+
+
+def _note(book: Book, kind: str, user_id: int, now_us: int, **evidence: Any) -> None:
+    """Leave the deed where every deed is looked for, in the transaction that does it."""
+    with connection.cursor() as cursor:
+        note_deed(cursor=cursor, book=book.pk, kind=kind, author=user_id, now_us=now_us, evidence=evidence)
 
 
 def _first_of(month: str) -> date:

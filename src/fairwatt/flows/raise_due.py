@@ -41,7 +41,7 @@ def raise_due(*, book_id: int, now_us: int) -> int:
     book = Book.objects.get(pk=book_id)
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book_id)
-        raised = _fee_runs(cursor, book, now_us)
+        raised = 0
         cursor.execute(_OVER, [book_id, now_us])
         for (allocation,) in cursor.fetchall():
             key = allocation_key(allocation=allocation)
@@ -49,6 +49,8 @@ def raise_due(*, book_id: int, now_us: int) -> int:
         cursor.execute(_DECIDED, [book_id, now_us])
         for (share,) in cursor.fetchall():
             raised += _raise(cursor, book_id, "share", share_key(share=share), {"share": share}, now_us)
+        # Shares of common costs come before fees, here as in their priority.
+        raised += _fee_runs(cursor, book, now_us)
     return raised
 
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from fairwatt.reports.asking import Ask, Reading, reading
-from fairwatt.reports.model import Column, Contents, FiguresDisagree, Report, Row, Table
+from fairwatt.reports.model import CannotAsk, Column, Contents, FiguresDisagree, Report, Row, Scope, Table
 
 
 @dataclass(kw_only=True)
@@ -86,6 +86,12 @@ class Document:
 @contextmanager
 def opened(*, report: Report, ask: Ask) -> Iterator[Document]:
     """Make a report over one snapshot. Raises ReportError when it cannot be made or its figures disagree."""
+    if (report.scope is Scope.WALLET) != (ask.wallet is not None):
+        raise CannotAsk(
+            "This report is about one home. Name the home."
+            if ask.wallet is None
+            else "This report is about the whole book. Ask for it without a home."
+        )
     with reading(ask=ask) as asked:
         yield Document(report=report, reading=asked, contents=report.build(asked))
 

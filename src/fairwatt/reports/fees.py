@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.flows.explaining.ids import LineId
 from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.kinds import KINDS, treatment
@@ -66,7 +67,7 @@ def build(asked: Reading) -> Contents:
         ),
         notes=(
             _(
-                "Each row is one line of the ledger, named in its last column: instant, register or fact, kind, book."
+                "Each row is one line of the ledger. The id in its last column opens the page that works it out again."
             ),
             _(
                 "Energy x price is exact to a thousandth of a micro-unit; the fraction is carried to the next reading."
@@ -80,7 +81,7 @@ def _deducts(line: Movement) -> bool:
 
 
 def _rows(asked: Reading, lines: list[Movement]) -> Iterator[Row]:
-    prices = UnitPrices(asked, lines)
+    prices, wallet = UnitPrices(asked, lines), asked.ask.wallet or 0
     for line in lines:
         metered = treatment(line.kind).reading
         used = line.energy_wh
@@ -98,7 +99,7 @@ def _rows(asked: Reading, lines: list[Movement]) -> Iterator[Row]:
             -line.amount_micro,
             line.version or None,
             line.balance_micro,
-            f"{line.at_us}-{line.ref}-{line.kind}-{asked.book.pk}",
+            str(LineId(asked.book.pk, wallet, line.seq)),
         )
 
 

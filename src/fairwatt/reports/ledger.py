@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from fairwatt.core.ledger.model import WALLET, Kind
+from fairwatt.core.ledger.model import WALLET
 from fairwatt.core.spans import local_day_start, to_datetime
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.reports.asking import Reading
@@ -103,13 +103,14 @@ def belongs_before(asked: Reading, lines: list[Movement]) -> set[int]:
     """Numbers of the lines that settle what was before the period (a reading on its start closes the old one)."""
     start_us = asked.ask.start_us
     early = {line.seq for line in lines if treatment(line.kind).reading and line.at_us <= start_us}
-    late = {(line.batch, line.ref): line.at_us for line in reversed(lines) if line.kind == Kind.LATE}
-    for line in lines:
-        if (
-            treatment(line.kind).heading is Heading.CORRECTED
-            and late.get((line.batch, line.ref), start_us + 1) <= start_us
-        ):
-            early.add(line.seq)
+    if any(treatment(line.kind).heading is Heading.CORRECTED for line in lines):
+        rows = asked.rows(
+            "SELECT seq FROM correction WHERE book = %s AND wallet = %s AND until_us <= %s",
+            asked.book.pk,
+            _wallet(asked),
+            start_us,
+        )
+        early |= {int(seq) for (seq,) in rows} & {line.seq for line in lines}
     facts = [line.ref for line in lines if treatment(line.kind).heading is Heading.ADJUSTED]
     if facts:
         about = dict(asked.rows("SELECT id, result->>'about_us' FROM fact WHERE id = ANY(%s)", facts))

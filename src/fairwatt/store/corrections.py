@@ -106,3 +106,35 @@ def insert_corrections(*, cursor: Any, book: int, batch: int, rows: list[Correct
             for row in rows
         ],
     )
+
+
+def correcting_of(*, cursor: Any, book: int) -> list[tuple[int, int, int, int, str, str]]:
+    """Confirmed tariff corrections that are not finished: (fact, plan, publication, replaced, author, reason)."""
+    cursor.execute(
+        "SELECT f.id, c.plan_id, p.id, c.replaces_id, c.author, c.reason FROM fact f "
+        "JOIN store_tariffcorrection c ON c.id = (f.payload->>'correction')::bigint AND c.book_id = f.book "
+        "JOIN store_tariffpublication p ON p.correction_id = c.id "
+        "WHERE f.book = %s AND f.kind = 'tariff_correction' AND f.state = 'waiting' "
+        "AND jsonb_typeof(f.payload->'correction') = 'number' ORDER BY f.id",
+        [book],
+    )
+    return [
+        (int(fact), int(plan), int(publication), int(replaced), author, reason)
+        for fact, plan, publication, replaced, author, reason in cursor.fetchall()
+    ]
+
+
+def already_rated(*, cursor: Any, fact: int) -> set[int]:
+    """Installations that a tariff correction has reached."""
+    cursor.execute("SELECT installation FROM rerating WHERE fact = %s", [fact])
+    return {int(row[0]) for row in cursor.fetchall()}
+
+
+def opened_before(*, cursor: Any, publication: int) -> set[int]:
+    """Installations that were open under a plan when a correction of it was published."""
+    cursor.execute(
+        "SELECT i.id FROM store_installation i JOIN store_tariffpublication p ON p.plan_id = i.plan_id "
+        "WHERE p.id = %s AND i.opened_us < p.published_us",
+        [publication],
+    )
+    return {int(row[0]) for row in cursor.fetchall()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -25,6 +25,8 @@ class RegisterLine:
     counter_wh: int
     carry_nano: int
     carry_tax: int
+    window_us: int | None = None
+    """known where the register was rated again last"""
 
 
 def last_wallet_lines(*, book: int, after_batch: int) -> list[tuple[int, int, int, int]]:
@@ -51,8 +53,8 @@ def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine
         cursor.execute(
             "SELECT ref, max(last_at), max(register_wh) FILTER (WHERE n_shown = 1), "
             "max(counter_wh) FILTER (WHERE n = 1), max(carry_nano) FILTER (WHERE n = 1), "
-            "max(carry_tax) FILTER (WHERE n = 1) FROM ("
-            f"  SELECT ref, CASE WHEN kind = {reading} THEN {_US} ELSE 0 END AS last_at, register_wh, counter_wh, "
+            "max(carry_tax) FILTER (WHERE n = 1), max(seq) FROM ("
+            f"  SELECT ref, seq, CASE WHEN kind = {reading} THEN {_US} ELSE 0 END AS last_at, register_wh, counter_wh, "
             "   carry_nano, carry_tax, row_number() OVER (PARTITION BY ref ORDER BY seq DESC) AS n, "
             f"  CASE WHEN kind <> {int(Kind.LATE)} THEN "
             f"    row_number() OVER (PARTITION BY ref, kind = {int(Kind.LATE)} ORDER BY seq DESC) END AS n_shown "
@@ -60,9 +62,32 @@ def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine
             ") newest GROUP BY ref",
             [*parameters, [Kind.READING, Kind.LATE, Kind.CORRECTION]],
         )
-        for ref, at, register, counter, nano, tax in cursor.fetchall():
-            shown = None if register is None else int(register)
-            yield RegisterLine(int(ref), int(at), shown, int(counter), int(nano), int(tax))
+        lines = cursor.fetchall()
+        again = _rated_again(cursor, book, after_batch)
+        for ref, at, register, counter, nano, tax, seq in lines:
+            row = again.pop(int(ref), None)
+            if row is not None and row[0] >= seq:
+                yield replace(row[1], at_us=int(at))
+            else:
+                shown = None if register is None else int(register)
+                yield RegisterLine(int(ref), int(at), shown, int(counter), int(nano), int(tax))
+        yield from (line for _, line in again.values())
+
+
+def _rated_again(cursor: Any, book: int, after_batch: int) -> dict[int, tuple[int, RegisterLine]]:
+    """Where registers stood after they were rated again: a change that cost nothing left no line."""
+    cursor.execute(
+        "SELECT DISTINCT ON (installation) installation, last_seq, register_wh, counter_wh, carry_nano, carry_tax, "
+        "window_us FROM rerating WHERE book = %s AND batch > %s ORDER BY installation, batch DESC, last_seq DESC",
+        [book, after_batch],
+    )
+    return {
+        int(ref): (
+            int(seq),
+            RegisterLine(int(ref), 0, int(wh), int(counter), int(nano), int(tax), int(window)),
+        )
+        for ref, seq, wh, counter, nano, tax, window in cursor.fetchall()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +108,8 @@ class Told:
             case "warning.low" | "warning.critical" | "warning.empty":
                 return replace(self, warned_us=self.warned_us or at_us, level=_LEVELS[kind])
             case "payment.credited" if available_micro is None or available_micro > 0:
+                return replace(self, warned_us=0, level=0)
+            case "credit.corrected":
                 return replace(self, warned_us=0, level=0)
             case "credit.recovered":
                 return replace(self, warned_us=0, level=0, withheld="")

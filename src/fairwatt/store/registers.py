@@ -131,6 +131,26 @@ def readings_between(
     return [Known(start.at_us, start.register_wh, 0), *known]
 
 
+def standing_between(
+    *, cursor: Any, book: int, installation: int, start: Start, until_us: int, as_of_seq: int = NOW
+) -> list[Known]:
+    """Readings as they stand after all edits, from `start` up to the first at or after `until_us` that stands."""
+    ground: dict[str, Any] = {
+        "cursor": cursor,
+        "book": book,
+        "installation": installation,
+        "as_of_seq": as_of_seq,
+    }
+    edits = edits_of(**ground)
+    asked_us = until_us
+    while True:
+        stored = readings_between(**ground, start=start, until_us=asked_us)
+        standing = applied(known=stored, edits=edits)
+        if standing[-1].at_us >= until_us or stored[-1].at_us < asked_us:
+            return standing
+        asked_us = stored[-1].at_us + 1  # the reading found there was struck out
+
+
 def applied(*, known: list[Known], edits: list[Edit]) -> list[Known]:
     """Readings as they stand after some edits, oldest edit first."""
     standing = list(known)

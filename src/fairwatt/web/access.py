@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 
-from fairwatt.store.models import Book, Tenancy, User, Wallet
+from fairwatt.store.models import Book, Role, Tenancy, User, Wallet
 
 ALL_WALLETS = "*"
 
@@ -93,6 +93,18 @@ def desk_book(*, user: User, slug: str) -> Book:
     if found is None:
         raise Http404
     return found
+
+
+def clerk_book(*, user: User, slug: str) -> Book:
+    """The book of that name for somebody who may act at its desk; Http404 for everybody else, auditors too."""
+    if not may_act(user=user):
+        raise Http404
+    return desk_book(user=user, slug=slug)
+
+
+def may_act(*, user: User) -> bool:
+    """Whether this person writes at the desk, not only looks."""
+    return user.role in (Role.OPERATOR, Role.ADMIN)
 
 
 def scope_of_wallet(*, wallet: Wallet) -> Scope:

@@ -21,6 +21,7 @@ from fairwatt.flows.dispute import (
     answer_ruling,
     rule_dispute,
 )
+from fairwatt.flows.explaining.ids import LineId
 from fairwatt.reports.disputes import REASONS, STATES, outcome
 from fairwatt.reports.kinds import KINDS
 from fairwatt.store.models import Dispute, DisputeEntry, Line, Role, User
@@ -123,6 +124,7 @@ def context_of(*, page: CasePage, error: str = "") -> dict[str, Any]:
     )
     return {
         "case": case,
+        "line_id": str(LineId(case.book_id, case.wallet_id, case.line_seq)),
         "line": line,
         "line_us": 0 if line is None else from_datetime(line.ts),
         "line_words": KINDS[case.line_kind].name if case.line_kind in KINDS else "",

@@ -69,7 +69,7 @@ def bands_of_day(*, schedule: Schedule, at_us: int, counter_wh: int) -> tuple[Ba
         return ()
     local = local_datetime(zone=schedule.zone, at_us=at_us)
     block = bisect_right(version.energy.bounds_wh, counter_wh)
-    plan = version.energy.day_plan(month=local.month, weekday=local.weekday())
+    plan = schedule.day_plan(version=version, day=local.date())
     prices = [version.energy.periods[index].prices_micro[block] for _, _, index in plan]
     highest = max(prices) if len(set(prices)) > 1 else None
     return tuple(
@@ -91,7 +91,7 @@ def price_at(*, schedule: Schedule, version_number: int, at_us: int, counter_wh:
         return None
     local = local_datetime(zone=schedule.zone, at_us=at_us)
     minute = local.hour * 60 + local.minute
-    plan = version.energy.day_plan(month=local.month, weekday=local.weekday())
+    plan = schedule.day_plan(version=version, day=local.date())
     period = version.energy.periods[next(index for start, end, index in plan if start <= minute < end)]
     bounds = version.energy.bounds_wh
     block = bisect_right(bounds, counter_wh)
@@ -119,7 +119,7 @@ def energy_for(
     left, counter, bought = max(0, available_micro), counter_wh, 0
     bounds = version.energy.bounds_wh
     for block in range(bisect_right(bounds, counter), len(bounds) + 1):
-        price = _mean_price(version, schedule.zone, at_us, block, slots_wh)
+        price = _mean_price(schedule, version, at_us, block, slots_wh)
         if price <= 0:
             return None
         affordable = left * 1000 // price
@@ -131,9 +131,11 @@ def energy_for(
     return bought
 
 
-def _mean_price(version: TariffVersion, zone: str, at_us: int, block: int, slots_wh: Sequence[int]) -> int:
-    local = local_datetime(zone=zone, at_us=at_us)
-    plan = version.energy.day_plan(month=local.month, weekday=local.weekday())
+def _mean_price(
+    schedule: Schedule, version: TariffVersion, at_us: int, block: int, slots_wh: Sequence[int]
+) -> int:
+    local = local_datetime(zone=schedule.zone, at_us=at_us)
+    plan = schedule.day_plan(version=version, day=local.date())
     weights = [max(0, wh) for wh in slots_wh[:SLOTS_A_DAY]]
     if sum(weights) == 0:
         weights = [1] * SLOTS_A_DAY

@@ -146,6 +146,7 @@ class _Maker:
     def __init__(self, table: SegmentTable, span: Span, settle_open: bool) -> None:
         self.table, self.span, self.settle_open = table, span, settle_open
         self.versions = table.schedule.versions
+        self.settles = [version.settles for version in self.versions]
         self.items: list[Item] = []
         self.charged: dict[tuple[int, int], dict[str, Fraction]] = {}
         self.used: dict[int, int] = {}
@@ -154,8 +155,10 @@ class _Maker:
     def take_use(self, cells: Mapping[Cell, int]) -> None:
         lines: dict[tuple[int, str, int, int, int], int] = {}
         first, last = self.table.locate(start_us=self.span.start_us, end_us=self.span.end_us)
-        for n in range(first, last + 1):
-            self.charged.setdefault((self.table.settle_us[n], self.table.version[n]), {})
+        settled, version_of = self.table.settle_us, self.table.version
+        spans = zip(settled[first : last + 1], version_of[first : last + 1], strict=True)
+        for in_force in dict.fromkeys(spans):
+            self.charged.setdefault(in_force, {})
         for cell, wh in cells.items():
             for part in cell.rate.parts:
                 block = sum(bound <= cell.from_wh for bound in part.bounds_wh)
@@ -173,12 +176,16 @@ class _Maker:
             self._item(version, name, "use", exact, period=said, block=block, wh=wh, price=price)
 
     def take_fixed(self) -> None:
+        # A year has hundreds of days: whole numbers are summed first, fractions are made once.
         lines: dict[tuple[int, str], tuple[int, int]] = {}
+        sums: dict[tuple[int, int, str], int] = {}
         for due in self.table.dues(start_us=self.span.start_us, end_us=self.span.end_us):
             count, micro = lines.get((due.version, due.element), (0, 0))
             lines[(due.version, due.element)] = count + 1, micro + due.micro
-            settle_us = self._settle_us(due.version, due.at_us - 1)
-            self._charge(settle_us, due.version, due.element, Fraction(due.micro))
+            settled_as = (self._settle_us(due.version, due.at_us - 1), due.version, due.element)
+            sums[settled_as] = sums.get(settled_as, 0) + due.micro
+        for (settle_us, version, name), micro in sums.items():
+            self._charge(settle_us, version, name, Fraction(micro))
         for (version, name), (count, micro) in lines.items():
             self._item(version, name, "fixed", Fraction(micro), count=count)
 
@@ -308,10 +315,9 @@ class _Maker:
         )
 
     def _settle_us(self, version: int, at_us: int) -> int:
-        spec = self.versions[version]
-        if spec.settles != "month":
+        if self.settles[version] != "month":
             return 0
-        zone = self.table.schedule.zone
+        zone, spec = self.table.schedule.zone, self.versions[version]
         first, _ = month_of(local_date(zone=zone, at_us=at_us), start_day=spec.month_start_day)
         return date_start(zone=zone, day=first)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
@@ -24,7 +25,7 @@ from fairwatt.core.rating.elements.energy_blocks import (
 from fairwatt.core.rating.elements.market_price import Series
 from fairwatt.core.rating.elements.minimum_charge import MinimumCharge
 from fairwatt.core.rating.elements.package import Package
-from fairwatt.core.rating.elements.periods import NO_CALENDAR, Calendar
+from fairwatt.core.rating.elements.periods import NO_CALENDAR, Calendar, DayPlan, kind_of, plan_day
 from fairwatt.core.rating.elements.rebate import Rebate
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
@@ -248,6 +249,11 @@ class Schedule:
             if series.name == name:
                 return series
         raise TariffError(f"the tariff has no series called {name!r}")
+
+    def day_plan(self, *, version: TariffVersion, day: date) -> DayPlan:
+        """List (start minute, end minute, period index) of a local date under a version's first energy element."""
+        kind = kind_of(day, known=self.calendar.lookup())
+        return plan_day(version.energy.periods, kind)
 
     def for_account(
         self, parameters: Mapping[str, int] | None = None, *, vacant: bool = False, payer: str = "tenant"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import assert_never
 
 from fairwatt.core.rating.elements.base import MILLI, PPM, RATE
@@ -136,7 +137,7 @@ def true_up(
 def _priced(wh: int, free_wh: int, bounds: tuple[int, ...], prices: tuple[int, ...]) -> int:
     edges = [0, *bounds, max(wh, *bounds, 0) if bounds else wh]
     total = 0
-    for price, low, high in zip(prices, edges, edges[1:], strict=True):
+    for price, (low, high) in zip(prices, pairwise(edges), strict=True):
         total += price * max(0, min(wh, high) - max(low, free_wh))
     return total
 

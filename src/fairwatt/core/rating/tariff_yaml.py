@@ -70,7 +70,8 @@ class Reader:
                     )
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
+            # Where a bracket or quote was opened says more than where the text ended without its other half.
+            mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
             line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
             problem = getattr(error, "problem", None) or "broken"
             raise TariffFileError(

@@ -66,15 +66,10 @@ def use_cells(
 
 def _groups(table: SegmentTable) -> _Groups:
     known: dict[tuple[int, int, int, int], int] = {}
-    first: list[int] = []
-    of_segment = []
-    for n, rate in enumerate(table.rate):
-        key = (table.version[n], id(rate), table.window_us[n], table.settle_us[n])
-        if key not in known:
-            known[key] = len(first)
-            first.append(n)
-        of_segment.append(known[key])
-    return _Groups(np.array(of_segment, dtype=np.int64), first)
+    keys = zip(table.version, map(id, table.rate), table.window_us, table.settle_us, strict=True)
+    of_segment = np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+    _, first = np.unique(of_segment, return_index=True)
+    return _Groups(of_segment, first.tolist())
 
 
 def _named(table: SegmentTable, groups: _Groups, sums: Ints) -> dict[int, dict[Cell, int]]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.explain import Difference, add_exactly
 from fairwatt.flows.explaining.account import CorrectedBy, Corrects, LineAccount
-from fairwatt.flows.explaining.ground import Ground, meter_of
+from fairwatt.flows.explaining.ground import Ground, meter_of, parsed
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.flows.posting.loading import make_plan
 from fairwatt.flows.posting.rerating import LIMITS, Change, Question, work_out
+from fairwatt.flows.posting.site_rerating import rerate_site
 from fairwatt.store.lines import line_at, lines_of_batch
 from fairwatt.store.models import Correction, Rerating
-from fairwatt.store.registers import Edit, edits_of, start_before
+from fairwatt.store.registers import Edit, edits_of, opening_of, start_before
 
 
 def explain_correction(cursor: Any, account: LineAccount) -> LineAccount:
@@ -32,7 +35,7 @@ def explain_correction(cursor: Any, account: LineAccount) -> LineAccount:
     first_seq = cause.last_seq - len(mine) - (len(readings) if cause.cause == "late" else 0) + 1
     carry = _carry_before(cursor, ground, account, first_seq, mine, row)
     unit = LIMITS[row.component]
-    micro, carry_after = add_exactly(carry=carry, exact=row.new_exact - row.old_exact, limit=unit)
+    micro, carry_after = add_exactly(carry=carry, exact=int(row.new_exact) - int(row.old_exact), limit=unit)
     slips = _slips(account, row, micro, carry_after)
     change = _again(cursor, account, ground, cause, first_seq, readings, edit)
     return replace(
@@ -46,8 +49,8 @@ def explain_correction(cursor: Any, account: LineAccount) -> LineAccount:
             last_seq=row.last_seq,
             from_us=row.from_us,
             until_us=row.until_us,
-            old_exact=row.old_exact,
-            new_exact=row.new_exact,
+            old_exact=int(row.old_exact),
+            new_exact=int(row.new_exact),
             unit=unit,
             carry_before=carry,
             carry_after=carry_after,
@@ -112,6 +115,8 @@ def _again(
     edit: Edit | None,
 ) -> Change | None:
     """Rate the stretch again both ways, from what was known then; None when its facts are out of sight."""
+    if cause.cause == "tariff":
+        return _under_both(cursor, account, ground, cause, first_seq)
     if not readings:
         return None
     start = start_before(
@@ -137,11 +142,45 @@ def _again(
     return change
 
 
+def _under_both(
+    cursor: Any, account: LineAccount, ground: Ground, cause: Rerating, first_seq: int
+) -> Change | None:
+    """Rate a register under the tariff it was charged by and under the corrected one."""
+    new = next((p for p in ground.publications if p.id == cause.publication), None)
+    if new is None:
+        return None
+    texts = (ground.publication(seq=first_seq).text, new.text)
+    old_plan, new_plan = (
+        make_plan(plan=ground.installation.plan_id, schedule=parsed(text)) for text in texts
+    )
+    start = start_before(
+        cursor=cursor,
+        book=cause.book,
+        installation=cause.installation,
+        before_us=cause.from_us + 1,
+        as_of_seq=first_seq,
+    ) or opening_of(cursor=cursor, installation=cause.installation)
+    change = rerate_site(
+        cursor=cursor,
+        book=cause.book,
+        zone=account.zone,
+        installations=np.array([cause.installation], dtype=np.int64),
+        modulus_wh=np.array([ground.modulus_wh], dtype=np.int64),
+        starts=[start],
+        old=old_plan,
+        new=new_plan,
+        until_us=cause.until_us,
+        by_day=True,
+        before_seq=first_seq,
+    )
+    return change.change(0)
+
+
 def _against(row: Correction, change: Change) -> list[Difference]:
     """The stored exact amounts against those worked out now."""
     day = next((d for d in change.days if (d.component, d.day_us) == (row.component, row.day_us)), None)
     old, new = (day.old_exact, day.new_exact) if day else (0, 0)
-    pairs = (("old_exact", row.old_exact, old), ("new_exact", row.new_exact, new))
+    pairs = (("old_exact", int(row.old_exact), old), ("new_exact", int(row.new_exact), new))
     return [Difference(name, stored, now) for name, stored, now in pairs if stored != now]
 
 
@@ -160,7 +199,7 @@ def _carry_before(
     carry = state.carry_nano if row.component == "energy" else state.carry_tax
     for other in mine:
         if other.seq < row.seq and other.component == row.component:
-            exact = other.new_exact - other.old_exact
+            exact = int(other.new_exact) - int(other.old_exact)
             carry = add_exactly(carry=carry, exact=exact, limit=LIMITS[row.component])[1]
     return carry
 

@@ -13,6 +13,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.explain import Charged, Difference, explain_interval
 from fairwatt.flows.explaining.account import CorrectedBy, LineAccount
 from fairwatt.flows.explaining.corrections import explain_correction, explain_late
+from fairwatt.flows.explaining.costs import explain_cost
 from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.store.lines import LineRow, line_at, posted_us
@@ -179,4 +180,7 @@ EXPLAINERS: Final[dict[int, Explainer]] = {
     Kind.TOPUP: explain_topup,
     Kind.CORRECTION: explain_correction,
     Kind.LATE: explain_late,
+    Kind.FEE: explain_cost,
+    Kind.SHARED: explain_cost,
+    Kind.REVERSAL: explain_cost,
 }

@@ -152,7 +152,9 @@ class _Registers:
             return
         carries = {"energy": before.carry_nano, "tax": before.carry_tax, "standing": 0}
         micro, carry = add_exactly(
-            carry=carries[row.component], exact=row.new_exact - row.old_exact, limit=LIMITS[row.component]
+            carry=carries[row.component],
+            exact=int(row.new_exact) - int(row.old_exact),
+            limit=LIMITS[row.component],
         )
         carries[row.component] = carry
         parts = {f"{name}_micro": (getattr(line, f"{name}_micro"), 0) for name in LIMITS}

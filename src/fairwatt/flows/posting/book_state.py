@@ -137,6 +137,18 @@ class Reviewed:
     at_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Correcting:
+    """A tariff correction in the middle of being posted: registers move from one plan to the other."""
+
+    fact: int
+    publication: int
+    old_ix: int
+    new_ix: int
+    author: str
+    reason: str
+
+
 @dataclass(kw_only=True)
 class BookState:
     """Everything the poster of one book needs to turn facts into lines."""
@@ -166,6 +178,7 @@ class BookState:
     """(gateway, digest) of unreadable bytes, and when they were last stored"""
     condemned: frozenset[bytes] = frozenset()
     """SHA-256 of frames that stopped a batch"""
+    correcting: tuple[Correcting, ...] = ()
 
     def __post_init__(self) -> None:
         self.order = np.argsort(self.registers["key"], kind="stable")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,13 @@ def decide(
     in_review: set[int],
     answered: set[int],
     now_us: int,
+    corrected: Mapping[int, int] = MappingProxyType({}),
 ) -> Decided:
     """Warn and decide for every touched wallet; move the flags in `wallets`.
 
     `orders`: open orders by register; `renewed`: registers about to get another. `in_review`: wallets with
     confirmed money that waits for a person.
-    `answered`: facts of this batch.
+    `answered`: facts of this batch. `corrected`: what corrections of the past took from wallets.
     """
     out = Decided()
     available = wallets["balance_micro"][touched] - wallets["held_micro"][touched]
@@ -74,6 +76,7 @@ def decide(
         if wallets["balance_micro"][ix] > wallets["held_micro"][ix]:
             wallets["level"][ix] = 0
             wallets["warned_us"][ix] = 0
+    _warn_anew(wallets, out, corrected, now_us)
     worse = level > wallets["level"][touched]
     moved = level != wallets["level"][touched]
     for n in np.flatnonzero(worse):
@@ -102,6 +105,18 @@ def decide(
     for ix in candidates.tolist():
         _decide_wallet(case, ix)
     return out
+
+
+def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, int], now_us: int) -> None:
+    """Nobody is cut by a correction without a warning that came after it, however often warned before."""
+    for ix, taken in corrected.items():
+        available_micro = int(wallets["balance_micro"][ix] - wallets["held_micro"][ix])
+        if not available_micro <= 0 < available_micro + taken or wallets["cut_by_credit"][ix]:
+            continue
+        wallets["level"][ix] = wallets["warned_us"][ix] = 0
+        out.flagged.add(ix)
+        evidence = {"available_micro": available_micro, "taken_micro": taken}
+        out.events.append(_event("credit.corrected", wallets, ix, now_us, **evidence))
 
 
 def credit_levels(*, wallets: npt.NDArray[Any]) -> Int64s:

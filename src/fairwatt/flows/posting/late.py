@@ -37,6 +37,21 @@ class LateReadings:
     quarantine: list[QuarantineRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
 
+    def taken(self) -> dict[int, int]:
+        """What corrections took from wallets, by wallet index; what they gave back is below zero."""
+        taken: dict[int, int] = {}
+        for one in self.reworked:
+            taken[one.wallet_ix] = taken.get(one.wallet_ix, 0) + one.difference_micro
+        return taken
+
+    def gather(self) -> None:
+        """Make the lines of everything that was rated again, in posting order."""
+        lines = [line for one in self.reworked for line in one.lines]
+        if lines:
+            self.lines = np.array(lines, dtype=LINE)
+            wallets = [one.wallet_ix for one in self.reworked for _ in one.lines]
+            self.wallet_ix = np.array(wallets, dtype=np.int64)
+
 
 def settle_late(
     *,
@@ -62,10 +77,7 @@ def settle_late(
             continue
         if one is not None:
             out.reworked.append(one)
-    lines = [line for one in out.reworked for line in one.lines]
-    if lines:
-        out.lines = np.array(lines, dtype=LINE)
-        out.wallet_ix = np.array([one.wallet_ix for one in out.reworked for _ in one.lines], dtype=np.int64)
+    out.gather()
     return out
 
 

@@ -21,6 +21,7 @@ from fairwatt.flows.posting.book_state import (
     REGISTER,
     WALLET,
     BookState,
+    Correcting,
     GatewayState,
     OpenOrder,
     Plan,
@@ -32,6 +33,7 @@ from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD
+from fairwatt.store.corrections import already_rated, correcting_of, opened_before
 from fairwatt.store.models import (
     Book,
     Gateway,
@@ -71,10 +73,11 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
 def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int) -> BookState:
     alarms = Alarms(book=book.pk, now_us=now_us)
     plans, plan_ix = _plans(book, alarms)
+    correcting = _correcting(book, plans, plan_ix)
     credit, policy_ix = read_policies(book=book, alarms=alarms)
     wallets = _wallets(book, policy_ix)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
-    registers = _registers(book, plans, plan_ix, wallet_ix)
+    registers = _registers(book, plans, plan_ix, wallet_ix, _not_yet_corrected(correcting))
     _apply_lines(book.pk, cache_batch, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
@@ -95,6 +98,7 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int
         plans=plans,
         gateways=gateways,
         gateway_ids={gateway.slug: pk for pk, gateway in gateways.items()},
+        correcting=tuple(correcting),
     )
     _open_orders(state)
     _money_in_review(state, now_us)
@@ -147,6 +151,31 @@ def _plans(book: Book, alarms: Alarms) -> tuple[list[Plan], dict[int, int]]:
     return plans, index
 
 
+def _correcting(book: Book, plans: list[Plan], plan_ix: dict[int, int]) -> list[Correcting]:
+    """Tariff corrections that are being posted; the text each replaces becomes a plan of its own beside it."""
+    found = []
+    with connection.cursor() as cursor:
+        rows = correcting_of(cursor=cursor, book=book.pk)
+    for fact, plan, publication, replaced, author, reason in rows:
+        if plan not in plan_ix:
+            continue
+        text = TariffPublication.objects.get(pk=replaced).text
+        plans.append(make_plan(plan=plan, schedule=parse_schedule(text)))
+        found.append(Correcting(fact, publication, len(plans) - 1, plan_ix[plan], author, reason))
+    return found
+
+
+def _not_yet_corrected(correcting: list[Correcting]) -> dict[int, int]:
+    """{installation: plan index} of registers that a correction has not reached: they are charged as before."""
+    waits: dict[int, int] = {}
+    for one in correcting:
+        with connection.cursor() as cursor:
+            done = already_rated(cursor=cursor, fact=one.fact)
+            opened = opened_before(cursor=cursor, publication=one.publication)
+        waits |= dict.fromkeys(opened - done, one.old_ix)
+    return waits
+
+
 def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
     rows = list(Wallet.objects.filter(book=book).order_by("pk"))
     wallets = np.zeros(len(rows), dtype=WALLET)
@@ -177,7 +206,11 @@ def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
 
 
 def _registers(
-    book: Book, plans: list[Plan], plan_ix: dict[int, int], wallet_ix: dict[int, int]
+    book: Book,
+    plans: list[Plan],
+    plan_ix: dict[int, int],
+    wallet_ix: dict[int, int],
+    uncorrected: dict[int, int],
 ) -> npt.NDArray[Any]:
     rows = list(
         Installation.objects.filter(wallet__book=book, closed_us__isnull=True)
@@ -193,7 +226,7 @@ def _registers(
         registers["meter"][n] = meter.number
         registers["gateway"][n] = meter.gateway_id
         registers["wallet_ix"][n] = wallet_ix[row.wallet_id]
-        registers["plan_ix"][n] = _priced(plans, plan_ix.get(row.plan_id, -1), row)
+        registers["plan_ix"][n] = _priced(plans, uncorrected.get(row.pk, plan_ix.get(row.plan_id, -1)), row)
         for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
             registers[name][n] = getattr(meter, name)
         _head(registers, n, row, saved.get(row.pk), plans)
@@ -259,7 +292,9 @@ def _apply_lines(
             registers["register_wh"][n] = line.register_wh
         registers["counter_wh"][n] = line.counter_wh
         registers["carry_nano"][n], registers["carry_tax"][n] = line.carry_nano, line.carry_tax
-        if registers["plan_ix"][n] < 0:
+        if line.window_us is not None:
+            registers["window_us"][n] = line.window_us
+        if registers["plan_ix"][n] < 0 or line.window_us is not None:
             continue
         at_us = int(registers["at_us"][n])
         table = plans[int(registers["plan_ix"][n])].table

@@ -22,12 +22,7 @@ from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings
-from fairwatt.flows.posting.money import (
-    PostedFacts,
-    lately_in_review,
-    note_available,
-    still_withholding,
-)
+from fairwatt.flows.posting.money import lately_in_review, note_available, still_withholding
 from fairwatt.flows.posting.orders import (
     OrderBook,
     Signer,
@@ -35,6 +30,7 @@ from fairwatt.flows.posting.orders import (
     observe,
     renew_expired,
 )
+from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, charge
 from fairwatt.flows.posting.receipts import hear_receipts
 from fairwatt.flows.posting.reworking import place_rows
@@ -241,6 +237,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
+        corrected=money.late.taken(),
     )
     give_orders(
         state=state,
@@ -291,6 +288,7 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         facts=len(facts.answers),
         reload=facts.reload,
         regrant=facts.regrant,
+        facts_wait=facts.more,
         touched=_shown(desk.state, money.touched, flagged, desk.sifted),
     )
 
@@ -315,6 +313,7 @@ def _after(desk: Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
         in_review=_in_review(state, facts),
         alarms=[],
         chaff=chaff,
+        correcting=tuple(one for one in state.correcting if one.fact not in facts.finished),
     )
 
 

@@ -8,21 +8,21 @@ the database can be planned while the one before it is still being written (pipe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.correcting import Corrected, settle_wanted, wanted_of
 from fairwatt.flows.posting.estimates import Registers
+from fairwatt.flows.posting.facts import facts_wait, post_facts
 from fairwatt.flows.posting.late import LateReadings, settle_late
-from fairwatt.flows.posting.money import (
-    PostedFacts,
-    facts_wait,
-    post_facts,
-)
 from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, lay_out, metered
+from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, prepare
+from fairwatt.flows.posting.sift import sift
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import (
     LINE,
@@ -105,6 +105,7 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
+    made = _set_right(desk, cursor, late)
     lines, wallet_ix = metered(desk, late)
     available = desk.wallets["balance_micro"] - desk.wallets["held_micro"]
     np.add.at(available, wallet_ix, lines["amount_micro"])
@@ -119,4 +120,26 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         available=available,
         now_us=desk.now_us,
     )
+    facts.answers += made.answers
+    facts.events += made.events
+    facts.reload |= made.reload
+    facts.more, facts.finished = made.more, made.finished
     return late, facts
+
+
+def _set_right(desk: Desk, cursor: Any, late: LateReadings) -> Corrected:
+    """Post corrections before forward readings, which go on from them; behind late readings they wait a batch."""
+    wanted = wanted_of(cursor=cursor, book=desk.state.book)
+    if not (wanted or desk.state.correcting) or late.reworked:
+        return Corrected(more=bool(wanted or desk.state.correcting))
+    desk.registers = desk.state.registers.copy()
+    made = settle_wanted(
+        cursor=cursor, state=desk.state, registers=desk.registers, wanted=wanted, now_us=desk.now_us
+    )
+    # A register that was set right is another ground for the readings after it.
+    again = sift(state=desk.state, heads=desk.registers, intake=desk.intake, now_us=desk.now_us)
+    desk.prepared = replace(desk.prepared, sifted=again, charged=None)
+    late.reworked = made.reworked
+    late.corrected += [one.wallet_ix for one in made.reworked]
+    late.gather()
+    return made

@@ -19,14 +19,15 @@ from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
 from fairwatt.core.rating.vector import VectorTable, rate_rows
 from fairwatt.core.spans import local_day_start
 from fairwatt.flows.posting.book_state import Plan
-from fairwatt.store.registers import NOW, Edit, Known, Start, applied, edits_of, readings_between
+from fairwatt.store.registers import NOW, Edit, Known, Start, applied, standing_between
 
 Int64s = npt.NDArray[np.int64]
 
 COMPONENTS: Final = ("energy", "standing", "tax")
 LIMITS: Final = {"energy": CARRY_NANO_LIMIT, "standing": 1_000, "tax": CARRY_TAX_LIMIT}
 """One micro-unit in the exact unit of each component."""
-_EXACT_MAX: Final = 1 << 62
+_EXACT_MAX: Final = 1 << 46
+"""Above this a row is counted in integers of any size, so that a month of them can be summed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,21 +120,26 @@ def rate_track(
         counter_wh=rated.counter,
         window_us=rated.window,
         exact={
-            "energy": _exact(rated.energy_micro, rated.carry_nano, CARRY_NANO_LIMIT),
-            "standing": _exact(rated.standing_micro, zero, LIMITS["standing"]),
-            "tax": _exact(rated.tax_micro, rated.carry_tax, CARRY_TAX_LIMIT),
+            "energy": exact_rows(rated.energy_micro, rated.carry_nano, CARRY_NANO_LIMIT, zero, first),
+            "standing": exact_rows(rated.standing_micro, zero, LIMITS["standing"], zero, first),
+            "tax": exact_rows(rated.tax_micro, rated.carry_tax, CARRY_TAX_LIMIT, zero, first),
         },
         energy_wh=int(energy.sum()),
     )
 
 
-def _exact(micro: Int64s, carry: Int64s, limit: int) -> Int64s:
-    """Whole micro-units and the fraction carried after each row, as the exact amount each row added."""
+def exact_rows(
+    micro: Int64s, carry: Int64s, limit: int, before: Int64s, first: npt.NDArray[np.bool_]
+) -> Int64s:
+    """Whole micro-units and the fraction carried after each row, as the exact amount each row added.
+
+    `before` is the fraction that a register carried before its `first` row.
+    """
+    carried = np.where(first, before, np.roll(carry, 1))
     if int(np.abs(micro).max()) > _EXACT_MAX // limit:
-        raise OverflowError(
-            "an amount is too large to be set right exactly; look at the readings and the prices"
-        )
-    return micro * limit + np.diff(carry, prepend=0)
+        wide: Int64s = micro.astype(object) * limit + (carry - carried)
+        return wide
+    return micro * limit + (carry - carried)
 
 
 def compare(*, start_us: int, old: Track, new: Track, changed_us: int, zone: str) -> Change:
@@ -146,7 +152,8 @@ def compare(*, start_us: int, old: Track, new: Track, changed_us: int, zone: str
     differs = np.zeros(len(old.at_us), dtype=np.bool_)
     now: dict[str, Int64s] = {}
     for component in COMPONENTS:
-        now[component] = np.zeros(len(old.at_us), dtype=np.int64)
+        wide = object in (new.exact[component].dtype, old.exact[component].dtype)
+        now[component] = np.zeros(len(old.at_us), dtype=object if wide else np.int64)
         np.add.at(now[component], place, new.exact[component])
         differs |= now[component] != old.exact[component]
     last_new = np.searchsorted(new.at_us, old.at_us, side="right") - 1
@@ -189,8 +196,8 @@ def _days(start_us: int, old: Track, now: dict[str, Int64s], zone: str) -> list[
                     last_seq=int(old.seq[mine].max()),
                     from_us=int(starts[mine[0]]),
                     until_us=int(old.at_us[mine[-1]]),
-                    old_exact=int(old.exact[component][mine].sum()),
-                    new_exact=int(now[component][mine].sum()),
+                    old_exact=sum(old.exact[component][mine].tolist()),
+                    new_exact=sum(now[component][mine].tolist()),
                 )
             )
     return sorted(changes, key=lambda change: (change.day_us, COMPONENTS.index(change.component)))
@@ -220,12 +227,11 @@ def work_out(
         "installation": installation,
         "as_of_seq": question.as_of_seq,
     }
-    edits = edits_of(**ground)
     changed_us = max([*fresh, *([edit.at_us] if edit else [])])
     window_us = start_window(table=plan.table, at_us=start.at_us, opening=start.opening)
     # First only as far as the next reading; only where the count itself moved, on to the head.
     for until_us in (changed_us + 1 if edit else changed_us, question.head_us):
-        before = applied(known=readings_between(**ground, start=start, until_us=until_us), edits=edits)
+        before = standing_between(**ground, start=start, until_us=until_us)
         after = applied(known=before, edits=[edit] if edit else [])
         late = (Known(at, wh, 0) for at, wh in fresh.items())
         after = sorted([*after, *late], key=lambda reading: reading.at_us)

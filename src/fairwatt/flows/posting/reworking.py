@@ -187,13 +187,23 @@ def place_rows(
     for one in reworked:
         mine = lines[offset : offset + len(one.lines)]
         offset += len(one.lines)
-        one.row.last_seq = int(mine["seq"][-1]) if len(mine) else int(wallets["seq"][one.wallet_ix])
+        one.row.last_seq = _last_seq(lines[offset:], mine, one, wallets)
         corrections = mine[mine["kind"] == Kind.CORRECTION]
         for note, seq in zip(one.notes, corrections["seq"].tolist(), strict=True):
             note.seq = seq
         rows.append(one.row)
         notes += one.notes
     return rows, notes
+
+
+def _last_seq(
+    after: npt.NDArray[Any], mine: npt.NDArray[Any], one: Reworked, wallets: npt.NDArray[Any]
+) -> int:
+    """The newest line of the wallet when a register was rated again; `after` are the batch's lines behind it."""
+    if len(mine):
+        return int(mine["seq"][-1])
+    later = after["seq"][after["wallet"] == one.row.wallet]
+    return int(later[0]) - 1 if len(later) else int(wallets["seq"][one.wallet_ix])
 
 
 def _late_line(book: int, head: Any, ts: int, register_wh: int) -> Any:

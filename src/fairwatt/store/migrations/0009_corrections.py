@@ -32,8 +32,8 @@ class Migration(migrations.Migration):
                 ('last_seq', models.BigIntegerField()),
                 ('from_us', models.BigIntegerField()),
                 ('until_us', models.BigIntegerField()),
-                ('old_exact', models.BigIntegerField()),
-                ('new_exact', models.BigIntegerField()),
+                ('old_exact', models.DecimalField(decimal_places=0, max_digits=40)),
+                ('new_exact', models.DecimalField(decimal_places=0, max_digits=40)),
                 ('component', models.CharField(max_length=10)),
             ],
             options={

@@ -53,8 +53,8 @@ class Correction(models.Model):
     last_seq = models.BigIntegerField()
     from_us = models.BigIntegerField()
     until_us = models.BigIntegerField()
-    old_exact = models.BigIntegerField()
-    new_exact = models.BigIntegerField()
+    old_exact = models.DecimalField(max_digits=40, decimal_places=0)
+    new_exact = models.DecimalField(max_digits=40, decimal_places=0)
     component = models.CharField(max_length=10)
 
     class Meta:

@@ -97,7 +97,8 @@ BEGIN
     END LOOP;
 END $$;
 GRANT INSERT ON store_paymentintent TO fairwatt_web;
-GRANT INSERT ON store_unitmeasure, store_feerule, store_fee, store_feeend, store_costformula, store_allocation, store_allocationproof,
+-- Not the rule for fees: whether a fee may ever cut the power is commissioned, never typed into a page.
+GRANT INSERT ON store_unitmeasure, store_fee, store_feeend, store_costformula, store_allocation, store_allocationproof,
     store_allocationshare, store_coststep TO fairwatt_web;
 -- What bookkeepers and residents write down; all of it append-only. Opening balances make credit: commissioning only.
 GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;

@@ -44,8 +44,8 @@ CREATE TABLE correction (
     last_seq  bigint NOT NULL,
     from_us   bigint NOT NULL,
     until_us  bigint NOT NULL,
-    old_exact bigint NOT NULL,
-    new_exact bigint NOT NULL,
+    old_exact numeric(40) NOT NULL,
+    new_exact numeric(40) NOT NULL,
     component text NOT NULL CHECK (component IN ('energy', 'standing', 'tax')),
     PRIMARY KEY (book, ref, ts_us)
 );

@@ -71,12 +71,17 @@ def _account_name(account: str, *, many: bool) -> str:
     kind, _, rest = account.partition(":")
     if kind == "clearing" and not many:
         return gettext("top-ups")
+    if account.startswith("revenue:fee:"):
+        return words.fee_category(account.removeprefix("revenue:fee:"))
     if kind == "clearing":
         return gettext("top-ups by %(provider)s") % {"provider": words.provider(rest)}
     names = {
         "revenue:energy": gettext("energy"),
         "revenue:standing": gettext("standing charge"),
-        "revenue:fee": gettext("fees"),
+        "recovery:shared": gettext("shared costs"),
+        "receivable:fees": gettext("fees still open"),
+        "receivable:shared": gettext("shares still open"),
+        "receivable:landlord": gettext("owed by the landlord"),
         "tax:output": gettext("tax"),
         "suspense": gettext("not placed yet"),
         "rounding": gettext("rounding"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse
+from django.utils.cache import patch_cache_control
+
 from fairwatt.core.spans import local_day_start
 from fairwatt.store.models import Book, Site
 from fairwatt.web import access
@@ -20,3 +23,9 @@ def frame(*, book: Book) -> dict[str, Any]:
         "now_us": now_us,
         "today_us": local_day_start(zone=book.zone, at_us=now_us),
     }
+
+
+def private(response: HttpResponse) -> HttpResponse:
+    """A page that no cache may keep."""
+    patch_cache_control(response, private=True, no_store=True)
+    return response

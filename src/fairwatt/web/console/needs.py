@@ -70,6 +70,18 @@ def needs(*, today: Today) -> list[Need]:
                 href=reverse("console:quarantine", args=[today.book.slug]),
             )
         )
+    if today.objections:
+        found.append(
+            Need(
+                text=ngettext(
+                    "An objection to a shared cost waits for a decision; that share is held.",
+                    "%(n)d objections to shared costs wait for a decision; those shares are held.",
+                    today.objections,
+                )
+                % {"n": today.objections},
+                href=reverse("console:costs", args=[today.book.slug]),
+            )
+        )
     others = [square for square in today.dark if not square.by_credit]
     if others:
         found.append(

@@ -13,6 +13,7 @@ from fairwatt.core.spans import local_day_start, month_start
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE, micro_from_minor
 from fairwatt.store.models import (
     Book,
+    CostStep,
     Event,
     Gateway,
     GatewayHead,
@@ -72,6 +73,8 @@ class Today:
     quarantined: int
     quarantined_today: int
     happened: tuple[Happening, ...]
+    objections: int = 0
+    """shares of common costs that wait for a decision"""
 
     @property
     def soon(self) -> list[Square]:
@@ -152,7 +155,16 @@ def today(*, book: Book, now_us: int) -> Today:
             quarantined=waiting.count(),
             quarantined_today=waiting.filter(seen_us__gte=now_us - US_PER_DAY).count(),
             happened=_happened(book, limit=EVENTS_SHOWN),
+            objections=_objections(book),
         )
+
+
+def _objections(book: Book) -> int:
+    """Objections nobody has decided, of costs that still stand."""
+    steps = CostStep.objects.filter(book=book.id)
+    decided = steps.filter(kind__in=("upheld", "rejected")).values("share")
+    back = steps.filter(kind="reversed", share__isnull=True, allocation__isnull=False).values("allocation")
+    return steps.filter(kind="objected").exclude(share__in=decided).exclude(allocation__in=back).count()
 
 
 def load(*, book: Book, now_us: int) -> tuple[list[int | None], list[int | None]]:

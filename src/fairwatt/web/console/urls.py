@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from fairwatt.web.console import bookkeeping, disputes, quality, reports, trying, views
+from fairwatt.web.console import (
+    bookkeeping,
+    corrections,
+    costs,
+    disputes,
+    fees,
+    quality,
+    reports,
+    trying,
+    views,
+)
 
 app_name = "console"
 urlpatterns = [
@@ -23,6 +33,7 @@ urlpatterns = [
         disputes.dispute_file,
         name="dispute_file",
     ),
+    path("<slug:slug>/corrections/", corrections.corrections, name="corrections"),
     path("<slug:slug>/quarantine/", views.quarantine, name="quarantine"),
     path("<slug:slug>/data/", quality.data, name="data"),
     path("<slug:slug>/data/check/", quality.data_check, name="data_check"),
@@ -35,4 +46,15 @@ urlpatterns = [
     ),
     path("<slug:slug>/meters/<int:meter_id>/check/", quality.meter_check, name="meter_check"),
     path("<slug:slug>/meters/<int:meter_id>/estimate/", quality.meter_estimate, name="meter_estimate"),
+    path("<slug:slug>/fees/", fees.fees, name="fees"),
+    path("<slug:slug>/fees/add/", fees.add, name="add_fee"),
+    path("<slug:slug>/fees/<int:fee_id>/", fees.fee, name="fee"),
+    path("<slug:slug>/fees/<int:fee_id>/end/", fees.end, name="end_fee"),
+    path("<slug:slug>/costs/", costs.costs, name="costs"),
+    path("<slug:slug>/costs/draft/", costs.draft, name="draft_cost"),
+    path("<slug:slug>/costs/<int:cost_id>/", costs.cost, name="cost"),
+    path("<slug:slug>/costs/<int:cost_id>/publish/", costs.publish_cost, name="publish_cost"),
+    path("<slug:slug>/costs/<int:cost_id>/take-back/", costs.take_back_cost, name="take_back_cost"),
+    path("<slug:slug>/costs/<int:cost_id>/file/", costs.cost_file, name="cost_file"),
+    path("<slug:slug>/costs/share/<int:share_id>/decide/", costs.decide, name="decide"),
 ]

@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_GET
 
 from fairwatt.core.units import US_PER_MINUTE
@@ -18,7 +17,7 @@ from fairwatt.store.models import Book, Unit, User
 from fairwatt.web import access
 from fairwatt.web.console import charts, queries
 from fairwatt.web.console.building import STATES, buildings
-from fairwatt.web.console.frame import frame
+from fairwatt.web.console.frame import frame, private
 from fairwatt.web.console.needs import headline, needs
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
@@ -45,7 +44,7 @@ def books(request: HttpRequest) -> HttpResponse:
 def today(request: HttpRequest, slug: str) -> HttpResponse:
     """Does anything need a person?"""
     book = access.desk_book(user=access.person(request), slug=slug)
-    return _private(render(request, "console/today.html", _context(book)))
+    return private(render(request, "console/today.html", _context(book)))
 
 
 @login_required
@@ -85,7 +84,7 @@ def unit(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
         "happened": _told(detail.happened, book.currency),
     }
     template = "console/_unit.html" if request.htmx else "console/unit.html"  # type: ignore[attr-defined]
-    return _private(render(request, template, context))
+    return private(render(request, template, context))
 
 
 @login_required
@@ -102,7 +101,7 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
         for meaning, step in [words.quarantine(entry.code)]
     ]
     more = found[PAGE - 1][0].id if len(found) > PAGE else None
-    return _private(
+    return private(
         render(request, "console/quarantine.html", {**frame(book=book), "entries": entries, "more": more})
     )
 
@@ -158,8 +157,3 @@ def _told(happened: tuple[queries.Happening, ...], currency: str) -> list[dict[s
         }
         for item in happened
     ]
-
-
-def _private(response: HttpResponse) -> HttpResponse:
-    patch_cache_control(response, private=True, no_store=True)
-    return response

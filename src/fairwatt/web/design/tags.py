@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from django import template
 
+from fairwatt.core.costs.apportion import percent_text
 from fairwatt.core.units import MICRO
-from fairwatt.store.models import MeterCheck
+from fairwatt.store.models import CostEntry, MeterCheck
 from fairwatt.web.design import format as text
 from fairwatt.web.design import vee_words, words
 
@@ -144,6 +147,66 @@ def symbol(currency: str) -> str:
 def reason_words(code: str) -> str:
     """{{ code|reason_words }}: a stored reason as words."""
     return words.reason(code)
+
+
+@register.filter
+def fee_words(code: str) -> str:
+    """{{ code|fee_words }}: what a fee is for."""
+    return words.fee_category(code)
+
+
+@register.filter
+def every_words(code: str) -> str:
+    """{{ code|every_words }}: how often a fee comes back."""
+    return words.every(code)
+
+
+@register.filter
+def basis_words(code: str) -> str:
+    """{{ code|basis_words }}: what a part of a formula counts."""
+    return words.basis(code)
+
+
+@register.filter
+def account_words(account: str) -> str:
+    """{{ account|account_words }}: what an entry is for, from the account it earned on."""
+    return words.earned(account)
+
+
+@register.filter
+def money_micro(micro: int, currency: str) -> str:
+    """{{ micro|money_micro:currency }}: all six decimals, so that columns can be added by hand."""
+    return text.money(micro=micro, currency=currency, places=6)
+
+
+@register.filter
+def percent(bp: int) -> str:
+    """{{ bp|percent }}: hundredths of a percent."""
+    return f"{percent_text(bp)} %"
+
+
+@register.filter
+def part_of(part: int, whole: int) -> int:
+    """{{ part|part_of:whole }}: in thousandths, for a bar; never nothing where there is something."""
+    return max(4, 1000 * part // whole) if part > 0 and whole > 0 else 0
+
+
+@register.filter
+def owed_whole(entry: CostEntry) -> int:
+    """{{ entry|owed_whole }}: what was asked for, with tax."""
+    return int(entry.due_micro + entry.tax_micro)
+
+
+@register.filter
+def last_day(end: date) -> date:
+    """{{ end|last_day }}: the last day of a span whose end is not included."""
+    return end - timedelta(days=1)
+
+
+@register.filter
+def square_metres(area_dm2: int) -> str:
+    """{{ area|square_metres }}"""
+    return f"{area_dm2 // 100}.{area_dm2 % 100:02d} m²"
 
 
 @register.filter

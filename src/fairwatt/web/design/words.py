@@ -53,6 +53,26 @@ TAXES: Words = {"vat": _("VAT"), "gst": _("GST")}
 
 PROVIDERS: Words = {"sandbox": _("the practice payment platform")}
 
+FEES: Words = {
+    "property": _("property fee"),
+    "parking": _("parking"),
+    "rent": _("rent"),
+    "other": _("other fees"),
+}
+EVERY: Words = {
+    "month": _("every month"),
+    "quarter": _("every quarter"),
+    "year": _("every year"),
+    "once": _("once"),
+}
+BASES: Words = {
+    "area": _("floor area"),
+    "heads": _("people"),
+    "days": _("days lived in"),
+    "own_use": _("own use"),
+    "equal": _("equal shares"),
+}
+
 EVENTS: Words = {
     "supply.cut": _("{home}: power ordered off, {reason}"),
     "supply.restore": _("{home}: power ordered on, {reason}"),
@@ -77,6 +97,12 @@ EVENTS: Words = {
     "arrears.recovered": _("{home}: {amount} of a top-up went to arrears"),
     "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
+    "credit.corrected": _(
+        "{home}: a correction used up the credit; a new warning comes before anything else"
+    ),
+    "reading.edited": _("{home}: a reading was set right; the charges around it followed"),
+    "tariff.correcting": _("A corrected tariff was confirmed; charges of the past are being set right"),
+    "tariff.corrected": _("A corrected tariff has been applied to every home"),
     "desk.estimate_approved": _("{home}: a dead meter's estimate was approved and will be charged"),
     "estimate.charged": _(
         "{home}: a dead meter's approved estimate was charged, {amount}; nobody is cut on it"
@@ -88,6 +114,12 @@ EVENTS: Words = {
     "desk.meter_check_pass": _("{home}: the meter was tested and is within its limit"),
     "desk.meter_check_fail": _("{home}: the meter was tested and is outside its limit; look at it"),
     "desk.meter_check_unsure": _("{home}: the meter was tested too shortly to say"),
+    "desk.month_closed": _("A month was closed by the desk"),
+    "desk.bill_entered": _("A supplier's bill was entered"),
+    "desk.trust_entered": _("A statement of the trust account was entered"),
+    "desk.dispute_ruled": _("{home}: a dispute was ruled, {amount} to be given back"),
+    "desk.dispute_approval": _("{home}: a ruling on a dispute was approved"),
+    "desk.dispute_refusal": _("{home}: a ruling on a dispute was not approved"),
     "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
     "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
@@ -235,6 +267,28 @@ def period(name: str) -> str:
 def tax(name: str) -> str:
     """A tax's name in the reader's language, or as the tariff writes it."""
     return str(TAXES.get(name.lower(), name))
+
+
+def fee_category(code: str) -> str:
+    """What a fee is for."""
+    return str(FEES.get(code, code))
+
+
+def earned(account: str) -> str:
+    """What was charged, by the account it was earned on."""
+    if account.startswith("revenue:fee:"):
+        return fee_category(account.removeprefix("revenue:fee:"))
+    return gettext("share of a common cost")
+
+
+def every(code: str) -> str:
+    """How often a fee comes back."""
+    return str(EVERY.get(code, code))
+
+
+def basis(code: str) -> str:
+    """What a part of a formula counts."""
+    return str(BASES.get(code, code))
 
 
 def provider(slug: str) -> str:

@@ -200,6 +200,9 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
 def _titles() -> dict[int, str]:
     return {
         Kind.TOPUP: gettext("Top-up"),
+        Kind.FEE: gettext("Fee"),
+        Kind.SHARED: gettext("Share of a common cost"),
+        Kind.REVERSAL: gettext("Taken back"),
         Kind.CORRECTION: gettext("Correction of an earlier charge"),
         Kind.ADJUSTMENT: gettext("Given back or brought over"),
     }

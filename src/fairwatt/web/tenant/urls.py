@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import disputes, statements, views
+from fairwatt.web.tenant import disputes, owed, statements, views
 
 app_name = "tenant"
 urlpatterns = [
@@ -22,4 +22,8 @@ urlpatterns = [
         name="dispute_file",
     ),
     path("<uuid:public_id>/top-up/", views.top_up, name="top_up"),
+    path("<uuid:public_id>/owed/", owed.owed, name="owed"),
+    path("<uuid:public_id>/owed/<int:share_id>/", owed.share, name="share"),
+    path("<uuid:public_id>/owed/<int:share_id>/object/", owed.object_to, name="object"),
+    path("<uuid:public_id>/owed/<int:share_id>/file/", owed.share_file, name="share_file"),
 ]

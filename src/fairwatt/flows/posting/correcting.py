@@ -1,0 +1,380 @@
+"""What people ask to be set right: a reading, or a tariff that was wrong in the past. Posted by the poster alone.
+
+A tariff is corrected register by register, some in each batch, so that no payment waits long; what is done stands
+in `rerating`, so a poster that ends in the middle goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from django.db import InterfaceError, OperationalError, transaction
+
+from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
+from fairwatt.flows.posting.book_state import BookState, Correcting
+from fairwatt.flows.posting.reworking import Reworked, post_changes, rework, state_after
+from fairwatt.flows.posting.site_rerating import differ_from_us, rerate_site
+from fairwatt.store import registers as ledger
+from fairwatt.store.corrections import ReratingRow
+from fairwatt.store.posting import EventRow, FactAnswer
+from fairwatt.store.registers import Edit, Start, free_correction_instant
+
+WANTED_MAX: Final = 100
+REGISTERS_A_BATCH: Final = 64
+"""A year of half hours of so many is rated in about a second: so long may a payment wait."""
+
+
+class CannotCorrect(ValueError):
+    """A correction that cannot be posted; `code` says why, and nothing moves."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A fact that asks for a register to be rated again."""
+
+    fact: int
+    kind: str
+    content: Mapping[str, Any]
+
+
+@dataclass(kw_only=True)
+class Corrected:
+    """What the corrections of a batch came to."""
+
+    reworked: list[Reworked] = field(default_factory=list)
+    answers: list[FactAnswer] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    reload: bool = False
+    more: bool = False
+    """some are left to the next batch"""
+    finished: set[int] = field(default_factory=set)
+    """facts of tariff corrections that reached every register"""
+
+    def refuse(self, wanted: Wanted, error: CannotCorrect, now_us: int) -> None:
+        """Answer a fact with the reason why nothing moved."""
+        result = {"code": error.code, "detail": str(error)}
+        self.answers.append(FactAnswer(fact=wanted.fact, state="refused", result=result))
+        evidence = {"fact": wanted.fact, "detail": str(error)}
+        self.events.append(EventRow(kind="fact.refused", at_us=now_us, reason=error.code, evidence=evidence))
+
+
+def settle_wanted(
+    *, cursor: Any, state: BookState, registers: npt.NDArray[Any], wanted: Sequence[Wanted], now_us: int
+) -> Corrected:
+    """Post what was asked for; move `registers`. One edit a register and batch, the next waits."""
+    out = Corrected()
+    edited: set[int] = set()
+    for one in wanted:
+        before = registers.copy()
+        try:
+            with transaction.atomic():
+                if one.kind == "reading_edit":
+                    _edit(cursor, state, registers, one, out, edited, now_us)
+                else:
+                    _begin(cursor, state, one, out, now_us)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: that says nothing about the fact
+        except CannotCorrect as error:
+            out.refuse(one, error, now_us)
+        except Exception as error:
+            registers[:] = before
+            detail = f"rating it again failed with {type(error).__name__}; nothing moved"
+            out.refuse(one, CannotCorrect("unpriceable", detail), now_us)
+    for correcting in state.correcting:
+        _go_on(cursor, state, registers, correcting, out, now_us)
+    return out
+
+
+def wanted_of(*, cursor: Any, book: int) -> list[Wanted]:
+    """The waiting facts that ask for a register to be rated again, oldest first."""
+    cursor.execute(
+        "SELECT id, kind, payload FROM fact WHERE book = %s AND state = 'waiting' "
+        "AND kind IN ('reading_edit', 'tariff_correction') ORDER BY id LIMIT %s",
+        [book, WANTED_MAX],
+    )
+    found = []
+    for fact, kind, payload in cursor.fetchall():
+        content = json.loads(payload) if isinstance(payload, str) else payload
+        found.append(
+            Wanted(fact=int(fact), kind=kind, content=content if isinstance(content, Mapping) else {})
+        )
+    return found
+
+
+# --- readings -----------------------------------------------------------------------------------------------
+
+
+def _edit(
+    cursor: Any,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    one: Wanted,
+    out: Corrected,
+    edited: set[int],
+    now_us: int,
+) -> None:
+    _by_commissioning(cursor, one.fact)
+    edit = _edit_of(one)
+    n = state.installation_index.get(int(one.content["installation"]))
+    if n is None:
+        raise CannotCorrect("unknown_installation", "no open installation of this book has that number")
+    if n in edited:
+        out.more = True  # its register moved in this batch already
+        return
+    if registers["plan_ix"][n] < 0:
+        raise CannotCorrect("no_tariff", "no tariff was in force when this installation opened")
+    installation = int(registers["installation"][n])
+    start = ledger.start_before(
+        cursor=cursor, book=state.book, installation=installation, before_us=edit.at_us
+    )
+    if start is None:
+        raise CannotCorrect("before_installation", "the opening reading is not set right by an edit")
+    _check_edit(cursor, state, registers[n], start, edit)
+    made = rework(
+        cursor=cursor,
+        state=state,
+        registers=registers,
+        n=n,
+        start=start,
+        fresh={},
+        cause="edited",
+        now_us=now_us,
+        edit=edit,
+    )
+    edited.add(n)
+    out.reworked.append(made)
+    out.reload = True
+    result = {"difference_micro": made.difference_micro, "corrections": len(made.lines)}
+    out.answers.append(FactAnswer(fact=one.fact, state="posted", result=result))
+    out.events.append(
+        EventRow(
+            kind="reading.edited",
+            at_us=now_us,
+            wallet=made.row.wallet,
+            meter=int(registers["meter"][n]),
+            reason="rerated",
+            evidence={"fact": one.fact, "author": edit.author, **result},
+        )
+    )
+
+
+def _edit_of(one: Wanted) -> Edit:
+    match one.content:
+        case {
+            "installation": int(),
+            "at_us": int(at_us),
+            "register_wh": int() | None as register_wh,
+            "author": str(author),
+            "reason": str(reason),
+        } if author.strip() and reason.strip():
+            return Edit(one.fact, at_us, register_wh, author, reason)
+        case _:
+            raise CannotCorrect(
+                "bad_edit", "an edit names installation, instant, register, its author and the reason"
+            )
+
+
+def _check_edit(cursor: Any, state: BookState, head: Any, start: Start, edit: Edit) -> None:
+    """An edited reading must exist, differ, and fit between its neighbours."""
+    installation = int(head["installation"])
+    known = ledger.standing_between(
+        cursor=cursor, book=state.book, installation=installation, start=start, until_us=edit.at_us + 1
+    )
+    place = next((k for k, reading in enumerate(known) if reading.at_us == edit.at_us), None)
+    if not place:
+        raise CannotCorrect("unknown_reading", "no reading that counts was taken at that instant")
+    if known[place].register_wh == edit.register_wh:
+        raise CannotCorrect("nothing_changes", "the reading already shows that")
+    following = known[place + 1] if place + 1 < len(known) else None
+    if edit.register_wh is None:
+        if following is None:
+            raise CannotCorrect("newest_reading", "the newest reading can be set right but not struck out")
+        return
+    spec = RegisterSpec(
+        modulus_wh=int(head["modulus_wh"]),
+        resolution_wh=int(head["resolution_wh"]),
+        max_power_w=int(head["max_power_w"]),
+    )
+    before = known[place - 1]
+    try:
+        advance(
+            spec=spec,
+            prev_at_us=before.at_us,
+            prev_wh=before.register_wh,
+            at_us=edit.at_us,
+            wh=edit.register_wh,
+        )
+        if following is not None:
+            advance(
+                spec=spec,
+                prev_at_us=edit.at_us,
+                prev_wh=edit.register_wh,
+                at_us=following.at_us,
+                wh=following.register_wh,
+            )
+    except ReadingRejected as error:
+        raise CannotCorrect(error.code, str(error)) from error
+
+
+def _by_commissioning(cursor: Any, fact: int) -> None:
+    """What moves money by a person's word must not have been written by a web process."""
+    cursor.execute("SELECT by_role FROM fact WHERE id = %s", [fact])
+    (role,) = cursor.fetchone()
+    if role == "fairwatt_web":
+        raise CannotCorrect(
+            "not_authorised", "a web process asked for it; commissioning may, and nobody else"
+        )
+
+
+# --- tariffs ------------------------------------------------------------------------------------------------
+
+
+def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: int) -> None:
+    """Publish a confirmed correction, once; the registers follow in this and later batches."""
+    if any(correcting.fact == one.fact for correcting in state.correcting):
+        return
+    match one.content:
+        case {"correction": int(number), "confirmed_by": str(person)} if person.strip():
+            pass
+        case _:
+            raise CannotCorrect("bad_correction", "a confirmation names the correction and who confirms it")
+    cursor.execute(
+        "SELECT plan_id, text, author, replaces_id, (SELECT max(id) FROM store_tariffpublication p "
+        "WHERE p.plan_id = c.plan_id), (SELECT id FROM store_tariffpublication p WHERE p.correction_id = c.id) "
+        "FROM store_tariffcorrection c WHERE id = %s AND book_id = %s",
+        [number, state.book],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise CannotCorrect("unknown_correction", "commissioning has placed no such correction in this book")
+    plan, text, author, replaces, newest, published = row
+    if published is not None:
+        raise CannotCorrect("corrected_before", "this correction was posted already")
+    if person.strip() == author:
+        raise CannotCorrect("one_pair_of_eyes", "who placed a correction cannot confirm it as well")
+    if int(newest) != int(replaces):
+        raise CannotCorrect(
+            "overtaken", "the tariff was published anew since the correction was placed; place it again"
+        )
+    cursor.execute(
+        "INSERT INTO store_tariffpublication (plan_id, published_us, text, correction_id) VALUES (%s, %s, %s, %s)",
+        [plan, now_us, text, number],
+    )
+    out.reload = out.more = True
+    out.events.append(
+        EventRow(
+            kind="tariff.correcting",
+            at_us=now_us,
+            reason="confirmed",
+            evidence={"fact": one.fact, "correction": number, "author": author, "confirmed_by": person},
+        )
+    )
+
+
+def _go_on(
+    cursor: Any,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    correcting: Correcting,
+    out: Corrected,
+    now_us: int,
+) -> None:
+    """Rate the next registers under the corrected tariff; answer the fact when none is left."""
+    waiting = np.flatnonzero(registers["plan_ix"] == correcting.old_ix)
+    busy = {one.row.installation for one in out.reworked}
+    waiting = waiting[~np.isin(registers["installation"][waiting], list(busy))]
+    some = waiting[np.argsort(registers["installation"][waiting], kind="stable")][:REGISTERS_A_BATCH]
+    if len(some):
+        out.reworked += _rerate(cursor, state, registers, correcting, some, now_us)
+    out.more |= len(some) < len(waiting) or bool(busy)
+    if len(some) == len(waiting) and not busy:
+        cursor.execute(
+            "SELECT count(*), coalesce(sum(readings), 0) FROM rerating WHERE fact = %s", [correcting.fact]
+        )
+        done, readings = cursor.fetchone()
+        mine = [one for one in out.reworked if one.row.fact == correcting.fact]
+        result = {
+            "publication": correcting.publication,
+            "registers": int(done) + len(mine),
+            "readings": int(readings) + sum(one.row.readings for one in mine),
+        }
+        out.answers.append(FactAnswer(fact=correcting.fact, state="posted", result=result))
+        out.events.append(
+            EventRow(
+                kind="tariff.corrected",
+                at_us=now_us,
+                reason="posted",
+                evidence={"fact": correcting.fact, **result},
+            )
+        )
+        out.reload = True
+        out.finished.add(correcting.fact)
+
+
+def _rerate(
+    cursor: Any,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    correcting: Correcting,
+    some: npt.NDArray[np.int64],
+    now_us: int,
+) -> list[Reworked]:
+    old, new = state.plans[correcting.old_ix], state.plans[correcting.new_ix]
+    from_us = differ_from_us(old=old.schedule, new=new.schedule)
+    until_us = int(registers["at_us"][some].max())
+    from_us = until_us if from_us is None else min(from_us, until_us)
+    installations = registers["installation"][some].astype(np.int64)
+    starts = [
+        ledger.start_before(cursor=cursor, book=state.book, installation=n, before_us=from_us + 1)
+        or ledger.opening_of(cursor=cursor, installation=n)
+        for n in installations.tolist()
+    ]
+    change = rerate_site(
+        cursor=cursor,
+        book=state.book,
+        zone=state.zone,
+        installations=installations,
+        modulus_wh=registers["modulus_wh"][some].astype(np.int64),
+        starts=starts,
+        old=old,
+        new=new,
+        until_us=until_us,
+        by_day=True,
+    )
+    made = []
+    for k, n in enumerate(some.tolist()):
+        head, mine = registers[n], change.change(k)
+        head["counter_wh"], head["window_us"] = mine.counter_wh, mine.window_us
+        head["plan_ix"] = correcting.new_ix
+        wallet = int(state.wallets["wallet"][head["wallet_ix"]])
+        free_us = free_correction_instant(
+            cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=now_us
+        )
+        lines, notes = post_changes(
+            book=state.book, head=head, wallet=wallet, fact=correcting.fact, change=mine, from_us=free_us
+        )
+        row = ReratingRow(
+            installation=int(head["installation"]),
+            wallet=wallet,
+            fact=correcting.fact,
+            cause="tariff",
+            author=correcting.author,
+            reason=correcting.reason,
+            from_us=mine.from_us,
+            until_us=mine.until_us,
+            counted_us=mine.counted_us,
+            after=state_after(head),
+            publication=correcting.publication,
+            readings=mine.readings,
+        )
+        made.append(Reworked(wallet_ix=int(head["wallet_ix"]), lines=lines, row=row, notes=notes))
+    return made

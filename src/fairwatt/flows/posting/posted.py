@@ -1,0 +1,92 @@
+"""What waiting facts come to, and the bench on which one is worked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairwatt.core.ledger.model import Leg
+from fairwatt.core.rating.state import RegisterState
+from fairwatt.flows.posting.book_state import BookState, Reviewed
+from fairwatt.flows.posting.estimates import Registers
+from fairwatt.payments.contract import PaymentProvider
+from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
+
+
+@dataclass(kw_only=True)
+class PostedFacts:
+    """What the waiting facts of a batch came to."""
+
+    lines: list[Any] = field(default_factory=list)
+    wallet_ix: list[int] = field(default_factory=list)
+    legs: list[Leg] = field(default_factory=list)
+    answers: list[FactAnswer] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    credited: dict[int, int] = field(default_factory=dict)
+    """wallet index -> fact id that put credit there"""
+    in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
+    moved: set[int] = field(default_factory=set)
+    """wallet indices that a fee, a share or a reversal moved"""
+    reload: bool = False
+    regrant: set[int] = field(default_factory=set)
+    """wallet ids whose edge needs a fresh grant after the reload"""
+    more: bool = False
+    """some facts wait for the next batch"""
+    finished: set[int] = field(default_factory=set)
+    """facts of tariff corrections that reached every register"""
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
+    """registers that an approved estimate moved, and where they stand now"""
+
+    def add(self, one: PostedFacts) -> None:
+        """Take over what one more fact came to."""
+        self.lines += one.lines
+        self.wallet_ix += one.wallet_ix
+        self.legs += one.legs
+        self.answers += one.answers
+        self.events += one.events
+        self.credited |= one.credited
+        for ix, waiting in one.in_review.items():
+            self.in_review.setdefault(ix, []).extend(waiting)
+        for ix in one.credited:
+            self.in_review.pop(ix, None)
+        self.moved |= one.moved
+        self.reload |= one.reload
+        self.regrant |= one.regrant
+        self.quarantine += one.quarantine
+        self.registers_moved += one.registers_moved
+
+    def line_array(self) -> npt.NDArray[Any]:
+        """The lines with dtype LINE."""
+        return np.array(self.lines, dtype=LINE) if self.lines else np.empty(0, dtype=LINE)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where one fact is worked on."""
+
+    cursor: Any
+    state: BookState
+    providers: Mapping[str, PaymentProvider]
+    registers: Registers
+    fact: int
+    now_us: int
+    available: npt.NDArray[np.int64]
+
+
+def refuse_fact(bench: Bench, code: str, detail: str) -> PostedFacts:
+    return PostedFacts(
+        answers=[FactAnswer(fact=bench.fact, state="refused", result={"code": code, "detail": detail})],
+        events=[
+            EventRow(
+                kind="fact.refused",
+                at_us=bench.now_us,
+                reason=code,
+                evidence={"fact": bench.fact, "detail": detail},
+            )
+        ],
+    )

@@ -1,0 +1,58 @@
+"""Areas, people, landlords and the rule for fees are commissioned by command; a file with a mistake changes nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support.desk import Desk
+from support.house import as_role
+from support.street import Street
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "FAIRWATT_DB_ROLE": "migrate"}
+    command = [sys.executable, "-m", "fairwatt.cli", "units", *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_units_are_measured_a_landlord_is_named_and_the_rule_is_set(
+    street: Street, desk: Desk, tmp_path: Path
+) -> None:
+    from fairwatt.store.models import FeeRule, LandlordAccount, UnitMeasure
+
+    desk.home()
+    desk.home()
+    book, file = str(street.book), tmp_path / "units.csv"
+    file.write_text("unit,area_m2,people,common\n0001,89.5,3,\n0009,1,1,\n")
+    wrong = run("measure", str(file), "--book", book, "--from", "2013-07-01")
+    assert wrong.returncode == 1 and "line 3" in wrong.stderr and "Traceback" not in wrong.stderr
+    file.write_text("unit,area_m2,people,common\n0001,89.5,3,\n0002,12,0,yes\n")
+    said = run("measure", str(file), "--book", book, "--from", "2013-07-01")
+    assert said.returncode == 0, said.stderr
+    assert run("landlord", "--book", book, "--unit", "0002").returncode == 0
+    assert run("fee-rule", "--book", book, "--reserve-days", "10", "--reserve", "25.50").returncode == 0
+    refused = run("fee-rule", "--book", book, "--recovery", "120")
+    assert refused.returncode == 1 and "was not changed" in refused.stderr
+    with as_role("migrate"):
+        measured = UnitMeasure.objects.filter(unit__site=street.site).order_by("unit__label")
+        assert list(measured.values_list("area_dm2", "heads", "common")) == [
+            (8_950, 3, False),
+            (1_200, 0, True),
+        ]
+        rule = FeeRule.objects.get(book_id=street.book)
+        assert (rule.reserve_days, rule.reserve_micro, rule.fees_may_cut) == (10, 25_500_000, False)
+        assert LandlordAccount.objects.get(site=street.site).wallet_id == street.wallets[1]
+
+
+def test_no_page_can_set_whether_fees_may_cut(street: Street, desk: Desk) -> None:
+    import pytest
+    from django.db import DatabaseError, transaction
+
+    from fairwatt.core.costs.taking import FeePolicy
+    from fairwatt.flows.fees import set_fee_rule
+
+    with as_role("web"), pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+        set_fee_rule.__wrapped__(book_id=street.book, policy=FeePolicy(), by=None, now_us=1)  # type: ignore[attr-defined]

@@ -1,0 +1,174 @@
+"""What residents and the desk see of fees and shared costs is what the ledger says, and acts are theirs alone."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+
+from fairwatt.server.launcher.services import Services
+from support.house import as_role
+from web.costs import charge_everything, share_a_cost, write_fee
+from web.scene import DAY_US, NOW_US, Scene
+
+
+@pytest.fixture(scope="module")
+def building(house: Services) -> tuple[Scene, dict[str, int]]:
+    """A small building with a charged cost, a published one, and a fee that left arrears."""
+    scene = Scene(floors=1, columns=4)
+    scene.live()
+    old = share_a_cost(scene, at_us=NOW_US - 20 * DAY_US, title="Garden lights")
+    write_fee(
+        scene,
+        name="Rent",
+        category="rent",
+        basis="unit",
+        amount_micro=900_000_000,
+        end_day=date(2026, 11, 21),
+    )
+    charge_everything(scene)
+    return scene, {**share_a_cost(scene), "old": old["share"], "old_cost": old["cost"]}
+
+
+def text(response: Any) -> str:
+    page = re.sub(r"<(style|script).*?</\1>", " ", response.content.decode(), flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def test_a_resident_sees_arrears_apart_from_the_balance(
+    building: tuple[Scene, dict[str, int]], signed_in: Any
+) -> None:
+    from fairwatt.store.models import CostEntry
+    from fairwatt.web.access import Scope, seeing
+
+    scene, _ = building
+    with seeing(scope=Scope(books=(scene.book,))):
+        mine = CostEntry.objects.filter(wallet=scene.wallets[0])
+        still_open = sum(row.arrears_micro for row in mine)
+    assert still_open > 0
+    page = text(signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/owed/"))
+    assert f"¥{still_open // 10_000 / 100:,.2f}" in page
+    assert "This never switches the power off" in page
+    assert "Rent" in page and "Garden lights" in page
+
+
+def test_a_share_explains_itself_and_adds_up(building: tuple[Scene, dict[str, int]], signed_in: Any) -> None:
+    scene, made = building
+    page = text(signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/owed/{made['share']}/"))
+    assert "Together, the whole cost ¥486.400000" in page
+    assert "70 % by floor area" in page and "You may object until" in page
+    figures = re.search(r"Your home ¥([\d.]+) \d+ other shares ¥([\d.]+)", page)
+    assert figures is not None
+    mine, others = (int(figure.replace(".", "")) for figure in figures.groups())
+    assert mine + others == 486_400_000
+
+
+def test_the_file_a_resident_takes_away_is_right_and_names_no_home(
+    building: tuple[Scene, dict[str, int]], signed_in: Any
+) -> None:
+    from fairwatt.core.costs.proof import read_proof, verify
+
+    scene, made = building
+    for kind in ("csv", "json"):
+        address = f"/home/{scene.public_id(0)}/owed/{made['share']}/file/?format={kind}"
+        response = signed_in(scene.owner).get(address)
+        body = read_proof(response.content.decode())
+        assert not verify(body).faults
+        assert not {row["unit"] for row in body["shares"]} & set(scene.labels)
+
+
+def test_an_objection_goes_from_the_resident_to_a_colleague_who_decides(
+    building: tuple[Scene, dict[str, int]], signed_in: Any
+) -> None:
+    from fairwatt.store.models import CostStep, User
+    from fairwatt.web.access import Scope, seeing
+
+    scene, made = building
+    address = f"/home/{scene.public_id(0)}/owed/{made['share']}/"
+    page = signed_in(scene.owner).post(address + "object/", {"reason": "I was away"}, follow=True)
+    assert "Your share is held until somebody decides" in text(page)
+    with as_role("migrate"):
+        organisation = scene.site.book.organisation
+        colleague = User.objects.create_user(
+            f"colleague-{scene.slug}", None, "x", organisation=organisation, role="operator"
+        )
+    desk = f"/console/{scene.slug}/costs/"
+    assert "1 objection waits" in text(signed_in(scene.operator).get(desk))
+    waiting = text(signed_in(scene.operator).get(f"/console/{scene.slug}/"))
+    assert "An objection to a shared cost waits for a decision" in waiting
+    asked = {"outcome": "uphold", "amount": "1.50", "reason": "away all month"}
+    said = signed_in(scene.operator).post(f"{desk}share/{made['share']}/decide/", asked, follow=True)
+    assert "ask a colleague" in text(said)
+    said = signed_in(colleague).post(f"{desk}share/{made['share']}/decide/", asked, follow=True)
+    assert "Upheld, the share is ¥1.50" in text(said)
+    assert "Upheld: your share is ¥1.50" in text(signed_in(scene.owner).get(address))
+    with seeing(scope=Scope(books=(scene.book,))):
+        step = CostStep.objects.get(share=made["share"], kind="upheld")
+    assert (step.person_id, step.amount_micro) == (colleague.pk, 1_500_000)
+
+
+def test_the_desk_drafts_previews_and_publishes(
+    building: tuple[Scene, dict[str, int]], signed_in: Any
+) -> None:
+    scene, _ = building
+    desk = signed_in(scene.operator)
+    typed = {
+        "title": "Cleaning",
+        "site": scene.site.pk,
+        "first_day": "2026-11-06",
+        "last_day": "2026-11-19",
+        "source": "typed",
+        "amount": "100",
+        "evidence": "contract 3",
+        "equal": "100",
+        "prorata": "on",
+        "vacant": "landlord",
+        "objection_days": "7",
+    }
+    wrong = desk.post(f"/console/{scene.slug}/costs/draft/", {**typed, "equal": "90"})
+    assert wrong.status_code == 422 and "must make 100" in text(wrong)
+    page = desk.post(f"/console/{scene.slug}/costs/draft/", typed, follow=True)
+    assert "Publish these shares" in text(page) and "¥25.000000" in text(page)
+    number = page.redirect_chain[-1][0].rstrip("/").rsplit("/", 1)[-1]
+    page = desk.post(f"/console/{scene.slug}/costs/{number}/publish/", follow=True)
+    assert "4 shares add up to ¥100.00, the total" in text(page)
+
+
+def test_the_desk_writes_a_fee_down_and_sees_what_it_will_charge(
+    building: tuple[Scene, dict[str, int]], signed_in: Any
+) -> None:
+    scene, _ = building
+    desk = signed_in(scene.operator)
+    typed = {
+        "name": "Parking",
+        "category": "parking",
+        "amount": "150",
+        "basis": "unit",
+        "tax": "6",
+        "every": "month",
+        "day": "1",
+        "month": "1",
+        "priority": "60",
+        "first_day": "2027-01-01",
+    }
+    page = text(desk.post(f"/console/{scene.slug}/fees/add/", typed, follow=True))
+    assert "Next run on 2027-02-01" in page and "¥636.00" in page
+    page = text(desk.get(f"/console/{scene.slug}/fees/"))
+    assert "Parking" in page and "Still open" in page and "rent" in page
+
+
+def test_a_charged_share_is_a_line_that_explains_itself(
+    building: tuple[Scene, dict[str, int]], signed_in: Any
+) -> None:
+    from fairwatt.store.models import Line
+    from fairwatt.web.access import Scope, seeing
+
+    scene, _ = building
+    with seeing(scope=Scope(books=(scene.book,))):
+        line = Line.objects.filter(book=scene.book, kind=5).order_by("wallet").first()
+    assert line is not None
+    page = text(signed_in(scene.operator).get(f"/lines/{scene.book}-{line.wallet}-{line.seq}/"))
+    assert "Garden lights" in page and "Worked out again" in page
