@@ -166,7 +166,7 @@ def open_account(
     """
     plan = TariffPlan.objects.get(pk=plan_id)
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-    if newest is None or parse_schedule(newest.text).versions[0].effective_us > now_us:
+    if newest is None or not parse_schedule(newest.text).covers(at_us=now_us):
         raise TariffNotInForce(
             f"Tariff {plan.slug} has no price for today, so {label} was not opened and nobody is charged. "
             "Publish a version that is in force, then open the home."

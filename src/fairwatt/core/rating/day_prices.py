@@ -78,8 +78,7 @@ class DayPrices:
         return window_at(energy=version.counting, zone=zone, at_us=at_us, bill=self.bill).start_us
 
     def _in_force(self, index: int, at_us: int) -> bool:
-        versions = self.schedule.versions
-        return versions[0].effective_us <= at_us and self.schedule.version_index_at(at_us=at_us) == index
+        return self.schedule.covers(at_us=at_us) and self.schedule.version_index_at(at_us=at_us) == index
 
     def _changes(self, *, day: date, start_us: int, end_us: int) -> list[int]:
         """List the instants of a local day at which the price may change, those with a price only."""
@@ -98,7 +97,7 @@ class DayPrices:
                 changes.update(edge for e in package.events for edge in (e.start_us, e.end_us))
         if self.bill is not None:
             changes.update((self.bill.start_us, self.bill.end_us))
-        return sorted(c for c in changes if start_us <= c < end_us and c >= versions[0].effective_us)
+        return sorted(c for c in changes if start_us <= c < end_us and self.schedule.covers(at_us=c))
 
     def _price_changes(
         self, index: int, place: int, energy: EnergyBlocks, day: date, start_us: int, end_us: int
@@ -159,7 +158,7 @@ class DayPrices:
 
     def _price_of(
         self, index: int, place: int, energy: EnergyBlocks, at_us: int
-    ) -> tuple[int, tuple[int, ...] | None]:
+    ) -> tuple[int, tuple[int | None, ...] | None]:
         """The period at an instant, and its prices; ``None`` where the market has none."""
         if energy.clock_min is None:
             local = local_datetime(zone=self.schedule.zone, at_us=at_us)
@@ -177,7 +176,7 @@ class DayPrices:
         if found < 0 or at_us >= series.end_us(found):
             return number, None
         market = series.points[found][1]
-        return number, (energy.market.price_micro(market_micro=market, add_micro=period.add_micro),)
+        return number, (energy.market.price_micro(market_micro=market, period=period),)
 
     def _package_at(self, version: TariffVersion, at_us: int) -> tuple[Package, int] | None:
         """The package that prices an instant, and where it began; events go before days, the first wins."""
@@ -224,8 +223,8 @@ class DayPrices:
 
 
 def _with_free(
-    bounds: tuple[int, ...], prices: tuple[int, ...], free_wh: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    bounds: tuple[int, ...], prices: tuple[int | None, ...], free_wh: int
+) -> tuple[tuple[int, ...], tuple[int | None, ...]]:
     """Put the free units first; blocks below them vanish."""
     kept = [(bound, price) for bound, price in zip(bounds, prices, strict=False) if bound > free_wh]
     return (free_wh, *(bound for bound, _ in kept)), (0, *(price for _, price in kept), prices[-1])

@@ -14,6 +14,7 @@ from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
 from fairwatt.core.rating.scalar import EnergyOutOfRange, NotAfterState, missing_price
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
+from fairwatt.core.rating.unit_rates import unknown_price
 from fairwatt.core.units import INT64_MAX
 
 Ints = npt.NDArray[np.int64]
@@ -91,6 +92,10 @@ class VectorTable:
         self.prices = _by_cell([rate.prices_micro for rate in rates], blocks)
         # The tax on a unit price, split so that each part times the energy of a row stays inside 64 bits.
         fine = [tuple(divmod(tax, CARRY_TAX_LIMIT) for tax in rate.fine_tax) for rate in rates]
+        self.unknown = _by_cell(
+            [tuple(int(b in rate.unknown) for b in range(blocks)) for rate in rates], blocks
+        )
+        self.has_unknown = bool(self.unknown.any())
         self.tax_whole = _by_cell([tuple(whole for whole, _ in row) for row in fine], blocks)
         self.tax_rest = _by_cell([tuple(rest for _, rest in row) for row in fine], blocks)
         self.has_energy_tax = bool(self.tax_whole.any() or self.tax_rest.any())
@@ -144,6 +149,7 @@ def rate_rows(
     used = into_blocks(
         vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
     )
+    check_known(vtable=vtable, segment=parts.segment, used=used)
     nano = used.priced(vtable.prices)
 
     heads = np.flatnonzero(first)
@@ -278,6 +284,22 @@ def into_blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh
         segment[spills],
         _over_blocks(vtable, segment[spills], before_wh[spills], after_wh[spills]),
     )
+
+
+def check_known(*, vtable: VectorTable, segment: Ints, used: UsedCells) -> None:
+    """Refuse use in a block whose price is not known; raises ``UnknownPrice`` for the first."""
+    if not vtable.has_unknown:
+        return
+    # Use times one where the price is not known, nothing elsewhere.
+    if not (reached := used.priced(vtable.unknown) > 0).any():
+        return
+    piece = int(np.argmax(reached))
+    n = int(segment[piece])
+    rate = vtable.table.rate[n]
+    blocks = [used.cell[piece] - n * vtable.prices.shape[1]]
+    if spilled := np.flatnonzero(used.spills == piece).tolist():
+        blocks = [b for b in rate.unknown if used.spill_energy[b][spilled[0]] > 0]
+    raise unknown_price(rate=rate, block=int(blocks[0]), at_us=int(vtable.segment_us[n]))
 
 
 def _over_blocks(vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> list[Ints]:

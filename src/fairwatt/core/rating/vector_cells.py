@@ -9,7 +9,16 @@ import numpy as np
 from fairwatt.core.rating.scalar import missing_price
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.settle import Cell
-from fairwatt.core.rating.vector import Bools, Ints, VectorTable, check_rows, count, cut, into_blocks
+from fairwatt.core.rating.vector import (
+    Bools,
+    Ints,
+    VectorTable,
+    check_known,
+    check_rows,
+    count,
+    cut,
+    into_blocks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ def use_cells(
     used = into_blocks(
         vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
     )
+    check_known(vtable=vtable, segment=parts.segment, used=used)
     groups = _groups(vtable.table)
     blocks = vtable.prices.shape[1]
     homes = home if parts.row is None else home[parts.row]
