@@ -88,7 +88,7 @@ def bands_of_day(*, schedule: Schedule, at_us: int, counter_wh: int) -> tuple[Ba
 
 
 def price_at(*, schedule: Schedule, version_number: int, at_us: int, counter_wh: int) -> PriceAt | None:
-    """What a kWh cost at an instant under a version; `None` when the version is not in the schedule, or has no price."""
+    """What a kWh cost at an instant under a version; `None` when the schedule has no such version or price."""
     version = next((v for v in schedule.versions if v.number == version_number), None)
     if version is None:
         return None

@@ -174,9 +174,9 @@ class _Maker:
             for part in cell.rate.parts:
                 block = sum(bound <= cell.from_wh for bound in part.bounds_wh)
                 price = part.prices_micro[block]
-                assert price is not None, "no use is charged at a price that is not known"
-                shown = block + 1 if part.bounds_wh else 0
-                key = (cell.version, part.element, part.period, shown, price)
+                if price is None:  # use in such a block was refused; this is none
+                    continue
+                key = (cell.version, part.element, part.period, (block + 1) * bool(part.bounds_wh), price)
                 lines[key] = lines.get(key, 0) + wh
                 amount = Fraction(wh * price, NANO_PER_MICRO)
                 self._charge(cell.settle_us, cell.version, part.element, amount)

@@ -143,13 +143,12 @@ def rate_rows(
     upto = np.searchsorted(vtable.instants_us, at, side="left") - 1
     s0, s1 = vtable.segment_of[since], vtable.segment_of[upto]
     parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
-    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
-        raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
+    check_priced(vtable=vtable, parts=parts, prev_at=prev_at)
     after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
     used = into_blocks(
         vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
     )
-    check_known(vtable=vtable, segment=parts.segment, used=used)
+    check_known(vtable=vtable, parts=parts, used=used, prev_at=prev_at)
     nano = used.priced(vtable.prices)
 
     heads = np.flatnonzero(first)
@@ -286,7 +285,18 @@ def into_blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh
     )
 
 
-def check_known(*, vtable: VectorTable, segment: Ints, used: UsedCells) -> None:
+def check_priced(*, vtable: VectorTable, parts: CutRows, prev_at: Ints) -> None:
+    """Refuse rows over a time without a market price; raises ``MissingPrice`` for the first."""
+    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
+        raise missing_price(_start_us(vtable, parts, prev_at, int(np.argmax(missing))))
+
+
+def _start_us(vtable: VectorTable, parts: CutRows, prev_at: Ints, piece: int) -> int:
+    row = piece if parts.row is None else int(parts.row[piece])
+    return max(int(prev_at[row]), int(vtable.segment_us[parts.segment[piece]]))
+
+
+def check_known(*, vtable: VectorTable, parts: CutRows, used: UsedCells, prev_at: Ints) -> None:
     """Refuse use in a block whose price is not known; raises ``UnknownPrice`` for the first."""
     if not vtable.has_unknown:
         return
@@ -294,12 +304,12 @@ def check_known(*, vtable: VectorTable, segment: Ints, used: UsedCells) -> None:
     if not (reached := used.priced(vtable.unknown) > 0).any():
         return
     piece = int(np.argmax(reached))
-    n = int(segment[piece])
+    n = int(parts.segment[piece])
     rate = vtable.table.rate[n]
     blocks = [used.cell[piece] - n * vtable.prices.shape[1]]
     if spilled := np.flatnonzero(used.spills == piece).tolist():
         blocks = [b for b in rate.unknown if used.spill_energy[b][spilled[0]] > 0]
-    raise unknown_price(rate=rate, block=int(blocks[0]), at_us=int(vtable.segment_us[n]))
+    raise unknown_price(rate=rate, block=int(blocks[0]), at_us=_start_us(vtable, parts, prev_at, piece))
 
 
 def _over_blocks(vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> list[Ints]:
