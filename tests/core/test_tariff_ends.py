@@ -223,6 +223,25 @@ def test_a_version_of_packages_needs_no_energy_element() -> None:
         wallet(schedule, start_us + US_PER_DAY, [(start_us + 2 * US_PER_DAY, 1)])
 
 
+def test_a_day_that_two_packages_choose_has_the_first() -> None:
+    fair = {
+        "package": {
+            "name": "fair",
+            "per": "day",
+            "price": "9",
+            "included": "9",
+            "beyond": "1",
+            "dates": ["01-10"],
+        }
+    }
+    weekly = {"package": {"per": "day", "price": "2", "included": "1", "beyond": "0.5", "weekdays": ["wed"]}}
+    start_us = instant("2024-01-10", ZONE)
+    for first, micro in ((fair, 9 * 10**6), (weekly, 3 * 10**6)):
+        schedule = tariff(first, fair if first is weekly else weekly, FLAT)
+        for path in (scalar, batch, cells):
+            assert path(schedule, start_us, [(start_us + US_PER_DAY, 3_000)]) == micro
+
+
 @pytest.mark.parametrize("interval", [15, 30, 60])
 def test_demand_intervals_begin_at_local_midnight(interval: int) -> None:
     demand = {"demand": {"per_kw": "1", "interval_min": interval, "window": "bill"}}

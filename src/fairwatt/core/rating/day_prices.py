@@ -59,14 +59,16 @@ class DayPrices:
             yield self._segment_at(at_us)
 
     def begun(self, *, day: date, start_us: int, end_us: int) -> Iterator[tuple[int, int, Package]]:
-        """List the packages that begin on a local day: instant, version index, package."""
+        """List the packages that begin on a local day: instant, version index, package. A day has one package."""
+        kind = kind_of(day, known=self._known)
         for index, version in enumerate(self.schedule.versions):
+            of_days = [p for p in version.packages if not p.events and p.days.hold(kind)]
+            if of_days and self._in_force(index, start_us):
+                yield start_us, index, of_days[0]
             for package in version.packages:
-                starts = [event.start_us for event in package.events] if package.events else [start_us]
-                for at_us in starts:
-                    inside = start_us <= at_us < end_us and self._in_force(index, at_us)
-                    if inside and (package.events or package.days.hold(kind_of(day, known=self._known))):
-                        yield at_us, index, package
+                for event in package.events:
+                    if start_us <= event.start_us < end_us and self._in_force(index, event.start_us):
+                        yield event.start_us, index, package
 
     def window_us_at(self, at_us: int) -> int:
         """The start of the window in which use counts at an instant; raises ``NoTariff``."""

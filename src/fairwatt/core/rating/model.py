@@ -111,6 +111,8 @@ class TariffVersion:
     def __post_init__(self) -> None:
         if self.until_us is not None and self.until_us <= self.effective_us:
             raise TariffError(f"version {self.name!r} ends before it takes effect")
+        if not self.elements:
+            raise TariffError(f"version {self.name!r} has no elements, so it says nothing")
         names = [element.name for element in self.elements]
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:

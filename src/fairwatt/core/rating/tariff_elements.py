@@ -61,7 +61,9 @@ def _check_on(node: Reader, above: set[str]) -> None:
         if item.text() not in above | {ENERGY, STANDING, ALL}:
             known = ", ".join(dict.fromkeys([*sorted(above), ENERGY, STANDING, ALL]))
             raise item.wrong(
-                f"an element can lie on those above it ({known}), not on {item.text()!r}", code="unknown_word"
+                f"an element can lie on those above it ({known}), not on {item.text()!r}; `energy` stands for all "
+                "energy elements and packages above it, `standing` for all standing ones",
+                code="unknown_word",
             )
 
 
@@ -274,6 +276,13 @@ def _share(word: Word, body: Reader) -> Tax:
 
 def _rebate(body: Reader) -> Rebate:
     body.only("name", "percent", "amount", "cap", "window", "on", "cases")
+    amount = body.find("amount")
+    if amount is not None and body.has("cases"):
+        raise amount.wrong(
+            "`amount` is given back at any use. For an amount by use write a `standing` with `by: use` and bands, "
+            'such as [{upto: "999.999", per_month: "0"}, {per_month: "-50"}]',
+            code="contradiction",
+        )
     kind, found = body.one_of("percent", "amount", "cases")
     cap, window = body.find("cap"), body.find("window")
     cases: tuple[RebateCase, ...] = ()

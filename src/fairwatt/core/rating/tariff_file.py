@@ -26,7 +26,7 @@ from math import prod
 from typing import Final
 
 from fairwatt.core.rating.elements.periods import Calendar
-from fairwatt.core.rating.model import Parameter, Rounding, Schedule, TariffError, TariffVersion
+from fairwatt.core.rating.model import Parameter, Rounding, Schedule, Series, TariffError, TariffVersion
 from fairwatt.core.rating.tariff_calendar import instant, read_calendar, read_seasons
 from fairwatt.core.rating.tariff_elements import read_elements
 from fairwatt.core.rating.tariff_energy import Context
@@ -159,9 +159,18 @@ def _context(top: Reader, zone: str, series_rows: SeriesRows | None) -> Context:
         calendar=Calendar() if calendar is None else read_calendar(calendar),
         series=()
         if series is None
-        else tuple(read_series(key.text(), value, series_rows, zone=zone) for key, value in series.pairs()),
+        else tuple(_series(key.text(), value, series_rows, zone) for key, value in series.pairs()),
         parameters=frozenset(parameter.name for parameter in known),
     )
+
+
+def _series(name: str, node: Reader, rows: SeriesRows | None, zone: str) -> Series:
+    try:
+        return read_series(name, node, rows, zone=zone)
+    except TariffError as error:
+        # It is there by name, so that what refers to it is no second fault.
+        node.note(error)
+        return Series(name, 30, ())
 
 
 def _parameters(node: Reader) -> tuple[Parameter, ...]:
