@@ -259,6 +259,19 @@ def _demand(body: Reader, context: Context) -> DemandCharge:
 
 
 def _share(word: Word, body: Reader) -> Tax:
+    for key, by in (
+        ("per_kwh", "energy"),
+        ("per_m3", "energy"),
+        ("price", "energy"),
+        ("per_month", "standing"),
+    ):
+        if (found := body.find(key)) is not None:
+            fit = "price" if by == "energy" else key
+            raise found.wrong(
+                f"a {word} is a percentage; an amount of money is an `{by}` with a name: "
+                f"- {by}: {{name: ..., {fit}: {found.text()}}}",
+                code="unknown_key",
+            )
     body.only("name", "percent", "on", "included")
     included = body.find("included")
     percent = body.get("percent")
