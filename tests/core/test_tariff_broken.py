@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 BROKEN = sorted((HERE / "broken").glob("*.yaml"))
 SHIPPED = sorted((ROOT / "src" / "fairwatt" / "tariffs").glob("*.yaml"))
 GOOD = sorted((ROOT / "docs" / "guides" / "tariffs").glob("*.yaml"))
+STRANGE = sorted((HERE / "strange").glob("*.yaml"))
 STREET = sorted((ROOT / "src" / "fairwatt" / "simulate" / "tariffs").glob("*.yaml"))
 SHAPE = {"unknown_key", "missing_key", "not_hours", "not_a_number"}
 """What a schema can see; the rest is meaning."""
@@ -80,7 +81,16 @@ def test_the_guides_tariffs_hold_and_the_guide_names_them(path: Path) -> None:
     assert CliRunner().invoke(app, ["tariff", "show", str(path)]).exit_code == 0
 
 
-@pytest.mark.parametrize("path", [*GOOD, *STREET, *SHIPPED], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STRANGE, ids=lambda path: path.stem)
+def test_a_tariff_written_from_the_guide_alone_comes_out_as_reckoned_by_hand(path: Path) -> None:
+    said = CliRunner().invoke(app, ["tariff", "check", str(path), "--json"])
+    figures = json.loads(said.stdout)
+    assert (said.exit_code, figures["failed"], figures["errors"]) == (0, [], [])
+    assert figures["passed"] == figures["examples"] >= 1
+    assert "status: made_up" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", [*GOOD, *STREET, *SHIPPED, *STRANGE], ids=lambda path: path.stem)
 def test_good_files_fit_the_schema(path: Path) -> None:
     schema().validate(plain(path.read_text(encoding="utf-8")))
 

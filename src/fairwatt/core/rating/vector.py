@@ -92,9 +92,10 @@ class VectorTable:
         self.prices = _by_cell([rate.prices_micro for rate in rates], blocks)
         # The tax on a unit price, split so that each part times the energy of a row stays inside 64 bits.
         fine = [tuple(divmod(tax, CARRY_TAX_LIMIT) for tax in rate.fine_tax) for rate in rates]
-        self.unknown = _by_cell(
-            [tuple(int(b in rate.unknown) for b in range(blocks)) for rate in rates], blocks
-        )
+        self.unknown = np.zeros_like(self.prices)
+        for n, rate in enumerate(rates):
+            for block in rate.unknown:
+                self.unknown[n, block] = 1
         self.has_unknown = bool(self.unknown.any())
         self.tax_whole = _by_cell([tuple(whole for whole, _ in row) for row in fine], blocks)
         self.tax_rest = _by_cell([tuple(rest for _, rest in row) for row in fine], blocks)
