@@ -85,7 +85,7 @@ def place_tariff_correction(
     if schedule.versions == before.versions:
         raise CannotPlace(f"The text says what tariff {slug} says already; nothing was placed.")
     opened = Installation.objects.filter(plan=plan).order_by("opened_us").first()
-    if opened is not None and schedule.versions[0].effective_us > opened.opened_us:
+    if opened is not None and not schedule.covers(at_us=opened.opened_us):
         raise CannotPlace(
             "The text has no price for the day the first home was opened, so it cannot replace what was charged "
             "since; nothing was placed. Keep the versions from the beginning and change the wrong one."

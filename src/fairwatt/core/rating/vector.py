@@ -14,6 +14,7 @@ from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
 from fairwatt.core.rating.scalar import EnergyOutOfRange, NotAfterState, missing_price
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
+from fairwatt.core.rating.unit_rates import unknown_price
 from fairwatt.core.units import INT64_MAX
 
 Ints = npt.NDArray[np.int64]
@@ -91,6 +92,11 @@ class VectorTable:
         self.prices = _by_cell([rate.prices_micro for rate in rates], blocks)
         # The tax on a unit price, split so that each part times the energy of a row stays inside 64 bits.
         fine = [tuple(divmod(tax, CARRY_TAX_LIMIT) for tax in rate.fine_tax) for rate in rates]
+        self.unknown = np.zeros_like(self.prices)
+        for n, rate in enumerate(rates):
+            for block in rate.unknown:
+                self.unknown[n, block] = 1
+        self.has_unknown = bool(self.unknown.any())
         self.tax_whole = _by_cell([tuple(whole for whole, _ in row) for row in fine], blocks)
         self.tax_rest = _by_cell([tuple(rest for _, rest in row) for row in fine], blocks)
         self.has_energy_tax = bool(self.tax_whole.any() or self.tax_rest.any())
@@ -138,12 +144,12 @@ def rate_rows(
     upto = np.searchsorted(vtable.instants_us, at, side="left") - 1
     s0, s1 = vtable.segment_of[since], vtable.segment_of[upto]
     parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
-    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
-        raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
+    check_priced(vtable=vtable, parts=parts, prev_at=prev_at)
     after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
     used = into_blocks(
         vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
     )
+    check_known(vtable=vtable, parts=parts, used=used, prev_at=prev_at)
     nano = used.priced(vtable.prices)
 
     heads = np.flatnonzero(first)
@@ -278,6 +284,33 @@ def into_blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh
         segment[spills],
         _over_blocks(vtable, segment[spills], before_wh[spills], after_wh[spills]),
     )
+
+
+def check_priced(*, vtable: VectorTable, parts: CutRows, prev_at: Ints) -> None:
+    """Refuse rows over a time without a market price; raises ``MissingPrice`` for the first."""
+    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
+        raise missing_price(_start_us(vtable, parts, prev_at, int(np.argmax(missing))))
+
+
+def _start_us(vtable: VectorTable, parts: CutRows, prev_at: Ints, piece: int) -> int:
+    row = piece if parts.row is None else int(parts.row[piece])
+    return max(int(prev_at[row]), int(vtable.segment_us[parts.segment[piece]]))
+
+
+def check_known(*, vtable: VectorTable, parts: CutRows, used: UsedCells, prev_at: Ints) -> None:
+    """Refuse use in a block whose price is not known; raises ``UnknownPrice`` for the first."""
+    if not vtable.has_unknown:
+        return
+    # Use times one where the price is not known, nothing elsewhere.
+    if not (reached := used.priced(vtable.unknown) > 0).any():
+        return
+    piece = int(np.argmax(reached))
+    n = int(parts.segment[piece])
+    rate = vtable.table.rate[n]
+    blocks = [used.cell[piece] - n * vtable.prices.shape[1]]
+    if spilled := np.flatnonzero(used.spills == piece).tolist():
+        blocks = [b for b in rate.unknown if used.spill_energy[b][spilled[0]] > 0]
+    raise unknown_price(rate=rate, block=int(blocks[0]), at_us=_start_us(vtable, parts, prev_at, piece))
 
 
 def _over_blocks(vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> list[Ints]:

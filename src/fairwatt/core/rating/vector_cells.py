@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairwatt.core.rating.scalar import missing_price
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.settle import Cell
-from fairwatt.core.rating.vector import Bools, Ints, VectorTable, check_rows, count, cut, into_blocks
+from fairwatt.core.rating.vector import (
+    Bools,
+    Ints,
+    VectorTable,
+    check_known,
+    check_priced,
+    check_rows,
+    count,
+    cut,
+    into_blocks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +50,14 @@ def use_cells(
     s0 = np.searchsorted(vtable.segment_us, prev_at, side="right") - 1
     s1 = np.searchsorted(vtable.segment_us, at, side="left") - 1
     parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
-    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
-        raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
+    check_priced(vtable=vtable, parts=parts, prev_at=prev_at)
     window = vtable.window_us[s0]
     counter = np.full(at.size, counter_wh, dtype=np.int64)
     after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
     used = into_blocks(
         vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
     )
+    check_known(vtable=vtable, parts=parts, used=used, prev_at=prev_at)
     groups = _groups(vtable.table)
     blocks = vtable.prices.shape[1]
     homes = home if parts.row is None else home[parts.row]

@@ -23,8 +23,8 @@ Int64s = npt.NDArray[np.int64]
 
 def differ_from_us(*, old: Schedule, new: Schedule) -> int | None:
     """The first instant at which two tariffs may price differently; None when they never do."""
-    was = [(v.effective_us, v.elements) for v in old.versions]
-    is_ = [(v.effective_us, v.elements) for v in new.versions]
+    was = [(v.effective_us, v.until_us, v.elements) for v in old.versions]
+    is_ = [(v.effective_us, v.until_us, v.elements) for v in new.versions]
     for n in range(max(len(was), len(is_))):
         if n >= len(was) or n >= len(is_) or was[n] != is_[n]:
             return min(side[n][0] for side in (was, is_) if n < len(side))
