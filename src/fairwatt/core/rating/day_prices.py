@@ -88,8 +88,7 @@ class DayPrices:
         changes = {start_us} | {v.effective_us for v in versions if start_us <= v.effective_us < end_us}
         plain = end_us - start_us == US_PER_DAY
         if not plain:
-            # Where clocks change, wall-clock minutes are skipped or come twice: ask every real minute.
-            changes.update(range(start_us, end_us, US_PER_MINUTE))
+            changes.update(self._minutes_of_change(day, start_us, end_us))
         for index, version in enumerate(versions):
             if version.effective_us >= end_us:
                 continue
@@ -100,6 +99,25 @@ class DayPrices:
         if self.bill is not None:
             changes.update((self.bill.start_us, self.bill.end_us))
         return sorted(c for c in changes if start_us <= c < end_us and self.schedule.covers(at_us=c))
+
+    def _minutes_of_change(self, day: date, start_us: int, end_us: int) -> Iterator[int]:
+        """Where clocks change, wall-clock minutes are skipped or come twice: look at every real minute."""
+        kind = kind_of(day, known=self._known)
+        begins = {
+            begin
+            for index, version in enumerate(self.schedule.versions)
+            if version.effective_us < end_us
+            for place, energy in enumerate(version.energies)
+            if energy.clock_min is None
+            for begin, _, _ in self._plan(index, place, energy, kind)
+        }
+        expected = -1
+        for at_us in range(start_us, end_us, US_PER_MINUTE):
+            local = local_datetime(zone=self.schedule.zone, at_us=at_us)
+            minute = local.hour * 60 + local.minute
+            if minute != expected or minute in begins:
+                yield at_us
+            expected = minute + 1
 
     def _price_changes(
         self, index: int, place: int, energy: EnergyBlocks, day: date, start_us: int, end_us: int
