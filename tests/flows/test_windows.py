@@ -341,7 +341,7 @@ elements = st.sampled_from(
         '- minimum: {per_month: "9.13"}',
         '- minimum: {name: least, per_day: "0.41", on: [energy, standing]}',
         '- demand: {per_kw: "3.3", interval_min: 60, least_kw: "0.5"}',
-        '- rebate: {name: subsidy, on: [energy], cases: [{upto: 40, percent: "100"}, {upto: 90, percent: "50", cap: "8"}]}',
+        '- rebate: {name: subsidy, on: [energy], cases: [{upto: 40, percent: "100"}, {percent: "50", cap: "8"}]}',
         '- standing: {name: by use, by: use, bands: [{upto: 30, per_month: "1"}, {per_month: "2.5"}]}',
     ]
 )

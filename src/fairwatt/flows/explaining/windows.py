@@ -44,7 +44,7 @@ def explain_window(cursor: Any, account: LineAccount) -> LineAccount:
         if not element.included
     }
     earlier = [
-        one.result
+        one.result or {}
         for one in Fact.objects.filter(
             book=line.book, kind="window_close", state="posted", pk__lt=fact.pk, payload=fact.payload
         ).order_by("pk")
