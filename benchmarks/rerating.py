@@ -40,7 +40,7 @@ def run_rerating(*, config: Config, meters: int, progress: Callable[[], None]) -
         from django.db import connection, transaction
 
         from fairwatt.core.rating.tariff_file import parse_schedule
-        from fairwatt.flows.posting.loading import make_plan
+        from fairwatt.flows.posting.plans import make_plan
         from fairwatt.flows.posting.site_rerating import rerate_site
         from fairwatt.store.models import Installation, TariffPublication
         from fairwatt.store.posting import make_partitions

@@ -56,3 +56,21 @@ def test_no_page_can_set_whether_fees_may_cut(street: Street, desk: Desk) -> Non
 
     with as_role("web"), pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
         set_fee_rule.__wrapped__(book_id=street.book, policy=FeePolicy(), by=None, now_us=1)  # type: ignore[attr-defined]
+
+
+def test_what_prices_depend_on_is_noted_by_command(tmp_path: Path) -> None:
+    from flows.test_windows import PERSONS, windows
+
+    with windows(PERSONS) as desk:
+        desk.home()
+        book, file = str(desk.street.book), tmp_path / "persons.csv"
+        words = ("account", str(file), "--book", book, "--from", "2013-07-01", "--author", "ada")
+        file.write_text("unit,parameter,value\n0001,rooms,3\n")
+        wrong = run(*words)
+        assert wrong.returncode == 1 and "'rooms'" in wrong.stderr and "Traceback" not in wrong.stderr
+        file.write_text("unit,parameter,value\n0001,persons,3\n")
+        said = run(*words)
+        assert said.returncode == 0, said.stderr
+        assert [event.evidence["values_milli"] for event in desk.events("desk.account_values")] == [
+            {"persons": 3_000}
+        ]

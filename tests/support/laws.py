@@ -32,17 +32,17 @@ class LawBroken(AssertionError):
     """History breaks one or more laws; each is named."""
 
 
-def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = ()) -> None:
+def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = (), judged: bool = True) -> None:
     """Raise LawBroken unless everything durable in a book keeps the laws.
 
-    `acked`: (gateway, epoch, seq) that gateways were told is stored.
+    `acked`: (gateway, epoch, seq) that gateways were told is stored. `judged`: the oracle knows the tariff.
     """
     lines = _rows(_LINES, book)
     broken = [
         *_money_is_conserved(book),
         *_wallets_add_up(lines),
         *_watt_hours_are_charged_once(book, lines),
-        *_the_oracle_agrees(book, lines),
+        *(_the_oracle_agrees(book, lines) if judged else ()),
         *_costs_are_what_their_entries_say(book, lines),
         *_acknowledged_is_durable(book, acked),
     ]

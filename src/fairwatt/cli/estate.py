@@ -52,6 +52,42 @@ def measure(
 
 
 @app.command()
+def account(
+    file: Annotated[Path, typer.Argument(help="CSV with the columns unit,parameter,value.", exists=True)],
+    book: Book,
+    start: Annotated[str, typer.Option("--from", help="First day, such as 2026-11-01.")],
+    author: Annotated[str, typer.Option(help="Who notes it.")],
+) -> None:
+    """Note what prices of homes depend on from a day on: the `parameters` of their tariff, such as persons or kw.
+
+    Example: fairwatt units account persons.csv --book 1 --from 2026-11-01 --author ada
+    """
+    from fairwatt.server.wiring import use_django
+
+    use_django(role="migrate")
+    from django.conf import settings
+
+    from fairwatt.core.spans import date_start
+    from fairwatt.flows.account_values import AccountValueRefused, set_account_values
+    from fairwatt.flows.provision import TariffTooLong
+    from fairwatt.store.models import Book as BookRow
+
+    from_us = date_start(zone=BookRow.objects.get(pk=book).zone, day=_day(start))
+    homes = _values(file, book)
+    now_us = settings.FAIRWATT_CLOCK.now_us()
+    for done, ((label, installation), values) in enumerate(sorted(homes.items())):
+        try:
+            set_account_values(
+                installation_id=installation, values=values, from_us=from_us, author=author, now_us=now_us
+            )
+        except (AccountValueRefused, TariffTooLong) as error:
+            raise OperatorError(
+                f"Unit {label}: {error} {done} units before it were noted; take them out of the file and go on."
+            ) from error
+    typer.echo(f"{len(homes)} units are charged by these values from {start} on.")
+
+
+@app.command()
 def landlord(
     book: Book, unit: Annotated[str, typer.Option(help="The unit whose wallet is the owner's.")]
 ) -> None:
@@ -116,6 +152,29 @@ def _rows(file: Path, known: set[str]) -> list[tuple[str, int, int, bool]]:
             )
         common = (row.get("common") or "").strip().lower() in ("yes", "1", "true")
         found.append((label, _scaled(row.get("area_m2") or "0", 2), int(people), common))
+    return found
+
+
+def _values(file: Path, book: int) -> dict[tuple[str, int], dict[str, int]]:
+    """{(unit, installation): {parameter: thousandths}}, every row or none."""
+    from fairwatt.store.models import Installation
+
+    homes: dict[str, list[int]] = {}
+    for label, pk in Installation.objects.filter(wallet__book_id=book, closed_us__isnull=True).values_list(
+        "unit__label", "pk"
+    ):
+        homes.setdefault(label, []).append(pk)
+    found: dict[tuple[str, int], dict[str, int]] = {}
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        for number, row in enumerate(csv.DictReader(opened), start=2):
+            label, name = ((row.get(key) or "").strip() for key in ("unit", "parameter"))
+            if label not in homes or not name:
+                raise OperatorError(
+                    f"{file}, line {number}: no unit with a meter is called so, or the parameter has no name. "
+                    "Nothing was changed."
+                )
+            for pk in homes[label]:
+                found.setdefault((label, pk), {})[name] = _scaled(row.get("value") or "", 3)
     return found
 
 

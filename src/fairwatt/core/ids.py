@@ -48,6 +48,17 @@ def opening_key(*, wallet: int) -> str:
     return _key("opening", str(wallet))
 
 
+def account_values_key(*, row: int) -> str:
+    """Name a change of what the prices of a home depend on."""
+    return _key("account_values", str(row))
+
+
+def window_key(*, installation: int, window_us: int, batch: int | None = None) -> str:
+    """Name the closing of a register's window, or its settling again after what a batch learned of it."""
+    again = () if batch is None else (str(batch),)
+    return _key("window", str(installation), str(window_us), *again)
+
+
 def _key(*parts: str) -> str:
     for part in parts:
         if not part:

@@ -12,12 +12,14 @@ from typing import Any, Final
 import numpy as np
 from django.db import connection, transaction
 
+from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.flows.posting.loading import make_plan
+from fairwatt.flows.posting.plans import make_plan
 from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS
 from fairwatt.flows.posting.site_rerating import SiteChange, differ_from_us, rerate_site
 from fairwatt.store import facts
 from fairwatt.store import registers as ledger
+from fairwatt.store.accounts import plan_has_values
 from fairwatt.store.models import Book, Installation, TariffCorrection, TariffPlan, TariffPublication, User
 
 CHUNK: Final = 1_000
@@ -82,6 +84,16 @@ def place_tariff_correction(
             f"The text names {schedule.currency} and {schedule.zone}, tariff {slug} is in {before.currency} and "
             f"{before.zone}; nothing was placed. Correct the prices, not the currency or the zone."
         )
+    try:
+        refuse_unchargeable(schedule)
+    except NotLive as error:
+        raise CannotPlace(f"The text cannot be charged live: {error}. Nothing was placed.") from error
+    with connection.cursor() as cursor:
+        if plan_has_values(cursor=cursor, plan=plan.pk):
+            raise CannotPlace(
+                f"Homes of tariff {slug} have parameters of their own (persons, kW), and what each owes under another "
+                "text is not worked out for them; nothing was placed. Give money back by a ruling instead."
+            )
     if schedule.versions == before.versions:
         raise CannotPlace(f"The text says what tariff {slug} says already; nothing was placed.")
     opened = Installation.objects.filter(plan=plan).order_by("opened_us").first()

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.ids import account_key, tariff_key, uuid7
+from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
@@ -62,6 +63,10 @@ class TariffRewritesPast(ValueError):
 
 class TariffTooLong(ValueError):
     """A tariff whose coming prices no gateway could be sent; nothing was published."""
+
+
+class TariffNotLive(ValueError):
+    """A tariff with something that only bills can charge; nothing was published."""
 
 
 class TariffNotInForce(ValueError):
@@ -122,12 +127,14 @@ def add_policy(*, book_id: int, slug: str, policy: CreditPolicy) -> Policy:
 def publish_tariff(*, book_id: int, slug: str, name: str, text: str, now_us: int) -> TariffPlan:
     """Publish a tariff text; edges get fresh grants under it.
 
-    Raises TariffFileError for a bad text, TariffTooLong for one that no grant can carry, and TariffRewritesPast
+    Raises TariffFileError for a bad text, TariffTooLong for one that no grant can carry, TariffNotLive for one that
+    asks what a wallet cannot be charged as energy flows, and TariffRewritesPast
     when it changes a price that is or was in force: use is charged under the version of its own day, also when
     its reading comes late.
     """
     schedule = parse_schedule(text)
-    _check_grantable(slug, schedule, now_us)
+    check_live(slug, schedule)
+    check_grantable(slug, schedule, now_us)
     plan, _ = TariffPlan.objects.get_or_create(book_id=book_id, slug=slug, defaults={"name": name})
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
     if newest is not None and not schedule.keeps_past_of(parse_schedule(newest.text), now_us=now_us):
@@ -202,7 +209,18 @@ def open_account(
     return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
 
 
-def _check_grantable(slug: str, schedule: Schedule, now_us: int) -> None:
+def check_live(slug: str, schedule: Schedule) -> None:
+    """Refuse what no live wallet can be charged, by name; raises TariffNotLive."""
+    try:
+        refuse_unchargeable(schedule)
+    except NotLive as error:
+        raise TariffNotLive(
+            f"Tariff {slug} was not published and nobody is charged by it: {error}. `fairwatt rate` makes bills of it."
+        ) from error
+
+
+def check_grantable(slug: str, schedule: Schedule, now_us: int) -> None:
+    """Refuse prices that are too long for a signed grant; raises TariffTooLong."""
     started = [version for version in schedule.versions if version.effective_us <= now_us]
     to_come = schedule.since(at_us=now_us) if started else schedule
     size = len(cbor.encode(schedule_to_obj(to_come)))

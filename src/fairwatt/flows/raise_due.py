@@ -1,4 +1,4 @@
-"""What falls due by the clock becomes facts: fee runs, allocations nobody may object to any more, decided shares.
+"""What falls due by the clock becomes facts: fee runs, allocations, decided shares, windows that ended.
 
 Asked again, nothing is raised twice (natural keys); asked late, every missed run is raised once, in the order of time.
 """
@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from fairwatt.core.ids import allocation_key, fee_run_key, share_key
 from fairwatt.core.spans import local_date
 from fairwatt.flows.posting.fees import fee_runs
+from fairwatt.flows.raise_windows import raise_windows
 from fairwatt.store import costs, facts
 from fairwatt.store.models import Book
 
@@ -51,6 +52,7 @@ def raise_due(*, book_id: int, now_us: int) -> int:
             raised += _raise(cursor, book_id, "share", share_key(share=share), {"share": share}, now_us)
         # Shares of common costs come before fees, here as in their priority.
         raised += _fee_runs(cursor, book, now_us)
+        raised += raise_windows(cursor=cursor, book=book_id, now_us=now_us)
     return raised
 
 

@@ -34,6 +34,8 @@ class Kind(IntEnum):
     """Money a person gave back by a ruling, or a balance brought over; it names the line or the entry it is about."""
     LATE = 7
     """A reading that arrived behind its register's head: its energy was already charged."""
+    TRUE_UP = 8
+    """What the end of a window adds or gives back: whole bands, minimum, demand, rebates; it names its fact."""
     REVERSAL = 9
     """A fee or a share taken back; its entry names the one it reverses."""
 

@@ -23,7 +23,8 @@ _PROVIDER = re.compile(r"[a-z0-9_-]+")
 def charge_legs(*, currency: str, energy_micro: int, standing_micro: int, tax_micro: int) -> tuple[Leg, ...]:
     """Charge a wallet for use: it falls by the sum, revenue and tax rise by their parts (micro-units).
 
-    A correction is the same entry over the difference right minus wrong; negative parts give money back.
+    A correction is the same entry over the difference right minus wrong, a true-up over what the end of a window
+    makes of it minus what was charged in time order; negative parts give money back.
     """
     return _entry(
         Kind.READING,

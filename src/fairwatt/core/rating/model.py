@@ -232,8 +232,10 @@ class Schedule:
                 )
             if newer.effective_us <= older.effective_us:
                 raise TariffError(f"version {newer.name!r} does not take effect after {older.name!r}")
-            if newer.number <= older.number:
-                raise TariffError(f"version numbers must rise: {older.number} is followed by {newer.number}")
+            if newer.number < older.number:
+                raise TariffError(
+                    f"version numbers must not fall: {older.number} is followed by {newer.number}"
+                )
 
     @property
     def dearest_micro_per_kwh(self) -> int:

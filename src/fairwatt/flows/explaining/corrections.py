@@ -12,7 +12,7 @@ from fairwatt.core.rating.explain import Difference, add_exactly
 from fairwatt.flows.explaining.account import CorrectedBy, Corrects, LineAccount
 from fairwatt.flows.explaining.ground import Ground, meter_of, parsed
 from fairwatt.flows.explaining.ids import LineId
-from fairwatt.flows.posting.loading import make_plan
+from fairwatt.flows.posting.plans import make_plan
 from fairwatt.flows.posting.rerating import LIMITS, Change, Question, work_out
 from fairwatt.flows.posting.site_rerating import rerate_site
 from fairwatt.store.lines import line_at, lines_of_batch

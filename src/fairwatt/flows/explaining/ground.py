@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from fairwatt.core.rating.accounts import AccountValue, for_account_over_time, values_of
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state
 from fairwatt.core.rating.segments import SegmentTable
@@ -14,6 +15,7 @@ from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.flows.explaining.account import Meter
 from fairwatt.flows.posting.rerating import start_window
+from fairwatt.store.accounts import values_of_installation
 from fairwatt.store.lines import LineRow, reading_before
 from fairwatt.store.models import Installation, Rerating, TariffPublication
 
@@ -49,6 +51,7 @@ class Ground:
             )
             for row in TariffPublication.objects.filter(plan_id=self.installation.plan_id).order_by("pk")
         ]
+        self._values = values_of_installation(cursor=cursor, installation=installation)
         self.reratings = list(
             Rerating.objects.filter(installation=installation).order_by("last_seq", "batch")
         )
@@ -73,7 +76,9 @@ class Ground:
 
     def table(self, *, seq: int) -> SegmentTable:
         """The prices that a line was charged under."""
-        return _table(self.publication(seq=seq).text)
+        schedule = parsed(self.publication(seq=seq).text)
+        values = values_of(self._values, schedule=schedule, opened_us=self.installation.opened_us)
+        return _table(self.publication(seq=seq).text, values)
 
     def state_before(self, *, line: LineRow, seq: int | None = None) -> RegisterState:
         """Where the register stood when a line (or the line `seq` of its wallet) was posted."""
@@ -137,5 +142,5 @@ def parsed(text: str) -> Schedule:
 
 
 @lru_cache(maxsize=TARIFF_CACHE)
-def _table(text: str) -> SegmentTable:
-    return SegmentTable(schedule=parsed(text))
+def _table(text: str, values: tuple[AccountValue, ...]) -> SegmentTable:
+    return SegmentTable(schedule=for_account_over_time(parsed(text), values))

@@ -16,6 +16,7 @@ from fairwatt.flows.explaining.corrections import explain_correction, explain_la
 from fairwatt.flows.explaining.costs import explain_cost
 from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
+from fairwatt.flows.explaining.windows import explain_window
 from fairwatt.store.lines import LineRow, line_at, posted_us
 from fairwatt.store.models import Book, Correction, Event, Fact, User, Wallet
 
@@ -204,4 +205,5 @@ EXPLAINERS: Final[dict[int, Explainer]] = {
     Kind.FEE: explain_cost,
     Kind.SHARED: explain_cost,
     Kind.REVERSAL: explain_cost,
+    Kind.TRUE_UP: explain_window,
 }

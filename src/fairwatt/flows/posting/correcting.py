@@ -20,6 +20,7 @@ from fairwatt.flows.posting.book_state import BookState, Correcting
 from fairwatt.flows.posting.reworking import Reworked, post_changes, rework, state_after
 from fairwatt.flows.posting.site_rerating import differ_from_us, rerate_site
 from fairwatt.store import registers as ledger
+from fairwatt.store.accounts import plan_has_values
 from fairwatt.store.corrections import ReratingRow
 from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.store.registers import Edit, Start, free_correction_instant
@@ -265,6 +266,8 @@ def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: i
         raise CannotCorrect(
             "overtaken", "the tariff was published anew since the correction was placed; place it again"
         )
+    if plan_has_values(cursor=cursor, plan=int(plan)):
+        raise CannotCorrect("account_values", "homes of this tariff have parameters of their own by now")
     cursor.execute(
         "INSERT INTO store_tariffpublication (plan_id, published_us, text, correction_id) VALUES (%s, %s, %s, %s)",
         [plan, now_us, text, number],

@@ -21,6 +21,7 @@ from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
@@ -93,6 +94,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):
             return _cost(bench, kind, about)
+        case "window_close", {"installation": int(installation), "window_us": int(window_us)}:
+            return post_window(bench, before, installation=installation, window_us=window_us)
         case (("adjustment" | "opening"), dict(about)):
             return _adjustment(bench, before, kind, about)
         case _:

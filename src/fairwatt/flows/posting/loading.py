@@ -6,16 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from fairwatt.core.commands.model import OPEN_STATES, State
 from fairwatt.core.credit.levels import low_threshold_micro
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
-from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state
-from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.core.rating.vector import VectorTable
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import (
     REGISTER,
@@ -31,6 +28,7 @@ from fairwatt.flows.posting.book_state import (
 from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.money import REVIEW_US
+from fairwatt.flows.posting.plans import Values, make_plan, plans_of_book, values_of_homes
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.corrections import already_rated, correcting_of, opened_before
@@ -41,12 +39,11 @@ from fairwatt.store.models import (
     Installation,
     Outbox,
     RegisterHead,
-    TariffPlan,
     TariffPublication,
     Wallet,
     WalletHead,
 )
-from fairwatt.store.posting import EventRow, make_partitions, take_book
+from fairwatt.store.posting import make_partitions, take_book
 
 _DAY_US: Final = 86_400_000_000
 
@@ -72,12 +69,15 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
 
 def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int) -> BookState:
     alarms = Alarms(book=book.pk, now_us=now_us)
-    plans, plan_ix = _plans(book, alarms)
+    homes = _open_homes(book)
+    values = values_of_homes(book, homes)
+    plans, plan_ix = plans_of_book(book, alarms, homes, values)
     correcting = _correcting(book, plans, plan_ix)
     credit, policy_ix = read_policies(book=book, alarms=alarms)
     wallets = _wallets(book, policy_ix)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
-    registers = _registers(book, plans, plan_ix, wallet_ix, _not_yet_corrected(correcting))
+    priced = {row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in homes}
+    registers = _registers(book, homes, plans, priced | _not_yet_corrected(correcting), wallet_ix)
     _apply_lines(book.pk, cache_batch, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
@@ -118,50 +118,25 @@ def _money_in_review(state: BookState, now_us: int) -> None:
             ]
 
 
-def make_plan(*, plan: int, schedule: Schedule, since_us: int = 0) -> Plan:
-    """A tariff plan in all the forms that posting needs; one asked only from an instant on is made quicker."""
-    table = SegmentTable(schedule=schedule)
-    first = max(since_us, schedule.versions[0].effective_us)
-    table.ensure(start_us=first, end_us=first + 1)
-    return Plan(
-        plan=plan,
-        schedule=schedule,
-        table=table,
-        vtable=VectorTable(table),
+def _open_homes(book: Book) -> list[Installation]:
+    return list(
+        Installation.objects.filter(wallet__book=book, closed_us__isnull=True)
+        .select_related("meter")
+        .order_by("wallet_id", "pk")
     )
 
 
-def _plans(book: Book, alarms: Alarms) -> tuple[list[Plan], dict[int, int]]:
-    plans: list[Plan] = []
-    index: dict[int, int] = {}
-    for plan in TariffPlan.objects.filter(book=book).order_by("pk"):
-        newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-        if newest is None:
-            continue
-        try:
-            made = make_plan(plan=plan.pk, schedule=parse_schedule(newest.text))
-        except DatabaseError:
-            raise
-        except Exception as error:
-            evidence = alarms.about(row=newest.pk, name=plan.slug, error=error)
-            alarms.add(EventRow(kind="alarm.tariff_unusable", at_us=alarms.now_us, evidence=evidence))
-            continue
-        index[plan.pk] = len(plans)
-        plans.append(made)
-    return plans, index
-
-
-def _correcting(book: Book, plans: list[Plan], plan_ix: dict[int, int]) -> list[Correcting]:
+def _correcting(book: Book, plans: list[Plan], plan_ix: dict[tuple[int, Values], int]) -> list[Correcting]:
     """Tariff corrections that are being posted; the text each replaces becomes a plan of its own beside it."""
     found = []
     with connection.cursor() as cursor:
         rows = correcting_of(cursor=cursor, book=book.pk)
     for fact, plan, publication, replaced, author, reason in rows:
-        if plan not in plan_ix:
+        if (plan, ()) not in plan_ix:
             continue
         text = TariffPublication.objects.get(pk=replaced).text
         plans.append(make_plan(plan=plan, schedule=parse_schedule(text)))
-        found.append(Correcting(fact, publication, len(plans) - 1, plan_ix[plan], author, reason))
+        found.append(Correcting(fact, publication, len(plans) - 1, plan_ix[plan, ()], author, reason))
     return found
 
 
@@ -207,16 +182,11 @@ def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
 
 def _registers(
     book: Book,
+    rows: list[Installation],
     plans: list[Plan],
-    plan_ix: dict[int, int],
+    priced: dict[int, int],
     wallet_ix: dict[int, int],
-    uncorrected: dict[int, int],
 ) -> npt.NDArray[Any]:
-    rows = list(
-        Installation.objects.filter(wallet__book=book, closed_us__isnull=True)
-        .select_related("meter")
-        .order_by("wallet_id", "pk")
-    )
     registers = np.zeros(len(rows), dtype=REGISTER)
     saved = {head.installation: head for head in RegisterHead.objects.filter(book=book.pk)}
     for n, row in enumerate(rows):
@@ -226,7 +196,7 @@ def _registers(
         registers["meter"][n] = meter.number
         registers["gateway"][n] = meter.gateway_id
         registers["wallet_ix"][n] = wallet_ix[row.wallet_id]
-        registers["plan_ix"][n] = _priced(plans, uncorrected.get(row.pk, plan_ix.get(row.plan_id, -1)), row)
+        registers["plan_ix"][n] = _priced(plans, priced[row.pk], row)
         for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
             registers[name][n] = getattr(meter, name)
         _head(registers, n, row, saved.get(row.pk), plans)

@@ -237,7 +237,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
-        corrected=money.late.taken(),
+        corrected=_taken(money),
     )
     give_orders(
         state=state,
@@ -251,6 +251,14 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         now_us=now_us,
     )
     return _Supply(orders=orders, heard=heard, chaff=seen.chaff, decided=decided)
+
+
+def _taken(money: _Money) -> dict[int, int]:
+    """What corrections of the past and the end of windows took, by wallet index: nobody is cut by it unwarned."""
+    taken = money.late.taken()
+    for ix, settled in money.facts.settled.items():
+        taken[ix] = taken.get(ix, 0) + settled
+    return taken
 
 
 def _rows(desk: Desk, money: _Money, supply: _Supply) -> BatchRows:

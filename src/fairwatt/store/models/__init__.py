@@ -38,12 +38,21 @@ from fairwatt.store.models.ledger import (
     UseDay,
     WalletHead,
 )
-from fairwatt.store.models.metering import Gateway, Installation, Meter, PaymentIntent, Tenancy, Wallet
+from fairwatt.store.models.metering import (
+    AccountParameter,
+    Gateway,
+    Installation,
+    Meter,
+    PaymentIntent,
+    Tenancy,
+    Wallet,
+)
 from fairwatt.store.models.people import Organisation, Role, User
 from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
+    "AccountParameter",
     "Allocation",
     "AllocationProof",
     "AllocationShare",

@@ -98,6 +98,19 @@ class Installation(models.Model):
         ]
 
 
+class AccountParameter(models.Model):
+    """What the prices of a home depend on (persons, sanctioned kW), in thousandths, from an instant on. Append-only."""
+
+    book = models.IntegerField()
+    wallet = models.BigIntegerField()
+    installation = models.ForeignKey(Installation, on_delete=models.PROTECT)
+    name = models.CharField(max_length=60)
+    from_us = models.BigIntegerField()
+    value_milli = models.BigIntegerField()
+    created_us = models.BigIntegerField()
+    author = models.CharField(max_length=150)
+
+
 class PaymentIntent(models.Model):
     """A top-up somebody means to pay; the state is a fold of the payment facts."""
 

@@ -12,7 +12,7 @@ DO $$
 DECLARE t text;
 BEGIN
     FOREACH t IN ARRAY ARRAY['line', 'fact', 'outbox', 'event', 'wallet_head', 'register_head', 'use_day', 'rerating', 'correction',
-        'cost_entry', 'store_allocationshare', 'store_coststep'] LOOP
+        'cost_entry', 'store_allocationshare', 'store_coststep', 'store_accountparameter'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
@@ -63,6 +63,8 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_poster, fairwatt_web, fa
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, use_mark, fact,
     store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation, store_tariffplan,
     store_tariffpublication, store_policy, store_paymentintent TO fairwatt_poster;
+-- What the prices of a home depend on is commissioned, like the prices; the web shows it.
+GRANT SELECT ON store_accountparameter TO fairwatt_poster, fairwatt_auditor;
 GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, use_mark, shard TO fairwatt_poster;
 GRANT SELECT, INSERT ON rerating, correction TO fairwatt_poster;
 -- A confirmed tariff correction becomes a publication by the poster's hand, with the text that commissioning placed.

@@ -17,6 +17,7 @@ from fairwatt.core.rating.explain import Explained, Midnight, Share
 from fairwatt.core.spans import local_date
 from fairwatt.core.units import NANO_PER_MICRO
 from fairwatt.flows.explaining.account import LineAccount
+from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
 
@@ -254,11 +255,34 @@ def _by_fact(account: LineAccount) -> str:
     return said + gettext(" (entry no. %(fact)s).") % {"fact": account.facts.get("fact", account.line.ref)}
 
 
+def _window(account: LineAccount) -> str:
+    """A settled window: what it came to by element, and what of it this line moves."""
+    facts = account.facts
+    start, end, wh = (facts.get(key) for key in ("window_us", "end_us", "energy_wh"))
+    if not (isinstance(start, int) and isinstance(end, int) and isinstance(wh, int)):
+        return _by_fact(account)
+    elements = (
+        f"{label.removeprefix(ELEMENT)} {text.money(micro=int(exact), currency=account.currency)}"
+        for label, exact in facts.items()
+        if label.startswith(ELEMENT)
+    )
+    said = gettext("%(first)s to %(last)s ended with %(kwh)s used and was settled: %(elements)s") % {
+        "first": text.short_day(at_us=start, zone=account.zone),
+        "last": text.short_day(at_us=end - 1, zone=account.zone),
+        "kwh": kwh(wh),
+        "elements": _joined(elements),
+    }
+    return f"{said}." + gettext(" Of this, what was not charged before is %(amount)s.") % {
+        "amount": text.money_exact(micro=-account.line.amount_micro, currency=account.currency)
+    }
+
+
 _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.READING: _reading,
     Kind.TOPUP: _topup,
     Kind.CORRECTION: _correction,
     Kind.LATE: _late,
+    Kind.TRUE_UP: _window,
 }
 
 

@@ -98,8 +98,10 @@ EVENTS: Words = {
     "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
     "fact.refused": _("A message that asked for money to move was refused; nothing moved"),
     "credit.corrected": _(
-        "{home}: a correction used up the credit; a new warning comes before anything else"
+        "{home}: a correction or the end of a period used up the credit; a new warning comes before anything else"
     ),
+    "window.settled": _("{home}: a period ended and was settled, {amount}"),
+    "desk.account_values": _("{home}: what its prices depend on (persons, kW) was noted"),
     "reading.edited": _("{home}: a reading was set right; the charges around it followed"),
     "tariff.correcting": _("A corrected tariff was confirmed; charges of the past are being set right"),
     "tariff.corrected": _("A corrected tariff has been applied to every home"),

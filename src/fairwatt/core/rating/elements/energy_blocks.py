@@ -173,7 +173,7 @@ class EnergyBlocks:
             steps = [e for e in self.extra if e.parameter == name and not e.each]
             reached = [e for e in steps if parameters[name] >= e.at_milli]
             raised += max(reached, key=lambda e: e.at_milli).wh if reached else 0
-        made = replace(self, raised_wh=raised, extra=())
+        made = replace(self, raised_wh=self.raised_wh + raised, extra=())
         if self.decide_by != AVERAGE or AVERAGE not in parameters:
             return made
         return made.with_case(made.case_of(parameters[AVERAGE], days=self.per_days or 1))

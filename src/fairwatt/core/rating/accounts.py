@@ -1,0 +1,62 @@
+"""The prices of one account over time: its parameters put in, each from the day it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from fairwatt.core.rating.elements.energy_blocks import AVERAGE
+from fairwatt.core.rating.model import Schedule, TariffVersion
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AccountValue:
+    """A parameter of an account, in thousandths, from an instant on."""
+
+    from_us: int
+    name: str
+    value_milli: int
+
+
+def values_of(
+    values: Sequence[AccountValue], *, schedule: Schedule, opened_us: int
+) -> tuple[AccountValue, ...]:
+    """What of an account's values its tariff asks for; what holds when it opens holds since ever.
+
+    So homes of the same kind have equal values, whenever each was opened. Of two words on one instant the later counts.
+    """
+    asked = {parameter.name for parameter in schedule.parameters} | {AVERAGE}
+    newest = {
+        (max(value.from_us, opened_us) if value.from_us > opened_us else 0, value.name): value.value_milli
+        for value in sorted(values, key=lambda value: value.from_us)
+        if value.name in asked
+    }
+    return tuple(sorted(AccountValue(at_us, name, milli) for (at_us, name), milli in newest.items()))
+
+
+def for_account_over_time(schedule: Schedule, values: Sequence[AccountValue]) -> Schedule:
+    """The prices of one account: each version is cut where a parameter changes what it asks.
+
+    The parts of a version keep its number. Counting goes on over a cut, as it does over a new version. Raises
+    ``UnknownParameter``.
+    """
+    known: dict[str, int] = {}
+    resolved: list[tuple[int, Schedule]] = []
+    for at_us, group in groupby(sorted(values), key=lambda value: value.from_us):
+        known = known | {value.name: value.value_milli for value in group}
+        resolved.append((at_us, schedule.for_account(known)))
+    if not resolved or resolved[0][0] > schedule.versions[0].effective_us:
+        resolved.insert(0, (schedule.versions[0].effective_us, schedule.for_account()))
+    parts: list[TariffVersion] = []
+    for index, version in enumerate(schedule.versions):
+        last = index + 1 == len(schedule.versions)
+        end_us = None if last else schedule.versions[index + 1].effective_us
+        in_force = [r for at_us, r in resolved if at_us <= version.effective_us][-1]
+        parts.append(in_force.versions[index])
+        for at_us, later in resolved:
+            if version.effective_us < at_us and (end_us is None or at_us < end_us):
+                part = later.versions[index]
+                if part.elements != parts[-1].elements:
+                    parts.append(replace(part, effective_us=at_us))
+    return replace(schedule, versions=tuple(parts))

@@ -1,0 +1,68 @@
+"""Windows that ended become facts: each once when its readings are in, and again after what came to be known later."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from fairwatt.core.ids import window_key
+from fairwatt.core.rating.closing import closed_windows, closing_of
+from fairwatt.core.rating.elements.base import TariffError
+from fairwatt.core.rating.model import Schedule
+from fairwatt.core.rating.tariff_file import parse_schedule
+from fairwatt.store import accounts, facts
+from fairwatt.store.models import TariffPublication
+
+TARIFFS_KEPT: Final = 64
+
+
+def raise_windows(*, cursor: Any, book: int, now_us: int) -> int:
+    """Write a fact for every window of a book that is over and read to its end; return how many are new."""
+    newest = TariffPublication.objects.filter(plan__book=book).order_by("plan_id", "-pk").distinct("plan_id")
+    plans = {row.plan_id: schedule for row in newest if (schedule := _settling(row.text)) is not None}
+    if not plans:
+        return 0
+    raised = 0
+    known = accounts.raised_windows(cursor=cursor, book=book)
+    for register in accounts.open_registers(cursor=cursor, book=book, plans=list(plans)):
+        # A window is over when a reading says so: until then its use is not known.
+        until_us = min(register.at_us, now_us)
+        windows = closed_windows(
+            schedule=plans[register.plan], since_us=register.opened_us, until_us=until_us
+        )
+        for window in windows:
+            if (register.installation, window.start_us) not in known:
+                key = window_key(installation=register.installation, window_us=window.start_us)
+                raised += _raise(
+                    cursor, book, key, register.wallet, register.installation, window.start_us, now_us
+                )
+    for installation, wallet, window_us, batch in accounts.windows_to_settle_again(cursor=cursor, book=book):
+        key = window_key(installation=installation, window_us=window_us, batch=batch)
+        raised += _raise(cursor, book, key, wallet, installation, window_us, now_us)
+    return raised
+
+
+def _raise(
+    cursor: Any, book: int, key: str, wallet: int, installation: int, window_us: int, now_us: int
+) -> int:
+    _, fresh = facts.add(
+        cursor=cursor,
+        book=book,
+        kind="window_close",
+        natural_key=key,
+        wallet=wallet,
+        payload={"installation": installation, "window_us": window_us},
+        raw=b"",
+        now_us=now_us,
+    )
+    return int(fresh)
+
+
+@lru_cache(maxsize=TARIFFS_KEPT)
+def _settling(text: str) -> Schedule | None:
+    """The tariff, if anything in it waits for the end of a window; one that cannot be read was told by an alarm."""
+    try:
+        schedule = parse_schedule(text)
+        return schedule if closing_of(schedule) is not None else None
+    except TariffError:
+        return None
