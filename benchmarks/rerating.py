@@ -29,7 +29,7 @@ class Rerun:
     rerated_s: list[float]
 
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def run_rerating(*, config: Config, meters: int, progress: Callable[[], None]) -> Rerun:

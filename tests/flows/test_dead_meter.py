@@ -82,6 +82,29 @@ def test_an_approved_estimate_is_charged_once_by_the_tariff(desk: Desk, meter: i
     assert len(desk.lines()) == lines
 
 
+def test_the_line_says_that_it_was_estimated_and_who_approved_it(desk: Desk, meter: int, person: Any) -> None:
+    from django.utils import translation
+
+    from fairwatt.flows.explaining.ids import LineId
+    from fairwatt.flows.explaining.line import explain_line
+    from fairwatt.web.design import arithmetic, sentences
+
+    approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    charge, read = (
+        explain_line(line_id=LineId(line.book, line.wallet, line.seq))
+        for line in (desk.lines()[-1], desk.lines()[-2])
+    )
+    assert charge.agrees and charge.recomputed
+    assert charge.estimate is not None and charge.estimate.approved_by == person.username
+    assert f"{person.username} approved it" in sentences.sentence(account=charge)
+    with translation.override("zh-hans"):
+        assert f"由 {person.username} 批准" in sentences.sentence(account=charge)
+    assert read.estimate is None and "estimated" not in sentences.sentence(account=read)
+    labels = {step.label: step.figure for step in arithmetic.steps(account=read)}
+    assert labels["Clock of the gateway"] == "offset not recorded"
+
+
 def test_nobody_is_cut_on_an_estimate(desk: Desk, meter: int, person: Any) -> None:
     """Friendly hours are over, the warning is old, the balance is below zero: only the doubt keeps the power on."""
     approve(desk.street, person, now_us=NOW_US)

@@ -166,3 +166,31 @@ def test_a_line_that_is_not_there_is_told_so(desk: Desk) -> None:
     desk.home()
     with pytest.raises(NoSuchLine, match="has no line 9"):
         explain_line(line_id=LineId(desk.street.book, desk.street.wallets[0], 9))
+
+
+def test_a_line_is_found_by_its_number_without_reading_the_ledger_through(desk: Desk) -> None:
+    from django.db import connection
+
+    from fairwatt.store.lines import line_at
+
+    meter = desk.home()
+    for n in range(1, 60):
+        if n != 31:
+            desk.read(meter, NOON_US + n * 7 * HOUR_US, n * 900)
+        if n % 20 == 0:
+            desk.pay(meter, 5_00, now_us=NOON_US + n * 7 * HOUR_US)
+    desk.read(meter, NOON_US + 31 * 7 * HOUR_US, 31 * 900 - 50, now_us=NOON_US + 60 * 7 * HOUR_US)
+    asked: list[str] = []
+
+    def heard(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, params, many, context)
+
+    lines = desk.lines()
+    assert {1, 2, 7} <= {line.kind for line in lines}
+    with connection.cursor() as cursor, connection.execute_wrapper(heard):
+        for line in lines:
+            found = line_at(cursor=cursor, book=line.book, wallet=line.wallet, seq=line.seq)
+            assert found is not None
+            assert (found.seq, found.kind, found.ref) == (line.seq, line.kind, line.ref)
+    assert asked and not [sql for sql in asked if "AND (true)" in sql], "a line was searched for everywhere"

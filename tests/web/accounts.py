@@ -68,3 +68,18 @@ def close_month_of(scene: Scene) -> str:
         now_us=NOW_US,
     )
     return MONTH
+
+
+def correcting(scene: Scene, *, reason: str, peak: str = "0.601") -> Any:
+    """A correction of the scene's tariff that waits for another person."""
+    from fairwatt.flows.correct_tariff import place_tariff_correction
+
+    with as_role("migrate"):
+        return place_tariff_correction(
+            book_id=scene.book,
+            slug="home",
+            text=scene.tariff.replace('"0.568"', f'"{peak}"'),
+            author="ada",
+            reason=reason,
+            now_us=NOW_US,
+        )

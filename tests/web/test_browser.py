@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from support.house import as_role
+from web.accounts import correcting
 from web.rig import CHROMIUM, FLAGS, Site, axe_source, open_site, serious
 from web.scene import CUT, MINUTE_US, NOW_US, PASSWORD, Scene
 
@@ -18,6 +19,7 @@ LANGUAGES = ("en", "zh-CN")
 
 @pytest.fixture(scope="module")
 def site(scene: Scene) -> Iterator[Site]:
+    correcting(scene, reason="The decree says another day price.")
     with open_site() as opened:
         yield opened
 
@@ -62,6 +64,7 @@ def paths(scene: Scene) -> dict[str, tuple[str, str, int]]:
         "liability": ("operator", f"/console/{scene.slug}/reports/liability/", 1),
         "bookkeeping": ("operator", f"/console/{scene.slug}/bookkeeping/", 0),
         "disputes": ("operator", f"/console/{scene.slug}/disputes/", 0),
+        "corrections": ("operator", f"/console/{scene.slug}/corrections/", 0),
         "security": ("operator", "/accounts/2fa/", 0),
     }
 
@@ -90,7 +93,7 @@ class Watched:
     "name",
     [
         *("login", "home", "charges", "console", "set aside", "security"),
-        *("statement", "reports", "liability", "bookkeeping", "disputes"),
+        *("statement", "reports", "liability", "bookkeeping", "disputes", "corrections"),
     ],
 )
 def test_a_page_is_drawn_fits_and_is_accessible(

@@ -79,7 +79,7 @@ def approve_estimate(
             kind="estimate",
             natural_key=f"estimate:{found.installation}:{found.from_us}",
             wallet=None,
-            payload={"approval": approval},
+            payload={"approval": approval, "person": person.username},
             raw=b"",
             now_us=now_us,
         )

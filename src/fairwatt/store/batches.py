@@ -32,8 +32,10 @@ def newer_lines(*, cursor: Any, book: int, after_batch: int) -> tuple[str, list[
     return _lines(cursor, book, after_batch, None)
 
 
-def lines_between(*, cursor: Any, book: int, after_batch: int, until_batch: int) -> tuple[str, list[Any]]:
-    """The same for the lines after a batch up to another, that one included."""
+def lines_between(
+    *, cursor: Any, book: int, after_batch: int, until_batch: int | None
+) -> tuple[str, list[Any]]:
+    """The same for the lines after a batch up to another, that one included; None: to the newest."""
     return _lines(cursor, book, after_batch, until_batch)
 
 

@@ -64,12 +64,11 @@ def line_at(*, cursor: Any, book: int, wallet: int, seq: int, about_us: int | No
         if line is not None:
             return line
     before, after = _neighbours(cursor, book, wallet, seq)
-    if after is not None and before.seq < seq <= after.seq:
-        line = found(
-            *lines_between(
-                cursor=cursor, book=book, after_batch=max(before.batch - 1, 0), until_batch=after.batch
-            )
-        ) or found("ts BETWEEN %s AND %s", _day_around(after.at_us))  # who may not see batches
+    since, until = max(before.batch - 1, 0), after.batch if after else None
+    if since or until:
+        where, more = lines_between(cursor=cursor, book=book, after_batch=since, until_batch=until)
+        near = _day_around((after or before).at_us)
+        line = found(where, more) or found("ts BETWEEN %s AND %s", near)  # the home does not see batches
         if line is not None:
             return line
     return found("true", [])
@@ -87,7 +86,7 @@ class _Place:
 def _neighbours(cursor: Any, book: int, wallet: int, seq: int) -> tuple[_Place, _Place | None]:
     """Two lines of a wallet with a number between them, near each other: time is halved again and again.
 
-    seq rises with the batch, and but for late readings with time, too; so few instants of the primary key are looked at.
+    seq rises with the batch and, but for late readings, with time: a few looks along the primary key are enough.
     """
     cursor.execute("SELECT opened_us FROM store_wallet WHERE id = %s", [wallet])
     opened = cursor.fetchone()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -48,8 +47,10 @@ def read_months(
 ) -> Generator[Readings]:
     """The readings in (from_us, until_us] of the installations (rising ids), month by month (UTC).
 
-    The cursor's connection is busy until the last of them was taken or the iterator is closed.
+    Inside a transaction; the cursor's connection is busy until the last of them was taken or the iterator is closed.
     """
+    # A month of a thousand registers is gathered in memory; what PostgreSQL keeps by default would spill to disk.
+    cursor.execute("SET LOCAL work_mem = '256MB'")
     months = list(_months(from_us, until_us))
     wanted = installations.tolist()
 
@@ -74,7 +75,7 @@ def read_months(
         ahead: Future[Readings | None] | None = None
         for month in [*months, None]:
             ready = ahead
-            ahead = reader.submit(copy_context().run, read, *month) if month else None
+            ahead = reader.submit(read, *month) if month else None
             found = ready.result() if ready else None
             if found is not None:
                 yield found

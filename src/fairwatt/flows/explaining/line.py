@@ -18,7 +18,7 @@ from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.flows.explaining.windows import explain_window
 from fairwatt.store.lines import LineRow, line_at, posted_us
-from fairwatt.store.models import Book, Correction, Event, Fact, User, Wallet
+from fairwatt.store.models import Book, Correction, Event, Fact, Wallet
 
 NAMES: Final = {
     1: "reading",
@@ -129,9 +129,8 @@ def _estimate(line: LineRow) -> Estimate | None:
     ).first()
     if told is None:
         return None
-    person = User.objects.filter(pk=told.evidence["author"]).first()
     return Estimate(
-        approved_by=person.username if person else f"#{told.evidence['author']}",
+        approved_by=str(told.evidence.get("person") or f"#{told.evidence['author']}"),
         approval=int(told.evidence["approval"]),
         method=str(told.evidence["method"]),
         fact=int(told.evidence["fact"]),

@@ -64,6 +64,8 @@ def charge_estimate(
         [approval, state.book],
     )
     row = cursor.fetchone()
+    cursor.execute("SELECT coalesce(payload->>'person', '') FROM fact WHERE id = %s", [fact])
+    named = cursor.fetchone()
     if row is None:
         raise EstimateRefused("no person of this book approved such an estimate")
     _, installation, from_us, to_us, from_wh, wh, method, author = row
@@ -91,6 +93,7 @@ def charge_estimate(
         {
             "approval": approval,
             "author": int(author),
+            "person": str(named[0]) if named else "",  # for people to read; who it was is `author`
             "fact": fact,
             "installation": int(installation),
             "from_us": int(from_us),

@@ -27,6 +27,9 @@ class _Band:
     label: str
     homes: int
     percent: int
+    drawn: int
+    """length of its bar, 1 to 100: the largest band is 100"""
+    pays: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +109,14 @@ def _item(book: Book, row: TariffCorrection, fact: Fact | None) -> _Item:
         state=state,
         total_micro=preview["energy_micro"] + preview["standing_micro"] + preview["tax_micro"],
         bands=tuple(
-            _Band(label=label, homes=homes, percent=homes * 100 // many)
-            for label, homes in zip(_labels(book.currency), counts, strict=True)
+            _Band(
+                label=label,
+                homes=homes,
+                percent=homes * 100 // many,
+                drawn=max(1, homes * 100 // max(counts)),
+                pays=place > BANDS_MICRO.index(0),
+            )
+            for place, (label, homes) in enumerate(zip(_labels(book.currency), counts, strict=True))
             if homes
         ),
         done=done,

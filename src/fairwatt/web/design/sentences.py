@@ -112,7 +112,7 @@ def _reading(account: LineAccount) -> str:
 def _estimated(account: LineAccount) -> str:
     if account.estimate is None:
         return ""
-    return pgettext("between two sentences", " ") + gettext(
+    return " " + gettext(
         "Nobody read the meter: it was silent, and this use was estimated. %(person)s approved it; the next total "
         "of the meter settles it."
     ) % {"person": account.estimate.approved_by}
