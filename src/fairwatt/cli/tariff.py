@@ -26,6 +26,7 @@ BROKEN = 2
 def check(file: File, as_json: AsJson = False) -> None:
     """Validate a tariff file and recompute the worked examples it carries.
 
+    Example: fairwatt tariff check homes.yaml --json.
     Exit code 0: all holds. 1: an example comes out otherwise. 2: the file is broken.
     """
     errors: list[dict[str, Any]] = []
