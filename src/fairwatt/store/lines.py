@@ -87,7 +87,8 @@ class _Place:
 def _neighbours(cursor: Any, book: int, wallet: int, seq: int) -> tuple[_Place, _Place | None]:
     """Two lines of a wallet with a number between them, near each other: time is halved again and again.
 
-    seq rises with the batch, and but for late readings with time, too; so few instants of the primary key are looked at.
+    seq rises with the batch, and but for late readings with time, too; so few instants of the primary
+    key are looked at.
     """
     cursor.execute("SELECT opened_us FROM store_wallet WHERE id = %s", [wallet])
     opened = cursor.fetchone()
