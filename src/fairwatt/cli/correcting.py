@@ -20,6 +20,7 @@ def correct_tariff(
     """Place the right text of a tariff that was charged wrongly, and show who gains and who pays.
 
     Nothing is posted before an administrator who is not its author confirms it at the console.
+    Example: fairwatt correct-tariff homes right.yaml --book 1 --author desk --why "VAT was 5 %, not 20 %".
     """
     from fairwatt.server.wiring import use_django
 
@@ -57,7 +58,10 @@ def correct_reading(
     author: Annotated[str, typer.Option(help="Who says so.")],
     why: Annotated[str, typer.Option(help="Why.")],
 ) -> None:
-    """Set a stored reading right; the charges around it follow as correction lines within seconds."""
+    """Set a stored reading right; the charges around it follow as correction lines within seconds.
+
+    Example: fairwatt correct-reading 11 2026-07-01T12:00+08:00 74722620 --author desk --why "photo of the register".
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="migrate")

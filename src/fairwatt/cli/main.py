@@ -17,25 +17,28 @@ from fairwatt.cli.tariff import tariff
 from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
 
+STREETS, PRICES, BOOKS = "A street to look at and to judge", "Prices and charges", "Money and books"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
-app.add_typer(allocation.app, name="allocation")
-app.add_typer(estate.app, name="units")
-app.command()(explaining.explain)
-app.command("correct-tariff")(correcting.correct_tariff)
-app.command("correct-reading")(correcting.correct_reading)
-app.add_typer(readings.app, name="import")
-app.add_typer(tariff, name="tariff")
-app.command()(simulation.demo)
-app.command("demo-check")(simulation.demo_check)
-app.command()(simulation.replay)
-app.command()(rate)
-app.command()(backtest)
-app.command()(simulation.simulate)
-app.command()(reports.report)
-app.command("close-month")(reports.close_month)
-app.command("opening-balance", context_settings={"ignore_unknown_options": True})(reports.opening_balance)
+app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
+app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
+app.command(rich_help_panel=PRICES)(explaining.explain)
+app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
+app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)
+app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
+app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
+app.command(rich_help_panel=STREETS)(simulation.demo)
+app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
+app.command(rich_help_panel=STREETS)(simulation.replay)
+app.command(rich_help_panel=PRICES)(rate)
+app.command(rich_help_panel=PRICES)(backtest)
+app.command(rich_help_panel=STREETS)(simulation.simulate)
+app.command(rich_help_panel=BOOKS)(reports.report)
+app.command("close-month", rich_help_panel=BOOKS)(reports.close_month)
+app.command("opening-balance", rich_help_panel=BOOKS, context_settings={"ignore_unknown_options": True})(
+    reports.opening_balance
+)
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -36,7 +36,10 @@ def report(
     language: Annotated[str, typer.Option(help="en or zh-hans.")] = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Make a report. Example: fairwatt report month-end --book 1 --from 2026-10-01 --to 2026-10-31 --format xlsx."""
+    """Make a report of a book or a home as PDF, Excel, CSV or JSON; `list` names them all.
+
+    Example: fairwatt report month-end --book maple --from 2026-10-01 --to 2026-10-31 --format xlsx.
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="web")
@@ -80,7 +83,10 @@ def close_month(
     by: Annotated[str, typer.Option(help="User name of the administrator who closes it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Close a month of a book for ever; later corrections are entries of an open month."""
+    """Close a month of a book for ever; later corrections are entries of an open month.
+
+    Example: fairwatt close-month 2026-10 --book maple --by manager.
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="web")
@@ -122,7 +128,10 @@ def opening_balance(
     book: Annotated[str, typer.Option(help="Number or name of the book.")],
     reference: Annotated[str, typer.Option(help="Where the figure comes from.")],
 ) -> None:
-    """Bring a home's balance over from an earlier system. Example: fairwatt opening-balance 0301 -12.50 --book 1 ..."""
+    """Bring a home's balance over from an earlier system.
+
+    Example: fairwatt opening-balance 0301 12.50 --book maple --reference "old system, 31 October".
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="migrate")

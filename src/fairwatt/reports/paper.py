@@ -11,13 +11,14 @@ import typst
 from django.utils.translation import get_language, gettext
 
 from fairwatt.reports.cells import NUMBERS, heading, shown
-from fairwatt.reports.model import Row, Table, TooLong
+from fairwatt.reports.model import Row, Shape, Table, TooLong
 
 if TYPE_CHECKING:
     from fairwatt.reports.document import Document
 
 PDF_ROWS_MAX: Final = 20_000
 """About five hundred pages; a machine should read what is longer."""
+_HEAD_MAX: Final = 12
 _FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
 _SHEET: Final = importlib.resources.files("fairwatt.reports") / "paper.typ"
 
@@ -83,12 +84,29 @@ def _table(document: Document, table: Table, rows_left: int) -> tuple[dict[str, 
     return {
         "title": str(table.title),
         "lead": str(table.lead),
-        "heads": [heading(column=column, currency=currency) for column in table.columns],
+        "heads": [_in_two_lines(heading(column=column, currency=currency)) for column in table.columns],
+        "wide": _wide(table, rows),
         "numbers": [column.shape in NUMBERS for column in table.columns],
         "rows": rows,
         "total": sums,
         "empty": str(table.empty),
     }, rows_left
+
+
+def _wide(table: Table, rows: list[list[str]]) -> int:
+    """The column that takes the room that is left, and breaks its words: the one with the longest words."""
+    words = [n for n, column in enumerate(table.columns) if column.shape in (Shape.TEXT, Shape.WORD)]
+    said = words or [n for n, column in enumerate(table.columns) if column.shape not in NUMBERS]
+    return max(said, key=lambda n: max((len(row[n]) for row in rows), default=0), default=0)
+
+
+def _in_two_lines(head: str) -> str:
+    """Break a long heading near its middle, so that a column is as wide as its figures."""
+    gaps = [n for n, letter in enumerate(head) if letter == " "]
+    if len(head) <= _HEAD_MAX or not gaps:
+        return head
+    middle = min(gaps, key=lambda n: abs(2 * n - len(head)))
+    return f"{head[:middle]}\n{head[middle + 1 :]}"
 
 
 def _texts(table: Table, row: Row, zone: str) -> list[str]:

@@ -109,8 +109,8 @@ def build(asked: Reading) -> Contents:
         ),
         notes=(
             _(
-                "Sold: use whose readings lie in the bill's period. The cap is compared with each home's average over "
-                "the bill's period, with tax where the cap includes it."
+                "Sold: use whose readings lie in the bill's period. The cap is compared with each home's average for "
+                "energy over the bill's period, with energy's part of the tax where the cap includes it."
             ),
         ),
         chart=Chart(table="bills", label="number", series=("bought_wh", "sold_wh")),
@@ -126,7 +126,10 @@ def bills_of(asked: Reading) -> list[SupplierBill]:
 
 
 def sold_in(asked: Reading, bill: SupplierBill) -> dict[int, tuple[int, int, int]]:
-    """What each wallet bought in a bill's period: (Wh, energy net, tax), in micro-units."""
+    """What each wallet bought in a bill's period: (Wh, energy net, its part of the tax), in micro-units.
+
+    Tax on the standing charge is not on energy: each home's tax is shared by what both came to.
+    """
     kinds = [kind for kind, how in KINDS.items() if how.heading in (Heading.CHARGED, Heading.CORRECTED)]
     where: list[Any] = [
         asked.book.pk,
@@ -143,11 +146,19 @@ def sold_in(asked: Reading, bill: SupplierBill) -> dict[int, tuple[int, int, int
         )
         where.append(bill.site_id)
     rows = asked.rows(
-        "SELECT wallet, sum(energy_wh)::bigint, sum(energy_micro)::bigint, sum(tax_micro)::bigint FROM line "
+        "SELECT wallet, sum(energy_wh)::bigint, sum(energy_micro)::bigint, sum(tax_micro)::bigint, "
+        "sum(standing_micro)::bigint FROM line "
         f"WHERE book = %s AND batch <= %s AND kind = ANY(%s) AND ts > %s AND ts <= %s {site} GROUP BY wallet",
         *where,
     )
-    return {int(wallet): (int(wh), int(net), int(tax)) for wallet, wh, net, tax in rows}
+    return {
+        int(wallet): (
+            int(wh),
+            int(net),
+            int(tax) * int(net) // (int(net) + int(standing)) if net + standing else int(tax),
+        )
+        for wallet, wh, net, tax, standing in rows
+    }
 
 
 def _over_cap(asked: Reading, bill: SupplierBill, sold: dict[int, tuple[int, int, int]]) -> list[Row]:

@@ -36,6 +36,8 @@ AWAY_HOME: Final = 6
 SLICES: Final = 6
 """Live, meters are read six times a half hour: every five minutes, which is every five seconds of yours."""
 SLICE_US: Final = TICK_US // SLICES
+RESERVE_DAYS: Final = 2
+"""Days of its own use that a home keeps before a fee takes anything."""
 VACANT: Final = ((6, 1), (6, 2), (6, 3), (6, 4))
 
 
@@ -133,7 +135,9 @@ class Demo:
         return self.street.scenario.start_us + self._slice * SLICE_US
 
     def _provision(self) -> None:
+        from fairwatt.core.costs.taking import FeePolicy
         from fairwatt.flows import provision
+        from fairwatt.flows.fees import set_fee_rule
         from fairwatt.store.models import Role, User
 
         password = secrets.token_urlsafe(9)
@@ -147,6 +151,8 @@ class Demo:
         street.provision(tenant=tenant)
         staff = (("desk", Role.OPERATOR), ("manager", Role.ADMIN), ("auditor", Role.AUDITOR))
         with database_role("migrate"):
+            policy = FeePolicy(reserve_days=RESERVE_DAYS)
+            set_fee_rule(book_id=street.book, policy=policy, by=None, now_us=street.scenario.start_us)
             for name, role in staff:
                 provision.add_person(
                     organisation_slug=ORGANISATION, username=name, role=role, password=password

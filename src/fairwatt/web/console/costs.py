@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
-from fairwatt.core.costs.apportion import ApportionError
+from fairwatt.core.costs.apportion import ApportionError, Basis
 from fairwatt.core.costs.proof import proof_csv, proof_json
 from fairwatt.core.spans import date_start
 from fairwatt.flows.cost_sources import SourceRefused
@@ -244,6 +244,7 @@ def _cost_page(request: HttpRequest, user: User, book: Book, cost_id: int) -> di
         "from_us": date_start(zone=book.zone, day=found.first_day),
         "taken_back": taken_back,
         "objections": [row for row in rows if row["steps"]],
+        "by_own_use": any(part["by"] == Basis.OWN_USE for part in found.formula.body["parts"]),
         "may_act": access.may_act(user=user),
         "may_decide": not may_not_decide(allocation=found, by=user),
     }

@@ -204,6 +204,12 @@ def last_day(end: date) -> date:
 
 
 @register.filter
+def last_instant(end_us: int) -> int:
+    """{{ end_us|last_instant|day:zone }}: the last instant of a span whose end is not included."""
+    return end_us - 1
+
+
+@register.filter
 def square_metres(area_dm2: int) -> str:
     """{{ area|square_metres }}"""
     return f"{area_dm2 // 100}.{area_dm2 % 100:02d} m²"
