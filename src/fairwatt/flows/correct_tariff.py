@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from django.db import connection, transaction
 
+from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.flows.posting.loading import make_plan
 from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS
@@ -82,7 +83,7 @@ def place_tariff_correction(
             f"The text names {schedule.currency} and {schedule.zone}, tariff {slug} is in {before.currency} and "
             f"{before.zone}; nothing was placed. Correct the prices, not the currency or the zone."
         )
-    if schedule.versions == before.versions:
+    if first_difference_us(before, schedule) is None:
         raise CannotPlace(f"The text says what tariff {slug} says already; nothing was placed.")
     opened = Installation.objects.filter(plan=plan).order_by("opened_us").first()
     if opened is not None and not schedule.covers(at_us=opened.opened_us):
