@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.builders import instant
 from fairwatt.core.rating.bill import Bill, bill
+from fairwatt.core.rating.difference import keeps_past_of
 from fairwatt.core.rating.model import NoTariff, Schedule
 from fairwatt.core.rating.scalar import opening_state, rate
 from fairwatt.core.rating.segments import SegmentTable
@@ -133,11 +134,11 @@ def test_an_end_may_be_set_or_lifted_for_the_time_to_come_only() -> None:
     follows = {"effective": "2024-02-01", "elements": [{"energy": {"price": "3"}}]}
     prolonged = tariff(FLAT, after=follows)
     before, after = (instant(day, ZONE) for day in ("2024-01-15", "2024-03-01"))
-    assert ended.keeps_past_of(open_, now_us=before)
-    assert not ended.keeps_past_of(open_, now_us=after)
-    assert prolonged.keeps_past_of(ended, now_us=after)
-    assert not prolonged.keeps_past_of(open_, now_us=after)
-    assert not tariff({"energy": {"price": "3"}}).keeps_past_of(ended, now_us=after)
+    assert keeps_past_of(ended, open_, now_us=before)
+    assert not keeps_past_of(ended, open_, now_us=after)
+    assert keeps_past_of(prolonged, ended, now_us=after)
+    assert not keeps_past_of(prolonged, open_, now_us=after)
+    assert not keeps_past_of(tariff({"energy": {"price": "3"}}), ended, now_us=after)
 
 
 BLOCKS = {"counter": "month", "blocks": ["1", "2.5"]}

@@ -13,6 +13,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
+from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.flows.posting.plans import make_plan
 from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS
@@ -94,7 +95,7 @@ def place_tariff_correction(
                 f"Homes of tariff {slug} have parameters of their own (persons, kW), and what each owes under another "
                 "text is not worked out for them; nothing was placed. Give money back by a ruling instead."
             )
-    if schedule.versions == before.versions:
+    if first_difference_us(before, schedule) is None:
         raise CannotPlace(f"The text says what tariff {slug} says already; nothing was placed.")
     opened = Installation.objects.filter(plan=plan).order_by("opened_us").first()
     if opened is not None and not schedule.covers(at_us=opened.opened_us):

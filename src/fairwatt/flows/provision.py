@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.ids import account_key, tariff_key, uuid7
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
+from fairwatt.core.rating.difference import keeps_past_of
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
@@ -137,10 +138,11 @@ def publish_tariff(*, book_id: int, slug: str, name: str, text: str, now_us: int
     check_grantable(slug, schedule, now_us)
     plan, _ = TariffPlan.objects.get_or_create(book_id=book_id, slug=slug, defaults={"name": name})
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-    if newest is not None and not schedule.keeps_past_of(parse_schedule(newest.text), now_us=now_us):
+    if newest is not None and not keeps_past_of(schedule, parse_schedule(newest.text), now_us=now_us):
         raise TariffRewritesPast(
-            f"The new text of tariff {slug} differs in a version that has taken effect already, so it was not "
-            "published and nobody is charged differently. Put the new prices into a version that starts later."
+            f"The new text of tariff {slug} differs in prices, market prices or holidays that have taken effect "
+            "already, so it was not published and nobody is charged differently. Put the new prices into a version "
+            "that starts later, or correct the past with `fairwatt correct-tariff`."
         )
     publication = TariffPublication.objects.create(plan=plan, published_us=now_us, text=text)
     wallets = Installation.objects.filter(plan=plan, closed_us__isnull=True).values_list(

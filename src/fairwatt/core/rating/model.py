@@ -327,20 +327,6 @@ class Schedule:
         until_us = self.versions[-1].until_us
         return self.versions[0].effective_us <= at_us and (until_us is None or at_us < until_us)
 
-    def keeps_past_of(self, older: Schedule, *, now_us: int) -> bool:
-        """Say whether it prices all that an older schedule has priced up to now as that one did.
-
-        When and whether the last version ends may change for the time to come, and what the older one left without
-        a price may get one.
-        """
-        ended_us = older.versions[-1].until_us
-        upto_us = now_us if ended_us is None else min(now_us, ended_us - 1)
-        was, is_ = (
-            [replace(v, until_us=None) for v in schedule.versions if v.effective_us <= upto_us]
-            for schedule in (older, self)
-        )
-        return was == is_ and (not was or self.covers(at_us=upto_us))
-
     def version_index_at(self, *, at_us: int) -> int:
         """Return the index of the version in force at an instant.
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.vector_exact import ExactRows, exact_under
 from fairwatt.flows.posting.book_state import Plan
@@ -26,12 +27,7 @@ _AT_ONCE: Final = 65_536
 
 def differ_from_us(*, old: Schedule, new: Schedule) -> int | None:
     """The first instant at which two tariffs may price differently; None when they never do."""
-    was = [(v.effective_us, v.until_us, v.elements) for v in old.versions]
-    is_ = [(v.effective_us, v.until_us, v.elements) for v in new.versions]
-    for n in range(max(len(was), len(is_))):
-        if n >= len(was) or n >= len(is_) or was[n] != is_[n]:
-            return min(side[n][0] for side in (was, is_) if n < len(side))
-    return None
+    return first_difference_us(old, new)
 
 
 @dataclass(kw_only=True)
