@@ -143,11 +143,12 @@ def test_an_edit_that_cannot_be_true_is_refused_and_nothing_moves(
     assert len(desk.lines()) == before
 
 
-def test_a_web_process_cannot_move_money_by_an_edit(desk: Desk) -> None:
+@pytest.mark.parametrize("role", ["web", "poster"])
+def test_only_commissioning_moves_money_by_an_edit(desk: Desk, role: str) -> None:
     meter = desk.home()
     desk.read(meter, NOON_US + 9 * HOUR_US, 9_000)
     desk.read(meter, NOON_US + 14 * HOUR_US, 30_000)
-    fact = edit(desk, NOON_US + 9 * HOUR_US, 8_000, role="web")
+    fact = edit(desk, NOON_US + 9 * HOUR_US, 8_000, role=role)
     desk.post(now_us=NOON_US + 21 * HOUR_US)
     assert desk.fact(fact).result["code"] == "not_authorised"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +11,15 @@ import numpy.typing as npt
 from fairwatt.core.spans import to_datetime
 from fairwatt.intervals.columns import find_columns
 from fairwatt.intervals.contract import (
+    COLUMN_ROWS_MAX,
     DuplicateStamp,
-    FileBroken,
     FileEmpty,
     NegativeEnergy,
     OffGrid,
     OutsideSpan,
 )
-from fairwatt.intervals.reader import read_file
+from fairwatt.intervals.parquet_file import read_table
+from fairwatt.intervals.reader import check_size, read_file
 
 Ints = npt.NDArray[np.int64]
 
@@ -110,17 +110,14 @@ def _step(path: Path, steps: Ints) -> int:
 
 def _fast(path: Path) -> tuple[tuple[str, ...], Ints, Ints, Ints, int] | None:
     """Whole Wh in Parquet, straight into columns; ``None`` for every other file."""
+    check_size(path=path)
     with path.open("rb") as file:
         if file.read(4) != b"PAR1":
             return None
     import pyarrow as pa  # the edge reads no Parquet: pyarrow is a server part
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    try:
-        table: Any = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise FileBroken(f"{path.name} is not readable Parquet ({error}). Fetch it again.") from error
+    table = read_table(path=path, rows_max=COLUMN_ROWS_MAX)
     found = find_columns(name=path.name, names=table.column_names)
     energy, stamp = table[found.energy], table[found.stamp]
     plain = pa.types.is_timestamp(stamp.type) and pa.types.is_integer(energy.type)

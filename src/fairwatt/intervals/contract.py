@@ -8,6 +8,13 @@ from typing import Final
 from fairwatt.core.metering.vee.model import Row
 
 BYTES_MAX: Final = 512 * 1024 * 1024
+"""The most bytes of a file, packed and unpacked alike."""
+ROWS_MAX: Final = 5_000_000
+"""The most rows that are read one by one, each kept with its text: some 1.5 GB."""
+COLUMN_ROWS_MAX: Final = 50_000_000
+"""The most rows that are read as columns of numbers."""
+UNREADABLE_MAX: Final = 100_000
+LINE_MAX: Final = 64 * 1024
 
 
 class IntervalFileError(Exception):

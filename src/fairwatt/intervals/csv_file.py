@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,9 @@ from fairwatt.core.metering.vee.model import Row, Status
 from fairwatt.intervals.columns import Columns, find_columns
 from fairwatt.intervals.contract import (
     BYTES_MAX,
+    LINE_MAX,
+    ROWS_MAX,
+    UNREADABLE_MAX,
     FileBroken,
     FileEmpty,
     FileTooLarge,
@@ -64,23 +68,36 @@ def _take(file: IntervalFile, columns: Columns, stamps: Stamps, cells: list[str]
         )
     except BadCell as error:
         file.unreadable.append(Unreadable(number, home, str(error)))
+        if len(file.unreadable) > UNREADABLE_MAX:
+            raise FileBroken(
+                f"{file.name}: more than {UNREADABLE_MAX} rows cannot be read; row {number}: {error}. "
+                "Nothing was taken over; fetch it again."
+            ) from error
         return
     file.add(Row(number, home, at_us, wh, Status.ACTUAL, text, "rounded" if rounded else ""))
 
 
 def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file, packed or not; none is held whole that is longer than a table's can be."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         opened = gzip.GzipFile(fileobj=raw) if packed else raw
-        read = 0
+        text = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
+        read = count = 0
         try:
-            for line in io.TextIOWrapper(opened, encoding="utf-8-sig", newline=""):
-                read += len(line)
-                if read > BYTES_MAX:
+            while line := text.readline(LINE_MAX + 1):
+                read, count = read + len(line), count + 1
+                if len(line) > LINE_MAX:
+                    raise FileBroken(
+                        f"{path.name} has a line of more than {LINE_MAX} letters, so it is no table of intervals. "
+                        "Nothing was read; fetch it again."
+                    )
+                if read > BYTES_MAX or count > ROWS_MAX:
                     raise FileTooLarge(
-                        f"{path.name} unpacks to more than {BYTES_MAX} bytes. Split it by time."
+                        f"{path.name} unpacks to more than {BYTES_MAX} letters or {ROWS_MAX} lines. Nothing was read; "
+                        "split it by time or home."
                     )
                 yield line
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise FileBroken(f"{path.name} is not readable text ({error}). Fetch it again.") from error

@@ -6,6 +6,7 @@ Of a feed only energy is taken: meter readings whose type is watt-hours (uom 72)
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +20,9 @@ from fairwatt.intervals.contract import (
     IntervalFile,
     UnknownUnit,
     Unreadable,
+    UnreadableValue,
 )
-from fairwatt.intervals.values import BadCell, energy_wh
+from fairwatt.intervals.values import WH_MAX, BadCell, energy_wh
 
 ATOM: Final = "{http://www.w3.org/2005/Atom}"
 ESPI: Final = "{http://naesb.org/espi}"
@@ -28,6 +30,12 @@ WATT_HOURS: Final = "72"
 PER_INTERVAL: Final = ("", "4", "12")
 """accumulationBehaviour: delta data, or nothing said; 12 is what an early profile wrote for it."""
 BYTES_MAX: Final = 64 * 1024 * 1024
+START_S_MAX: Final = 4_102_444_800
+"""The first second of 2100."""
+LENGTH_S_MAX: Final = 31 * 86_400
+POWER_MAX: Final = 12
+OFFSET_S_MAX: Final = 14 * 3_600
+_WHOLE: Final = re.compile(r"-?[0-9]{1,12}")
 QUALITY: Final = {
     "0": Status.ACTUAL,  # valid
     "7": Status.EDITED,  # manually edited
@@ -147,21 +155,23 @@ class _Feed:
                 offset, start, end = (
                     _text(found, name) for name in ("tzOffset", "dstStartRule", "dstEndRule")
                 )
-                if not offset.lstrip("-").isdecimal():
+                offset_s = _whole(offset, least=-OFFSET_S_MAX, most=OFFSET_S_MAX)
+                if offset_s is None:
                     return None
                 summer = (start, end) == NORTH_AMERICA
-                hours, odd = divmod(-int(offset), 3600)
+                hours, odd = divmod(-offset_s, 3600)
                 if not summer and not odd and -14 <= hours <= 12:
                     return f"Etc/GMT{hours:+d}" if hours else "UTC"
-                return ZONES.get((int(offset), summer))
+                return ZONES.get((offset_s, summer))
         return None
 
 
 def _row(reading: Any, number: int, home: str, kind: _Type) -> Row:
     period = reading.find(f"{ESPI}timePeriod")
     start = _text(period, "start") if period is not None else ""
-    if not start.lstrip("-").isdecimal() or len(start) > 12:
-        raise BadCell(f"the reading has no start ({start[:20]!r})")
+    start_s = _whole(start, least=0, most=START_S_MAX)
+    if start_s is None:
+        raise BadCell(f"the reading has no start between 1970 and 2100 ({start[:20]!r})")
     length = _text(period, "duration")
     if kind.length_s and length and length != str(kind.length_s):
         raise BadCell(f"the reading lasts {length[:20]} s, the feed says {kind.length_s} s an interval")
@@ -170,9 +180,11 @@ def _row(reading: Any, number: int, home: str, kind: _Type) -> Row:
     rounded = False
     if wh is not None:
         wh, rounded = _scaled(wh, kind.power)
+        if abs(wh) > WH_MAX:
+            raise BadCell(f"{text[:40]!r} is beyond any meter at ten to the {kind.power}")
     status, doubted = _quality(reading)
     note = "doubted" if doubted else "rounded" if rounded else ""
-    return Row(number, home, int(start) * US_PER_SECOND, wh, status, text, note)
+    return Row(number, home, start_s * US_PER_SECOND, wh, status, text, note)
 
 
 def _scaled(steps: int, power: int) -> tuple[int, bool]:
@@ -190,13 +202,30 @@ def _quality(reading: Any) -> tuple[Status, bool]:
 
 
 def _type(found: Any) -> _Type:
-    power, length = _text(found, "powerOfTenMultiplier"), _text(found, "intervalLength")
     return _Type(
         uom=_text(found, "uom"),
-        power=int(power) if power.lstrip("-").isdecimal() and -12 <= int(power) <= 12 else 0,
-        length_s=int(length) if length.isdecimal() else 0,
+        power=_said(found, "powerOfTenMultiplier", least=-POWER_MAX, most=POWER_MAX),
+        length_s=_said(found, "intervalLength", least=0, most=LENGTH_S_MAX),
         behaviour=_text(found, "accumulationBehaviour"),
     )
+
+
+def _said(found: Any, name: str, *, least: int, most: int) -> int:
+    """What the type says of all its readings; 0 where it says nothing. A wrong one would scale every charge."""
+    text = _text(found, name) or "0"
+    number = _whole(text, least=least, most=most)
+    if number is None:
+        raise UnreadableValue(
+            f"The feed says {name} {text[:20]!r}, which is no whole number from {least} to {most}. Nothing was read; "
+            "ask the utility for a corrected download."
+        )
+    return number
+
+
+def _whole(text: str, *, least: int, most: int) -> int | None:
+    """A whole number in plain digits within its bounds, or None."""
+    number = int(text) if _WHOLE.fullmatch(text) else None
+    return number if number is not None and least <= number <= most else None
 
 
 def _home(meter_reading: str) -> str:

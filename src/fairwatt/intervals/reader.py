@@ -17,11 +17,7 @@ def read_file(*, path: Path, zone: str = "UTC") -> IntervalFile:
     OSError for a file that is not there. Rows that give no interval are in `unreadable`; a file of which more than half
     is unreadable is broken.
     """
-    size = path.stat().st_size
-    if size > BYTES_MAX:
-        raise FileTooLarge(
-            f"{path.name} has {size} bytes, and {BYTES_MAX} are the most. Split it by time or home."
-        )
+    check_size(path=path)
     with path.open("rb") as file:
         begin = file.read(512)
     if begin.startswith(b"PAR1") or path.suffix.lower() in {".parquet", ".pq"}:
@@ -39,3 +35,12 @@ def read_file(*, path: Path, zone: str = "UTC") -> IntervalFile:
             f"{first.detail}. Nothing was taken over."
         )
     return found
+
+
+def check_size(*, path: Path) -> None:
+    """Refuse a file of more bytes than one import may have."""
+    size = path.stat().st_size
+    if size > BYTES_MAX:
+        raise FileTooLarge(
+            f"{path.name} has {size} bytes, and {BYTES_MAX} are the most. Split it by time or home."
+        )

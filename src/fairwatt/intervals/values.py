@@ -10,7 +10,9 @@ from fairwatt.core.spans import from_datetime, zone_info
 
 NOTHING: Final = frozenset({"", "null", "nan", "na", "n/a", "none", "-", "#n/a"})
 """How files write that there is no value, in small letters."""
-_NUMBER: Final = re.compile(r"([+-]?)(\d*)(?:[.,](\d*))?(?:[eE]([+-]?\d{1,3}))?")
+WH_MAX: Final = 10**15
+"""Above it no figure of a meter lies, and below it sums stay within 64 bits."""
+_NUMBER: Final = re.compile(r"([+-]?)([0-9]*)(?:[.,]([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?")
 _HOUR_24: Final = re.compile(r"[ T]24:00(:00)?(?=$|[Z+.-])")
 ONE_US: Final = timedelta(microseconds=1)
 
@@ -43,6 +45,8 @@ def energy_wh(*, text: str, per_unit_wh: int) -> tuple[int | None, bool]:
     if rest and per_unit_wh == 1:
         raise BadCell(f"{text[:40]!r} is not a whole number of watt-hours")
     wh += 2 * rest >= scale
+    if wh > WH_MAX:
+        raise BadCell(f"{text[:40]!r} is beyond any meter")
     return (-wh if sign == "-" else wh), bool(rest)
 
 

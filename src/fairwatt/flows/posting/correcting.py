@@ -26,6 +26,8 @@ from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.store.registers import Edit, Start, free_correction_instant
 
 WANTED_MAX: Final = 100
+COMMISSIONING: Final = frozenset({"fairwatt_owner", "fairwatt_migrate"})
+"""The roles of who sets a site up: the login, and what it becomes. Faces and carriers have others."""
 REGISTERS_A_BATCH: Final = 64
 """A year of half hours of so many is rated in about a second: so long may a payment wait."""
 
@@ -227,12 +229,12 @@ def _check_edit(cursor: Any, state: BookState, head: Any, start: Start, edit: Ed
 
 
 def _by_commissioning(cursor: Any, fact: int) -> None:
-    """What moves money by a person's word must not have been written by a web process."""
+    """What moves money by a person's word must have been written by commissioning's own login."""
     cursor.execute("SELECT by_role FROM fact WHERE id = %s", [fact])
     (role,) = cursor.fetchone()
-    if role == "fairwatt_web":
+    if role not in COMMISSIONING:
         raise CannotCorrect(
-            "not_authorised", "a web process asked for it; commissioning may, and nobody else"
+            "not_authorised", f"the login {role} asked for it; commissioning may, and nobody else"
         )
 
 
