@@ -119,8 +119,9 @@ class Naive:
         series = self.sheet["series"][rule["series"]]
         start = us(datetime.fromisoformat(series["start"]), self.zone)
         w = Fraction(series["values"][(at_us - start) // (int(series["step_min"]) * MINUTE)])
-        price = Fraction(rule.get("coefficient", 1)) * w + Fraction(rule.get("add", 0))
-        price += Fraction(self.period(energy, at_us).get("add", 0))
+        period = self.period(energy, at_us)
+        price = Fraction(period.get("coefficient", rule.get("coefficient", 1))) * w
+        price += Fraction(rule.get("add", 0)) + Fraction(period.get("add", 0))
         price = max(price, Fraction(rule.get("floor", -(10**6))))
         price = min(price, Fraction(rule.get("cap", 10**6)))
         unit = Fraction(rule.get("round_to", "0.000001"))

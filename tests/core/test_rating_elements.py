@@ -36,7 +36,7 @@ CALENDAR = {"holiday": ["2024-03-29", "12-25", "01-01"], "workday": ["2024-03-31
 def periods(draw: st.DrawFn, blocks: int, *, adds: bool = False) -> list[dict[str, Any]]:
     def priced() -> dict[str, Any]:
         if adds:
-            return {"add": draw(PRICES)}
+            return {"add": draw(PRICES), **draw(st.sampled_from([{}, {"coefficient": "1.2"}]))}
         return {"prices": [draw(PRICES) for _ in range(blocks)]}
 
     shape = draw(st.sampled_from(["hours", "season", "days", "sharp"]))
@@ -231,6 +231,8 @@ def test_every_element_costs_what_its_definition_says_on_all_paths(case: Any) ->
     )
     floors = {name: amount.__floor__() for name, amount in in_order.items()}
     assert made.exact_micro == sum(settled.values())
+    if settled == in_order:
+        assert (made.settled_micro, made.wallet_micro) == (0, sum(floors.values()))
     assert {"energy": made.energy_micro, "standing": made.standing_micro, "tax": made.tax_micro} == floors
     assert sum((e.exact_micro for e in made.elements), Fraction(0)) == made.exact_micro
 

@@ -16,7 +16,9 @@ from fairwatt.core.rating.tariff_file import TariffFileError, read_tariff
 HERE = Path(__file__).parent / "tariffs"
 ROOT = Path(__file__).parents[2]
 BROKEN = sorted((HERE / "broken").glob("*.yaml"))
+SHIPPED = sorted((ROOT / "src" / "fairwatt" / "tariffs").glob("*.yaml"))
 GOOD = sorted((ROOT / "docs" / "guides" / "tariffs").glob("*.yaml"))
+STRANGE = sorted((HERE / "strange").glob("*.yaml"))
 STREET = sorted((ROOT / "src" / "fairwatt" / "simulate" / "tariffs").glob("*.yaml"))
 SHAPE = {"unknown_key", "missing_key", "not_hours", "not_a_number"}
 """What a schema can see; the rest is meaning."""
@@ -79,7 +81,16 @@ def test_the_guides_tariffs_hold_and_the_guide_names_them(path: Path) -> None:
     assert CliRunner().invoke(app, ["tariff", "show", str(path)]).exit_code == 0
 
 
-@pytest.mark.parametrize("path", [*GOOD, *STREET], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STRANGE, ids=lambda path: path.stem)
+def test_a_tariff_written_from_the_guide_alone_comes_out_as_reckoned_by_hand(path: Path) -> None:
+    said = CliRunner().invoke(app, ["tariff", "check", str(path), "--json"])
+    figures = json.loads(said.stdout)
+    assert (said.exit_code, figures["failed"], figures["errors"]) == (0, [], [])
+    assert figures["passed"] == figures["examples"] >= 1
+    assert "status: made_up" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", [*GOOD, *STREET, *SHIPPED, *STRANGE], ids=lambda path: path.stem)
 def test_good_files_fit_the_schema(path: Path) -> None:
     schema().validate(plain(path.read_text(encoding="utf-8")))
 
@@ -105,3 +116,29 @@ def test_a_file_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["tariff", "check", str(tmp_path / "none.yaml"), "--json"])
     assert said.exit_code == 2
     assert json.loads(said.stdout)["errors"][0]["code"] == "file_unreadable"
+
+
+def test_a_folder_stands_for_the_files_in_it_and_a_broken_one_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    good = GOOD[0].read_text(encoding="utf-8")
+    (tmp_path / "below" / "holds.yaml").write_text(good, encoding="utf-8")
+    wrong = good.replace('total: "196.7804"', 'total: "196.79"')
+    (tmp_path / "wrong.yaml").write_text(wrong, encoding="utf-8")
+    (tmp_path / "prices.csv").write_text("no tariff", encoding="utf-8")
+
+    said = CliRunner().invoke(app, ["tariff", "check", str(tmp_path), str(BROKEN[0]), "--json"])
+    figures = json.loads(said.stdout)
+    assert said.exit_code == 2
+    assert [Path(one["file"]).name for one in figures["files"]] == [
+        "holds.yaml",
+        "wrong.yaml",
+        BROKEN[0].name,
+    ]
+    assert [one["ok"] for one in figures["files"]] == [True, False, False]
+    assert (figures["ok"], figures["examples"], figures["passed"]) == (False, 8, 7)
+    assert [Path(one["file"]).name for one in figures["failed"]] == ["wrong.yaml"]
+    assert {Path(one["file"]).name for one in figures["errors"]} == {BROKEN[0].name}
+    assert CliRunner().invoke(app, ["tariff", "check", str(tmp_path)]).exit_code == 1
+    (tmp_path / "empty").mkdir()
+    said = CliRunner().invoke(app, ["tariff", "check", str(tmp_path / "empty"), "--json"])
+    assert (said.exit_code, "no tariff file" in said.stdout) == (2, True)

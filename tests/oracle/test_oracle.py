@@ -48,7 +48,8 @@ def test_a_real_home_costs_what_the_oracle_reckons_to_the_micro_unit(sample: str
     [home] = said_by_rate(tariff, FOLDER / f"{sample}.parquet")["meters"]
     assert home["energy_wh"] == expected.used_wh
     assert (home["energy_micro"], home["standing_micro"], home["tax_micro"]) == wallet
-    assert home["total_micro"] == sum(wallet) + home["settled_micro"]
+    assert (home["settled_micro"], home["total_micro"]) == (0, sum(wallet))
+    assert Fraction(home["residue_micro"]) == exact_micro - sum(wallet)
     assert Fraction(home["exact"]) == exact_micro / 10**6
 
 

@@ -57,6 +57,7 @@ MATRIX = {
     "console:reports": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report": Row("report", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report_file": Row("report_file", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:try_tariff": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:bookkeeping": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:closed_pack": Row("closed", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:disputes": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from fairwatt.cli import allocation, correcting, estate, explaining, readings, reports, simulation
+from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
 from fairwatt.cli.tariff import tariff
@@ -30,6 +31,7 @@ app.command()(simulation.demo)
 app.command("demo-check")(simulation.demo_check)
 app.command()(simulation.replay)
 app.command()(rate)
+app.command()(backtest)
 app.command()(simulation.simulate)
 app.command()(reports.report)
 app.command("close-month")(reports.close_month)

@@ -136,7 +136,8 @@ def _home(schedule: Schedule, home: HomeBill) -> dict[str, Any]:
         "standing_micro": bill.standing_micro,
         "tax_micro": bill.tax_micro,
         "settled_micro": bill.settled_micro,
-        "total_micro": bill.energy_micro + bill.standing_micro + bill.tax_micro + bill.settled_micro,
+        "total_micro": bill.wallet_micro,
+        "residue_micro": decimal(bill.residue),
         "exact": decimal(bill.exact_micro / 10**MICRO_DIGITS),
         "total": decimal(bill.total_micro / 10**MICRO_DIGITS),
         "elements": [

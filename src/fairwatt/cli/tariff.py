@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,36 +17,62 @@ from fairwatt.core.rating.describe import describe
 from fairwatt.core.rating.tariff_file import TariffFile, TariffFileError
 
 tariff = typer.Typer(no_args_is_help=True, help="Write tariffs: check, show, schema.")
+Files = Annotated[list[Path], typer.Argument(help="Tariff files (YAML), or folders of them.")]
 File = Annotated[Path, typer.Argument(help="Tariff file (YAML).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EXAMPLES_DIFFER = 1
 BROKEN = 2
 
 
-@tariff.command()
-def check(file: File, as_json: AsJson = False) -> None:
-    """Validate a tariff file and recompute the worked examples it carries.
+@dataclass(frozen=True)
+class Checked:
+    """What became of one file: the tariff with the outcomes of its examples, or its errors."""
 
-    Exit code 0: all holds. 1: an example comes out otherwise. 2: the file is broken.
+    file: Path
+    made: TariffFile | None
+    outcomes: list[Outcome]
+    errors: list[dict[str, Any]]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The examples that do not hold."""
+        return [outcome for outcome in self.outcomes if not outcome.holds]
+
+
+@tariff.command()
+def check(files: Files, as_json: AsJson = False) -> None:
+    """Validate tariff files and recompute the worked examples they carry; a folder stands for all in and below it.
+
+    Exit code 0: all holds. 1: an example comes out otherwise. 2: a file is broken.
     """
-    errors: list[dict[str, Any]] = []
-    outcomes: list[Outcome] = []
-    made: TariffFile | None = None
+    several = len(files) > 1 or files[0].is_dir()
+    checked = [_checked(file) for given in files for file in _below(given)]
+    if as_json:
+        said = _totals(checked) if several else _figures(checked[0])
+        typer.echo(json.dumps(said, ensure_ascii=False, indent=2))
+    else:
+        for one in checked:
+            _say(one, brief=several)
+    broken, failed = any(one.errors for one in checked), any(one.failed for one in checked)
+    raise typer.Exit(BROKEN if broken else EXAMPLES_DIFFER if failed else 0)
+
+
+def _below(given: Path) -> list[Path]:
+    """A file is itself; of a folder all tariff files, the folders in it too. A folder without any is unreadable."""
+    if not given.is_dir():
+        return [given]
+    found = [path for end in ("*.yaml", "*.yml") for path in given.rglob(end) if path.is_file()]
+    return sorted(found) or [given]
+
+
+def _checked(file: Path) -> Checked:
     try:
         made = load_tariff(file)
-        outcomes = [run_example(schedule=made.schedule, example=example) for example in made.examples]
     except TariffFileError as error:
-        errors = [_fault(fault) for fault in error.all]
+        return Checked(file, None, [], [_fault(fault) for fault in error.all])
     except (OSError, UnicodeDecodeError) as error:
-        errors = [_unreadable(file, error)]
-    failed = [outcome for outcome in outcomes if not outcome.holds]
-    if as_json:
-        typer.echo(json.dumps(_figures(outcomes, failed, errors), ensure_ascii=False, indent=2))
-    elif errors:
-        _say_errors(file, errors)
-    elif made is not None:
-        _say_outcomes(file, made, outcomes)
-    raise typer.Exit(BROKEN if errors else EXAMPLES_DIFFER if failed else 0)
+        return Checked(file, None, [], [_unreadable(file, error)])
+    return Checked(file, made, [run_example(schedule=made.schedule, example=e) for e in made.examples], [])
 
 
 @tariff.command()
@@ -74,13 +101,26 @@ def schema_text() -> str:
     return resources.files("fairwatt.core.rating").joinpath("tariff.schema.json").read_text(encoding="utf-8")
 
 
-def _figures(outcomes: list[Outcome], failed: list[Outcome], errors: list[dict[str, Any]]) -> dict[str, Any]:
+def _figures(one: Checked) -> dict[str, Any]:
     return {
-        "ok": not errors and not failed,
-        "examples": len(outcomes),
-        "passed": len(outcomes) - len(failed),
-        "failed": [entry for outcome in failed for entry in _differences(outcome)],
-        "errors": errors,
+        "ok": not one.errors and not one.failed,
+        "examples": len(one.outcomes),
+        "passed": len(one.outcomes) - len(one.failed),
+        "failed": [entry for outcome in one.failed for entry in _differences(outcome)],
+        "errors": one.errors,
+    }
+
+
+def _totals(checked: list[Checked]) -> dict[str, Any]:
+    """The figures of all files together, and of each under its path."""
+    each = [{"file": str(one.file), **_figures(one)} for one in checked]
+    return {
+        "ok": all(one["ok"] for one in each),
+        "examples": sum(one["examples"] for one in each),
+        "passed": sum(one["passed"] for one in each),
+        "failed": [{"file": one["file"], **entry} for one in each for entry in one["failed"]],
+        "errors": [{"file": one["file"], **entry} for one in each for entry in one["errors"]],
+        "files": each,
     }
 
 
@@ -101,6 +141,8 @@ def _fault(error: TariffFileError) -> dict[str, Any]:
 
 def _unreadable(file: Path, error: Exception) -> dict[str, Any]:
     said = error.strerror if isinstance(error, OSError) else "it is not a text file in UTF-8"
+    if file.is_dir():
+        said = "there is no tariff file (*.yaml) in this folder"
     return {"line": 1, "column": 1, "code": "file_unreadable", "message": f"{file} cannot be read: {said}"}
 
 
@@ -110,6 +152,16 @@ def _say_errors(file: Path, errors: list[dict[str, Any]]) -> None:
             f"{file}:{error['line']}:{error['column']}: {error['code']}: {error['message']}", file=sys.stderr
         )
     print(f"{len(errors)} fault{'s' * (len(errors) != 1)}; nothing was computed.", file=sys.stderr)
+
+
+def _say(one: Checked, *, brief: bool) -> None:
+    """Of several files, those that hold get a line each."""
+    if one.errors:
+        _say_errors(one.file, one.errors)
+    elif brief and not one.failed:
+        print(f"{one.file}: {len(one.outcomes)} of {len(one.outcomes)} examples hold.")
+    elif one.made is not None:
+        _say_outcomes(one.file, one.made, one.outcomes)
 
 
 def _say_outcomes(file: Path, made: TariffFile, outcomes: list[Outcome]) -> None:

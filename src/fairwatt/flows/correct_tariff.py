@@ -22,8 +22,8 @@ from fairwatt.store import registers as ledger
 from fairwatt.store.accounts import plan_has_values
 from fairwatt.store.models import Book, Installation, TariffCorrection, TariffPlan, TariffPublication, User
 
-CHUNK: Final = 250
-"""Registers rated at once: half a year of half hours of so many fits well into memory month by month."""
+CHUNK: Final = 1_000
+"""Registers rated at once: a month of half hours of so many fits well into memory, and the ledger is read once."""
 BANDS_MICRO: Final = (-100_000_000, -10_000_000, -1_000_000, 0, 1_000_000, 10_000_000, 100_000_000)
 _LISTED: Final = 20
 
@@ -97,7 +97,7 @@ def place_tariff_correction(
     if schedule.versions == before.versions:
         raise CannotPlace(f"The text says what tariff {slug} says already; nothing was placed.")
     opened = Installation.objects.filter(plan=plan).order_by("opened_us").first()
-    if opened is not None and schedule.versions[0].effective_us > opened.opened_us:
+    if opened is not None and not schedule.covers(at_us=opened.opened_us):
         raise CannotPlace(
             "The text has no price for the day the first home was opened, so it cannot replace what was charged "
             "since; nothing was placed. Keep the versions from the beginning and change the wrong one."
@@ -144,11 +144,15 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
 
 def preview_correction(*, book: Book, plan: TariffPlan, old_text: str, new_text: str) -> Preview:
     """Rate every open register of a plan under both texts; nothing is written. Inside a transaction."""
-    old, new = (make_plan(plan=plan.pk, schedule=parse_schedule(text)) for text in (old_text, new_text))
     homes = list(
         Installation.objects.filter(plan=plan, closed_us__isnull=True)
         .select_related("meter", "unit")
         .order_by("pk")
+    )
+    since_us = min((home.opened_us for home in homes), default=0)
+    old, new = (
+        make_plan(plan=plan.pk, schedule=parse_schedule(text), since_us=since_us)
+        for text in (old_text, new_text)
     )
     from_us = differ_from_us(old=old.schedule, new=new.schedule)
     sums = dict.fromkeys(COMPONENTS, 0)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.ids import account_key, tariff_key, uuid7
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
-from fairwatt.core.rating.model import Schedule, TariffVersion
+from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.store import facts
@@ -137,7 +137,7 @@ def publish_tariff(*, book_id: int, slug: str, name: str, text: str, now_us: int
     check_grantable(slug, schedule, now_us)
     plan, _ = TariffPlan.objects.get_or_create(book_id=book_id, slug=slug, defaults={"name": name})
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-    if newest is not None and _in_force(parse_schedule(newest.text), now_us) != _in_force(schedule, now_us):
+    if newest is not None and not schedule.keeps_past_of(parse_schedule(newest.text), now_us=now_us):
         raise TariffRewritesPast(
             f"The new text of tariff {slug} differs in a version that has taken effect already, so it was not "
             "published and nobody is charged differently. Put the new prices into a version that starts later."
@@ -173,7 +173,7 @@ def open_account(
     """
     plan = TariffPlan.objects.get(pk=plan_id)
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-    if newest is None or parse_schedule(newest.text).versions[0].effective_us > now_us:
+    if newest is None or not parse_schedule(newest.text).covers(at_us=now_us):
         raise TariffNotInForce(
             f"Tariff {plan.slug} has no price for today, so {label} was not opened and nobody is charged. "
             "Publish a version that is in force, then open the home."
@@ -230,11 +230,6 @@ def check_grantable(slug: str, schedule: Schedule, now_us: int) -> None:
             f"{GRANT_TARIFF_MAX} are the most, so it was not published. Give fewer future versions or periods; "
             "later ones can be published when they are near."
         )
-
-
-def _in_force(schedule: Schedule, now_us: int) -> tuple[TariffVersion, ...]:
-    """The versions that have taken effect by now: history, for every reading that may still come late."""
-    return tuple(version for version in schedule.versions if version.effective_us <= now_us)
 
 
 def _tell_poster(book_id: int, key: str, wallets: list[int], now_us: int) -> None:

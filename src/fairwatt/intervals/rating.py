@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 
+from fairwatt.core.insight.past_use import PastUse, of_intervals
 from fairwatt.core.rating.bill import Bill, bill_of_cells
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.model import Schedule
@@ -63,6 +64,31 @@ def rate_file(
         made += _rate_group(rows, group, span, resolved, counter_wh, settle_open)
     order = {name: n for n, name in enumerate(rows.names)}
     return sorted(made, key=lambda home: order[home.name])
+
+
+def past_use(
+    *, intervals: BulkIntervals, zone: str, first: date | None = None, end: date | None = None
+) -> tuple[PastUse, Span]:
+    """Every home of a file as past use over one span: the asked local dates, else all of the data.
+
+    Time without data is time without use. Raises ``OutsideSpan``.
+    """
+    start_us = None if first is None else date_start(zone=zone, day=first)
+    end_us = None if end is None else date_start(zone=zone, day=end)
+    rows = intervals.between(start_us=start_us, end_us=end_us)
+    span = Span(
+        int(rows.start_us.min()) if start_us is None else start_us,
+        int(rows.end_us.max()) if end_us is None else end_us,
+    )
+    use = of_intervals(
+        home=rows.home,
+        start_at=rows.start_us,
+        end_at=rows.end_us,
+        energy_wh=rows.wh,
+        span=span,
+        homes=rows.names,
+    )
+    return use, span
 
 
 def _by_span(

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +33,7 @@ _FORMATS: Final = {
     Shape.SHARE: "0.00",
 }
 SHEET_ROWS_MAX: Final = 1_000_000
+_MODIFIED: Final = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,8 @@ class Form:
 
 def caption(document: Document) -> list[tuple[str, str]]:
     """What stands over every report: whom it is about, the period, as of when, in which zone."""
+    if document.contents.caption:
+        return [(str(name), value) for name, value in document.contents.caption]
     asked = document.reading
     last_us = asked.ask.end_us - 1
     days = [
@@ -60,6 +67,11 @@ def caption(document: Document) -> list[tuple[str, str]]:
 def how_to_verify(document: Document, digest: str) -> list[str]:
     """The lines that make a print checkable by anybody with the ledger."""
     asked = document.question()
+    if document.contents.caption:
+        return [
+            f"SHA-256 {digest}",
+            gettext("The same files give the same figures, and the same figures give the same SHA-256."),
+        ]
     return [
         f"SHA-256 {digest}",
         gettext(
@@ -174,7 +186,22 @@ def write_xlsx(document: Document, file: BinaryIO) -> None:
     front.append([])
     for note in [*document.contents.notes, *how_to_verify(document, document.digest())]:
         front.append([_styled(front, str(note), wrap=False)])
-    book.save(file)
+    _save(book, file)
+
+
+def _save(book: Workbook, file: BinaryIO) -> None:
+    """The same report gives the same bytes: no file inside the workbook knows when it was written."""
+    with tempfile.TemporaryFile() as dated:
+        book.save(dated)
+        with zipfile.ZipFile(dated) as made, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+            for name in made.namelist():
+                info = zipfile.ZipInfo(name)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                with made.open(name) as part, out.open(info, "w", force_zip64=True) as target:
+                    if name == "docProps/core.xml":
+                        target.write(_MODIFIED.sub(rb"\g<1>1970-01-01T00:00:00Z", part.read()))
+                    else:
+                        shutil.copyfileobj(part, target)
 
 
 def _sheet(sheet: object, document: Document, table: Table) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any
 
 from fairwatt.reports.asking import Ask, month_span
-from fairwatt.reports.document import digest_of, opened
+from fairwatt.reports.document import Document, digest_of, opened
 from fairwatt.reports.forms import FORMS, file_name
 from fairwatt.reports.model import CannotAsk, Report
 from fairwatt.reports.registry import REPORTS
@@ -48,17 +49,22 @@ def report_named(*, name: str) -> Report:
 
 def make(*, report: Report, ask: Ask, form: str) -> Made:
     """Write a report into a file of its own. Raises ReportError; then there is no file."""
+    return write(opening=opened(report=report, ask=ask), form=form)
+
+
+def write(*, opening: AbstractContextManager[Document], form: str) -> Made:
+    """Write a document that is about to be opened into a file of its own. Raises ReportError; then there is no file."""
     if form not in FORMS:
         raise CannotAsk(f"A report has no form {form[:20]!r}. Choose one of: {', '.join(FORMS)}.")
     chosen = FORMS[form]
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_MAX)  # noqa: SIM115  # handed on open
     try:
-        with opened(report=report, ask=ask) as document:
+        with opening as document:
             chosen.write(document, file)  # type: ignore[arg-type]  # a binary file, though typed apart
             file.seek(0)
             return Made(
                 file=file,
-                name=file_name(report=report, document=document, form=chosen),
+                name=file_name(report=document.report, document=document, form=chosen),
                 media_type=chosen.media_type,
                 digest=document.digest(),
                 figures={figure.key: figure.value for figure in document.contents.figures},

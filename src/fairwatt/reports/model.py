@@ -114,6 +114,8 @@ class Contents:
     subject: str = ""
     """Whom it is about, such as a home; the book where empty."""
     chart: Chart | None = None
+    caption: tuple[tuple[Words, str], ...] = ()
+    """What stands over a report that is about no book of the ledger, in place of book, period and batch."""
 
 
 class Scope(StrEnum):

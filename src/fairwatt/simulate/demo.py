@@ -21,6 +21,7 @@ from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.network import LinkFaults
+from fairwatt.simulate.office import Office
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.residents import Habit
 from fairwatt.simulate.scenario import TICK_US, Home, Scenario
@@ -83,20 +84,28 @@ class Demo:
         street = self.street
         await street.open()
         try:
+            office = await street.as_web(lambda: Office(book=street.book, opened_us=street.scenario.start_us))
             if not self._saved["at_us"]:
                 await street.pay_openings()
                 for tick in range(1, HISTORY_TICKS + 1):
                     await street.step(tick)
+                    await self._at_the_desk(office)
                     street.progress(tick)
                 self._slice = HISTORY_TICKS * SLICES
                 self._save()
             self.stack.clock.set(domain_us=self._at_us(), speed=SPEED)
             ready()
             while True:
+                await self._at_the_desk(office)
                 await self._next_slice()
         finally:
             self.stack.clock.set(domain_us=self.stack.clock.now_us(), speed=0)
             await street.close()
+
+    async def _at_the_desk(self, office: Office) -> None:
+        now_us = self.stack.clock.now_us()
+        if office.waits(now_us=now_us):
+            await self.street.as_web(lambda: office.catch_up(now_us=now_us))
 
     async def _next_slice(self) -> None:
         """Five minutes of everybody's life."""

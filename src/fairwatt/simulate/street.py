@@ -260,10 +260,7 @@ class Street:
         if planned is None or planned.tick != tick:
             return False
         door = self.doors[planned.home]
-        loop = asyncio.get_running_loop()
-        our_ref = await loop.run_in_executor(
-            self._web, lambda: self._start_top_up(door, planned.amount_minor)
-        )
+        our_ref = await self.as_web(lambda: self._start_top_up(door, planned.amount_minor))
         self.pay.pay(
             our_ref=our_ref,
             amount_minor=planned.amount_minor,
@@ -275,8 +272,7 @@ class Street:
 
     async def top_up(self, door: Door, amount_minor: int) -> None:
         """Somebody at home pays, through the payment platform."""
-        loop = asyncio.get_running_loop()
-        our_ref = await loop.run_in_executor(self._web, lambda: self._start_top_up(door, amount_minor))
+        our_ref = await self.as_web(lambda: self._start_top_up(door, amount_minor))
         online = self.gates[door.home.gateway].outage is None
         dark = not door.meter.relay_closed
         door.paid.append(Paid(self.now_us(), amount_minor * 10_000, our_ref, dark, online))
@@ -284,6 +280,10 @@ class Street:
             self._waiting_dark[door.number] = (door, our_ref)
         currency = self.scenario.terms.currency
         self.pay.pay(our_ref=our_ref, amount_minor=amount_minor, currency=currency)
+
+    async def as_web[T](self, deed: Callable[[], T]) -> T:
+        """Do what somebody does on a page, in the thread that holds the web's database role."""
+        return await asyncio.get_running_loop().run_in_executor(self._web, deed)
 
     def _start_top_up(self, door: Door, amount_minor: int) -> str:
         """Ask as the web does; somebody who meets a crashed database tries again."""

@@ -41,8 +41,8 @@ def _lines(cursor: Any, book: int, after_batch: int, until_batch: int | None) ->
     condition, parameters = "book = %s AND batch > %s", [book, after_batch]
     if until_batch is not None:
         condition, parameters = f"{condition} AND batch <= %s", [*parameters, until_batch]
-    if after_batch == 0:
-        return condition, parameters  # every line there is, or its beginning
+    if after_batch == 0 and until_batch is None:
+        return condition, parameters  # every line there is
     cursor.execute(
         "SELECT (extract(epoch FROM lower(span)) * 1000000)::bigint, "
         "(extract(epoch FROM upper(span)) * 1000000)::bigint "

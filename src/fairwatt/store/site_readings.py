@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -43,12 +45,15 @@ class Readings:
 
 def read_months(
     *, cursor: Any, book: int, installations: Int64s, from_us: int, until_us: int, before_seq: int = 1 << 62
-) -> Iterator[Readings]:
-    """The readings in (from_us, until_us] of the installations (rising ids), month by month (UTC)."""
+) -> Generator[Readings]:
+    """The readings in (from_us, until_us] of the installations (rising ids), month by month (UTC).
+
+    The cursor's connection is busy until the last of them was taken or the iterator is closed.
+    """
+    months = list(_months(from_us, until_us))
     wanted = installations.tolist()
-    for start_us, end_us in _months(from_us, until_us):
-        refs: list[int] = []
-        columns: list[list[Int64s]] = [[], [], []]
+
+    def read(start_us: int, end_us: int) -> Readings | None:
         parameters = [
             book,
             [int(Kind.READING), int(Kind.LATE)],
@@ -57,11 +62,22 @@ def read_months(
             wanted,
             before_seq,
         ]
+        refs: list[int] = []
+        columns: list[list[Int64s]] = [[], [], []]
         with cursor.copy(_SELECT, parameters) as copy:
             for message in copy:
                 _take(bytes(message), refs, columns)
-        if refs:
-            yield _joined(installations, refs, columns)
+        return _joined(installations, refs, columns) if refs else None
+
+    # The server reads a month while the caller rates the one before it: a core each.
+    with ThreadPoolExecutor(1, thread_name_prefix="months") as reader:
+        ahead: Future[Readings | None] | None = None
+        for month in [*months, None]:
+            ready = ahead
+            ahead = reader.submit(copy_context().run, read, *month) if month else None
+            found = ready.result() if ready else None
+            if found is not None:
+                yield found
 
 
 def _take(message: bytes, refs: list[int], columns: list[list[Int64s]]) -> None:

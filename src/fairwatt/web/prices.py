@@ -55,7 +55,7 @@ def _parsed(text: str) -> Schedule:
 
 
 def version_at(*, schedule: Schedule, at_us: int) -> TariffVersion | None:
-    """The version in force at an instant; `None` before the first."""
+    """The version in force at an instant; `None` before the first and when the last has ended."""
     try:
         return schedule.versions[schedule.version_index_at(at_us=at_us)]
     except NoTariff:
@@ -63,14 +63,17 @@ def version_at(*, schedule: Schedule, at_us: int) -> TariffVersion | None:
 
 
 def bands_of_day(*, schedule: Schedule, at_us: int, counter_wh: int) -> tuple[Band, ...]:
-    """The price bands of the local day of `at_us`, at the block that use has reached."""
+    """The price bands of the local day of `at_us`, at the block that use has reached; none where one is unknown."""
     version = version_at(schedule=schedule, at_us=at_us)
     if version is None:
         return ()
     local = local_datetime(zone=schedule.zone, at_us=at_us)
     block = bisect_right(version.energy.bounds_wh, counter_wh)
     plan = schedule.day_plan(version=version, day=local.date())
-    prices = [version.energy.periods[index].prices_micro[block] for _, _, index in plan]
+    known = [version.energy.periods[index].prices_micro[block] for _, _, index in plan]
+    prices = [price for price in known if price is not None]
+    if len(prices) < len(known):
+        return ()
     highest = max(prices) if len(set(prices)) > 1 else None
     return tuple(
         Band(
@@ -85,7 +88,7 @@ def bands_of_day(*, schedule: Schedule, at_us: int, counter_wh: int) -> tuple[Ba
 
 
 def price_at(*, schedule: Schedule, version_number: int, at_us: int, counter_wh: int) -> PriceAt | None:
-    """What a kWh cost at an instant under a version; `None` when the version is not in the schedule."""
+    """What a kWh cost at an instant under a version; `None` when the schedule has no such version or price."""
     version = next((v for v in schedule.versions if v.number == version_number), None)
     if version is None:
         return None
@@ -95,9 +98,12 @@ def price_at(*, schedule: Schedule, version_number: int, at_us: int, counter_wh:
     period = version.energy.periods[next(index for start, end, index in plan if start <= minute < end)]
     bounds = version.energy.bounds_wh
     block = bisect_right(bounds, counter_wh)
+    price = period.prices_micro[block]
+    if price is None:
+        return None
     return PriceAt(
         period=period.name,
-        price_micro=period.prices_micro[block],
+        price_micro=price,
         block=block + 1,
         blocks=len(bounds) + 1,
         bound_wh=bounds[block] if block < len(bounds) else None,
@@ -110,8 +116,8 @@ def energy_for(
     """Watt-hours that an amount buys at today's prices, block after block.
 
     The periods of the day are weighted by when this home uses energy: `slots_wh` is its use per half hour of
-    the day (all zero weighs every half hour alike). Standing charges are left out. `None` without a tariff
-    or at prices of zero and below.
+    the day (all zero weighs every half hour alike). Standing charges are left out. `None` without a tariff, at
+    prices of zero and below, and where the amount reaches a block whose price is not known.
     """
     version = version_at(schedule=schedule, at_us=at_us)
     if version is None:
@@ -120,7 +126,7 @@ def energy_for(
     bounds = version.energy.bounds_wh
     for block in range(bisect_right(bounds, counter), len(bounds) + 1):
         price = _mean_price(schedule, version, at_us, block, slots_wh)
-        if price <= 0:
+        if price is None or price <= 0:
             return None
         affordable = left * 1000 // price
         room = bounds[block] - counter if block < len(bounds) else affordable
@@ -133,7 +139,7 @@ def energy_for(
 
 def _mean_price(
     schedule: Schedule, version: TariffVersion, at_us: int, block: int, slots_wh: Sequence[int]
-) -> int:
+) -> int | None:
     local = local_datetime(zone=schedule.zone, at_us=at_us)
     plan = schedule.day_plan(version=version, day=local.date())
     weights = [max(0, wh) for wh in slots_wh[:SLOTS_A_DAY]]
@@ -143,5 +149,8 @@ def _mean_price(
     for slot, weight in enumerate(weights):
         minute = slot * SLOT_MINUTES
         index = next(index for start, end, index in plan if start <= minute < end)
-        total += weight * version.energy.periods[index].prices_micro[block]
+        price = version.energy.periods[index].prices_micro[block]
+        if price is None:
+            return None
+        total += weight * price
     return total * (BP + version.energy_tax_bp) // (BP * sum(weights))

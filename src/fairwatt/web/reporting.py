@@ -80,7 +80,7 @@ def report_page(
     try:
         question = question_of(asked=request.GET, book=book, wallet=wallet, now_us=now_us)
         with opened(report=report, ask=question.ask) as document:
-            return {**context, "question": question, "document": _drawn(document)}
+            return {**context, "question": question, "document": drawn(document)}
     except ReportError as error:
         first, last = month_of(zone=book.zone, at_us=now_us)
         blank = {"first": first, "last": last, "as_of": ""}
@@ -122,7 +122,7 @@ def _day(said: str) -> date:
         ) from error
 
 
-def _drawn(document: Document) -> dict[str, Any]:
+def drawn(document: Document) -> dict[str, Any]:
     """Everything the page says of a report: each table's first rows, all totals, and the data of its drawing."""
     contents, zone, currency = document.contents, document.reading.zone, document.reading.currency
     tables, chart = [], None

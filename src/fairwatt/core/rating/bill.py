@@ -61,7 +61,8 @@ class ElementTotal:
 @dataclass(frozen=True, slots=True)
 class Bill:
     """A bill over a span. The wallet was charged ``energy``, ``standing`` and ``tax`` in time order; ``settled``
-    is what closing windows added. ``total_micro`` is the document's total after the tariff's rounding.
+    is what closing windows added. ``residue`` is what the exact sum has beyond these whole micro-units; the
+    wallet carries it on. ``total_micro`` is the document's total after the tariff's rounding.
     """
 
     span: Span
@@ -74,6 +75,16 @@ class Bill:
     settled_micro: int
     exact_micro: Fraction
     total_micro: Fraction
+
+    @property
+    def wallet_micro(self) -> int:
+        """What the wallet was charged."""
+        return self.energy_micro + self.standing_micro + self.tax_micro + self.settled_micro
+
+    @property
+    def residue(self) -> Fraction:
+        """Fractions of a micro-unit that are used and not yet charged: below one for each kind of charge."""
+        return self.exact_micro - self.wallet_micro
 
     def element(self, name: str) -> Fraction:
         """The exact amount of an element over all versions."""
@@ -163,8 +174,9 @@ class _Maker:
             for part in cell.rate.parts:
                 block = sum(bound <= cell.from_wh for bound in part.bounds_wh)
                 price = part.prices_micro[block]
-                shown = block + 1 if part.bounds_wh else 0
-                key = (cell.version, part.element, part.period, shown, price)
+                if price is None:  # use in such a block was refused; this is none
+                    continue
+                key = (cell.version, part.element, part.period, (block + 1) * bool(part.bounds_wh), price)
                 lines[key] = lines.get(key, 0) + wh
                 amount = Fraction(wh * price, NANO_PER_MICRO)
                 self._charge(cell.settle_us, cell.version, part.element, amount)
@@ -261,7 +273,10 @@ class _Maker:
             elements.append(ElementTotal(version, name, word, exact, rounded, is_included))
         exact = sum(totals.values(), Fraction(0))
         printed = sum((e.rounded_micro for e in elements if not e.included), Fraction(0))
-        energy, standing, tax = self._wallet(totals)
+        in_order = self._in_order()
+        energy, standing, tax = (amount.__floor__() for amount in in_order)
+        # Where nothing was settled, the fractions stay with the wallet; a settlement takes them in.
+        settled = exact.__floor__() - energy - standing - tax if exact != sum(in_order) else 0
         return Bill(
             span=self.span,
             energy_wh=energy_wh,
@@ -270,13 +285,13 @@ class _Maker:
             energy_micro=energy,
             standing_micro=standing,
             tax_micro=tax,
-            settled_micro=exact.__floor__() - energy - standing - tax,
+            settled_micro=settled,
             exact_micro=exact,
             total_micro=rounded_to(printed, schedule.round_total),
         )
 
-    def _wallet(self, totals: Mapping[tuple[int, str], Fraction]) -> tuple[int, int, int]:
-        """What the wallet was charged in time order: the floors of the running totals at the end."""
+    def _in_order(self) -> tuple[Fraction, Fraction, Fraction]:
+        """Energy, standing and tax as charged in time order; the wallet pays the floors of these running totals."""
         energy = sum((i.exact_micro for i in self.items if i.kind == "use"), Fraction(0))
         standing = sum((i.exact_micro for i in self.items if i.kind == "fixed"), Fraction(0))
         tax = Fraction(0)
@@ -285,7 +300,7 @@ class _Maker:
             for item in self.items:
                 if item.version == index and item.kind in {"use", "fixed"}:
                     tax += item.exact_micro * shares[item.element]
-        return energy.__floor__(), standing.__floor__(), tax.__floor__()
+        return energy, standing, tax
 
     def _window_use(
         self, settle_us: int, version: int, powers: Powers, earlier: Mapping[str, Fraction]

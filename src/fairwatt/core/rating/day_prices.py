@@ -59,14 +59,16 @@ class DayPrices:
             yield self._segment_at(at_us)
 
     def begun(self, *, day: date, start_us: int, end_us: int) -> Iterator[tuple[int, int, Package]]:
-        """List the packages that begin on a local day: instant, version index, package."""
+        """List the packages that begin on a local day: instant, version index, package. A day has one package."""
+        kind = kind_of(day, known=self._known)
         for index, version in enumerate(self.schedule.versions):
+            of_days = [p for p in version.packages if not p.events and p.days.hold(kind)]
+            if of_days and self._in_force(index, start_us):
+                yield start_us, index, of_days[0]
             for package in version.packages:
-                starts = [event.start_us for event in package.events] if package.events else [start_us]
-                for at_us in starts:
-                    inside = start_us <= at_us < end_us and self._in_force(index, at_us)
-                    if inside and (package.events or package.days.hold(kind_of(day, known=self._known))):
-                        yield at_us, index, package
+                for event in package.events:
+                    if start_us <= event.start_us < end_us and self._in_force(index, event.start_us):
+                        yield event.start_us, index, package
 
     def window_us_at(self, at_us: int) -> int:
         """The start of the window in which use counts at an instant; raises ``NoTariff``."""
@@ -78,8 +80,7 @@ class DayPrices:
         return window_at(energy=version.counting, zone=zone, at_us=at_us, bill=self.bill).start_us
 
     def _in_force(self, index: int, at_us: int) -> bool:
-        versions = self.schedule.versions
-        return versions[0].effective_us <= at_us and self.schedule.version_index_at(at_us=at_us) == index
+        return self.schedule.covers(at_us=at_us) and self.schedule.version_index_at(at_us=at_us) == index
 
     def _changes(self, *, day: date, start_us: int, end_us: int) -> list[int]:
         """List the instants of a local day at which the price may change, those with a price only."""
@@ -87,8 +88,7 @@ class DayPrices:
         changes = {start_us} | {v.effective_us for v in versions if start_us <= v.effective_us < end_us}
         plain = end_us - start_us == US_PER_DAY
         if not plain:
-            # Where clocks change, wall-clock minutes are skipped or come twice: ask every real minute.
-            changes.update(range(start_us, end_us, US_PER_MINUTE))
+            changes.update(self._minutes_of_change(day, start_us, end_us))
         for index, version in enumerate(versions):
             if version.effective_us >= end_us:
                 continue
@@ -98,7 +98,26 @@ class DayPrices:
                 changes.update(edge for e in package.events for edge in (e.start_us, e.end_us))
         if self.bill is not None:
             changes.update((self.bill.start_us, self.bill.end_us))
-        return sorted(c for c in changes if start_us <= c < end_us and c >= versions[0].effective_us)
+        return sorted(c for c in changes if start_us <= c < end_us and self.schedule.covers(at_us=c))
+
+    def _minutes_of_change(self, day: date, start_us: int, end_us: int) -> Iterator[int]:
+        """Where clocks change, wall-clock minutes are skipped or come twice: look at every real minute."""
+        kind = kind_of(day, known=self._known)
+        begins = {
+            begin
+            for index, version in enumerate(self.schedule.versions)
+            if version.effective_us < end_us
+            for place, energy in enumerate(version.energies)
+            if energy.clock_min is None
+            for begin, _, _ in self._plan(index, place, energy, kind)
+        }
+        expected = -1
+        for at_us in range(start_us, end_us, US_PER_MINUTE):
+            local = local_datetime(zone=self.schedule.zone, at_us=at_us)
+            minute = local.hour * 60 + local.minute
+            if minute != expected or minute in begins:
+                yield at_us
+            expected = minute + 1
 
     def _price_changes(
         self, index: int, place: int, energy: EnergyBlocks, day: date, start_us: int, end_us: int
@@ -159,7 +178,7 @@ class DayPrices:
 
     def _price_of(
         self, index: int, place: int, energy: EnergyBlocks, at_us: int
-    ) -> tuple[int, tuple[int, ...] | None]:
+    ) -> tuple[int, tuple[int | None, ...] | None]:
         """The period at an instant, and its prices; ``None`` where the market has none."""
         if energy.clock_min is None:
             local = local_datetime(zone=self.schedule.zone, at_us=at_us)
@@ -177,7 +196,7 @@ class DayPrices:
         if found < 0 or at_us >= series.end_us(found):
             return number, None
         market = series.points[found][1]
-        return number, (energy.market.price_micro(market_micro=market, add_micro=period.add_micro),)
+        return number, (energy.market.price_micro(market_micro=market, period=period),)
 
     def _package_at(self, version: TariffVersion, at_us: int) -> tuple[Package, int] | None:
         """The package that prices an instant, and where it began; events go before days, the first wins."""
@@ -224,8 +243,8 @@ class DayPrices:
 
 
 def _with_free(
-    bounds: tuple[int, ...], prices: tuple[int, ...], free_wh: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    bounds: tuple[int, ...], prices: tuple[int | None, ...], free_wh: int
+) -> tuple[tuple[int, ...], tuple[int | None, ...]]:
     """Put the free units first; blocks below them vanish."""
     kept = [(bound, price) for bound, price in zip(bounds, prices, strict=False) if bound > free_wh]
     return (free_wh, *(bound for bound, _ in kept)), (0, *(price for _, price in kept), prices[-1])

@@ -54,7 +54,13 @@ def describe_version(*, schedule: Schedule, version: TariffVersion) -> Iterator[
     at = local_datetime(zone=schedule.zone, at_us=version.effective_us)
     named = "" if version.name.startswith(f"{at:%Y-%m-%d}") else f": {version.name}"
     yield ""
-    yield f"from {at:%Y-%m-%d %H:%M}{named}"
+    ends = ""
+    if version.until_us is not None:
+        end = local_datetime(zone=schedule.zone, at_us=version.until_us)
+        ends = f" until {end:%Y-%m-%d %H:%M}, then no price is known"
+    yield f"from {at:%Y-%m-%d %H:%M}{ends}{named}"
+    if not version.energies and not version.packages:
+        yield "  charges only: use has no price here"
     for element in version.elements:
         yield from (f"  {line}" for line in _lines(element, schedule))
 
@@ -128,9 +134,11 @@ def _energy(energy: EnergyBlocks, unit: str) -> Iterator[str]:
     for period in energy.periods:
         if energy.market is not None:
             if len(energy.periods) > 1:
-                yield f"  {period.name}{_when(period)}: + {money(period.add_micro)}"
+                factor = period.coefficient_ppm
+                times = "" if factor is None else f" {number(factor, 6)} x {energy.market.series}"
+                yield f"  {period.name}{_when(period)}:{times} + {money(period.add_micro)}"
             continue
-        prices = ", ".join(money(price) for price in period.prices_micro)
+        prices = ", ".join("unknown" if price is None else money(price) for price in period.prices_micro)
         yield f"  {prices}" if len(energy.periods) == 1 else f"  {period.name}{_when(period)}: {prices}"
 
 

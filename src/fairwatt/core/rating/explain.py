@@ -163,13 +163,13 @@ def add_exactly(*, carry: int, exact: int, limit: int) -> tuple[int, int]:
 def _share(table: SegmentTable, piece: Piece) -> Share:
     version = table.schedule.versions[piece.version]
     rate_row = table.rate[piece.segment]
-    bounds, first = rate_row.bounds_wh, rate_row.parts[0]
+    bounds, packaged = rate_row.bounds_wh, [part.element for part in rate_row.parts if part.period < 0]
     return Share(
         start_us=piece.start_us,
         end_us=piece.end_us,
         version=version.number,
         version_name=version.name,
-        period=first.element if first.period < 0 else version.energy.periods[piece.period].name,
+        period=packaged[0] if packaged else version.energy.periods[piece.period].name,
         counter=version.counting.counter,
         window_us=piece.window_us,
         block=piece.block + 1,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from fairwatt.core.rating import shares
-from fairwatt.core.rating.elements.base import MILLI, UnknownParameter
+from fairwatt.core.rating.elements.base import MILLI, MINUTES_PER_DAY, UnknownParameter
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.elements.energy_blocks import (
     AVERAGE,
@@ -74,7 +74,7 @@ Mode = Literal["half_up", "half_even", "up", "down"]
 
 
 class NoTariff(LookupError):
-    """No version was in force at an instant, so nothing can be charged there."""
+    """No version, or no price of it, was in force at an instant, so nothing can be charged there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +96,36 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True)
 class TariffVersion:
-    """The prices in force from ``effective_us`` until the next version.
+    """The prices in force from ``effective_us`` until the next version, or until ``until_us`` (excluded).
 
-    Holds at least one ``EnergyBlocks``; names are unique, and all that count use count in the same window.
-    Anything else raises ``TariffError``.
+    Names are unique, and all that count use count in the same window; anything else raises ``TariffError``.
+    Without an ``EnergyBlocks`` or a package it has charges only, and use under it has no price.
     """
 
     number: int
     effective_us: int
     name: str
     elements: tuple[Element, ...]
+    until_us: int | None = None
 
     def __post_init__(self) -> None:
+        if self.until_us is not None and self.until_us <= self.effective_us:
+            raise TariffError(f"version {self.name!r} ends before it takes effect")
+        if not self.elements:
+            raise TariffError(f"version {self.name!r} has no elements, so it says nothing")
         names = [element.name for element in self.elements]
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:
             raise TariffError(
                 f"version {self.name!r} has two elements called {doubled!r}; give each a `name` of its own"
             )
-        if not self.energies:
-            raise TariffError(f"version {self.name!r} needs an energy element, it has none")
-        counting = {(e.counter, e.start_day, e.start_date) for e in self.energies if e.counts}
-        if len(counting) > 1:
+        counting = {e.name: (e.counter, e.start_day, e.start_date) for e in self.energies if e.counts}
+        if len(set(counting.values())) > 1:
+            said = " and ".join(f"{name!r} by {window[0]}" for name, window in counting.items())
             raise TariffError(
-                f"version {self.name!r}: its energy elements count in different windows; a meter has one counter"
+                f"version {self.name!r}: its energy elements count in different windows ({said}), and a meter has "
+                "one counter. Keep one of them; write what goes by the month's total as `standing` with `by: use`, "
+                "or a credit as `rebate` with `cases`: both look at the month's use without a counter"
             )
         if counting and self.packages:
             raise TariffError(
@@ -127,7 +133,9 @@ class TariffVersion:
             )
         if len({e.window for e in self.settled}) > 1:
             raise TariffError(
-                f"version {self.name!r} settles some elements by month and others by bill; take one for all"
+                f"version {self.name!r} settles {_said(self.settled, 'month')} by month and "
+                f"{_said(self.settled, 'bill')} by bill; take one for all. On a live prepaid meter a bill is the "
+                "month; so write `per_month` or `window: month` for all, unless bills have other spans"
             )
         shares.check(self)
 
@@ -148,8 +156,11 @@ class TariffVersion:
 
     @property
     def energy(self) -> EnergyBlocks:
-        """The first price per kWh: the one whose periods and blocks a resident is shown."""
-        return self.energies[0]
+        """The first price per kWh: the one whose periods and blocks a resident is shown.
+
+        Where there are charges only, it is one whose price is unknown.
+        """
+        return self.energies[0] if self.energies else NO_PRICE
 
     @property
     def counting(self) -> EnergyBlocks:
@@ -215,6 +226,10 @@ class Schedule:
         if not self.versions:
             raise TariffError("a tariff needs at least one version")
         for older, newer in pairwise(self.versions):
+            if older.until_us is not None:
+                raise TariffError(
+                    f"version {older.name!r} ends where the next one takes effect; only the last has an `until`"
+                )
             if newer.effective_us <= older.effective_us:
                 raise TariffError(f"version {newer.name!r} does not take effect after {older.name!r}")
             if newer.number < older.number:
@@ -229,20 +244,20 @@ class Schedule:
 
     def _dearest(self, version: TariffVersion) -> int:
         beyond = [package.beyond_micro for package in version.packages]
-        first, *others = [self._dearest_of(energy) for energy in version.energies]
+        first, *others = [self._dearest_of(energy) for energy in version.energies] or [0]
         return max(first, *beyond, first) + sum(others)
 
     def _dearest_of(self, energy: EnergyBlocks) -> int:
         if energy.market is None:
-            return max(price for period in energy.periods for price in period.prices_micro)
+            rows = (period.prices_micro for period in energy.periods)
+            return max((price for row in rows for price in row if price is not None), default=0)
         if energy.market.cap_micro is not None:
             return energy.market.cap_micro
         markets = [price for _, price in self.series_of(energy.market.series).points] or [0]
-        adds = [period.add_micro for period in energy.periods]
         return max(
-            energy.market.price_micro(market_micro=market, add_micro=add)
+            energy.market.price_micro(market_micro=market, period=period)
             for market in (min(markets), max(markets))
-            for add in (min(adds), max(adds))
+            for period in energy.periods
         )
 
     def series_of(self, name: str) -> Series:
@@ -296,10 +311,10 @@ class Schedule:
     def since(self, *, at_us: int) -> Schedule:
         """Return what prices use from an instant on: the version in force there and all later ones.
 
-        Version numbers stay as they are; market prices that are over go. Raises ``NoTariff`` before the
-        first version.
+        Version numbers stay as they are; market prices that are over go; a last version that has ended stays, with
+        its end. Raises ``NoTariff`` before the first version.
         """
-        index = self.version_index_at(at_us=at_us)
+        index = self.begun_index_at(at_us=at_us)
         series = tuple(
             replace(s, points=tuple(p for p in s.points if p[0] + s.step_us > at_us)) for s in self.series
         )
@@ -307,8 +322,41 @@ class Schedule:
             return self
         return replace(self, versions=self.versions[index:], series=series)
 
+    def covers(self, *, at_us: int) -> bool:
+        """Say whether a version is in force at an instant."""
+        until_us = self.versions[-1].until_us
+        return self.versions[0].effective_us <= at_us and (until_us is None or at_us < until_us)
+
+    def keeps_past_of(self, older: Schedule, *, now_us: int) -> bool:
+        """Say whether it prices all that an older schedule has priced up to now as that one did.
+
+        When and whether the last version ends may change for the time to come, and what the older one left without
+        a price may get one.
+        """
+        ended_us = older.versions[-1].until_us
+        upto_us = now_us if ended_us is None else min(now_us, ended_us - 1)
+        was, is_ = (
+            [replace(v, until_us=None) for v in schedule.versions if v.effective_us <= upto_us]
+            for schedule in (older, self)
+        )
+        return was == is_ and (not was or self.covers(at_us=upto_us))
+
     def version_index_at(self, *, at_us: int) -> int:
-        """Return the index of the version in force at an instant; raises ``NoTariff`` before the first."""
+        """Return the index of the version in force at an instant.
+
+        Raises ``NoTariff`` before the first, and from where the last has ended.
+        """
+        index, until_us = self.begun_index_at(at_us=at_us), self.versions[-1].until_us
+        if until_us is not None and at_us >= until_us:
+            raise NoTariff(
+                f"no tariff was in force at {to_datetime(at_us):%Y-%m-%d %H:%M} UTC, the last ended at "
+                f"{to_datetime(until_us):%Y-%m-%d %H:%M} UTC; nothing is charged and supply stays on, "
+                "publish a version that covers it"
+            )
+        return index
+
+    def begun_index_at(self, *, at_us: int) -> int:
+        """Return the index of the last version that has taken effect, even if it has ended; raises ``NoTariff``."""
         index = bisect_right(self.versions, at_us, key=lambda version: version.effective_us) - 1
         if index < 0:
             at, first = to_datetime(at_us), to_datetime(self.versions[0].effective_us)
@@ -318,6 +366,13 @@ class Schedule:
                 "publish a version that covers it"
             )
         return index
+
+
+NO_PRICE: Final = EnergyBlocks("none", (), (Period("all", ((0, MINUTES_PER_DAY),), None, None, (None,)),))
+
+
+def _said(settled: Iterable[MinimumCharge | DemandCharge | Rebate | UseCharge], window: str) -> str:
+    return ", ".join(repr(e.name) for e in settled if e.window == window)
 
 
 def _for_account(element: Element, values: Mapping[str, int]) -> Element:

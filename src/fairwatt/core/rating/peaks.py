@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.elements.periods import kind_of
 from fairwatt.core.rating.model import Schedule
-from fairwatt.core.spans import date_start, local_datetime
+from fairwatt.core.spans import date_start, local_date, local_datetime
 from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
 
 
@@ -26,7 +27,7 @@ def highest_powers(
         return {(charge.name, -1): known_w for _, charge in charges}
     known = schedule.calendar.lookup()
     for version, charge in charges:
-        for at_us, power_w in _powers(readings, start_us, charge.interval_min):
+        for at_us, power_w in _powers(readings, start_us, charge.interval_min, schedule.zone):
             local = local_datetime(zone=schedule.zone, at_us=at_us)
             kind = kind_of(local.date(), known=known)
             index = schedule.version_index_at(at_us=at_us)
@@ -44,19 +45,28 @@ def highest_powers(
 
 
 def _powers(
-    readings: Sequence[tuple[int, int]], start_us: int, interval_min: int
+    readings: Sequence[tuple[int, int]], start_us: int, interval_min: int, zone: str
 ) -> Iterable[tuple[int, int]]:
-    """Yield the start and the average power in W of each interval that has readings."""
+    """Yield the start and the average power in W of each interval that has readings.
+
+    Intervals are counted from local midnight, as the clock on the wall shows them, also where the zone is no whole
+    hour from UTC; one that a midnight cuts short counts with its own length.
+    """
     interval_us = interval_min * US_PER_MINUTE
-    sums: dict[int, int] = {}
-    before_us = start_us
+    sums: dict[tuple[int, int], int] = {}
+    before_us, midnight_us, following_us = start_us, 0, 0
     for at_us, energy_wh in readings:
         length_us = at_us - before_us
         if length_us > interval_us:
             yield before_us, -(-energy_wh * US_PER_HOUR // length_us)
         else:
-            slot_us = (at_us - 1) // interval_us * interval_us
-            sums[slot_us] = sums.get(slot_us, 0) + energy_wh
+            if not midnight_us < at_us <= following_us:
+                today = local_date(zone=zone, at_us=at_us - 1)
+                midnight_us = date_start(zone=zone, day=today)
+                following_us = date_start(zone=zone, day=today + timedelta(days=1))
+            slot_us = midnight_us + (at_us - 1 - midnight_us) // interval_us * interval_us
+            slot = slot_us, min(slot_us + interval_us, following_us)
+            sums[slot] = sums.get(slot, 0) + energy_wh
         before_us = at_us
-    for slot_us, energy_wh in sums.items():
-        yield slot_us, energy_wh * 60 // interval_min
+    for (slot_us, end_us), energy_wh in sums.items():
+        yield slot_us, energy_wh * US_PER_HOUR // (end_us - slot_us)

@@ -12,6 +12,7 @@ from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
 from fairwatt.core.rating.model import NoTariff, Schedule
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT, Charge, RegisterState
+from fairwatt.core.rating.unit_rates import unknown_price
 from fairwatt.core.spans import Span, to_datetime
 
 
@@ -135,6 +136,8 @@ def _by_block(
     block = sum(bound <= at_wh for bound in bounds)
     while True:
         upto_wh = min(end_wh, bounds[block]) if block < len(bounds) else end_wh
+        if block in rate.unknown and upto_wh > at_wh:
+            raise unknown_price(rate=rate, block=block, at_us=start_us)
         step_wh, price, fine = upto_wh - at_wh, rate.prices_micro[block], rate.fine_tax[block]
         yield Piece(
             start_us=start_us,

@@ -66,11 +66,13 @@ class SegmentTable:
             self.ensure(start_us=span.start_us, end_us=span.end_us)
 
     def ensure(self, *, start_us: int, end_us: int) -> None:
-        """Make the lists cover both instants; raises ``NoTariff`` before the first version."""
+        """Make the lists cover both instants; raises ``NoTariff`` where no version is in force."""
         covered = self._covered
         if covered is not None and covered.start_us <= start_us and end_us < covered.end_us:
             return
         self.schedule.version_index_at(at_us=start_us)
+        # Use up to the very end of the last version still has its price.
+        self.schedule.version_index_at(at_us=max(start_us, end_us - 1))
         first, last = self._month_of(start_us), self._month_of(end_us)
         if self._months:
             first, last = min(first, min(self._months)), max(last, max(self._months))
@@ -113,13 +115,13 @@ class SegmentTable:
         return day.year * 12 + day.month - 1
 
     def _build_month(self, month: int) -> _Month:
-        zone, effective_us = self.schedule.zone, self.schedule.versions[0].effective_us
+        zone = self.schedule.zone
         segments: list[Segment] = []
         dues: list[Due] = []
         midnights: list[int] = []
         start_us, next_month_us = (date_start(zone=zone, day=_first_day(m)) for m in (month, month + 1))
         day = _first_day(month)
-        if start_us > effective_us:
+        if self.schedule.covers(at_us=start_us - 1):
             midnights.append(start_us)
             dues.extend(self._day_end(start_us))
         while start_us < next_month_us:
@@ -129,7 +131,7 @@ class SegmentTable:
             if start_us < end_us:
                 segments.extend(self._prices.segments(day=day, start_us=start_us, end_us=end_us))
                 dues.extend(self._begun(day, start_us, end_us))
-                if effective_us < end_us < next_month_us:
+                if self.schedule.covers(at_us=end_us - 1) and end_us < next_month_us:
                     midnights.append(end_us)
                     dues.extend(self._day_end(end_us))
             day, start_us = following, end_us
@@ -174,10 +176,11 @@ class SegmentTable:
                 self.rate.append(segment.rate)
                 self.settle_us.append(segment.settle_us)
             self._append_dues(self._months[month])
-        zone = self.schedule.zone
+        zone, until_us = self.schedule.zone, self.schedule.versions[-1].until_us
+        end_us = date_start(zone=zone, day=_first_day(last + 1))
         self._covered = Span(
             max(self.schedule.versions[0].effective_us, date_start(zone=zone, day=_first_day(first))),
-            date_start(zone=zone, day=_first_day(last + 1)),
+            end_us if until_us is None else min(end_us, until_us + 1),
         )
         self.revision += 1
 

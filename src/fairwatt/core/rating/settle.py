@@ -125,6 +125,7 @@ def true_up(
         if part is None or cell.from_wh < energy.free_wh:
             continue
         charged = part.prices_micro[sum(bound <= cell.from_wh for bound in part.bounds_wh)]
+        assert charged is not None, "no use is charged at a price that is not known"
         final = case.prices_micro[part.period][sum(bound <= cell.from_wh for bound in bounds)]
         nano += wh * (final - charged)
     if before_wh and len(energy.periods) == 1:
@@ -134,11 +135,11 @@ def true_up(
     return Fraction(nano, NANO_PER_MICRO)
 
 
-def _priced(wh: int, free_wh: int, bounds: tuple[int, ...], prices: tuple[int, ...]) -> int:
+def _priced(wh: int, free_wh: int, bounds: tuple[int, ...], prices: tuple[int | None, ...]) -> int:
     edges = [0, *bounds, max(wh, *bounds, 0) if bounds else wh]
     total = 0
     for price, (low, high) in zip(prices, pairwise(edges), strict=True):
-        total += price * max(0, min(wh, high) - max(low, free_wh))
+        total += (price or 0) * max(0, min(wh, high) - max(low, free_wh))
     return total
 
 

@@ -61,7 +61,9 @@ def _check_on(node: Reader, above: set[str]) -> None:
         if item.text() not in above | {ENERGY, STANDING, ALL}:
             known = ", ".join(dict.fromkeys([*sorted(above), ENERGY, STANDING, ALL]))
             raise item.wrong(
-                f"an element can lie on those above it ({known}), not on {item.text()!r}", code="unknown_word"
+                f"an element can lie on those above it ({known}), not on {item.text()!r}; `energy` stands for all "
+                "energy elements and packages above it, `standing` for all standing ones",
+                code="unknown_word",
             )
 
 
@@ -257,6 +259,19 @@ def _demand(body: Reader, context: Context) -> DemandCharge:
 
 
 def _share(word: Word, body: Reader) -> Tax:
+    for key, by in (
+        ("per_kwh", "energy"),
+        ("per_m3", "energy"),
+        ("price", "energy"),
+        ("per_month", "standing"),
+    ):
+        if (found := body.find(key)) is not None:
+            fit = "price" if by == "energy" else key
+            raise found.wrong(
+                f"a {word} is a percentage; an amount of money is an `{by}` with a name: "
+                f"- {by}: {{name: ..., {fit}: {found.text()}}}",
+                code="unknown_key",
+            )
     body.only("name", "percent", "on", "included")
     included = body.find("included")
     percent = body.get("percent")
@@ -274,6 +289,13 @@ def _share(word: Word, body: Reader) -> Tax:
 
 def _rebate(body: Reader) -> Rebate:
     body.only("name", "percent", "amount", "cap", "window", "on", "cases")
+    amount = body.find("amount")
+    if amount is not None and body.has("cases"):
+        raise amount.wrong(
+            "`amount` is given back at any use. For an amount by use write a `standing` with `by: use` and bands, "
+            'such as [{upto: "999.999", per_month: "0"}, {per_month: "-50"}]',
+            code="contradiction",
+        )
     kind, found = body.one_of("percent", "amount", "cases")
     cap, window = body.find("cap"), body.find("window")
     cases: tuple[RebateCase, ...] = ()

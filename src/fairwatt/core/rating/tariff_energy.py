@@ -85,6 +85,7 @@ def read_energy(body: Reader, context: Context) -> EnergyBlocks:
         return _with_cases(base, settings, periods, _cases(body, periods))
     periods = _with_prices(body, periods)
     if not _whole(body):
+        _check_count(body, bounds, periods)
         return _made(base, settings, bounds, periods)
     if by_season:
         raise body.get("band").wrong(
@@ -222,8 +223,9 @@ def _periods(body: Reader, context: Context) -> tuple[Period, ...]:
 
 
 def _period(node: Reader, context: Context) -> Period:
-    node.only("name", "hours", *DAY_KEYS, "over", "otherwise", "price", "prices", "add")
+    node.only("name", "hours", *DAY_KEYS, "over", "otherwise", "price", "prices", "add", "coefficient")
     over, otherwise, add = node.find("over"), node.find("otherwise"), node.find("add")
+    coefficient = node.find("coefficient")
     days = read_days(node, seasons=context.seasons, day_types=context.calendar.types)
     return Period(
         name=node.get("name").text(),
@@ -236,6 +238,7 @@ def _period(node: Reader, context: Context) -> Period:
         over=frozenset() if over is None else frozenset(_names(over)),
         otherwise=otherwise is not None and otherwise.truth(),
         add_micro=0 if add is None else add.scaled(decimals=6),
+        coefficient_ppm=None if coefficient is None else coefficient.scaled(decimals=6),
     )
 
 
@@ -249,6 +252,7 @@ def _names(node: Reader) -> Iterator[str]:
 def _with_prices(body: Reader, periods: tuple[Period, ...]) -> tuple[Period, ...]:
     """Put in the prices that stand in the element or in each period."""
     node = body.find("periods")
+    _only_in_periods(body, *(("price", "prices") if body.has("dynamic") else ("add", "coefficient")))
     if body.has("dynamic"):
         for key in ("price", "prices", "cases", "blocks", "blocks_per_day", "free"):
             if (found := body.find(key)) is not None:
@@ -266,11 +270,40 @@ def _with_prices(body: Reader, periods: tuple[Period, ...]) -> tuple[Period, ...
     return tuple(replace(period, prices_micro=_prices(item)) for item, period in items)
 
 
-def _prices(node: Reader) -> tuple[int, ...]:
+def _check_count(body: Reader, bounds: tuple[int, ...], periods: tuple[Period, ...]) -> None:
+    """Each period has one price more than there are bounds."""
+    node = body.find("periods")
+    for place, period in enumerate(periods):
+        if len(period.prices_micro) != len(bounds) + 1:
+            where = body if node is None else node.items()[place]
+            found = where.find("prices") or where.find("price") or where
+            raise found.wrong(
+                f"{len(period.prices_micro)} prices for {len(bounds) + 1} blocks: `blocks` has {len(bounds)} upper "
+                "bounds, and the last block has none, so there is one price more than bounds",
+                code="contradiction",
+            )
+
+
+def _only_in_periods(body: Reader, *wrong: str) -> None:
+    """Refuse what periods may not say: prices beside a market price, a market's formula without one."""
+    periods = body.find("periods")
+    for item in [] if periods is None else periods.items():
+        for key in wrong:
+            if (found := item.find(key)) is not None:
+                with_it = "with" if body.has("dynamic") else "without"
+                raise found.wrong(f"{with_it} `dynamic`, a period has no `{key}`", code="contradiction")
+
+
+def _prices(node: Reader) -> tuple[int | None, ...]:
     kind, found = node.one_of("price", "prices")
     if kind == "price":
-        return (found.price(),)
-    return _price_list(found)
+        return (found.price_or_unknown(),)
+    return tuple(item.price_or_unknown() for item in found.items())
+
+
+def _known_prices(node: Reader) -> tuple[int, ...]:
+    kind, found = node.one_of("price", "prices")
+    return (found.price(),) if kind == "price" else _price_list(found)
 
 
 def _price_list(node: Reader) -> tuple[int, ...]:
@@ -297,19 +330,19 @@ def _case(node: Reader, periods: tuple[Period, ...]) -> Case:
             )
         prices = tuple(by_name[period.name] for period in periods)
     else:
-        prices = tuple(_prices(node) for _ in periods)
+        prices = tuple(_known_prices(node) for _ in periods)
     if any(len(row) != len(bounds) + 1 for row in prices):
         raise found.wrong(f"{len(bounds) + 1} prices belong here, one for each block", code="contradiction")
     return Case(None if upto is None else upto.positive(decimals=3), bounds, prices)
 
 
 def _whole_cases(body: Reader, bounds: tuple[int, ...], periods: tuple[Period, ...]) -> tuple[Case, ...]:
-    for period in periods:
-        if len(period.prices_micro) != len(bounds) + 1:
-            raise TariffError(
-                f"period {period.name!r} has {len(period.prices_micro)} prices for {len(bounds) + 1} blocks"
-            )
-    return tuple(
-        Case(upto, (), tuple((period.prices_micro[n],) for period in periods))
-        for n, upto in enumerate((*bounds, None))
-    )
+    _check_count(body, bounds, periods)
+    rows = [tuple(map(_known, period.prices_micro)) for period in periods]
+    return tuple(Case(upto, (), tuple((row[n],) for row in rows)) for n, upto in enumerate((*bounds, None)))
+
+
+def _known(price: int | None) -> int:
+    if price is None:
+        raise TariffError("a `band: whole` needs all its prices: the total decides what every unit costs")
+    return price

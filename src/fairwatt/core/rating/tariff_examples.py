@@ -111,6 +111,12 @@ def _span(node: Reader, schedule: Schedule) -> Span:
             f"no version is in force there; the first takes effect {first:%Y-%m-%d %H:%M} UTC",
             code="no_version",
         )
+    until_us = schedule.versions[-1].until_us
+    if until_us is not None and start_us >= until_us:
+        raise (start or node).wrong(
+            f"no version is in force there; the last ended {to_datetime(until_us):%Y-%m-%d %H:%M} UTC",
+            code="no_version",
+        )
     first_day = local_date(zone=zone, at_us=start_us)
     if to is not None:
         end_us = instant(to, zone=zone)
@@ -123,6 +129,12 @@ def _span(node: Reader, schedule: Schedule) -> Span:
         end_us = date_start(zone=zone, day=month_of(first_day, start_day=1)[1])
     if end_us <= start_us:
         raise (to or node).wrong("the example ends before it begins", code="not_a_date")
+    if until_us is not None and end_us > until_us and not node.has("purchases"):
+        raise (to or days or start or node).wrong(
+            f"the example goes on when the last version has ended ({to_datetime(until_us):%Y-%m-%d %H:%M} UTC); "
+            "set `to` or `days`",
+            code="no_version",
+        )
     return Span(start_us, end_us)
 
 

@@ -21,11 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Final
 
 from fairwatt.core.rating.elements.periods import Calendar
-from fairwatt.core.rating.model import Parameter, Rounding, Schedule, TariffError, TariffVersion
+from fairwatt.core.rating.model import Parameter, Rounding, Schedule, Series, TariffError, TariffVersion
 from fairwatt.core.rating.tariff_calendar import instant, read_calendar, read_seasons
 from fairwatt.core.rating.tariff_elements import read_elements
 from fairwatt.core.rating.tariff_energy import Context
@@ -114,6 +115,7 @@ def _file(top: Reader, series_rows: SeriesRows | None) -> TariffFile:
     if len(top.found) > before or not versions:
         # What depends on the versions would only repeat their faults.
         raise top.found.pop() if top.found else versions_node.wrong("a tariff needs at least one version")
+    _check_order(versions_node, versions)
     schedule = _schedule(top, context, versions)
     examples = top.find("examples")
     return TariffFile(
@@ -157,9 +159,18 @@ def _context(top: Reader, zone: str, series_rows: SeriesRows | None) -> Context:
         calendar=Calendar() if calendar is None else read_calendar(calendar),
         series=()
         if series is None
-        else tuple(read_series(key.text(), value, series_rows, zone=zone) for key, value in series.pairs()),
+        else tuple(_series(key.text(), value, series_rows, zone) for key, value in series.pairs()),
         parameters=frozenset(parameter.name for parameter in known),
     )
+
+
+def _series(name: str, node: Reader, rows: SeriesRows | None, zone: str) -> Series:
+    try:
+        return read_series(name, node, rows, zone=zone)
+    except TariffError as error:
+        # It is there by name, so that what refers to it is no second fault.
+        node.note(error)
+        return Series(name, 30, ())
 
 
 def _parameters(node: Reader) -> tuple[Parameter, ...]:
@@ -182,19 +193,43 @@ def _versions(node: Reader, context: Context) -> tuple[TariffVersion, ...]:
 
 
 def _version(node: Reader, *, number: int, context: Context) -> TariffVersion:
-    node.only("effective", "name", "note", "elements")
-    effective = node.get("effective")
+    node.only("effective", "until", "name", "note", "elements")
+    effective, until = node.get("effective"), node.find("until")
     named = node.find("name")
     name = effective.text() if named is None else named.text()
     before = len(node.found)
     effective_us = instant(effective, zone=context.zone)
+    until_us = None if until is None else instant(until, zone=context.zone)
+    if until is not None and until_us is not None and until_us <= effective_us:
+        raise until.wrong(
+            f"the version would end before it takes effect ({effective.text()})", code="contradiction"
+        )
     elements = read_elements(node.get("elements"), context)
     if len(node.found) > before:
         raise node.found.pop()
     try:
-        return TariffVersion(number, effective_us, name, elements)
+        return TariffVersion(number, effective_us, name, elements, until_us)
     except TariffError as error:
         raise node.because(error) from error
+
+
+def _check_order(node: Reader, versions: tuple[TariffVersion, ...]) -> None:
+    """Name the line of a version that is out of order, or that ends though another follows."""
+    for item, (older, newer) in zip(node.items(), pairwise(versions), strict=False):
+        if older.until_us is not None:
+            raise item.get("until").wrong(
+                "only the last version has an `until`; this one ends where the next takes effect",
+                code="contradiction",
+            )
+        if newer.effective_us <= older.effective_us:
+            raise (
+                node.items()[newer.number - 1]
+                .get("effective")
+                .wrong(
+                    f"version {newer.name!r} does not take effect after {older.name!r}; write the oldest first",
+                    code="contradiction",
+                )
+            )
 
 
 def _schedule(top: Reader, context: Context, versions: tuple[TariffVersion, ...]) -> Schedule:

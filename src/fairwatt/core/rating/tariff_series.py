@@ -58,7 +58,10 @@ def _file_points(node: Reader, rows: SeriesRows, time: str, price: str) -> Itera
         for n, (at, value) in enumerate(rows(node.text(), time, price), start=2):
             yield _at(at), _micro(value, n)
     except (OSError, ValueError) as error:
-        raise node.wrong(f"{node.text()} cannot be used: {error}", code="no_file") from error
+        why = error.strerror or "it cannot be read" if isinstance(error, OSError) else error
+        raise node.wrong(
+            f"{node.text()} cannot be used: {why}; a series lies beside the tariff file", code="no_file"
+        ) from error
 
 
 def _starts(node: Reader, step_min: int, zone: str) -> Iterator[int]:

@@ -18,6 +18,7 @@ from fairwatt.core.rating.elements.base import (
 
 MAX_TEXT = 256 * 1024
 MAX_ERRORS: Final = 50
+UNKNOWN: Final = "unknown"
 _DECIMAL = re.compile(r"(-?)(\d{1,15})(?:\.(\d+))?")
 _CODES: Final[dict[type[TariffError], str]] = {
     UnpricedInstant: "gap",
@@ -222,12 +223,22 @@ class Reader:
 
     def price(self) -> int:
         """Return a price of one unit in micro-units."""
+        if self.text() == UNKNOWN:
+            raise self.wrong(
+                "`unknown` stands only for the price of a block that is counted unit by unit, in `price` or `prices` "
+                "of an `energy` or its periods; not in `cases`, `band: whole` or a package",
+                code="contradiction",
+            )
         value = self.scaled(decimals=6)
         try:
             check_price(value, of=self.text())
         except PriceOutOfRange as error:
             raise self.because(error) from error
         return value
+
+    def price_or_unknown(self) -> int | None:
+        """Return a price of one unit, or ``None`` where the source does not tell it."""
+        return None if self.text() == UNKNOWN else self.price()
 
     def positive(self, *, decimals: int) -> int:
         """Return a decimal number that is not below zero, scaled as ``scaled`` does."""

@@ -4,6 +4,8 @@ All arithmetic is int64. Nothing is accumulated but watt-hours and fractions of 
 total of money can overflow: whole micro-units and remainders part ways before anything is summed.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +16,7 @@ from fairwatt.core.rating.elements.energy_blocks import MAX_ENERGY_WH
 from fairwatt.core.rating.scalar import EnergyOutOfRange, NotAfterState, missing_price
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
+from fairwatt.core.rating.unit_rates import unknown_price
 from fairwatt.core.units import INT64_MAX
 
 Ints = npt.NDArray[np.int64]
@@ -91,6 +94,11 @@ class VectorTable:
         self.prices = _by_cell([rate.prices_micro for rate in rates], blocks)
         # The tax on a unit price, split so that each part times the energy of a row stays inside 64 bits.
         fine = [tuple(divmod(tax, CARRY_TAX_LIMIT) for tax in rate.fine_tax) for rate in rates]
+        self.unknown = np.zeros_like(self.prices)
+        for n, rate in enumerate(rates):
+            for block in rate.unknown:
+                self.unknown[n, block] = 1
+        self.has_unknown = bool(self.unknown.any())
         self.tax_whole = _by_cell([tuple(whole for whole, _ in row) for row in fine], blocks)
         self.tax_rest = _by_cell([tuple(rest for _, rest in row) for row in fine], blocks)
         self.has_energy_tax = bool(self.tax_whole.any() or self.tax_rest.any())
@@ -131,20 +139,17 @@ def rate_rows(
     if not at.size:
         none = np.zeros(0, dtype=np.int64)
         return RatedRows(none, none, none, none, none, none, none, none)
-    check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
-    vtable.ensure(start_us=int(prev_at.min()), end_us=int(at.max()))
-
-    since = np.searchsorted(vtable.instants_us, prev_at, side="right") - 1
-    upto = np.searchsorted(vtable.instants_us, at, side="left") - 1
-    s0, s1 = vtable.segment_of[since], vtable.segment_of[upto]
-    parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
-    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
-        raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
-    after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
-    used = into_blocks(
-        vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
+    rows = use_rows(
+        vtable=vtable,
+        first=first,
+        prev_at=prev_at,
+        at=at,
+        energy_wh=energy_wh,
+        counter=counter,
+        window=window,
     )
-    nano = used.priced(vtable.prices)
+    parts, since, upto = rows.parts, rows.since, rows.upto
+    nano = rows.used.priced(vtable.prices)
 
     heads = np.flatnonzero(first)
     whole, rest = _divmod(nano, CARRY_NANO_LIMIT)
@@ -155,22 +160,62 @@ def rate_rows(
         carry=carry_nano,
         limit=CARRY_NANO_LIMIT,
     )
-    # A midnight exactly on a reading belongs to the interval it closes, though its segment starts there.
-    upto = upto + (vtable.instants_us[np.minimum(upto + 1, vtable.instants_us.size - 1)] == at)
-    standing_micro = (
-        _between(vtable.standing_micro, since, upto) if vtable.has_standing else np.zeros_like(at)
-    )
-    tax_micro, tax_after = _tax(vtable, parts, used, since, upto, heads, carry_tax)
+    standing_micro = between(vtable.standing_micro, since, upto) if vtable.has_standing else np.zeros_like(at)
+    tax_micro, tax_after = _tax(vtable, parts, rows.used, since, upto, heads, carry_tax)
     return RatedRows(
         energy_micro=energy_micro,
         standing_micro=standing_micro,
         tax_micro=tax_micro,
-        counter=parts.last_of_row(after_wh),
-        window=vtable.window_us[s1],
+        counter=parts.last_of_row(rows.after_wh),
+        window=vtable.window_us[rows.last_segment],
         carry_nano=nano_after,
         carry_tax=tax_after,
-        estimated=np.where(energy_wh == 0, 0, s1 - s0),
+        estimated=np.where(energy_wh == 0, 0, rows.last_segment - rows.first_segment),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class UsedRows:
+    """Where the use of each row lies in the tariff, before it is priced.
+
+    ``since`` and ``upto`` are places in ``VectorTable.instants_us``, the segments are those of the row's ends.
+    """
+
+    parts: CutRows
+    used: UsedCells
+    after_wh: Ints
+    since: Ints
+    upto: Ints
+    first_segment: Ints
+    last_segment: Ints
+
+
+def use_rows(
+    *,
+    vtable: VectorTable,
+    first: Bools,
+    prev_at: Ints,
+    at: Ints,
+    energy_wh: Ints,
+    counter: Ints,
+    window: Ints,
+) -> UsedRows:
+    """Cut rows at boundaries, count them and sort them into blocks. Columns and errors as for ``rate_rows``."""
+    check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
+    vtable.ensure(start_us=int(prev_at.min()), end_us=int(at.max()))
+    since = np.searchsorted(vtable.instants_us, prev_at, side="right") - 1
+    upto = np.searchsorted(vtable.instants_us, at, side="left") - 1
+    s0, s1 = vtable.segment_of[since], vtable.segment_of[upto]
+    parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
+    check_priced(vtable=vtable, parts=parts, prev_at=prev_at)
+    after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
+    used = into_blocks(
+        vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
+    )
+    check_known(vtable=vtable, parts=parts, used=used, prev_at=prev_at)
+    # A midnight exactly on a reading belongs to the interval it closes, though its segment starts there.
+    upto = upto + (vtable.instants_us[np.minimum(upto + 1, vtable.instants_us.size - 1)] == at)
+    return UsedRows(parts, used, after_wh, since, upto, s0, s1)
 
 
 def _check(*, first: Bools, columns: tuple[Ints, ...]) -> None:
@@ -280,6 +325,33 @@ def into_blocks(*, vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh
     )
 
 
+def check_priced(*, vtable: VectorTable, parts: CutRows, prev_at: Ints) -> None:
+    """Refuse rows over a time without a market price; raises ``MissingPrice`` for the first."""
+    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
+        raise missing_price(_start_us(vtable, parts, prev_at, int(np.argmax(missing))))
+
+
+def _start_us(vtable: VectorTable, parts: CutRows, prev_at: Ints, piece: int) -> int:
+    row = piece if parts.row is None else int(parts.row[piece])
+    return max(int(prev_at[row]), int(vtable.segment_us[parts.segment[piece]]))
+
+
+def check_known(*, vtable: VectorTable, parts: CutRows, used: UsedCells, prev_at: Ints) -> None:
+    """Refuse use in a block whose price is not known; raises ``UnknownPrice`` for the first."""
+    if not vtable.has_unknown:
+        return
+    # Use times one where the price is not known, nothing elsewhere.
+    if not (reached := used.priced(vtable.unknown) > 0).any():
+        return
+    piece = int(np.argmax(reached))
+    n = int(parts.segment[piece])
+    rate = vtable.table.rate[n]
+    blocks = [used.cell[piece] - n * vtable.prices.shape[1]]
+    if spilled := np.flatnonzero(used.spills == piece).tolist():
+        blocks = [b for b in rate.unknown if used.spill_energy[b][spilled[0]] > 0]
+    raise unknown_price(rate=rate, block=int(blocks[0]), at_us=_start_us(vtable, parts, prev_at, piece))
+
+
 def _over_blocks(vtable: VectorTable, segment: Ints, before_wh: Ints, after_wh: Ints) -> list[Ints]:
     """Split the few pieces that pass a block bound: the energy in each block."""
     inside = []
@@ -301,8 +373,8 @@ def _tax(
         whole += parts.sum_by_row(used.priced(vtable.tax_whole) + micro)
         rest += parts.sum_by_row(left)
     if vtable.has_standing_tax:
-        whole += _between(vtable.standing_tax, since, upto)
-        rest += _between(vtable.standing_fine, since, upto)
+        whole += between(vtable.standing_tax, since, upto)
+        rest += between(vtable.standing_fine, since, upto)
     return _carry(whole=whole, rest=rest, heads=heads, carry=carry, limit=CARRY_TAX_LIMIT)
 
 
@@ -317,7 +389,8 @@ def _carry(*, whole: Ints, rest: Ints, heads: Ints, carry: Ints, limit: int) -> 
     return whole + step, after
 
 
-def _between(cumulative: Ints, since: Ints, upto: Ints) -> Ints:
+def between(cumulative: Ints, since: Ints, upto: Ints) -> Ints:
+    """What a running total grew by between two places of it."""
     return cumulative[upto] - cumulative[since]
 
 

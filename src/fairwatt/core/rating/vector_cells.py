@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairwatt.core.rating.scalar import missing_price
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.settle import Cell
-from fairwatt.core.rating.vector import Bools, Ints, VectorTable, check_rows, count, cut, into_blocks
+from fairwatt.core.rating.vector import (
+    Bools,
+    Ints,
+    VectorTable,
+    check_known,
+    check_priced,
+    check_rows,
+    count,
+    cut,
+    into_blocks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +37,27 @@ def use_cells(
     prev_at: Ints,
     at: Ints,
     energy_wh: Ints,
-    counter_wh: int,
+    counter_wh: int | Ints,
 ) -> dict[int, dict[Cell, int]]:
     """Return the use of each home (by its number in ``home``) in cells.
 
     Rows are sorted by home and instant; ``prev_at`` is where a row's use begins, so time without rows has no
-    use. ``first`` marks the first row of each home, whose window holds ``counter_wh`` already. Raises what
-    ``rate_rows`` raises.
+    use. ``first`` marks the first row of each home, whose window holds ``counter_wh`` already (one number for
+    all, or an entry per row). Raises what ``rate_rows`` raises.
     """
     check_rows(prev_at=prev_at, at=at, energy_wh=energy_wh)
     vtable.ensure(start_us=int(prev_at.min()), end_us=int(at.max()))
     s0 = np.searchsorted(vtable.segment_us, prev_at, side="right") - 1
     s1 = np.searchsorted(vtable.segment_us, at, side="left") - 1
     parts = cut(vtable=vtable, s0=s0, s1=s1, prev_at=prev_at, at=at, energy_wh=energy_wh)
-    if vtable.has_unpriced and bool((missing := vtable.unpriced[parts.segment]).any()):
-        raise missing_price(int(vtable.segment_us[parts.segment[int(np.argmax(missing))]]))
+    check_priced(vtable=vtable, parts=parts, prev_at=prev_at)
     window = vtable.window_us[s0]
     counter = np.full(at.size, counter_wh, dtype=np.int64)
     after_wh = count(vtable=vtable, parts=parts, first=first, counter=counter, window=window)
     used = into_blocks(
         vtable=vtable, segment=parts.segment, before_wh=after_wh - parts.energy, after_wh=after_wh
     )
+    check_known(vtable=vtable, parts=parts, used=used, prev_at=prev_at)
     groups = _groups(vtable.table)
     blocks = vtable.prices.shape[1]
     homes = home if parts.row is None else home[parts.row]

@@ -11,8 +11,17 @@ from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.shares import FINE_PER_KWH, share_on, shares
+from fairwatt.core.rating.unit_rates import UnknownPrice, unknown_price
 from fairwatt.core.spans import date_start, local_date
 from fairwatt.core.units import NANO_PER_MICRO
+
+
+class BeyondKnownPrices(UnknownPrice):
+    """A payment would buy energy whose price is not known; ``sold_wh`` is the most that can be bought."""
+
+    def __init__(self, why: str, *, sold_wh: Fraction) -> None:
+        super().__init__(f"{why}; at most {sold_wh.__floor__()} Wh can be sold now, take less money")
+        self.sold_wh = sold_wh
 
 
 class NothingToBuy(ValueError):
@@ -59,7 +68,9 @@ def quote(
 ) -> Quote:
     """Say what a payment buys at an instant, under prices of one account (``Schedule.for_account``).
 
-    ``owed_standing_micro`` are standing charges that have not been paid yet; they go first. Raises ``NoTariff``.
+    ``owed_standing_micro`` are standing charges that have not been paid yet; they go first. A version of charges
+    only sells no energy, and leaves the money for it. Raises ``NoTariff``, and ``BeyondKnownPrices`` when the money
+    buys more than what has a price.
     """
     version = schedule.versions[schedule.version_index_at(at_us=at_us)]
     state = _this_month(schedule, version, at_us, state)
@@ -100,13 +111,13 @@ def payment_for(
 ) -> int:
     """Return the least payment, in micro-units, that buys at least so much energy; the way back of ``quote``."""
     low, high = 0, 1_000_000
-    while _buys(schedule, at_us, high, state, owed_standing_micro) < energy_wh:
+    while _buys(schedule, at_us, high, state, owed_standing_micro, energy_wh) < energy_wh:
         low, high = high, high * 2
         if high > 10**18:
             raise NothingToBuy("no payment buys that much energy under this tariff")
     while low < high:
         middle = (low + high) // 2
-        if _buys(schedule, at_us, middle, state, owed_standing_micro) >= energy_wh:
+        if _buys(schedule, at_us, middle, state, owed_standing_micro, energy_wh) >= energy_wh:
             high = middle
         else:
             low = middle + 1
@@ -121,11 +132,21 @@ def tax_parts(*, version: TariffVersion, name: str, gross_micro: Fraction) -> di
 
 
 def _buys(
-    schedule: Schedule, at_us: int, paid_micro: int, state: TillState, owed_micro: Fraction
+    schedule: Schedule,
+    at_us: int,
+    paid_micro: int,
+    state: TillState,
+    owed_micro: Fraction,
+    energy_wh: int,
 ) -> Fraction:
-    return quote(
-        schedule=schedule, at_us=at_us, paid_micro=paid_micro, state=state, owed_standing_micro=owed_micro
-    ).exact_wh
+    try:
+        return quote(
+            schedule=schedule, at_us=at_us, paid_micro=paid_micro, state=state, owed_standing_micro=owed_micro
+        ).exact_wh
+    except BeyondKnownPrices as beyond:
+        if beyond.sold_wh < energy_wh:
+            raise
+        return beyond.sold_wh
 
 
 def _this_month(schedule: Schedule, version: TariffVersion, at_us: int, state: TillState) -> TillState:
@@ -160,14 +181,20 @@ def _units(
     schedule: Schedule, version: TariffVersion, at_us: int, bought_wh: int, money: Fraction
 ) -> Fraction:
     """The energy that money buys at the prices of the instant, from a count on, taxes included."""
+    if not version.energies and not version.packages:
+        return Fraction(0)
     table = SegmentTable(schedule=schedule)
     first, _ = table.locate(start_us=at_us, end_us=at_us + 1)
     rate = table.rate[first]
     count, bought = Fraction(bought_wh), Fraction(0)
     edges: list[int | None] = [*rate.bounds_wh, None]
-    for bound, price, fine in zip(edges, rate.prices_micro, rate.fine_tax, strict=True):
+    for block, (bound, price, fine) in enumerate(zip(edges, rate.prices_micro, rate.fine_tax, strict=True)):
         if bound is not None and count >= bound:
             continue
+        if block in rate.unknown:
+            if money < 1:  # micro-units are the least money: what is left buys nothing
+                break
+            raise BeyondKnownPrices(str(unknown_price(rate=rate, block=block, at_us=at_us)), sold_wh=bought)
         per_wh = (price + Fraction(fine, FINE_PER_KWH)) / NANO_PER_MICRO
         room = None if bound is None else bound - count
         if per_wh <= 0:

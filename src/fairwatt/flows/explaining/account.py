@@ -59,6 +59,16 @@ class CorrectedBy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Use that nobody read, charged on a person's word while the meter was silent."""
+
+    approved_by: str
+    approval: int
+    method: str
+    fact: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LineAccount:
     """One line, whole: what it is, what it was made from, and whether it works out again."""
 
@@ -71,6 +81,8 @@ class LineAccount:
     home: str
     meter: Meter | None = None
     interval: Explained | None = None
+    estimate: Estimate | None = None
+    """None where the meter was read"""
     posted_us: int = 0
     corrects: Corrects | None = None
     corrected_by: tuple[CorrectedBy, ...] = ()

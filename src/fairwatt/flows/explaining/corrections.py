@@ -150,9 +150,6 @@ def _under_both(
     if new is None:
         return None
     texts = (ground.publication(seq=first_seq).text, new.text)
-    old_plan, new_plan = (
-        make_plan(plan=ground.installation.plan_id, schedule=parsed(text)) for text in texts
-    )
     start = start_before(
         cursor=cursor,
         book=cause.book,
@@ -160,6 +157,10 @@ def _under_both(
         before_us=cause.from_us + 1,
         as_of_seq=first_seq,
     ) or opening_of(cursor=cursor, installation=cause.installation)
+    old_plan, new_plan = (
+        make_plan(plan=ground.installation.plan_id, schedule=parsed(text), since_us=start.at_us)
+        for text in texts
+    )
     change = rerate_site(
         cursor=cursor,
         book=cause.book,

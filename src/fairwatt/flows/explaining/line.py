@@ -11,14 +11,14 @@ from django.db import connection
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.explain import Charged, Difference, explain_interval
-from fairwatt.flows.explaining.account import CorrectedBy, LineAccount
+from fairwatt.flows.explaining.account import CorrectedBy, Estimate, LineAccount
 from fairwatt.flows.explaining.corrections import explain_correction, explain_late
 from fairwatt.flows.explaining.costs import explain_cost
 from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.flows.explaining.windows import explain_window
 from fairwatt.store.lines import LineRow, line_at, posted_us
-from fairwatt.store.models import Book, Correction, Fact, Wallet
+from fairwatt.store.models import Book, Correction, Event, Fact, User, Wallet
 
 NAMES: Final = {
     1: "reading",
@@ -112,8 +112,29 @@ def explain_reading(cursor: Any, account: LineAccount) -> LineAccount:
         account,
         meter=meter_of(ground, seq=line.seq),
         interval=interval,
+        estimate=_estimate(line),
         corrected_by=_corrected_by(line),
         differences=(*interval.differences, *slips),
+    )
+
+
+def _estimate(line: LineRow) -> Estimate | None:
+    """The approval that a charge stands on when nobody read the meter; the home may see its own."""
+    told = Event.objects.filter(
+        book=line.book,
+        wallet=line.wallet,
+        kind="estimate.charged",
+        evidence__installation=line.ref,
+        evidence__to_us=line.ts_us,
+    ).first()
+    if told is None:
+        return None
+    person = User.objects.filter(pk=told.evidence["author"]).first()
+    return Estimate(
+        approved_by=person.username if person else f"#{told.evidence['author']}",
+        approval=int(told.evidence["approval"]),
+        method=str(told.evidence["method"]),
+        fact=int(told.evidence["fact"]),
     )
 
 

@@ -89,7 +89,7 @@ class Plan:
 
     def schedule_obj(self, *, since_us: int) -> object:
         """What a grant carries that counts on from an instant: no version that ended before it."""
-        first = self.schedule.version_index_at(at_us=since_us)
+        first = self.schedule.begun_index_at(at_us=since_us)
         if first not in self._objs:
             self._objs[first] = schedule_to_obj(self.schedule.since(at_us=since_us))
         return self._objs[first]

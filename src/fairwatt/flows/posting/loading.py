@@ -204,8 +204,8 @@ def _registers(
 
 
 def _priced(plans: list[Plan], ix: int, row: Installation) -> int:
-    """Index of the plan, or -1 when it has no version in force since the installation opened."""
-    if ix >= 0 and plans[ix].schedule.versions[0].effective_us > row.opened_us:
+    """Index of the plan, or -1 when no version of it was in force when the installation opened."""
+    if ix >= 0 and not plans[ix].schedule.covers(at_us=row.opened_us):
         return -1
     return ix
 

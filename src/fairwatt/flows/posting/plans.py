@@ -21,11 +21,16 @@ from fairwatt.store.posting import EventRow
 Values = tuple[AccountValue, ...]
 
 
-def make_plan(*, plan: int, schedule: Schedule, values: Sequence[AccountValue] = ()) -> Plan:
-    """A tariff plan in all the forms that posting needs, for homes with these parameters."""
+def make_plan(
+    *, plan: int, schedule: Schedule, values: Sequence[AccountValue] = (), since_us: int = 0
+) -> Plan:
+    """A tariff plan in all the forms that posting needs, for homes with these parameters.
+
+    One asked only from an instant on is made quicker.
+    """
     schedule = for_account_over_time(schedule, values)
     table = SegmentTable(schedule=schedule)
-    first = schedule.versions[0].effective_us
+    first = max(since_us, schedule.versions[0].effective_us)
     table.ensure(start_us=first, end_us=first + 1)
     return Plan(
         plan=plan,

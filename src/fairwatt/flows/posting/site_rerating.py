@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.rating.model import Schedule
-from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
-from fairwatt.core.rating.vector import rate_rows
-from fairwatt.core.spans import local_day_start, local_midnights
+from fairwatt.core.rating.vector_exact import ExactRows, exact_under
 from fairwatt.flows.posting.book_state import Plan
-from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS, Change, DayChange, exact_rows, start_window
+from fairwatt.flows.posting.changed_days import ChangedDays, days_of
+from fairwatt.flows.posting.rerating import COMPONENTS, Change, start_window
 from fairwatt.store.registers import NOW, Edit, Start, edits_of
 from fairwatt.store.site_readings import Readings, read_months
 
 Int64s = npt.NDArray[np.int64]
 
+_AT_ONCE: Final = 65_536
+"""Rows rated at once: their columns stay near the processor."""
+
 
 def differ_from_us(*, old: Schedule, new: Schedule) -> int | None:
     """The first instant at which two tariffs may price differently; None when they never do."""
-    was = [(v.effective_us, v.elements) for v in old.versions]
-    is_ = [(v.effective_us, v.elements) for v in new.versions]
+    was = [(v.effective_us, v.until_us, v.elements) for v in old.versions]
+    is_ = [(v.effective_us, v.until_us, v.elements) for v in new.versions]
     for n in range(max(len(was), len(is_))):
         if n >= len(was) or n >= len(is_) or was[n] != is_[n]:
             return min(side[n][0] for side in (was, is_) if n < len(side))
@@ -38,47 +41,35 @@ class _Side:
     plan: Plan
     counter: Int64s
     window: Int64s
-    carry_nano: Int64s
-    carry_tax: Int64s
 
     @classmethod
-    def at(cls, plan: Plan, starts: list[Start]) -> _Side:
+    def at(cls, plan: Plan, starts: list[Start], until_us: int) -> _Side:
+        # Grown once, not month by month.
+        first_us = min(start.at_us for start in starts)
+        plan.vtable.ensure(start_us=first_us, end_us=max(first_us, until_us))
         window = [start_window(table=plan.table, at_us=s.at_us, opening=s.opening) for s in starts]
-        none = np.zeros(len(starts), dtype=np.int64)
         return cls(
             plan=plan,
             counter=np.array([s.counter_wh for s in starts], dtype=np.int64),
             window=np.array(window, dtype=np.int64),
-            carry_nano=none,
-            carry_tax=none.copy(),
         )
 
-    def rate(self, rows: _Rows) -> dict[str, Int64s]:
-        """The exact cost of each row by component; moves where the registers stand."""
-        of = rows.place
-        self.plan.vtable.ensure(start_us=int(rows.prev_at.min()), end_us=int(rows.at.max()))
-        nano, tax = self.carry_nano[of], self.carry_tax[of]
-        rated = rate_rows(
-            vtable=self.plan.vtable,
-            first=rows.first,
-            prev_at=rows.prev_at,
-            at=rows.at,
-            energy_wh=rows.energy_wh,
-            counter=self.counter[of],
-            window=self.window[of],
-            carry_nano=nano,
-            carry_tax=tax,
-        )
-        ends = rows.ends
-        mine = of[ends]
-        self.counter[mine], self.window[mine] = rated.counter[ends], rated.window[ends]
-        self.carry_nano[mine], self.carry_tax[mine] = rated.carry_nano[ends], rated.carry_tax[ends]
-        zero = np.zeros(len(of), dtype=np.int64)
-        return {
-            "energy": exact_rows(rated.energy_micro, rated.carry_nano, CARRY_NANO_LIMIT, nano, rows.first),
-            "standing": exact_rows(rated.standing_micro, zero, LIMITS["standing"], zero, rows.first),
-            "tax": exact_rows(rated.tax_micro, rated.carry_tax, CARRY_TAX_LIMIT, tax, rows.first),
-        }
+
+def _rate(sides: tuple[_Side, _Side], rows: _Rows) -> tuple[ExactRows, ExactRows]:
+    """The exact cost of each row under both tariffs; moves where the registers stand."""
+    was, is_ = exact_under(
+        vtables=tuple(side.plan.vtable for side in sides),
+        first=rows.first,
+        prev_at=rows.prev_at,
+        at=rows.at,
+        energy_wh=rows.energy_wh,
+        counters=tuple(side.counter[rows.place] for side in sides),
+        windows=tuple(side.window[rows.place] for side in sides),
+    )
+    mine = rows.place[rows.ends]
+    for side, rated in zip(sides, (was, is_), strict=True):
+        side.counter[mine], side.window[mine] = rated.counter[rows.ends], rated.window[rows.ends]
+    return was, is_
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +84,32 @@ class _Rows:
     energy_wh: Int64s
     seq: Int64s
 
+    def pieces(self) -> Iterator[_Rows]:
+        """The same in pieces of whole registers."""
+        heads = np.flatnonzero(self.first)
+        begin = 0
+        while begin < len(self.at):
+            after = int(np.searchsorted(heads, begin + _AT_ONCE))
+            end = int(heads[after]) if after < len(heads) else len(self.at)
+            part = slice(begin, end)
+            ends = self.ends[(self.ends >= begin) & (self.ends < end)] - begin
+            yield _Rows(
+                place=self.place[part],
+                first=self.first[part],
+                ends=ends,
+                prev_at=self.prev_at[part],
+                at=self.at[part],
+                energy_wh=self.energy_wh[part],
+                seq=self.seq[part],
+            )
+            begin = end
+
 
 @dataclass(kw_only=True)
 class SiteChange:
     """What another tariff changes for each register: days with seq where they were asked for, and totals."""
 
-    days: list[dict[tuple[int, str], DayChange]]
+    days: ChangedDays
     old: dict[str, list[int]]
     new: dict[str, list[int]]
     counter: Int64s
@@ -119,7 +130,7 @@ class SiteChange:
             counter_wh=int(self.counter[n]),
             window_us=int(self.window[n]),
             energy_wh=0,
-            days=tuple(change for _, change in sorted(self.days[n].items())),
+            days=self.days.of(n),
             readings=int(self.readings[n]),
         )
 
@@ -144,11 +155,11 @@ def rerate_site(
     """
     edits = _edits(cursor, book, installations, before_seq)
     many = len(installations)
-    sides = (_Side.at(old, starts), _Side.at(new, starts))
+    sides = (_Side.at(old, starts, until_us), _Side.at(new, starts, until_us))
     at = np.array([s.at_us for s in starts], dtype=np.int64)
     wh = np.array([s.register_wh for s in starts], dtype=np.int64)
     out = SiteChange(
-        days=[{} for _ in range(many)],
+        days=ChangedDays(),
         old={c: [0] * many for c in COMPONENTS},
         new={c: [0] * many for c in COMPONENTS},
         counter=sides[1].counter,
@@ -158,23 +169,39 @@ def rerate_site(
         readings=np.zeros(many, dtype=np.int64),
         starts=starts,
     )
-    for month in read_months(
+    months = read_months(
         cursor=cursor,
         book=book,
         installations=installations,
         from_us=int(at.min()),
         until_us=until_us,
         before_seq=before_seq,
-    ):
-        rows = _rows(month, at, wh, modulus_wh, edits)
-        if rows is None:
-            continue
-        was, is_ = (side.rate(rows) for side in sides)
-        _gather(out, rows, was, is_, zone, by_day=by_day)
-        ends, mine = rows.ends, rows.place[rows.ends]
-        out.until_us[mine] = rows.at[ends]
-        np.add.at(out.readings, rows.place, 1)
+    )
+    with closing(months):  # it holds the connection
+        for month in months:
+            rows = _rows(month, at, wh, modulus_wh, edits)
+            if rows is not None:
+                _compare(out, sides, rows, days_of(instants=rows.at, zone=zone) if by_day else None)
     return out
+
+
+def _compare(out: SiteChange, sides: tuple[_Side, _Side], rows: _Rows, days: Int64s | None) -> None:
+    """Rate a month under both tariffs and take in what differs."""
+    begin = 0
+    for piece in rows.pieces():
+        was, is_ = _rate(sides, piece)
+        _gather(out, piece, was, is_)
+        if days is not None:
+            out.days.add(
+                place=piece.place,
+                day=days[begin : begin + len(piece.at)],
+                seq=piece.seq,
+                prev_at=piece.prev_at,
+                at=piece.at,
+                was=was,
+                is_=is_,
+            )
+        begin += len(piece.at)
 
 
 def _edits(cursor: Any, book: int, installations: Int64s, before_seq: int) -> list[tuple[int, Edit]]:
@@ -216,86 +243,15 @@ def _rows(
     return _Rows(place=place, first=first, ends=ends, prev_at=prev_at, at=now, energy_wh=energy, seq=seq)
 
 
-def _gather(
-    out: SiteChange,
-    rows: _Rows,
-    was: dict[str, Int64s],
-    is_: dict[str, Int64s],
-    zone: str,
-    *,
-    by_day: bool,
-) -> None:
+def _gather(out: SiteChange, rows: _Rows, was: ExactRows, is_: ExactRows) -> None:
+    """Add a piece to the totals of its registers."""
     heads = np.flatnonzero(rows.first)
+    mine = rows.place[heads].tolist()
     for component in COMPONENTS:
-        for sums, exact in ((out.old, was[component]), (out.new, is_[component])):
-            for n, total in zip(
-                rows.place[heads].tolist(), np.add.reduceat(exact, heads).tolist(), strict=True
-            ):
-                sums[component][n] += total
-    if not by_day:
-        return
-    days = _days(rows.at - 1, zone)
-    for component in COMPONENTS:
-        changed = np.flatnonzero(was[component] != is_[component])
-        for change, n in _day_changes(component, changed, rows, days, was[component], is_[component]):
-            _append(out.days[n], change)
-
-
-def _day_changes(
-    component: str, changed: Int64s, rows: _Rows, days: Int64s, was: Int64s, is_: Int64s
-) -> Iterator[tuple[DayChange, int]]:
-    if not changed.size:
-        return
-    place, day = rows.place[changed], days[changed]
-    begins = np.ones(changed.size, dtype=np.bool_)
-    begins[1:] = (place[1:] != place[:-1]) | (day[1:] != day[:-1])
-    starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], changed.size) - 1
-    columns = (
-        np.add.reduceat(was[changed], starts),
-        np.add.reduceat(is_[changed], starts),
-        np.minimum.reduceat(rows.seq[changed], starts),
-        np.maximum.reduceat(rows.seq[changed], starts),
-        day[starts],
-        rows.prev_at[changed[starts]],
-        rows.at[changed[ends]],
-        place[starts],
-    )
-    for old, new, low, high, day_us, from_us, until_us, n in zip(*(c.tolist() for c in columns), strict=True):
-        change = DayChange(
-            component=component,
-            day_us=day_us,
-            first_seq=low,
-            last_seq=high,
-            from_us=from_us,
-            until_us=until_us,
-            old_exact=old,
-            new_exact=new,
-        )
-        yield change, n
-
-
-def _append(days: dict[tuple[int, str], DayChange], change: DayChange) -> None:
-    """Add a day's change; the part of a day that fell into the month before is joined to it."""
-    key = (change.day_us, change.component)
-    before = days.get(key)
-    if before is not None:
-        change = DayChange(
-            component=change.component,
-            day_us=change.day_us,
-            first_seq=min(before.first_seq, change.first_seq),
-            last_seq=max(before.last_seq, change.last_seq),
-            from_us=before.from_us,
-            until_us=change.until_us,
-            old_exact=before.old_exact + change.old_exact,
-            new_exact=before.new_exact + change.new_exact,
-        )
-    days[key] = change
-
-
-def _days(instants: Int64s, zone: str) -> Int64s:
-    low, high = int(instants.min()), int(instants.max())
-    start = local_day_start(zone=zone, at_us=low)
-    midnights = np.array([start, *local_midnights(zone=zone, start_us=start, end_us=high)], dtype=np.int64)
-    days: Int64s = midnights[np.searchsorted(midnights, instants, side="right") - 1]
-    return days
+        for sums, rated in ((out.old, was), (out.new, is_)):
+            totals = np.add.reduceat(getattr(rated, component), heads).tolist()
+            column = sums[component]
+            for n, total in zip(mine, totals, strict=True):
+                column[n] += total
+    out.until_us[rows.place[rows.ends]] = rows.at[rows.ends]
+    out.readings[rows.place[heads]] += rows.ends - heads + 1

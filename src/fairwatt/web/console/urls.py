@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from fairwatt.web.console import bookkeeping, corrections, costs, disputes, fees, quality, reports, views
+from fairwatt.web.console import (
+    bookkeeping,
+    corrections,
+    costs,
+    disputes,
+    fees,
+    quality,
+    reports,
+    trying,
+    views,
+)
 
 app_name = "console"
 urlpatterns = [
@@ -13,6 +23,7 @@ urlpatterns = [
     path("<slug:slug>/reports/", reports.reports, name="reports"),
     path("<slug:slug>/reports/<slug:name>/", reports.report, name="report"),
     path("<slug:slug>/reports/<slug:name>/<slug:form>/", reports.report_as_file, name="report_file"),
+    path("<slug:slug>/try-tariff/", trying.try_tariff, name="try_tariff"),
     path("<slug:slug>/bookkeeping/", bookkeeping.bookkeeping, name="bookkeeping"),
     path("<slug:slug>/bookkeeping/<slug:month>/", bookkeeping.closed_pack, name="closed_pack"),
     path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),

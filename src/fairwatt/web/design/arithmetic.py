@@ -12,7 +12,7 @@ from fairwatt.core.rating.state import CARRY_TAX_LIMIT
 from fairwatt.core.units import NANO_PER_MICRO
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.web.design import format as text
-from fairwatt.web.design import words
+from fairwatt.web.design import vee_words, words
 from fairwatt.web.design.sentences import component, exact, kwh
 
 
@@ -54,6 +54,23 @@ def _where(account: LineAccount) -> Iterator[Step]:
         yield Step(label=gettext("Posted"), figure=_at(account.posted_us, account.zone))
 
 
+def _taken(account: LineAccount) -> Iterator[Step]:
+    """How the register after came to be known: read by a gateway, or estimated and approved."""
+    if account.estimate is None:
+        yield Step(
+            label=gettext("Clock of the gateway"),
+            detail=gettext("more than two minutes ahead would have been set aside"),
+            figure=gettext("offset not recorded"),
+        )
+        return
+    yield Step(
+        label=gettext("Estimated, not read"),
+        detail=gettext("approval %(n)d, approved by %(person)s")
+        % {"n": account.estimate.approval, "person": account.estimate.approved_by},
+        figure=vee_words.method(account.estimate.method),
+    )
+
+
 def _interval(account: LineAccount, interval: Explained) -> Iterator[Step]:
     zone, money = account.zone, account.currency
     before, line = interval.before, account.line
@@ -72,6 +89,7 @@ def _interval(account: LineAccount, interval: Explained) -> Iterator[Step]:
         detail=" ".join(filter(None, [_at(line.ts_us, zone), rolled])),
         figure=kwh(line.register_wh),
     )
+    yield from _taken(account)
     yield Step(label=gettext("Used"), figure=kwh(interval.energy_wh))
     for share in interval.shares:
         if not share.energy_wh and len(interval.shares) > 1:

@@ -106,7 +106,16 @@ def _reading(account: LineAccount) -> str:
         )
         opening += pgettext("before a list", ": ") + _joined(parts)
     more = [*_standing(interval.midnights, account), *_tax(interval, account)]
-    return _joined([opening, *more]) + _closing(interval, account)
+    return _joined([opening, *more]) + _closing(interval, account) + _estimated(account)
+
+
+def _estimated(account: LineAccount) -> str:
+    if account.estimate is None:
+        return ""
+    return pgettext("between two sentences", " ") + gettext(
+        "Nobody read the meter: it was silent, and this use was estimated. %(person)s approved it; the next total "
+        "of the meter settles it."
+    ) % {"person": account.estimate.approved_by}
 
 
 def priced(share: Share, currency: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fairwatt.core.rating.elements.base import PPM, TariffError, check_price
+from fairwatt.core.rating.elements.periods import Period
 from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
 
 DAILY_MIN: Final = 1_440
@@ -55,7 +56,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class MarketPrice:
-    """``min(max(coefficient x W + add, floor), cap)`` rounded half up to ``round_micro``; all in micro-units."""
+    """``min(max(coefficient x W + add, floor), cap)`` rounded half up to ``round_micro``; all in micro-units.
+
+    A period adds its own to ``add_micro`` and may have another coefficient.
+    """
 
     series: str
     coefficient_ppm: int
@@ -70,10 +74,11 @@ class MarketPrice:
         if self.round_micro < 1:
             raise TariffError("`round_to` must be above zero")
 
-    def price_micro(self, *, market_micro: int, add_micro: int) -> int:
-        """The unit price for a market price and what the period adds, in micro-units."""
+    def price_micro(self, *, market_micro: int, period: Period) -> int:
+        """The unit price for a market price in a period, in micro-units."""
+        factor = self.coefficient_ppm if period.coefficient_ppm is None else period.coefficient_ppm
         # In parts per million of a micro-unit until it is rounded once, at the end.
-        exact = self.coefficient_ppm * market_micro + (self.add_micro + add_micro) * PPM
+        exact = factor * market_micro + (self.add_micro + period.add_micro) * PPM
         if self.floor_micro is not None:
             exact = max(exact, self.floor_micro * PPM)
         if self.cap_micro is not None:

@@ -114,19 +114,21 @@ class Period:
     ``windows`` are wall-clock minutes of the local day, end excluded, 0 to 1440. ``months`` (1-12),
     ``weekdays`` (0 = Monday), ``dates`` and ``types`` restrict it; ``None`` means all. Where it meets a
     period named in ``over`` it wins; ``otherwise`` takes what no other period takes. Prices are micro-units
-    per kWh and may be negative; with a market price, ``add_micro`` comes on top of it.
+    per kWh and may be negative; ``None`` is one that the source does not tell. With a market price, ``add_micro``
+    comes on top of it, and ``coefficient_ppm`` stands for the element's.
     """
 
     name: str
     windows: tuple[tuple[int, int], ...]
     months: frozenset[int] | None
     weekdays: frozenset[int] | None
-    prices_micro: tuple[int, ...]
+    prices_micro: tuple[int | None, ...]
     dates: tuple[DateRange, ...] | None = None
     types: frozenset[str] | None = None
     over: frozenset[str] = frozenset()
     otherwise: bool = False
     add_micro: int = 0
+    coefficient_ppm: int | None = None
 
     def __post_init__(self) -> None:
         for start, end in self.windows:
@@ -134,7 +136,8 @@ class Period:
                 raise TariffError(f"period {self.name!r}: window {start}-{end} is not inside one day")
         self.days.check(of=f"period {self.name!r}")
         for price in (*self.prices_micro, self.add_micro):
-            check_price(price, of=f"period {self.name!r}")
+            if price is not None:
+                check_price(price, of=f"period {self.name!r}")
 
     @property
     def days(self) -> Days:

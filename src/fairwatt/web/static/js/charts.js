@@ -199,7 +199,25 @@
     });
   }
 
-  const KINDS = { balance, today, load, money, intervals, report };
+  // Homes by how much more or less they would pay. Less is solid, more hatched: colour alone would not tell.
+  function spread(data, width) {
+    const paints = [colour("volt"), colour("mark"), hatch(colour("card"), colour("sun"))];
+    const side = ([low, high]) => (low === 0 && high === 0 ? 1 : low < 0 ? 0 : 2);
+    const money = (micro) => short(micro / MICRO, data.symbol);
+    const labels = data.bars.map(([low, high]) => (low === high ? money(0) : `${money(low)} … ${money(high)}`));
+    return frame({
+      legend: { top: 0, right: 0, itemWidth: 18, textStyle: text() },
+      grid: { left: 4, right: 14, top: width < 500 ? 56 : 40, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      xAxis: { type: "category", data: labels, ...quiet({ interval: "auto", rotate: width < 700 ? 45 : 0, fontSize: 12 }),
+        splitLine: { show: false } },
+      yAxis: { type: "value", minInterval: 1, splitNumber: 4, name: data.axis, nameTextStyle: { ...text(), align: "left" }, ...quiet() },
+      series: data.names.map((name, n) => ({ type: "bar", stack: "one", name, barCategoryGap: "12%",
+        itemStyle: { color: paints[n], borderRadius: [3, 3, 0, 0] },
+        data: data.bars.map((bar) => (side(bar) === n ? bar[2] : "-")) })),
+    });
+  }
+
+  const KINDS = { balance, today, load, money, intervals, report, spread };
 
   function draw(host) {
     const source = document.getElementById(host.dataset.chart);

@@ -20,6 +20,22 @@
     show();
   }
 
+  // A computation that takes more than a second says so, and for how long it has been at it.
+  const slowForm = document.querySelector("form[data-slow]");
+  if (slowForm) {
+    const waits = slowForm.querySelector(".waits");
+    const seconds = waits.querySelector("[data-seconds]");
+    let timer = 0;
+    slowForm.addEventListener("submit", () => {
+      const begun = Date.now();
+      timer = setInterval(() => {
+        waits.hidden = false;
+        seconds.textContent = `${Math.round((Date.now() - begun) / 1000)} s`;
+      }, 1000);
+    });
+    addEventListener("pageshow", () => { clearInterval(timer); waits.hidden = true; });
+  }
+
   document.body.addEventListener("click", (event) => {
     const closer = event.target.closest("[data-close]");
     if (!closer) return;
