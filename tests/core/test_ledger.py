@@ -124,5 +124,6 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "SHARED": 5,
         "ADJUSTMENT": 6,
         "LATE": 7,
+        "TRUE_UP": 8,
         "REVERSAL": 9,
     }
