@@ -127,8 +127,8 @@ def _welcome(welcome: Welcome, *, dark: list[str]) -> None:
     if dark:
         screen.print(f"without power at this moment, and told why: {', '.join(dark)}", highlight=False)
     screen.print(
-        "for `fairwatt status` and `fairwatt dsn` of this demo, set FAIRWATT_STATE to its state folder "
-        "(.fairwatt/demo)",
+        "for `fairwatt report`, `explain`, `status` and `dsn` of this demo, set FAIRWATT_STATE to its state folder "
+        "(.fairwatt/demo) and FAIRWATT_CLOCK to the file `clock` in it",
         highlight=False,
     )
     screen.print(
