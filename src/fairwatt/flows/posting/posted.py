@@ -56,6 +56,7 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
         self.reload |= one.reload
+        self.more |= one.more
         self.regrant |= one.regrant
         self.quarantine += one.quarantine
         self.registers_moved += one.registers_moved
@@ -76,6 +77,8 @@ class Bench:
     fact: int
     now_us: int
     available: npt.NDArray[np.int64]
+    reworked: frozenset[int] = frozenset()
+    """wallet indices with corrections in this batch, which no query shows yet"""
 
 
 def refuse_fact(bench: Bench, code: str, detail: str) -> PostedFacts:
