@@ -293,6 +293,61 @@ def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
         assert desk.fact(fact).result["code"] == "one_pair_of_eyes"
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_register_that_cannot_be_rated_again_is_left_with_an_alarm(
+    wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows.posting import correcting
+
+    real, bad = correcting.rerate_site, wrong.installations[1]
+
+    def fragile(**asked: Any) -> Any:
+        if bad in asked["installations"].tolist():
+            raise ValueError("this cannot be rated")
+        return real(**asked)
+
+    monkeypatch.setattr(correcting, "rerate_site", fragile)
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(2))
+        fact = confirm(wrong, place(wrong))
+        drain(desk, fact, now_us=NOON_US + 60 * DAY_US, restart=restart)
+        assert (desk.fact(fact).state, desk.fact(fact).result["registers"]) == ("posted", 2)
+        assert desk.fact(fact).result["left"] == [bad]
+        assert {e.evidence["installation"] for e in desk.events("alarm.register_not_corrected")} == {bad}
+        from fairwatt.store.models import Correction
+
+        corrected = set(Correction.objects.filter(fact=fact).values_list("ref", flat=True))
+        assert corrected == set(wrong.installations) - {bad}
+
+
+def test_the_same_word_on_a_reading_is_one_fact_until_another_is_said(desk: Desk) -> None:
+    meter = desk.home()
+    for hour, wh in ((9, 9_000), (14, 30_000), (20, 31_000)):
+        desk.read(meter, NOON_US + hour * HOUR_US, wh)
+    at_us, now_us = NOON_US + 14 * HOUR_US, NOON_US + 21 * HOUR_US
+    said = []
+    for wh in (14_000, 14_000, 15_000, 14_000):
+        said.append(edit(desk, at_us, wh, now_us=now_us + len(said)))
+        desk.post(now_us=now_us)
+    assert len(set(said)) == 3 and said[0] == said[1]
+    assert {desk.fact(fact).state for fact in said} == {"posted"}
+
+
+def test_edits_that_wait_keep_no_payment_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fairwatt.flows.posting import facts
+
+    meter = desk.home()
+    for hour in (1, 2, 3):
+        desk.read(meter, NOON_US + hour * HOUR_US, hour * 1_000)
+    monkeypatch.setattr(facts, "FACTS_MAX", 2)
+    for n in range(4):
+        edit(desk, NOON_US + HOUR_US, 900 - n)
+    paid = [desk.pay(meter, 10_00, now_us=NOON_US + 4 * HOUR_US + n) for n in range(3)]
+    result = desk.post(now_us=NOON_US + 5 * HOUR_US)
+    assert [desk.fact(fact).state for fact in paid] == ["posted", "posted", "waiting"]
+    assert result.facts_wait
+
+
 def test_a_correction_that_was_overtaken_or_is_unknown_is_refused(wrong: Street) -> None:
     from fairwatt.flows.provision import publish_tariff
 

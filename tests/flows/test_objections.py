@@ -153,3 +153,37 @@ def test_steps_that_cannot_be_taken_are_refused_in_words(
         object_to(street, people, share, 0)
     with pytest.raises(SharedCostRefused, match="lowers the share"):
         decide(street, share, people["colleague"], 50_000_000)
+
+
+def test_an_objection_that_reaches_the_database_behind_the_posting_is_refused(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    """Begun before the deadline by its own clock; the share is charged meanwhile, and the objection waits for that."""
+    from fairwatt.flows.shared_costs import SharedCostRefused
+
+    meters = three_homes(desk, street, people)
+    draft = published(street, people)
+    run_due(desk, AUGUST_US + WINDOW_US)
+    assert desk.balance(meters[0]) == 50_000_000
+    with pytest.raises(SharedCostRefused, match="has been or will be charged"):
+        object_to(street, people, share_of(street, draft, 0), 0, now_us=AUGUST_US + WINDOW_US - 1)
+
+
+def test_objection_and_posting_take_the_same_lock(
+    street: Street, desk: Desk, people: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.store import costs
+
+    locked: list[int] = []
+    real = costs.lock_shares
+
+    def noted(**asked: Any) -> None:
+        real(**asked)
+        locked.append(asked["allocation"])
+
+    monkeypatch.setattr(costs, "lock_shares", noted)
+    three_homes(desk, street, people)
+    draft = published(street, people)
+    object_to(street, people, share_of(street, draft, 0), 0)
+    run_due(desk, AUGUST_US + WINDOW_US)
+    assert locked == [draft.pk, draft.pk]

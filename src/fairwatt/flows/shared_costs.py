@@ -18,11 +18,12 @@ from fairwatt.core.ids import reversal_key
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.cost_preview import Preview, PreviewedShare, work_out
 from fairwatt.flows.cost_sources import Source, measure
-from fairwatt.store import facts
+from fairwatt.store import costs, facts
 from fairwatt.store.models import (
     Allocation,
     AllocationProof,
     AllocationShare,
+    CostEntry,
     CostFormula,
     CostStep,
     Role,
@@ -177,7 +178,8 @@ def object_to_share(
         proof = AllocationProof.objects.filter(allocation_id=share.allocation_id).first() if share else None
         if share is None or proof is None:
             raise SharedCostRefused("There is no such share of this home. Nothing was changed.")
-        if now_us >= proof.deadline_us:
+        costs.lock_shares(cursor=cursor, allocation=share.allocation_id)
+        if now_us >= proof.deadline_us or CostEntry.objects.filter(share=share_id).exists():
             raise SharedCostRefused(
                 "The time for objections is over, and the share has been or will be charged. "
                 "Ask the people who look after the building; they can take it back."

@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from fairwatt.core.costs.taking import DEFAULT_POLICY, FeePolicy
+
+_SHARES_LOCK: Final = 0x05AE_0000_0000_0000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +143,11 @@ def known_keys(*, cursor: Any, book: int, keys: Sequence[str]) -> set[str]:
     """Those of the natural keys that are posted already."""
     cursor.execute("SELECT key FROM cost_entry WHERE book = %s AND key = ANY(%s)", [book, list(keys)])
     return {str(key) for (key,) in cursor.fetchall()}
+
+
+def lock_shares(*, cursor: Any, allocation: int) -> None:
+    """Let an objection and the posting of its share wait for one another, until the end of the transaction."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARES_LOCK + allocation])
 
 
 def open_of_wallet(*, cursor: Any, book: int, wallet: int) -> list[OpenEntry]:

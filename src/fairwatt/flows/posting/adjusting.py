@@ -6,7 +6,7 @@ by another person, and the disputed line itself, and gives back no more than tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -30,8 +30,19 @@ SELECT amount_micro, tax_micro FROM line
  WHERE ts = %s AND ref = %s AND kind = %s AND book = %s AND wallet = %s AND seq = %s
 """
 _GIVEN: Final = """
-SELECT coalesce(sum((result->>'amount_micro')::bigint), 0) FROM fact
- WHERE book = %s AND wallet = %s AND kind = 'adjustment' AND state = 'posted' AND result->>'line_seq' = %s
+SELECT coalesce(sum((f.result->>'amount_micro')::bigint), 0) FROM fact f
+  JOIN store_dispute d ON d.id::text = f.result->>'case' AND d.book_id = f.book
+ WHERE f.book = %s AND f.kind = 'adjustment' AND f.state = 'posted' AND d.wallet_id = %s AND d.line_seq = %s
+"""
+_REVERSED: Final = """
+SELECT EXISTS (SELECT 1 FROM cost_entry e JOIN cost_entry r ON r.of = coalesce(e.of, e.id) AND r.kind = 'reversal'
+                WHERE e.id = %s AND e.book = %s)
+"""
+_CORRECTED: Final = """
+SELECT coalesce(sum(l.amount_micro), 0) FROM correction c
+  JOIN line l ON l.ts = timestamptz 'epoch' + c.ts_us * interval '1 microsecond' AND l.ref = c.ref
+             AND l.kind = %s AND l.book = c.book
+ WHERE c.book = %s AND c.wallet = %s AND c.ref = %s AND c.first_seq <= %s AND c.last_seq >= %s
 """
 
 
@@ -92,9 +103,10 @@ def adjustment_of(
     match about:
         case {"row": int(row)}:
             made = makers[kind](cursor, state, row)
-            ground = "ruling" if kind == "adjustment" else "entry"
-            if any(answer.get(ground) == row for answer in before):
-                raise AlreadyGiven(f"{ground} {row} was posted in this very batch")
+            about_what = ("wallet", "line_seq") if kind == "adjustment" else ("wallet", "entry")
+            same = [made.grounds[name] for name in about_what]
+            if any([answer.get(name) for name in about_what] == same for answer in before):
+                raise AlreadyGiven(f"what {kind} {row} rests on was posted in this very batch")
             return made
         case _:
             raise AdjustmentRefused(f"an {kind} names the row it rests on")
@@ -114,12 +126,18 @@ def _given_back(cursor: Any, state: BookState, row: int) -> Adjustment:
     if line is None or wallet not in state.wallet_index:
         raise AdjustmentRefused(f"case {case} is about a line that this book does not have")
     took, tax = -int(line[0]), int(line[1])
-    cursor.execute(_GIVEN, [state.book, wallet, str(seq)])
+    cursor.execute(_GIVEN, [state.book, wallet, seq])
     given = int(cursor.fetchone()[0])
     if given:
         raise AlreadyGiven(f"line {seq} was given back before, {given} micro-units of it")
-    if not 0 < refund <= took:
-        raise AdjustmentRefused(f"ruling {row} gives back {refund} of a line that took {took} micro-units")
+    returned = _returned(cursor, state.book, wallet, seq, ref, line_kind)
+    if returned is None:
+        raise AlreadyGiven(f"the charge of line {seq} was taken back as a whole before")
+    if not 0 < refund <= took - returned:
+        raise AdjustmentRefused(
+            f"ruling {row} gives back {refund} of a line that took {took} micro-units, of which corrections "
+            f"returned {returned}"
+        )
     tax_back = refund * tax // took if tax > 0 else 0
     return Adjustment(
         wallet=wallet,
@@ -130,11 +148,54 @@ def _given_back(cursor: Any, state: BookState, row: int) -> Adjustment:
         grounds={
             "case": case,
             "ruling": row,
+            "wallet": wallet,
             "line_seq": seq,
             "about_us": ts_us,
             "tax_micro": tax_back,
         },
     )
+
+
+def _returned(cursor: Any, book: int, wallet: int, seq: int, ref: int, kind: int) -> int | None:
+    """What corrections of the days around a line have given back already; None for a fee or share taken back whole.
+
+    A correction speaks of a day, not of one line, so all it gave back is held against each line of that day.
+    """
+    if kind in (Kind.FEE, Kind.SHARED):
+        cursor.execute(_REVERSED, [ref, book])
+        return None if cursor.fetchone()[0] else 0
+    if kind != Kind.READING:
+        return 0
+    cursor.execute(_CORRECTED, [Kind.CORRECTION, book, wallet, ref, seq, seq])
+    return max(0, int(cursor.fetchone()[0]))
+
+
+def given_for_costs(
+    *, cursor: Any, book: int, entries: Sequence[int], before: Iterable[Mapping[str, Any]]
+) -> dict[int, tuple[int, int]]:
+    """{entry: (micro-units, of them tax)} that rulings gave back of entries and of what was recovered for them.
+
+    `before`: the answers given earlier in the same batch.
+    """
+    now = [answer for answer in before if "ruling" in answer]
+    cursor.execute(
+        "SELECT coalesce(c.of, c.id), sum(g.amount)::bigint, sum(g.tax)::bigint FROM ("
+        "SELECT result->>'case', (result->>'amount_micro')::bigint, (result->>'tax_micro')::bigint FROM fact "
+        "WHERE book = %s AND kind = 'adjustment' AND state = 'posted' "
+        "UNION ALL SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[])) AS g (dispute, amount, tax) "
+        "JOIN store_dispute d ON d.id::text = g.dispute AND d.line_kind = ANY(%s) "
+        "JOIN cost_entry c ON c.id = d.line_ref AND c.book = %s WHERE coalesce(c.of, c.id) = ANY(%s) GROUP BY 1",
+        [
+            book,
+            [str(answer["case"]) for answer in now],
+            [answer["amount_micro"] for answer in now],
+            [answer["tax_micro"] for answer in now],
+            [int(Kind.FEE), int(Kind.SHARED)],
+            book,
+            list(entries),
+        ],
+    )
+    return {int(entry): (int(amount), int(tax)) for entry, amount, tax in cursor.fetchall()}
 
 
 def _brought_over(cursor: Any, state: BookState, row: int) -> Adjustment:
@@ -158,5 +219,5 @@ def _brought_over(cursor: Any, state: BookState, row: int) -> Adjustment:
         amount_micro=amount,
         legs=opening_legs(currency=state.currency, amount_micro=amount),
         kind="opening",
-        grounds={"entry": row},
+        grounds={"wallet": wallet, "entry": row},
     )

@@ -28,6 +28,7 @@ from fairwatt.store.registers import Edit, Start, free_correction_instant
 WANTED_MAX: Final = 100
 COMMISSIONING: Final = frozenset({"fairwatt_owner", "fairwatt_migrate"})
 """The roles of who sets a site up: the login, and what it becomes. Faces and carriers have others."""
+NOT_CORRECTED: Final = "alarm.register_not_corrected"
 REGISTERS_A_BATCH: Final = 64
 """A year of half hours of so many is rated in about a second: so long may a payment wait."""
 
@@ -299,7 +300,7 @@ def _go_on(
     waiting = waiting[~np.isin(registers["installation"][waiting], list(busy))]
     some = waiting[np.argsort(registers["installation"][waiting], kind="stable")][:REGISTERS_A_BATCH]
     if len(some):
-        out.reworked += _rerate(cursor, state, registers, correcting, some, now_us)
+        out.reworked += _rerate_each(cursor, state, registers, correcting, some, out, now_us)
     out.more |= len(some) < len(waiting) or bool(busy)
     if len(some) == len(waiting) and not busy:
         cursor.execute(
@@ -307,10 +308,12 @@ def _go_on(
         )
         done, readings = cursor.fetchone()
         mine = [one for one in out.reworked if one.row.fact == correcting.fact]
+        left = _left(cursor, state.book, correcting.fact, out.events)
         result = {
             "publication": correcting.publication,
             "registers": int(done) + len(mine),
             "readings": int(readings) + sum(one.row.readings for one in mine),
+            "left": left,
         }
         out.answers.append(FactAnswer(fact=correcting.fact, state="posted", result=result))
         out.events.append(
@@ -323,6 +326,62 @@ def _go_on(
         )
         out.reload = True
         out.finished.add(correcting.fact)
+
+
+def _rerate_each(
+    cursor: Any,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    correcting: Correcting,
+    some: npt.NDArray[np.int64],
+    out: Corrected,
+    now_us: int,
+) -> list[Reworked]:
+    """Rate some registers again; where that fails, one by one: what cannot be rated is left with an alarm."""
+    before = registers.copy()
+    try:
+        with transaction.atomic():
+            return _rerate(cursor, state, registers, correcting, some, now_us)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: that says nothing about the registers
+    except Exception as error:
+        registers[:] = before
+        if len(some) > 1:
+            alone = (some[n : n + 1] for n in range(len(some)))
+            return [
+                made
+                for one in alone
+                for made in _rerate_each(cursor, state, registers, correcting, one, out, now_us)
+            ]
+        head = registers[int(some[0])]
+        head["plan_ix"] = correcting.new_ix  # its past stays as it was charged
+        out.events.append(
+            EventRow(
+                kind=NOT_CORRECTED,
+                at_us=now_us,
+                wallet=int(state.wallets["wallet"][head["wallet_ix"]]),
+                gateway=int(head["gateway"]),
+                meter=int(head["meter"]),
+                reason="unpriceable",
+                evidence={
+                    "fact": correcting.fact,
+                    "installation": int(head["installation"]),
+                    "detail": ascii(f"{type(error).__name__}: {error}"[:200]),
+                },
+            )
+        )
+        return []
+
+
+def _left(cursor: Any, book: int, fact: int, events: Sequence[EventRow]) -> list[int]:
+    """Installations that a correction could not rate, in this batch and before it."""
+    cursor.execute(
+        "SELECT evidence->>'installation' FROM event WHERE book = %s AND kind = %s AND evidence->>'fact' = %s",
+        [book, NOT_CORRECTED, str(fact)],
+    )
+    left = {int(row[0]) for row in cursor.fetchall()}
+    mine = (event.evidence for event in events if event.kind == NOT_CORRECTED)
+    return sorted(left | {int(said["installation"]) for said in mine if said["fact"] == fact})
 
 
 def _rerate(

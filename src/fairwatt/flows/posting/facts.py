@@ -28,6 +28,8 @@ from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.posting import FactAnswer
 
 FACTS_MAX = 500
+_BEFORE_READINGS = ["reading_edit", "tariff_correction"]
+"""What correcting.py answers, or leaves to the next batch: no other fact waits behind it."""
 
 
 def post_facts(
@@ -38,18 +40,23 @@ def post_facts(
     registers: Registers,
     available: npt.NDArray[np.int64],
     now_us: int,
+    reworked: frozenset[int] = frozenset(),
 ) -> PostedFacts:
     """Answer the facts that wait for this book, oldest first; move `registers` where an estimate is charged.
 
     `available`: what each wallet has after the readings of this batch; it is moved along with the facts.
+    `reworked`: wallet indices that corrections of this batch move; rulings on their lines wait for the next one.
     """
     out = PostedFacts()
     cursor.execute(
-        "SELECT id, kind, payload, raw FROM fact WHERE book = %s AND state = 'waiting' ORDER BY id LIMIT %s",
-        [state.book, FACTS_MAX],
+        "SELECT id, kind, payload, raw FROM fact WHERE book = %s AND state = 'waiting' "
+        "AND kind <> ALL(%s) ORDER BY id LIMIT %s",
+        [state.book, _BEFORE_READINGS, FACTS_MAX],
     )
-    for fact, kind, payload, raw in cursor.fetchall():
-        bench = Bench(cursor, state, providers, registers, int(fact), now_us, available)
+    rows = cursor.fetchall()
+    out.more = len(rows) == FACTS_MAX
+    for fact, kind, payload, raw in rows:
+        bench = Bench(cursor, state, providers, registers, int(fact), now_us, available, reworked)
         try:
             with transaction.atomic():
                 one = _post_fact(bench, out, kind, payload, bytes(raw))
@@ -88,12 +95,10 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
-        case (("reading_edit" | "tariff_correction"), _):
-            return PostedFacts()  # answered before the readings (correcting.py), or left to the next batch
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):
-            return _cost(bench, kind, about)
+            return _cost(bench, before, kind, about)
         case "window_close", {"installation": int(installation), "window_us": int(window_us)}:
             return post_window(bench, before, installation=installation, window_us=window_us)
         case (("adjustment" | "opening"), dict(about)):
@@ -124,9 +129,9 @@ def _estimate(bench: Bench, approval: int) -> PostedFacts:
     )
 
 
-def _cost(bench: Bench, kind: str, about: dict[str, Any]) -> PostedFacts:
+def _cost(bench: Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:
     """A fee run, the shares of an allocation, or a reversal."""
-    desk = _cost_desk(bench)
+    desk = replace(_cost_desk(bench), before=[answer.result for answer in before.answers])
     try:
         match kind, about:
             case "fee_run", {"fee": int(fee), "due": str(due)}:
@@ -194,6 +199,8 @@ def _adjustment(bench: Bench, before: PostedFacts, kind: str, about: dict[str, A
         given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
     except AdjustmentRefused as error:
         return refuse_fact(bench, error.code, str(error))
+    if kind == "adjustment" and given.wallet_ix in bench.reworked:
+        return PostedFacts(more=True)  # what its corrections of this batch give back counts in the next one
     return PostedFacts(
         lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
         wallet_ix=[given.wallet_ix],

@@ -119,11 +119,13 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         ),
         available=available,
         now_us=desk.now_us,
+        reworked=frozenset(one.wallet_ix for one in late.reworked),
     )
     facts.answers += made.answers
     facts.events += made.events
     facts.reload |= made.reload
-    facts.more, facts.finished = made.more, made.finished
+    facts.more |= made.more
+    facts.finished = made.finished
     return late, facts
 
 

@@ -60,6 +60,7 @@ class PostedFacts:
         for ix, taken in one.settled.items():
             self.settled[ix] = self.settled.get(ix, 0) + taken
         self.reload |= one.reload
+        self.more |= one.more
         self.regrant |= one.regrant
         self.quarantine += one.quarantine
         self.registers_moved += one.registers_moved
@@ -80,6 +81,8 @@ class Bench:
     fact: int
     now_us: int
     available: npt.NDArray[np.int64]
+    reworked: frozenset[int] = frozenset()
+    """wallet indices with corrections in this batch, which no query shows yet"""
 
 
 def refuse_fact(bench: Bench, code: str, detail: str) -> PostedFacts:

@@ -79,6 +79,7 @@ def _post(desk: CostDesk, allocation: int, only: int | None) -> CostsPosted:
         raise _refuse(
             "allocation_reversed", f"{title} was taken back before this share was posted; nothing was charged"
         )
+    costs.lock_shares(cursor=desk.cursor, allocation=allocation)
     listed = _shares(desk, allocation)
     _prove(body, listed)
     accounts = stays.landlords(cursor=desk.cursor, book=desk.state.book)

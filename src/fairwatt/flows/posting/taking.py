@@ -6,7 +6,7 @@ fees of one batch cannot spend the same money.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -27,6 +27,7 @@ from fairwatt.core.ledger.model import (
 from fairwatt.core.ledger.recipes import owed_legs
 from fairwatt.core.spans import local_day_start
 from fairwatt.core.units import US_PER_DAY
+from fairwatt.flows.posting.adjusting import given_for_costs
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.store import costs
 from fairwatt.store.costs import EntryRow, OpenEntry
@@ -54,6 +55,8 @@ class CostDesk:
     fact: int
     now_us: int
     available: npt.NDArray[np.int64]
+    before: Sequence[Mapping[str, Any]] = ()
+    """the answers given earlier in this batch"""
 
     @property
     def batch(self) -> int:
@@ -147,7 +150,16 @@ def recover_arrears(desk: CostDesk, *, wallet_ix: int, topped_up_micro: int) -> 
 
 
 def take_back(desk: CostDesk, entries: Sequence[OpenEntry], *, reason: str) -> CostsPosted:
-    """Reverse entries: wallets get back what was taken, what was still open is owed no more."""
+    """Reverse entries: wallets get back what was taken, what was still open is owed no more.
+
+    What a ruling on a dispute gave back of an entry is not given back again.
+    """
+    given = given_for_costs(
+        cursor=desk.cursor,
+        book=desk.state.book,
+        entries=[one.entry for one in entries],
+        before=desk.before,
+    )
     rows = [
         EntryRow(
             key=f"reversal:{one.entry}",
@@ -159,14 +171,15 @@ def take_back(desk: CostDesk, entries: Sequence[OpenEntry], *, reason: str) -> C
             share=one.share,
             of=one.entry,
             priority=one.priority,
-            due_micro=-one.due_micro,
-            tax_micro=-one.tax_micro,
-            taken_micro=-one.taken_micro,
+            due_micro=back - tax - one.due_micro,
+            tax_micro=tax - one.tax_micro,
+            taken_micro=back - one.taken_micro,
             arrears_micro=-one.open_micro,
-            inputs={"reason": reason, "reverses": one.entry},
+            inputs={"reason": reason, "reverses": one.entry, "given_back_micro": back},
         )
         for one in entries
         if not one.reversed
+        for back, tax in (given.get(one.entry, (0, 0)),)
     ]
     return _posted(desk, rows, kinds=[Kind.REVERSAL] * len(rows))
 
