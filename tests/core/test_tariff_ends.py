@@ -27,7 +27,7 @@ from fairwatt.core.rating.vector import VectorTable, rate_rows
 from fairwatt.core.rating.vector_cells import use_cells
 from fairwatt.core.rating.vending import BeyondKnownPrices, TillState, payment_for, quote
 from fairwatt.core.spans import Span
-from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
+from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 
 ZONE = "Asia/Kolkata"
 
@@ -253,6 +253,14 @@ def test_demand_intervals_begin_at_local_midnight(interval: int) -> None:
     made = billed(schedule, start_us, readings)
     # 900 Wh in the first quarter of an hour of the local clock, which begins at half past in UTC.
     assert made.element("demand") == Fraction(900 * 60, interval) / 1_000 * 10**6
+
+
+@pytest.mark.parametrize(("minutes", "watts"), [(30, 200), (70, 85)])
+def test_power_is_whole_watts_rounded_down_however_long_the_use(minutes: int, watts: int) -> None:
+    demand = {"demand": {"per_kw": "1", "interval_min": 30, "window": "bill"}}
+    start_us = instant("2024-01-10", ZONE)
+    made = billed(tariff(FLAT, demand), start_us, [(start_us + minutes * US_PER_MINUTE, 100)])
+    assert made.element("demand") == Fraction(watts, 1_000) * 10**6
 
 
 def test_the_fractions_that_a_wallet_still_carries_are_named() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
+import openpyxl
+import pypdf
 import pytest
+from asgiref.sync import async_to_sync
 
 from fairwatt.server.launcher.services import Services
 from support.house import as_role
@@ -78,6 +83,54 @@ def test_the_file_a_resident_takes_away_is_right_and_names_no_home(
         body = read_proof(response.content.decode())
         assert not verify(body).faults
         assert not {row["unit"] for row in body["shares"]} & set(scene.labels)
+
+
+def test_the_proof_on_paper_and_as_a_sheet_holds_every_figure_of_the_ledger(
+    building: tuple[Scene, dict[str, int]], signed_in: Any
+) -> None:
+    from fairwatt.store.models import AllocationProof, AllocationShare
+    from fairwatt.web.access import Scope, seeing
+
+    scene, made = building
+    with seeing(scope=Scope(books=(scene.book,))):
+        shares = list(AllocationShare.objects.filter(allocation=made["cost"]))
+        proof = AllocationProof.objects.get(allocation=made["cost"])
+    exact = {share.key: share.amount_micro for share in shares}
+    assert sum(exact.values()) == proof.body["total_micro"] == 486_400_000
+    mine = f"/home/{scene.public_id(0)}/owed/{made['share']}/file/"
+    desk = f"/console/{scene.slug}/costs/{made['cost']}/file/"
+    for client, address in ((signed_in(scene.owner), mine), (signed_in(scene.operator), desk)):
+        for language, title in (("en", "shared"), ("zh-hans", "公摊费用凭证")):
+            asked = {"headers": {"accept-language": language}}
+            paper = taken(client.get(f"{address}?format=pdf", **asked))
+            said = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(paper)).pages).split()
+            sheets = openpyxl.load_workbook(
+                io.BytesIO(taken(client.get(f"{address}?format=xlsx", **asked)))
+            ).worksheets
+            cells = {row[0]: row[-1] for row in sheets[1].iter_rows(min_row=2, values_only=True)}
+            for key, micro in exact.items():
+                assert key in said and plain(micro) in said, (language, key)
+                assert round(Decimal(str(cells[key])) * 10**6) == micro
+            assert "486.40" in said and title in said
+            assert not set(said) & set(scene.labels)
+            assert paper == taken(client.get(f"{address}?format=pdf", **asked)), (
+                "the same proof, the same bytes"
+            )
+
+
+def taken(response: Any) -> bytes:
+    """A file as it arrives, piece by piece."""
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in response])
+
+    assert response.status_code == 200
+    return async_to_sync(whole)()
+
+
+def plain(micro: int) -> str:
+    whole, _, part = f"{micro // 10**6}.{micro % 10**6:06d}".partition(".")
+    return f"{whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
 def test_an_objection_goes_from_the_resident_to_a_colleague_who_decides(

@@ -12,7 +12,7 @@ from fairwatt.core.insight.past_use import PastUse, of_intervals
 from fairwatt.core.rating.bill import Bill, bill_of_cells
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.model import Schedule
-from fairwatt.core.rating.peaks import highest_powers
+from fairwatt.core.rating.peaks import Use, highest_powers
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.vector import VectorTable
 from fairwatt.core.rating.vector_cells import use_cells
@@ -134,10 +134,13 @@ def _rate_group(
     made = []
     for number in group:
         at = mine[home == number]
-        readings: list[tuple[int, int]] = []
+        uses: list[Use] = []
         if measured:
-            readings = list(zip(rows.end_us[at].tolist(), rows.wh[at].tolist(), strict=True))
-        powers = highest_powers(schedule=schedule, readings=readings, start_us=span.start_us, known_w=None)
+            billed = wh[home == number]
+            uses = list(
+                zip(rows.start_us[at].tolist(), rows.end_us[at].tolist(), billed.tolist(), strict=True)
+            )
+        powers = highest_powers(schedule=schedule, uses=uses, known_w=None)
         bill = bill_of_cells(
             table=table,
             span=span,

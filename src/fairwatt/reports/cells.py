@@ -8,9 +8,9 @@ from typing import Final
 from fairwatt.core.spans import local_datetime
 from fairwatt.reports.model import Cell, Column, Shape
 
-_DECIMALS: Final = {Shape.ENERGY: 3, Shape.MONEY: 6, Shape.PRICE: 6, Shape.SHARE: 2}
-_FEWEST: Final = {Shape.ENERGY: 3, Shape.MONEY: 2, Shape.PRICE: 2, Shape.SHARE: 2}
-NUMBERS: Final = frozenset({Shape.COUNT, Shape.ENERGY, Shape.MONEY, Shape.PRICE, Shape.SHARE})
+_DECIMALS: Final = {Shape.ENERGY: 3, Shape.MONEY: 6, Shape.PRICE: 6, Shape.SHARE: 2, Shape.AREA: 2}
+_FEWEST: Final = {Shape.ENERGY: 3, Shape.MONEY: 2, Shape.PRICE: 2, Shape.SHARE: 2, Shape.AREA: 2}
+NUMBERS: Final = frozenset({Shape.AREA, Shape.COUNT, Shape.ENERGY, Shape.MONEY, Shape.PRICE, Shape.SHARE})
 EXCEL_DIGITS: Final = 15
 """A spreadsheet computes with fifteen digits; a longer number is written as text."""
 
@@ -46,6 +46,8 @@ def heading(*, column: Column, currency: str) -> str:
             return f"{column.title} ({currency})"
         case Shape.PRICE:
             return f"{column.title} ({currency}/kWh)"
+        case Shape.AREA:
+            return f"{column.title} (m²)"
         case Shape.SHARE:
             return f"{column.title} (%)"
         case _:

@@ -31,6 +31,7 @@ _FORMATS: Final = {
     Shape.MONEY: "#,##0.00####",
     Shape.PRICE: "0.00####",
     Shape.SHARE: "0.00",
+    Shape.AREA: "0.00",
 }
 SHEET_ROWS_MAX: Final = 1_000_000
 _MODIFIED: Final = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")

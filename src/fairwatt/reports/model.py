@@ -49,6 +49,8 @@ class Shape(StrEnum):
     """Watt-hours, shown in kWh with three decimals."""
     MONEY = "money"
     """Micro-units of the book's currency, shown with as many decimals as there are, at least two."""
+    AREA = "area"
+    """Square decimetres, shown in m² with two decimals."""
     PRICE = "price"
     """Micro-units for a kWh."""
     SHARE = "share"

@@ -14,7 +14,7 @@ from fairwatt.core.rating.bill import bill_of_cells
 from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.model import Schedule, TariffVersion
-from fairwatt.core.rating.peaks import highest_powers
+from fairwatt.core.rating.peaks import Use, highest_powers
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.vector import RatedRows, VectorTable, rate_rows
 from fairwatt.core.rating.vector_cells import use_cells
@@ -155,8 +155,7 @@ def _settle(
         rows = inside[register == n]
         powers = highest_powers(
             schedule=vtable.table.schedule,
-            readings=_readings(vtable.table.schedule, part, rows),
-            start_us=int(part.prev_at[rows[0]]),
+            uses=_uses(vtable.table.schedule, part, rows),
             known_w=None,
         )
         bill = bill_of_cells(
@@ -192,10 +191,12 @@ def _counters(vtable: VectorTable, part: PastUse, rated: RatedRows, heads: Ints,
     return counters
 
 
-def _readings(schedule: Schedule, part: PastUse, rows: Ints) -> list[tuple[int, int]]:
+def _uses(schedule: Schedule, part: PastUse, rows: Ints) -> list[Use]:
     if not any(isinstance(e, DemandCharge) for v in schedule.versions for e in v.elements):
         return []
-    return list(zip(part.at[rows].tolist(), part.energy_wh[rows].tolist(), strict=True))
+    return list(
+        zip(part.prev_at[rows].tolist(), part.at[rows].tolist(), part.energy_wh[rows].tolist(), strict=True)
+    )
 
 
 def _taxes(version: TariffVersion) -> frozenset[str]:

@@ -12,7 +12,7 @@ from fairwatt.core.rating.elements.package import Package
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.model import Element, Rounding, Schedule
-from fairwatt.core.rating.peaks import highest_powers
+from fairwatt.core.rating.peaks import highest_powers, uses_of
 from fairwatt.core.rating.scalar import opening_state, pieces
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.settle import Cell, WindowUse, included_taxes, settle_window, true_up
@@ -114,7 +114,9 @@ def bill(
         schedule=resolved, at_us=span.start_us, register_wh=0, counter_wh=counter_wh, bill=span
     )
     cells = cells_of(table=table, state=state, readings=rows)
-    powers = highest_powers(schedule=resolved, readings=rows, start_us=span.start_us, known_w=demand_w)
+    powers = highest_powers(
+        schedule=resolved, uses=uses_of(readings=rows, start_us=span.start_us), known_w=demand_w
+    )
     return bill_of_cells(
         table=table, span=span, cells=cells, counter_wh=counter_wh, powers=powers, settle_open=settle_open
     )

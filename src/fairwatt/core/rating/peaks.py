@@ -12,14 +12,26 @@ from fairwatt.core.rating.model import Schedule
 from fairwatt.core.spans import date_start, local_date, local_datetime
 from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
 
+Use = tuple[int, int, int]
+"""(start, end, Wh) of a use. What lies between two of them is unknown, and no power is made of it."""
+
+
+def uses_of(*, readings: Iterable[tuple[int, int]], start_us: int) -> list[Use]:
+    """Readings without a gap, each an instant and the use since the one before, the first since the start."""
+    uses = []
+    for at_us, energy_wh in readings:
+        uses.append((start_us, at_us, energy_wh))
+        start_us = at_us
+    return uses
+
 
 def highest_powers(
-    *, schedule: Schedule, readings: Sequence[tuple[int, int]], start_us: int, known_w: int | None
+    *, schedule: Schedule, uses: Sequence[Use], known_w: int | None
 ) -> dict[tuple[str, int], int]:
     """Return the highest average power in W by (demand charge, start of the settled month; 0 for a bill).
 
-    ``readings`` are instants and the use since the one before. A figure that is ``known_w`` stands for all
-    (under month -1). A reading over more than the interval counts with its average.
+    A figure that is ``known_w`` stands for all (under month -1). A use over more than the interval counts with its
+    average. Watts are whole: a fraction of one is never charged.
     """
     found: dict[tuple[str, int], int] = {}
     charges = [(v, e) for v in schedule.versions for e in v.elements if isinstance(e, DemandCharge)]
@@ -27,7 +39,7 @@ def highest_powers(
         return {(charge.name, -1): known_w for _, charge in charges}
     known = schedule.calendar.lookup()
     for version, charge in charges:
-        for at_us, power_w in _powers(readings, start_us, charge.interval_min, schedule.zone):
+        for at_us, power_w in _powers(uses, charge.interval_min, schedule.zone):
             local = local_datetime(zone=schedule.zone, at_us=at_us)
             kind = kind_of(local.date(), known=known)
             index = schedule.version_index_at(at_us=at_us)
@@ -44,9 +56,7 @@ def highest_powers(
     return found
 
 
-def _powers(
-    readings: Sequence[tuple[int, int]], start_us: int, interval_min: int, zone: str
-) -> Iterable[tuple[int, int]]:
+def _powers(uses: Sequence[Use], interval_min: int, zone: str) -> Iterable[tuple[int, int]]:
     """Yield the start and the average power in W of each interval that has readings.
 
     Intervals are counted from local midnight, as the clock on the wall shows them, also where the zone is no whole
@@ -54,11 +64,11 @@ def _powers(
     """
     interval_us = interval_min * US_PER_MINUTE
     sums: dict[tuple[int, int], int] = {}
-    before_us, midnight_us, following_us = start_us, 0, 0
-    for at_us, energy_wh in readings:
-        length_us = at_us - before_us
+    midnight_us, following_us = 0, 0
+    for start_us, at_us, energy_wh in uses:
+        length_us = at_us - start_us
         if length_us > interval_us:
-            yield before_us, -(-energy_wh * US_PER_HOUR // length_us)
+            yield start_us, energy_wh * US_PER_HOUR // length_us
         else:
             if not midnight_us < at_us <= following_us:
                 today = local_date(zone=zone, at_us=at_us - 1)
@@ -67,6 +77,5 @@ def _powers(
             slot_us = midnight_us + (at_us - 1 - midnight_us) // interval_us * interval_us
             slot = slot_us, min(slot_us + interval_us, following_us)
             sums[slot] = sums.get(slot, 0) + energy_wh
-        before_us = at_us
     for (slot_us, end_us), energy_wh in sums.items():
         yield slot_us, energy_wh * US_PER_HOUR // (end_us - slot_us)

@@ -7,13 +7,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.costs.apportion import ApportionError, Basis
-from fairwatt.core.costs.proof import proof_csv, proof_json
 from fairwatt.core.spans import date_start
 from fairwatt.flows.cost_sources import SourceRefused
 from fairwatt.flows.shared_costs import (
@@ -40,6 +39,7 @@ from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.cost_forms import CostForm, DecisionForm, ReasonForm
 from fairwatt.web.console.frame import frame, private
+from fairwatt.web.proof import proof_file
 
 
 @login_required
@@ -148,25 +148,14 @@ def take_back_cost(request: HttpRequest, slug: str, cost_id: int) -> HttpRespons
 
 @login_required
 @require_GET
-def cost_file(request: HttpRequest, slug: str, cost_id: int) -> HttpResponse:
+def cost_file(request: HttpRequest, slug: str, cost_id: int) -> HttpResponseBase:
     """The published proof as a file that anybody can add up again."""
     book = access.desk_book(user=access.person(request), slug=slug)
     found = _of_book(book, cost_id)
-    proof = AllocationProof.objects.filter(allocation=found).first()
+    proof = AllocationProof.objects.filter(allocation=found).select_related("allocation").first()
     if proof is None:
         raise Http404
-    return proof_file(request, found, proof)
-
-
-def proof_file(request: HttpRequest, found: Allocation, proof: AllocationProof) -> HttpResponse:
-    """CSV, or JSON where `?format=json` asks for it."""
-    as_json = request.GET.get("format") == "json"
-    text = proof_json(proof.body) if as_json else proof_csv(proof.body)
-    kind = "application/json" if as_json else "text/csv; charset=utf-8"
-    response = HttpResponse(text, content_type=kind)
-    name = f"shared-cost-{found.pk}.{'json' if as_json else 'csv'}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return private(response)
+    return proof_file(request=request, proof=proof)
 
 
 def _of_book(book: Book, cost_id: int) -> Allocation:

@@ -8,13 +8,12 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import connection
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
-from fairwatt.core.costs.proof import proof_csv, proof_json
 from fairwatt.flows.shared_costs import SharedCostRefused, object_to_share
 from fairwatt.store import costs
 from fairwatt.store.models import (
@@ -27,6 +26,7 @@ from fairwatt.store.models import (
 )
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_wallet, seeing
+from fairwatt.web.proof import proof_file
 
 SHOWN = 40
 
@@ -80,16 +80,10 @@ def object_to(request: HttpRequest, public_id: UUID, share_id: int) -> HttpRespo
 
 @login_required
 @require_GET
-def share_file(request: HttpRequest, public_id: UUID, share_id: int) -> HttpResponse:
+def share_file(request: HttpRequest, public_id: UUID, share_id: int) -> HttpResponseBase:
     """The published proof: every share under its key, nobody by name."""
     wallet = _wallet(request, public_id)
-    proof = _share_page(wallet, share_id)["proof"]
-    as_json = request.GET.get("format") == "json"
-    text = proof_json(proof.body) if as_json else proof_csv(proof.body)
-    response = HttpResponse(text, content_type="application/json" if as_json else "text/csv; charset=utf-8")
-    name = f"shared-cost-{proof.allocation_id}.{'json' if as_json else 'csv'}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return _private(response)
+    return proof_file(request=request, proof=_share_page(wallet, share_id)["proof"])
 
 
 def _share_page(wallet: Wallet, share_id: int) -> dict[str, Any]:
