@@ -269,14 +269,16 @@ def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
 
     with opened_desk(wrong) as desk:
         live_on(desk, days=range(2))
-        correction = place(wrong, author=f"bea-{wrong.book}")
+        correction = place(wrong, author=f"Bea-{wrong.book}")
         with pytest.raises(CannotConfirm, match="somebody else"):
             confirm(wrong, correction)
         with as_role("web"):
             from django.db import connection, transaction
 
             from fairwatt.store import facts
+            from fairwatt.store.models import User
 
+            bea = User.objects.get(username=f"bea-{wrong.book}")
             with transaction.atomic(), connection.cursor() as cursor:
                 fact, _ = facts.add(
                     cursor=cursor,
@@ -284,7 +286,7 @@ def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
                     kind="tariff_correction",
                     natural_key="forged",
                     wallet=None,
-                    payload={"correction": correction.pk, "confirmed_by": correction.author},
+                    payload={"correction": correction.pk, "confirmed_by": bea.pk},
                     raw=b"",
                     now_us=NOON_US,
                 )

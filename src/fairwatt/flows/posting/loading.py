@@ -77,7 +77,7 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int
     credit, policy_ix = read_policies(book=book, alarms=alarms)
     wallets = _wallets(book, policy_ix)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
-    registers = _registers(book, plans, plan_ix, wallet_ix, _not_yet_corrected(correcting))
+    registers = _registers(book, plans, plan_ix, wallet_ix, _not_yet_corrected(book.pk, correcting))
     _apply_lines(book.pk, cache_batch, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
@@ -165,12 +165,12 @@ def _correcting(book: Book, plans: list[Plan], plan_ix: dict[int, int]) -> list[
     return found
 
 
-def _not_yet_corrected(correcting: list[Correcting]) -> dict[int, int]:
+def _not_yet_corrected(book: int, correcting: list[Correcting]) -> dict[int, int]:
     """{installation: plan index} of registers that a correction has not reached: they are charged as before."""
     waits: dict[int, int] = {}
     for one in correcting:
         with connection.cursor() as cursor:
-            done = already_rated(cursor=cursor, fact=one.fact)
+            done = already_rated(cursor=cursor, book=book, publication=one.publication)
             opened = opened_before(cursor=cursor, publication=one.publication)
         waits |= dict.fromkeys(opened - done, one.old_ix)
     return waits

@@ -68,6 +68,8 @@ GRANT SELECT, INSERT ON rerating, correction TO fairwatt_poster;
 -- A confirmed tariff correction becomes a publication by the poster's hand, with the text that commissioning placed.
 GRANT SELECT ON store_tariffcorrection TO fairwatt_poster;
 GRANT INSERT ON store_tariffpublication TO fairwatt_poster;
+-- Who confirmed it must be an administrator of the organisation: of people the poster knows that, and no more.
+GRANT SELECT (id, username, organisation_id, role, is_active) ON store_user TO fairwatt_poster;
 GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day, use_mark TO fairwatt_poster;
 GRANT UPDATE (state, result, batch) ON fact TO fairwatt_poster;
 GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwatt_poster;
