@@ -8,21 +8,19 @@ from support.house import as_role
 from support.street import NOON_US
 
 
-def forge(
-    book: int,
-    kind: str,
-    payload: Any,
-    *,
-    key: str = "forged",
-    wallet: int | None = None,
-    now_us: int = NOON_US,
-) -> int:
+def forge(book: int, kind: str, payload: Any, **about: Any) -> int:
     """Write a fact as the web, whatever it says; return its id."""
+    with as_role("web"):
+        return add_fact(book, kind, payload, **about)
+
+
+def add_fact(book: int, kind: str, payload: Any, *, key: str = "forged", wallet: int | None = None) -> int:
+    """Write a fact as whoever one is; return its id."""
     from django.db import connection, transaction
 
     from fairwatt.store import facts
 
-    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         fact, _ = facts.add(
             cursor=cursor,
             book=book,
@@ -31,6 +29,6 @@ def forge(
             wallet=wallet,
             payload=payload,
             raw=b"",
-            now_us=now_us,
+            now_us=NOON_US,
         )
     return fact

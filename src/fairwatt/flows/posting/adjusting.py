@@ -31,7 +31,7 @@ SELECT amount_micro, tax_micro FROM line
 """
 _GIVEN: Final = """
 SELECT coalesce(sum((result->>'amount_micro')::bigint), 0) FROM fact
- WHERE book = %s AND wallet = %s AND kind = 'adjustment' AND state = 'posted' AND result->>'line_seq' = %s
+ WHERE book = %s AND kind = 'adjustment' AND state = 'posted' AND result->>'case' = %s
 """
 
 
@@ -114,7 +114,8 @@ def _given_back(cursor: Any, state: BookState, row: int) -> Adjustment:
     if line is None or wallet not in state.wallet_index:
         raise AdjustmentRefused(f"case {case} is about a line that this book does not have")
     took, tax = -int(line[0]), int(line[1])
-    cursor.execute(_GIVEN, [state.book, wallet, str(seq)])
+    # One case is one line. The poster's own answers count: a fact's wallet is only its writer's word.
+    cursor.execute(_GIVEN, [state.book, str(case)])
     given = int(cursor.fetchone()[0])
     if given:
         raise AlreadyGiven(f"line {seq} was given back before, {given} micro-units of it")
@@ -147,8 +148,8 @@ def _brought_over(cursor: Any, state: BookState, row: int) -> Adjustment:
         raise AdjustmentRefused(f"this book has no opening entry {row}")
     wallet, amount = int(entry[0]), int(entry[1])
     cursor.execute(
-        "SELECT 1 FROM fact WHERE book = %s AND wallet = %s AND kind = 'opening' AND state = 'posted'",
-        [state.book, wallet],
+        "SELECT 1 FROM fact WHERE book = %s AND kind = 'opening' AND state = 'posted' AND result->>'entry' = %s",
+        [state.book, str(row)],
     )
     if cursor.fetchone():
         raise AlreadyGiven(f"the balance of wallet {wallet} was brought over before")

@@ -21,6 +21,7 @@ from fairwatt.flows.posting.reworking import Reworked, post_changes, rework, sta
 from fairwatt.flows.posting.site_rerating import differ_from_us, rerate_site
 from fairwatt.store import registers as ledger
 from fairwatt.store.corrections import ReratingRow
+from fairwatt.store.facts import written_by_web
 from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.store.registers import Edit, Start, free_correction_instant
 
@@ -227,9 +228,7 @@ def _check_edit(cursor: Any, state: BookState, head: Any, start: Start, edit: Ed
 
 def _by_commissioning(cursor: Any, fact: int) -> None:
     """What moves money by a person's word must not have been written by a web process."""
-    cursor.execute("SELECT by_role FROM fact WHERE id = %s", [fact])
-    (role,) = cursor.fetchone()
-    if role == "fairwatt_web":
+    if written_by_web(cursor=cursor, fact=fact):
         raise CannotCorrect(
             "not_authorised", "a web process asked for it; commissioning may, and nobody else"
         )
