@@ -11,6 +11,7 @@ import pytest
 
 from support.costs import JULY_END_US, entries, fee, run_due
 from support.desk import Desk, opened_desk
+from support.forged import add_fact, forge
 from support.house import as_role
 from support.laws import check_laws
 from support.street import DAY_US, HOUR_US, NOON_US, Street
@@ -205,21 +206,8 @@ def test_a_ruling_never_gives_more_than_the_line_took(case: Case) -> None:
 @pytest.mark.parametrize("payload", [{"row": 0}, {"row": "1"}, {"amount_micro": 5}, {"row": 10**12}])
 @pytest.mark.parametrize("kind", ["adjustment", "opening"])
 def test_a_fact_that_rests_on_nothing_is_refused(case: Case, kind: str, payload: Any) -> None:
-    from django.db import connection, transaction
-
-    from fairwatt.store import facts
-
-    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
-        fact, _ = facts.add(
-            cursor=cursor,
-            book=case.desk.street.book,
-            kind=kind,
-            natural_key="forged",
-            wallet=case.wallet,
-            payload=payload,
-            raw=b"",
-            now_us=case.now_us,
-        )
+    with as_role("web" if kind == "adjustment" else "migrate"):
+        fact = add_fact(case.desk.street.book, kind, payload, wallet=case.wallet)
     before = case.desk.balance(case.meter)
     case.desk.post(now_us=case.now_us)
     assert case.desk.fact(fact).state == "refused"
@@ -245,6 +233,33 @@ def test_a_ruling_that_nobody_approved_moves_nothing_whatever_a_fact_says(case: 
         )
     case.desk.post(now_us=case.now_us)
     assert case.desk.fact(fact).result["code"] == "ruling_unproven"
+
+
+def test_a_key_that_was_taken_keeps_no_ruling_from_being_posted(case: Case) -> None:
+    from fairwatt.core.ids import ruling_key
+
+    opened = case.open()
+    ruling = case.rule(opened, 5)
+    before = case.desk.balance(case.meter)
+    taken = forge(case.desk.street.book, "adjustment", {"row": 0}, key=ruling_key(ruling=ruling.pk))
+    case.answer(opened)
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.fact(taken).state == "refused"
+    assert case.desk.balance(case.meter) == before + 5
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_ruling_gives_back_once_whatever_wallet_its_facts_name(case: Case, answered: bool) -> None:
+    opened = case.open()
+    before = case.desk.balance(case.meter)
+    ruling = case.rule(opened, 5)
+    case.answer(opened)
+    if answered:
+        case.desk.post(now_us=case.now_us)
+    for n in range(3):
+        forge(case.desk.street.book, "adjustment", {"row": ruling.pk}, key=f"again {n}")
+        case.desk.post(now_us=case.now_us + n)
+    assert case.desk.balance(case.meter) == before + 5
 
 
 def test_one_ruling_named_by_two_facts_of_one_batch_gives_back_once(case: Case) -> None:
@@ -362,7 +377,7 @@ def test_what_a_correction_gave_back_is_not_given_back_again(case: Case) -> None
 
 
 def test_a_balance_brought_over_is_posted_once_and_only_by_commissioning(case: Case) -> None:
-    from django.db import ProgrammingError
+    from django.db import ProgrammingError, connection
 
     from fairwatt.flows.keep_books import EntryRefused, bring_balance_over
 
@@ -375,6 +390,14 @@ def test_a_balance_brought_over_is_posted_once_and_only_by_commissioning(case: C
         assert bring_balance_over(amount_micro=-3_000_000, **asked) == fact
         with pytest.raises(EntryRefused, match="Another balance"):
             bring_balance_over(amount_micro=1, **asked)
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        forge(case.desk.street.book, "opening", {"row": 1})
+    said = case.desk.fact(fact).payload
+    for n in range(2):
+        add_fact(case.desk.street.book, "opening", said, key=f"again {n}")
+    with as_role("web"), pytest.raises(ProgrammingError, match="denied"), connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('store_openingentry_id_seq')")
+    case.desk.post(now_us=case.now_us)
     case.desk.post(now_us=case.now_us)
     assert case.desk.balance(case.meter) == before - 3_000_000
     assert case.desk.events("balance.brought_over")[0].evidence["entry"] > 0

@@ -63,7 +63,7 @@ def test_the_same_fact_under_another_key_charges_nobody_again(
     made = fee(street, person)
     run_due(desk, JULY_END_US)
     before = desk.balance(meter)
-    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+    with as_role("poster"), transaction.atomic(), connection.cursor() as cursor:
         facts.add(
             cursor=cursor,
             book=street.book,
@@ -97,7 +97,7 @@ def test_a_forged_fee_run_is_refused(
     meter = a_paid_home(desk)
     made = fee(street, person)
     content = {**payload, "fee": made.pk} if payload.get("fee") == 0 else payload
-    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+    with as_role("poster"), transaction.atomic(), connection.cursor() as cursor:
         fact, _ = facts.add(
             cursor=cursor,
             book=street.book,

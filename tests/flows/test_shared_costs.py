@@ -22,6 +22,7 @@ from support.costs import (
     three_homes,
 )
 from support.desk import Desk
+from support.forged import add_fact
 from support.house import as_role
 from support.street import DAY_US, FLAT, HOUR_US, NOON_US, Street
 
@@ -224,16 +225,7 @@ def test_a_forged_allocation_is_refused_by_the_poster(
                 end_day=draft.end_day,
                 amount_micro=-5_000_000 if lie == "share" else 5_000_000,
             )
-        fact, _ = facts.add(
-            cursor=cursor,
-            book=street.book,
-            kind="allocation",
-            natural_key="forged",
-            wallet=None,
-            payload={"allocation": draft.pk},
-            raw=b"",
-            now_us=AUGUST_US,
-        )
+    fact = add_fact(street.book, "allocation", {"allocation": draft.pk})
     desk.post(now_us=AUGUST_US if lie == "window" else AUGUST_US + WINDOW_US)
     code = "objections_open" if lie == "window" else "allocation_does_not_add_up"
     assert desk.fact(fact).result["code"] == code

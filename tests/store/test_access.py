@@ -134,7 +134,7 @@ def test_the_web_writes_no_fact_into_a_book_the_request_may_not_see(neighbours: 
         pytest.raises(errors.InsufficientPrivilege, match="row-level security"),
     ):
         ask(
-            "INSERT INTO fact (book, kind, natural_key, created_us) VALUES (%s, 'config', 'k', 1)",
+            "INSERT INTO fact (book, kind, natural_key, created_us) VALUES (%s, 'payment', 'k', 1)",
             neighbours.theirs.book,
         )
 

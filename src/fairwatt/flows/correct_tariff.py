@@ -126,7 +126,7 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
         row = TariffCorrection.objects.select_related("book").get(pk=correction_id)
         if user.organisation_id != row.book.organisation_id or user.role != "admin":
             raise CannotConfirm("Only an administrator of this company confirms a correction; nothing moved.")
-        if user.username == row.author:
+        if user.username.strip().casefold() == row.author.strip().casefold():
             raise CannotConfirm("Who placed a correction cannot confirm it as well; ask somebody else.")
         if not note.strip():
             raise CannotConfirm("Say why this correction is right; nothing moved.")
@@ -136,7 +136,7 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
             kind="tariff_correction",
             natural_key=f"tariff_correction:{row.pk}",
             wallet=None,
-            payload={"correction": row.pk, "confirmed_by": user.username, "note": note.strip()[:300]},
+            payload={"correction": row.pk, "confirmed_by": user.pk, "note": note.strip()[:300]},
             raw=b"",
             now_us=now_us,
         )

@@ -165,7 +165,7 @@ def registers_of(*, cursor: Any, book: int, meter: Meter, now_us: int) -> tuple[
     ids = list(Installation.objects.filter(meter=meter).order_by("opened_us").values_list("pk", flat=True))
     cursor.execute(
         "SELECT a.to_us FROM estimate_approval a JOIN fact f ON f.book = a.book AND f.kind = 'estimate' "
-        "AND f.state = 'posted' AND (f.payload->>'approval')::bigint = a.id WHERE a.meter = %s AND a.book = %s",
+        "AND f.state = 'posted' AND f.payload->>'approval' = a.id::text WHERE a.meter = %s AND a.book = %s",
         [meter.pk, book],
     )
     guessed = {int(to_us) for (to_us,) in cursor.fetchall()}

@@ -109,24 +109,32 @@ def insert_corrections(*, cursor: Any, book: int, batch: int, rows: list[Correct
 
 
 def correcting_of(*, cursor: Any, book: int) -> list[tuple[int, int, int, int, str, str]]:
-    """Confirmed tariff corrections that are not finished: (fact, plan, publication, replaced, author, reason)."""
+    """Confirmed tariff corrections that are not finished: (fact, plan, publication, replaced, author, reason).
+
+    One fact for each publication, the first: any web process may write another about the same correction.
+    """
     cursor.execute(
-        "SELECT f.id, c.plan_id, p.id, c.replaces_id, c.author, c.reason FROM fact f "
-        "JOIN store_tariffcorrection c ON c.id = (f.payload->>'correction')::bigint AND c.book_id = f.book "
+        "SELECT DISTINCT ON (p.id) f.id, c.plan_id, p.id, c.replaces_id, c.author, c.reason FROM fact f "
+        "JOIN store_tariffcorrection c ON c.id::text = f.payload->>'correction' AND c.book_id = f.book "
         "JOIN store_tariffpublication p ON p.correction_id = c.id "
         "WHERE f.book = %s AND f.kind = 'tariff_correction' AND f.state = 'waiting' "
-        "AND jsonb_typeof(f.payload->'correction') = 'number' ORDER BY f.id",
+        "AND jsonb_typeof(f.payload->'correction') = 'number' AND NOT EXISTS (SELECT 1 FROM fact done "
+        "WHERE done.book = f.book AND done.kind = f.kind AND done.state = 'posted' "
+        "AND done.result->>'publication' = p.id::text) ORDER BY p.id, f.id",
         [book],
     )
-    return [
+    return sorted(
         (int(fact), int(plan), int(publication), int(replaced), author, reason)
         for fact, plan, publication, replaced, author, reason in cursor.fetchall()
-    ]
+    )
 
 
-def already_rated(*, cursor: Any, fact: int) -> set[int]:
-    """Installations that a tariff correction has reached."""
-    cursor.execute("SELECT installation FROM rerating WHERE fact = %s", [fact])
+def already_rated(*, cursor: Any, book: int, publication: int) -> set[int]:
+    """Installations that a tariff correction has reached, whichever fact asked for it."""
+    cursor.execute(
+        "SELECT installation FROM rerating WHERE book = %s AND fact <> 0 AND publication = %s",
+        [book, publication],
+    )
     return {int(row[0]) for row in cursor.fetchall()}
 
 

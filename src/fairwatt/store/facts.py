@@ -20,26 +20,35 @@ def add(
 ) -> tuple[int, bool]:
     """Store a fact once; return (fact id, True when it is new). The poster is called by a trigger.
 
-    The same key with other bytes is another fact, kept under the key and a digest of the bytes: what it is,
-    the poster says in public.
+    The same key with other bytes, or without bytes with another content, is another fact, kept under the key and a
+    digest: what it is, the poster says in public. So nobody takes a key away from the one who means it.
     """
     see_book(cursor=cursor, book=book)
-    for key in (natural_key, f"{natural_key}#{sha256(raw).hexdigest()[:16]}"):
+    content = json.dumps(payload, sort_keys=True)
+    digest = sha256(raw or content.encode()).hexdigest()[:16]
+    for key in (natural_key, f"{natural_key}#{digest}"):
         cursor.execute(
             "INSERT INTO fact (book, kind, natural_key, wallet, payload, raw, created_us) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (book, kind, natural_key) DO NOTHING RETURNING id",
-            [book, kind, key, wallet, json.dumps(payload), raw, now_us],
+            [book, kind, key, wallet, content, raw, now_us],
         )
         row = cursor.fetchone()
         if row is not None:
             return int(row[0]), True
         cursor.execute(
-            "SELECT id, raw FROM fact WHERE book = %s AND kind = %s AND natural_key = %s", [book, kind, key]
+            "SELECT id, raw, payload = %s::jsonb FROM fact WHERE book = %s AND kind = %s AND natural_key = %s",
+            [content, book, kind, key],
         )
-        known, stored = cursor.fetchone()
-        if bytes(stored) == raw:
+        known, stored, same = cursor.fetchone()
+        if bytes(stored) == raw and (raw or same):
             break
     return int(known), False
+
+
+def written_by_web(*, cursor: Any, fact: int) -> bool:
+    """True for a fact of a web process, which the database itself has noted."""
+    cursor.execute("SELECT by_role = 'fairwatt_web' FROM fact WHERE id = %s", [fact])
+    return bool(cursor.fetchone()[0])
 
 
 def see_book(*, cursor: Any, book: int) -> None:

@@ -14,7 +14,7 @@ from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.rating.model import Schedule, TariffVersion
-from fairwatt.core.rating.peaks import highest_powers
+from fairwatt.core.rating.peaks import highest_powers, uses_of
 from fairwatt.core.rating.scalar import pieces
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.settle import Cell
@@ -193,7 +193,8 @@ def _closing(version: TariffVersion) -> Closing | None:
 def _of(
     table: SegmentTable, span: Span, cells: dict[Cell, int], before_wh: int, readings: Sequence[Reading]
 ) -> Settled:
-    powers = highest_powers(schedule=table.schedule, readings=readings, start_us=span.start_us, known_w=None)
+    uses = uses_of(readings=readings, start_us=span.start_us)
+    powers = highest_powers(schedule=table.schedule, uses=uses, known_w=None)
     bill = bill_of_cells(
         table=table, span=span, cells=cells, counter_wh=before_wh, powers=powers, settle_open=False
     )

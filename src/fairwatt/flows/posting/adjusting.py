@@ -208,8 +208,8 @@ def _brought_over(cursor: Any, state: BookState, row: int) -> Adjustment:
         raise AdjustmentRefused(f"this book has no opening entry {row}")
     wallet, amount = int(entry[0]), int(entry[1])
     cursor.execute(
-        "SELECT 1 FROM fact WHERE book = %s AND wallet = %s AND kind = 'opening' AND state = 'posted'",
-        [state.book, wallet],
+        "SELECT 1 FROM fact WHERE book = %s AND kind = 'opening' AND state = 'posted' AND result->>'entry' = %s",
+        [state.book, str(row)],
     )
     if cursor.fetchone():
         raise AlreadyGiven(f"the balance of wallet {wallet} was brought over before")

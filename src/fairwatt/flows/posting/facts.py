@@ -25,6 +25,7 @@ from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
+from fairwatt.store.facts import written_by_web
 from fairwatt.store.posting import FactAnswer
 
 FACTS_MAX = 500
@@ -194,6 +195,10 @@ def _with_lines(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArr
 
 def _adjustment(bench: Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -> PostedFacts:
     """Money given back by a ruling, or a balance brought over: what is posted rests on rows looked up here."""
+    if kind == "opening" and written_by_web(cursor=bench.cursor, fact=bench.fact):
+        return refuse_fact(
+            bench, "not_authorised", "a web process asked for it; commissioning may, and nobody else"
+        )
     try:
         answers = [answer.result for answer in before.answers]
         given = adjustment_of(bench.cursor, bench.state, kind, about, answers)

@@ -77,7 +77,7 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int
     wallets = _wallets(book, policy_ix)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
     priced = {row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in homes}
-    registers = _registers(book, homes, plans, priced | _not_yet_corrected(correcting), wallet_ix)
+    registers = _registers(book, homes, plans, priced | _not_yet_corrected(book.pk, correcting), wallet_ix)
     _apply_lines(book.pk, cache_batch, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
@@ -140,12 +140,12 @@ def _correcting(book: Book, plans: list[Plan], plan_ix: dict[tuple[int, Values],
     return found
 
 
-def _not_yet_corrected(correcting: list[Correcting]) -> dict[int, int]:
+def _not_yet_corrected(book: int, correcting: list[Correcting]) -> dict[int, int]:
     """{installation: plan index} of registers that a correction has not reached: they are charged as before."""
     waits: dict[int, int] = {}
     for one in correcting:
         with connection.cursor() as cursor:
-            done = already_rated(cursor=cursor, fact=one.fact)
+            done = already_rated(cursor=cursor, book=book, publication=one.publication)
             opened = opened_before(cursor=cursor, publication=one.publication)
         waits |= dict.fromkeys(opened - done, one.old_ix)
     return waits

@@ -70,6 +70,8 @@ GRANT SELECT, INSERT ON rerating, correction TO fairwatt_poster;
 -- A confirmed tariff correction becomes a publication by the poster's hand, with the text that commissioning placed.
 GRANT SELECT ON store_tariffcorrection TO fairwatt_poster;
 GRANT INSERT ON store_tariffpublication TO fairwatt_poster;
+-- Who confirmed it must be an administrator of the organisation: of people the poster knows that, and no more.
+GRANT SELECT (id, username, organisation_id, role, is_active) ON store_user TO fairwatt_poster;
 GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day, use_mark TO fairwatt_poster;
 GRANT UPDATE (state, result, batch) ON fact TO fairwatt_poster;
 GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwatt_poster;
@@ -109,6 +111,10 @@ GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, q
     use_day, fact, rerating, correction, cost_entry TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
+-- What commissioning asks for, and what the poster's own clock raises, is not asked for by a page.
+DROP POLICY IF EXISTS not_the_webs ON fact;
+CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
+    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'allocation', 'share'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -141,4 +147,20 @@ CREATE POLICY desk_only ON event AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH 
 GRANT SELECT ON store_tenancy, store_periodclose, store_supplierbill, store_truststatement, store_openingentry,
     store_dispute, store_disputeentry TO fairwatt_auditor;
 
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO fairwatt_web, fairwatt_poster;
+-- Numbers only for the tables one may add to: whoever counts on can tell the numbers of rows that are not his.
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_web, fairwatt_poster, fairwatt_auditor;
+DO $$
+DECLARE
+    login text;
+    counter record;
+BEGIN
+    FOREACH login IN ARRAY ARRAY['fairwatt_web', 'fairwatt_poster'] LOOP
+        FOR counter IN SELECT d.objid::regclass AS seq, d.refobjid AS owner FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+            WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace AND d.deptype IN ('a', 'i')
+              AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass LOOP
+            IF has_any_column_privilege(login, counter.owner, 'INSERT') THEN
+                EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', counter.seq, login);
+            END IF;
+        END LOOP;
+    END LOOP;
+END $$;

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from fairwatt.flows.correct_tariff import BANDS_MICRO, CannotConfirm, confirm_tariff_correction
-from fairwatt.store.models import Book, Fact, Installation, Rerating, Role, TariffCorrection
+from fairwatt.store.models import Book, Fact, Installation, Rerating, Role, TariffCorrection, User
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.design import format as text
@@ -121,9 +121,19 @@ def _item(book: Book, row: TariffCorrection, fact: Fact | None) -> _Item:
         ),
         done=done,
         of=Installation.objects.filter(plan=row.plan, closed_us__isnull=True).count(),
-        confirmed_by=str(fact.payload.get("confirmed_by", "")) if fact else "",
+        confirmed_by=_name(book, fact.payload.get("confirmed_by")) if fact else "",
         refusal=str((fact.result or {}).get("detail", "")) if fact and fact.state == "refused" else "",
     )
+
+
+def _name(book: Book, person: Any) -> str:
+    """A colleague's name by number; nothing where a fact names nobody."""
+    if type(person) is not int or not 0 < person < 1 << 63:
+        return ""
+    known = User.objects.filter(pk=person, organisation=book.organisation_id).values_list(
+        "username", flat=True
+    )
+    return str(known.first() or "")
 
 
 def _labels(currency: str) -> list[str]:
