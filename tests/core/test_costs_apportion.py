@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from fractions import Fraction
 from typing import Any
@@ -21,7 +23,15 @@ from fairwatt.core.costs.apportion import (
     apportion,
 )
 from fairwatt.core.costs.formula import formula_from_obj, formula_to_obj, percent_bp
-from fairwatt.core.costs.proof import ProofError, proof_csv, proof_json, proof_of, read_proof, verify
+from fairwatt.core.costs.proof import (
+    ProofError,
+    digest_of,
+    proof_csv,
+    proof_json,
+    proof_of,
+    read_proof,
+    verify,
+)
 
 AMOUNTS = st.integers(-(10**15), 10**15)
 
@@ -212,6 +222,21 @@ def test_a_proof_survives_both_files(total: int) -> None:
         assert read_proof(text) == body
         verdict = verify(read_proof(text))
         assert (verdict.faults, verdict.total_micro, verdict.sum_micro) == ((), total, total)
+
+
+@pytest.mark.parametrize(
+    "title", ['=HYPERLINK("http://x","y")', "'=1+1", "''@x", "'tis", "-5", "+1", "@x", "＝1", "\tx", "plain"]
+)
+def test_a_proof_runs_nothing_in_a_spreadsheet_and_is_still_itself(title: str) -> None:
+    body = {**a_proof(-1_234_567), "title": title}
+    body["digest"] = digest_of(body)
+    text = proof_csv(body)
+
+    for row in csv.reader(io.StringIO(text)):
+        for cell in row:
+            assert cell[:1] not in set("=+@\t\r＝") and (cell[:1] != "-" or float(cell) < 0)
+    assert read_proof(text) == body
+    assert not verify(read_proof(text)).faults
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import jsonschema
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from fairwatt.cli.main import app
 from fairwatt.cli.tariff import schema_text
+from fairwatt.cli.tariff_files import load_tariff
 from fairwatt.core.rating.tariff_file import TariffFileError, read_tariff
 
 HERE = Path(__file__).parent / "tariffs"
@@ -142,3 +144,39 @@ def test_a_folder_stands_for_the_files_in_it_and_a_broken_one_stops_no_other(tmp
     (tmp_path / "empty").mkdir()
     said = CliRunner().invoke(app, ["tariff", "check", str(tmp_path / "empty"), "--json"])
     assert (said.exit_code, "no tariff file" in said.stdout) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "line"),
+    [
+        ("brackets", "[" * 262_144, "too_deep", 1),
+        ("braces", "{a: " * 60_000, "too_deep", 1),
+        ("dashes", "- " * 100_000, "too_deep", 1),
+        ("values", "a: [" + "1," * 131_000 + "]", "too_long", 1),
+        ("text", "#" * 262_145, "too_long", 1),
+        ("nul", 'a: 1\nname: "a\\0b"', "control_character", 2),
+        ("bell", 'name: "\\a"', "control_character", 1),
+        ("vertical tab", 'name: "a\\vb"', "control_character", 1),
+        ("half a character", 'name: "\\ud800"', "control_character", 1),
+        ("turned around", "name: 'a\u202eb'", "control_character", 1),
+    ],
+)
+def test_what_costs_more_than_its_length_or_cannot_be_printed_is_refused(
+    name: str, text: str, code: str, line: int
+) -> None:
+    with pytest.raises(TariffFileError) as refused:
+        read_tariff(text)
+    assert (refused.value.code, refused.value.line) == (code, line), name
+    assert ";" in refused.value.meaning
+
+
+def test_a_bracket_bomb_costs_no_more_than_a_look_at_its_beginning() -> None:
+    begun = process_time()
+    with pytest.raises(TariffFileError, match="inside each other"):
+        read_tariff("[" * 262_144)
+    assert process_time() - begun < 5  # it was 20 s for a thirteenth of that
+
+
+def test_of_a_file_without_end_only_the_beginning_is_read() -> None:
+    with pytest.raises(TariffFileError, match="longer than 262144"):
+        load_tariff(Path("/dev/zero"))

@@ -85,7 +85,7 @@ def test_a_spreadsheet_holds_numbers_that_add_up_to_the_micro_unit(lived: Lived)
 
 
 def test_a_csv_is_exact_text_and_no_formula(lived: Lived) -> None:
-    from fairwatt.reports.forms import _harmless
+    from fairwatt.core.cells import harmless
 
     made = lived.make("statement")
     (table,) = made["tables"]
@@ -94,7 +94,24 @@ def test_a_csv_is_exact_text_and_no_formula(lived: Lived) -> None:
     for mine, theirs in zip(table["rows"], rows[start:], strict=False):
         assert theirs[0] == mine[0]
         assert theirs[6] == exact(mine[6]) and theirs[7] == exact(mine[7])
-    assert _harmless("=cmd()") == "'=cmd()" and _harmless("0101") == "0101"
+    assert harmless("=cmd()") == "'=cmd()" and harmless("0101") == "0101"
+
+
+@pytest.mark.parametrize("name", ["A\x0bB", "=HYPERLINK(1)", "@SUM(1)", "\x00=1", "\ud800"])
+def test_a_hostile_name_is_shown_by_every_workbook_and_run_by_none(
+    lived: Lived, name: str, monkeypatch: Any
+) -> None:
+    from fairwatt.reports import forms
+
+    monkeypatch.setattr(forms, "caption", lambda _: [(name, name)])
+    monkeypatch.setattr(forms, "how_to_verify", lambda *_: [name])
+    monkeypatch.setattr(forms, "heading", lambda **_: name)
+    book = openpyxl.load_workbook(io.BytesIO(written(lived, "month-end", "xlsx", home=None)))
+    cells = [cell for sheet in book.worksheets for row in sheet.iter_rows() for cell in row]
+    assert not [cell.coordinate for cell in cells if cell.data_type == "f"]
+    assert forms.harmless(name) in [cell.value for cell in cells]
+    rows = csv.reader(io.StringIO(written(lived, "month-end", "csv", home=None).decode("utf-8-sig")))
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "@", "\x00"))]
 
 
 @pytest.mark.parametrize("form", ["pdf", "json", "csv"])

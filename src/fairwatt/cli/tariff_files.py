@@ -8,6 +8,7 @@ from typing import Any
 
 from fairwatt.core.rating.tariff_file import TariffFile, read_tariff
 from fairwatt.core.rating.tariff_series import csv_rows
+from fairwatt.core.rating.tariff_yaml import MAX_TEXT
 
 SERIES_BYTES_MAX = 64 * 1024 * 1024
 
@@ -29,7 +30,13 @@ def load_tariff(path: Path) -> TariffFile:
             return _parquet_rows(beside, time, price)
         return csv_rows(beside.read_text(encoding="utf-8-sig"), time, price)
 
-    return read_tariff(path.read_text(encoding="utf-8"), series_rows=rows)
+    return read_tariff(_text(path), series_rows=rows)
+
+
+def _text(path: Path) -> str:
+    """The text of a tariff file; of a longer file no more than shows that it is too long."""
+    with path.open(encoding="utf-8") as file:
+        return file.read(MAX_TEXT + 1)
 
 
 def _parquet_rows(path: Path, time: str, price: str) -> Iterable[tuple[str, str]]:

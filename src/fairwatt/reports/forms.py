@@ -19,12 +19,12 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 
+from fairwatt.core.cells import control_character, harmless
 from fairwatt.reports.cells import NUMBERS, exact_text, heading, number, shown
 from fairwatt.reports.document import Document, summed
 from fairwatt.reports.model import Column, Figure, Report, Row, Shape, Table, TooLong
 from fairwatt.reports.paper import write_pdf
 
-_RISKY: Final = ("=", "+", "-", "@", "\t", "\r")
 _FORMATS: Final = {
     Shape.COUNT: "0",
     Shape.ENERGY: "#,##0.000",
@@ -116,15 +116,17 @@ def write_csv(document: Document, file: BinaryIO) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=True)
     out = csv.writer(text)
     zone, currency = document.reading.zone, document.reading.currency
-    out.writerow([str(document.report.title)])
-    out.writerows([name, _harmless(value)] for name, value in caption(document))
+    out.writerow([harmless(str(document.report.title))])
+    out.writerows([harmless(name), harmless(value)] for name, value in caption(document))
     for figure in document.contents.figures:
-        out.writerow([str(figure.title), figure_text(figure=figure, zone=zone), unit(figure.shape, currency)])
+        said = figure_text(figure=figure, zone=zone)
+        value = said if figure.shape in NUMBERS else harmless(said)
+        out.writerow([harmless(str(figure.title)), value, unit(figure.shape, currency)])
     for table in document.tables:
         totals: dict[str, int] = {}
         out.writerow([])
-        out.writerow([str(table.title)])
-        out.writerow([heading(column=column, currency=currency) for column in table.columns])
+        out.writerow([harmless(str(table.title))])
+        out.writerow([harmless(heading(column=column, currency=currency)) for column in table.columns])
         for row in document.rows(table, totals):
             out.writerow(
                 [_csv_cell(cell, column, zone) for cell, column in zip(row, table.columns, strict=True)]
@@ -135,7 +137,7 @@ def write_csv(document: Document, file: BinaryIO) -> None:
             out.writerow([gettext("Total"), *cells[1:]] if not table.columns[0].total else cells)
     out.writerow([])
     for note in [*document.contents.notes, *how_to_verify(document, document.digest())]:
-        out.writerow([str(note)])
+        out.writerow([harmless(str(note))])
     text.flush()
     text.detach()
 
@@ -144,12 +146,7 @@ def _csv_cell(cell: object, column: Column, zone: str) -> str:
     if column.shape is Shape.INSTANT and isinstance(cell, int):
         return exact_text(cell=cell, shape=Shape.INSTANT, zone=zone)
     text = shown(cell=cell, column=column, zone=zone)  # type: ignore[arg-type]  # a Cell by its table
-    return text if column.shape in NUMBERS else _harmless(text)
-
-
-def _harmless(text: str) -> str:
-    """Text that a spreadsheet would run as a formula is kept as text."""
-    return f"'{text}" if text.startswith(_RISKY) else text
+    return text if column.shape in NUMBERS else harmless(text)
 
 
 def unit(shape: Shape, currency: str) -> str:
@@ -172,7 +169,7 @@ def write_xlsx(document: Document, file: BinaryIO) -> None:
     names = {front.title}
     front.append([_styled(front, str(document.report.title), bold=True, size=16)])
     for name, value in caption(document):
-        front.append([name, _harmless(value)])
+        front.append([harmless(name), harmless(value)])
     front.append([])
     for figure in document.contents.figures:
         cell = _styled(
@@ -236,7 +233,7 @@ def _sheet(sheet: object, document: Document, table: Table) -> None:
 def _cell(sheet: object, cell: object, column: Column, zone: str) -> object:
     if column.shape in NUMBERS:
         return _styled(sheet, _excel(cell, column.shape, zone), shape=column.shape)
-    return _harmless(shown(cell=cell, column=column, zone=zone))  # type: ignore[arg-type]  # a Cell by its table
+    return harmless(shown(cell=cell, column=column, zone=zone))  # type: ignore[arg-type]  # a Cell by its table
 
 
 def _excel(cell: object, shape: Shape, zone: str) -> object:
@@ -255,6 +252,8 @@ def _styled(
     fill: bool = False,
     wrap: bool = False,
 ) -> object:
+    if isinstance(value, str) and shape not in NUMBERS:
+        value = harmless(value)
     cell = WriteOnlyCell(sheet, value=value)  # type: ignore[arg-type]  # a sheet of a write-only book
     if bold or size != 11:
         cell.font = Font(bold=bold, size=size)
@@ -273,7 +272,12 @@ def _letter(n: int) -> str:
 
 def _sheet_name(title: str, taken: set[str]) -> str:
     """At most 31 characters without those a sheet may not have, and no name twice."""
-    plain = "".join(" " if letter in r"[]:*?/\'" else letter for letter in title)[:31].strip() or "Sheet"
+    plain = (
+        "".join(" " if letter in r"[]:*?/\'" or control_character(letter) else letter for letter in title)[
+            :31
+        ].strip()
+        or "Sheet"
+    )
     name, n = plain, 2
     while name in taken:
         name, n = f"{plain[:28]} {n}", n + 1

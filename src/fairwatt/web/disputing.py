@@ -28,9 +28,10 @@ from fairwatt.store.models import Dispute, DisputeEntry, Line, Role, User
 from fairwatt.web import access
 from fairwatt.web.access import Scope, seeing
 from fairwatt.web.exact import ExactField
+from fairwatt.web.plain import PlainForm
 
 
-class OpenForm(forms.Form):
+class OpenForm(PlainForm):
     """Why a charge is doubted."""
 
     reason = forms.ChoiceField(label=_("Reason"), choices=list(REASONS.items()))
@@ -42,7 +43,7 @@ class OpenForm(forms.Form):
     )
 
 
-class SayForm(forms.Form):
+class SayForm(PlainForm):
     """A message, a file, or both."""
 
     words = forms.CharField(
@@ -56,7 +57,7 @@ class SayForm(forms.Form):
     )
 
 
-class RuleForm(forms.Form):
+class RuleForm(PlainForm):
     """What is given back, and why."""
 
     refund = ExactField(label=_("Given back (0: the charge stands)"), places=6)

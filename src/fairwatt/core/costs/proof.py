@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
+from fairwatt.core.cells import guarded, unguarded
 from fairwatt.core.costs.apportion import (
     LANDLORD_KEY,
     ApportionError,
@@ -119,15 +120,19 @@ def proof_csv(body: dict[str, Any]) -> str:
         elif name in ("source", "formula"):
             write.writerow([name, json.dumps(body[name], sort_keys=True, ensure_ascii=False)])
         else:
-            write.writerow([name, body[name]])
+            write.writerow([name, _words(body[name])])
     write.writerow([])
     write.writerow(COLUMNS)
     for row in body["shares"]:
-        inputs = [row[name] for name in COLUMNS[:6]]
+        inputs = [_words(row[name]) for name in COLUMNS[:6]]
         write.writerow([*inputs, *(_money(row[f"{name}_micro"]) for name in COLUMNS[6:])])
     added = sum(row["amount_micro"] for row in body["shares"])
     write.writerow(["sum", "", "", "", "", "", "", "", _money(added)])
     return out.getvalue()
+
+
+def _words(cell: Any) -> Any:
+    return guarded(cell) if isinstance(cell, str) else cell
 
 
 def read_proof(text: str) -> dict[str, Any]:
@@ -218,7 +223,7 @@ def _from_csv(text: str) -> dict[str, Any]:
         if not row or row[0] == "sum":
             continue
         inputs = {
-            "unit": row[0],
+            "unit": unguarded(row[0]),
             "payer": row[1],
             **{n: int(v) for n, v in zip(COLUMNS[2:6], row[2:6], strict=True)},
         }
@@ -226,7 +231,7 @@ def _from_csv(text: str) -> dict[str, Any]:
         shares.append({**inputs, **amounts})
     return {
         "fairwatt_allocation": int(meta["fairwatt_allocation"]),
-        **{name: meta[name] for name in ("title", "currency", "zone", "from", "until")},
+        **{name: unguarded(meta[name]) for name in ("title", "currency", "zone", "from", "until")},
         "days": int(meta["days"]),
         "source": json.loads(meta["source"]),
         "total_micro": _micro(meta["total"]),

@@ -17,9 +17,22 @@ from fairwatt.core.rating.elements.base import (
 )
 
 MAX_TEXT = 256 * 1024
+MAX_TOKENS: Final = 60_000
+"""A year of half-hourly prices written out has 35,000; reading so many takes a second or two."""
+MAX_DEPTH: Final = 32
+"""A tariff needs about ten."""
 MAX_ERRORS: Final = 50
 UNKNOWN: Final = "unknown"
-_DECIMAL = re.compile(r"(-?)(\d{1,15})(?:\.(\d+))?")
+_DECIMAL = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]+))?")
+_OPENS: Final = (
+    *(yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken),
+    *(yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken),
+)
+_CLOSES: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+"""Control characters, halves of characters, and what turns the direction of the text behind it."""
 _CODES: Final[dict[type[TariffError], str]] = {
     UnpricedInstant: "gap",
     DoublyPriced: "overlap",
@@ -59,16 +72,7 @@ class Reader:
                 meaning=f"the file is longer than {MAX_TEXT} characters; put a long series into a file of its own",
             )
         try:
-            # A few lines of nested aliases can stand for billions of nodes.
-            for token in yaml.scan(text):
-                if isinstance(token, yaml.AliasToken):
-                    line = token.start_mark.line + 1
-                    raise TariffFileError(
-                        line=line,
-                        column=token.start_mark.column + 1,
-                        code="alias",
-                        meaning="aliases (*name) are not read; write it out",
-                    )
+            _check_tokens(text)
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
             # Where a bracket or quote was opened says more than where the text ended without its other half.
@@ -251,3 +255,30 @@ class Reader:
         if not isinstance(self.node, yaml.MappingNode):
             raise self.wrong("words with values (key: value) belong here", code="not_keys")
         return [(self.child(key), self.child(value)) for key, value in self.node.value]
+
+
+def _check_tokens(text: str) -> None:
+    """Refuse, token by token, what would cost more to read than its length says, and what cannot be printed."""
+    depth = 0
+    for count, token in enumerate(yaml.scan(text)):
+        code, meaning = "", ""
+        if count > MAX_TOKENS:
+            code, meaning = "too_long", "too many values up to here; put a long series into a file of its own"
+        elif isinstance(token, _OPENS):
+            depth += 1
+            if depth > MAX_DEPTH:
+                code = "too_deep"
+                meaning = (
+                    f"more than {MAX_DEPTH} lists and mappings inside each other; look for a bracket too many"
+                )
+        elif isinstance(token, _CLOSES):
+            depth -= 1
+        elif isinstance(token, yaml.AliasToken):
+            # A few lines of nested aliases can stand for billions of nodes.
+            code, meaning = "alias", "aliases (*name) are not read; write it out"
+        elif isinstance(token, yaml.ScalarToken) and (found := _UNPRINTABLE.search(token.value)):
+            code = "control_character"
+            meaning = f"the character U+{ord(found[0]):04X} cannot be printed on a bill; leave it out"
+        if code:
+            mark = token.start_mark
+            raise TariffFileError(line=mark.line + 1, column=mark.column + 1, code=code, meaning=meaning)

@@ -12,13 +12,14 @@ from fairwatt.flows.keep_books import Bill
 from fairwatt.reports.asking import days_to_span
 from fairwatt.store.models import Book, Site
 from fairwatt.web.exact import ExactField
+from fairwatt.web.plain import PlainForm
 
 
 def _day(label: Any) -> forms.DateField:
     return forms.DateField(label=label, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
 
 
-class BillForm(forms.Form):
+class BillForm(PlainForm):
     """A supplier's bill, in the words and units that are printed on it."""
 
     supplier = forms.CharField(label=_("Supplier"), max_length=120)
@@ -62,7 +63,7 @@ class BillForm(forms.Form):
         )
 
 
-class TrustForm(forms.Form):
+class TrustForm(PlainForm):
     """What the bank says the trust account held at the end of a day."""
 
     account = forms.CharField(label=_("Account"), max_length=60)

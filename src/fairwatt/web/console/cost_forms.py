@@ -16,6 +16,7 @@ from fairwatt.core.units import MICRO
 from fairwatt.flows.cost_sources import Losses, Metered, Source, Typed
 from fairwatt.store.models import Book, Fee, Installation, Site, Unit
 from fairwatt.web.design import words
+from fairwatt.web.plain import PlainForm
 
 _DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 _NUMBER: Final = {"inputmode": "decimal", "autocomplete": "off"}
@@ -55,7 +56,7 @@ def _percent(label: Any, **wishes: Any) -> forms.DecimalField:
     )
 
 
-class FeeForm(forms.Form):
+class FeeForm(PlainForm):
     """A new fee; `wishes()` is what the flow takes."""
 
     name = forms.CharField(label=_("Name"), max_length=80)
@@ -108,19 +109,19 @@ class FeeForm(forms.Form):
         }
 
 
-class EndFeeForm(forms.Form):
+class EndFeeForm(PlainForm):
     """From which day on a fee is owed no more."""
 
     end_day = forms.DateField(label=_("Owed no more from"), widget=_DAY)
 
 
-class ReasonForm(forms.Form):
+class ReasonForm(PlainForm):
     """Why something is taken back."""
 
     reason = forms.CharField(label=_("Reason"), max_length=500)
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(PlainForm):
     """A decision on an objection: the share stands, or it is lowered to an amount."""
 
     outcome = forms.ChoiceField(choices=[("reject", "reject"), ("uphold", "uphold")])
@@ -134,7 +135,7 @@ class DecisionForm(forms.Form):
         return micro_of(self.cleaned_data.get("amount") or Decimal(0))
 
 
-class CostForm(forms.Form):
+class CostForm(PlainForm):
     """A new shared cost with its formula."""
 
     title = forms.CharField(label=_("Title"), max_length=80)

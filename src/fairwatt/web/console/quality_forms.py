@@ -13,6 +13,7 @@ from fairwatt.core.metering.accuracy import CLASS_LIMIT_PER_MILLE
 from fairwatt.core.spans import from_datetime, zone_info
 from fairwatt.flows.edit_interval import REASON_MAX, REASON_MIN
 from fairwatt.intervals.values import BadCell, energy_wh
+from fairwatt.web.plain import PlainForm
 
 
 class KwhField(forms.CharField):
@@ -34,7 +35,7 @@ class KwhField(forms.CharField):
         return wh
 
 
-class EditForm(forms.Form):
+class EditForm(PlainForm):
     """A new value for one interval."""
 
     at_us = forms.IntegerField(min_value=0, max_value=2**62)
@@ -43,7 +44,7 @@ class EditForm(forms.Form):
     reason = forms.CharField(label=_("Why"), min_length=REASON_MIN, max_length=REASON_MAX)
 
 
-class EstimateForm(forms.Form):
+class EstimateForm(PlainForm):
     """A person's approval that a dead meter's estimate is charged."""
 
     from_us = forms.IntegerField(min_value=0, max_value=2**62)
@@ -51,7 +52,7 @@ class EstimateForm(forms.Form):
     reason = forms.CharField(label=_("Why the meter is dead"), min_length=REASON_MIN, max_length=REASON_MAX)
 
 
-class CertificateForm(forms.Form):
+class CertificateForm(PlainForm):
     """What stands on a certificate."""
 
     accuracy_class = forms.ChoiceField(
@@ -70,7 +71,7 @@ class CertificateForm(forms.Form):
         return cleaned
 
 
-class CheckForm(forms.Form):
+class CheckForm(PlainForm):
     """What was read at a check-meter test."""
 
     tested_at = forms.DateTimeField(

@@ -29,6 +29,7 @@ from fairwatt.web import access
 from fairwatt.web.console.frame import frame
 from fairwatt.web.console.reports import FORM_NAMES
 from fairwatt.web.design import format as text
+from fairwatt.web.plain import PlainForm
 from fairwatt.web.reporting import drawn, send
 
 TEXT_MAX = 400_000
@@ -36,7 +37,7 @@ PERIOD_DAYS_MAX = 400
 _YEAR = timedelta(days=365)
 
 
-class TryForm(forms.Form):
+class TryForm(PlainForm):
     """A draft, the plan it would replace, and the days it is tried on."""
 
     text = forms.CharField(

@@ -9,12 +9,14 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.web.plain import PlainForm
+
 OTHER: Final = "other"
 MOST_MAJOR: Final = 5_000
 _AMOUNT = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]+))?")
 
 
-class TopUpForm(forms.Form):
+class TopUpForm(PlainForm):
     """Answers `amount_minor`, a whole number of the currency's smallest unit."""
 
     choice = forms.CharField(max_length=20)
