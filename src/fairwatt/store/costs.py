@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from fairwatt.core.costs.taking import DEFAULT_POLICY, FeePolicy
 
-
 _SHARES_LOCK: Final = 0x05AE_0000_0000_0000
 
 
