@@ -272,3 +272,25 @@ def test_the_web_cannot_change_what_was_written(street: Street, desk: Desk, pers
         for role in ("web", "poster"):
             with as_role(role), pytest.raises(DatabaseError), transaction.atomic():  # type: ignore[arg-type]
                 connection.cursor().execute(change)
+
+
+def test_a_fee_that_cannot_be_worked_out_stops_no_other_and_is_told_once(
+    street: Street, desk: Desk, person: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows import raise_due
+
+    real = raise_due.fee_runs
+    a_paid_home(desk)
+    bad, good = fee(street, person, priority=1), fee(street, person, amount_micro=1_000_000)
+
+    def fragile(*, fee: Any, through: date) -> Any:
+        if fee.fee == bad.pk:
+            raise ValueError("no such day")
+        return real(fee=fee, through=through)
+
+    monkeypatch.setattr(raise_due, "fee_runs", fragile)
+    assert run_due(desk, JULY_END_US) == 1
+    assert run_due(desk, JULY_END_US + HOUR_US) == 0
+    assert [entry.fee for entry in entries(desk)] == [good.pk]
+    (alarm,) = desk.events("alarm.fee_unusable")
+    assert (alarm.evidence["fee"], "no such day" in alarm.evidence["detail"]) == (bad.pk, True)

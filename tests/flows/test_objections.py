@@ -187,3 +187,24 @@ def test_objection_and_posting_take_the_same_lock(
     object_to(street, people, share_of(street, draft, 0), 0)
     run_due(desk, AUGUST_US + WINDOW_US)
     assert locked == [draft.pk, draft.pk]
+
+
+def test_a_refused_posting_is_asked_again_a_day_later(
+    street: Street, desk: Desk, people: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows.posting import shares
+
+    meters = three_homes(desk, street, people)
+    published(street, people)
+
+    def missing(*_: Any, **__: Any) -> Any:
+        raise shares._refuse("cost_unknown_wallet", "not yet there")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shares, "charge_owed", missing)
+        assert run_due(desk, AUGUST_US + WINDOW_US) == 1
+    assert run_due(desk, AUGUST_US + WINDOW_US + HOUR_US) == 0
+    assert balances(desk, meters) == [100_000_000] * 3
+    assert run_due(desk, AUGUST_US + WINDOW_US + 25 * HOUR_US) == 1
+    assert balances(desk, meters) == [50_000_000, 70_000_000, 80_000_000]
+    assert run_due(desk, AUGUST_US + WINDOW_US + 50 * HOUR_US) == 0

@@ -1,27 +1,33 @@
 """What falls due by the clock becomes facts: fee runs, allocations, decided shares, windows that ended.
 
 Asked again, nothing is raised twice (natural keys); asked late, every missed run is raised once, in the order of time.
+What the poster refused is asked again a day later, under a new key: what was missing may be there by then. A fee that
+cannot be worked out is told in an event and stops nothing else.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from fairwatt.core.ids import allocation_key, fee_run_key, share_key
 from fairwatt.core.spans import local_date
+from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.posting.fees import fee_runs
 from fairwatt.flows.raise_windows import raise_windows
 from fairwatt.store import costs, facts
 from fairwatt.store.models import Book
 
+AGAIN_US: Final = US_PER_DAY
 _OVER = """
 SELECT a.id FROM store_allocation a JOIN store_allocationproof p ON p.allocation_id = a.id
  WHERE a.book_id = %s AND p.deadline_us <= %s
    AND NOT EXISTS (SELECT 1 FROM store_coststep c WHERE c.allocation = a.id AND c.kind = 'reversed' AND c.share IS NULL)
    AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.book = a.book_id AND f.kind = 'allocation'
-                    AND f.natural_key = 'allocation:' || a.id)
+                    AND starts_with(f.natural_key || ':', 'allocation:' || a.id || ':')
+                    AND (f.state <> 'refused' OR f.created_us > %s))
  ORDER BY p.deadline_us, a.id
 """
 _DECIDED = """
@@ -31,7 +37,8 @@ SELECT c.share FROM store_coststep c JOIN store_allocationproof p ON p.allocatio
                     AND r.share IS NULL)
    AND NOT EXISTS (SELECT 1 FROM cost_entry e WHERE e.share = c.share)
    AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.book = c.book AND f.kind = 'share'
-                    AND f.natural_key = 'share:' || c.share)
+                    AND starts_with(f.natural_key || ':', 'share:' || c.share || ':')
+                    AND (f.state <> 'refused' OR f.created_us > %s))
  ORDER BY c.id
 """
 
@@ -43,13 +50,15 @@ def raise_due(*, book_id: int, now_us: int) -> int:
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book_id)
         raised = 0
-        cursor.execute(_OVER, [book_id, now_us])
+        again_us = now_us - AGAIN_US
+        cursor.execute(_OVER, [book_id, now_us, again_us])
         for (allocation,) in cursor.fetchall():
-            key = allocation_key(allocation=allocation)
+            key = _fresh_key(cursor, book_id, "allocation", allocation_key(allocation=allocation))
             raised += _raise(cursor, book_id, "allocation", key, {"allocation": allocation}, now_us)
-        cursor.execute(_DECIDED, [book_id, now_us])
+        cursor.execute(_DECIDED, [book_id, now_us, again_us])
         for (share,) in cursor.fetchall():
-            raised += _raise(cursor, book_id, "share", share_key(share=share), {"share": share}, now_us)
+            key = _fresh_key(cursor, book_id, "share", share_key(share=share))
+            raised += _raise(cursor, book_id, "share", key, {"share": share}, now_us)
         # Shares of common costs come before fees, here as in their priority.
         raised += _fee_runs(cursor, book, now_us)
         raised += raise_windows(cursor=cursor, book=book_id, now_us=now_us)
@@ -60,16 +69,48 @@ def _fee_runs(cursor: Any, book: Book, now_us: int) -> int:
     today = local_date(zone=book.zone, at_us=now_us)
     cursor.execute("SELECT natural_key FROM fact WHERE book = %s AND kind = 'fee_run'", [book.pk])
     known = {key for (key,) in cursor.fetchall()}
-    due = [
-        (run.due, fee.priority, fee.fee)
-        for fee in costs.fee_terms(cursor=cursor, book=book.pk)
-        for run in fee_runs(fee=fee, through=today)
-        if fee_run_key(fee=fee.fee, due=run.due.isoformat()) not in known
-    ]
+    due = []
+    for fee in costs.fee_terms(cursor=cursor, book=book.pk):
+        try:
+            with transaction.atomic():
+                due += [
+                    (run.due, fee.priority, fee.fee)
+                    for run in fee_runs(fee=fee, through=today)
+                    if fee_run_key(fee=fee.fee, due=run.due.isoformat()) not in known
+                ]
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: that says nothing about the fee
+        except Exception as error:
+            _tell(cursor, book.pk, fee, error, now_us)
     for day, _, fee_id in sorted(due):
         key = fee_run_key(fee=fee_id, due=day.isoformat())
         _raise(cursor, book.pk, "fee_run", key, {"fee": fee_id, "due": day.isoformat()}, now_us)
     return len(due)
+
+
+def _fresh_key(cursor: Any, book: int, kind: str, key: str) -> str:
+    """The natural key, or after a refusal one that names the refused fact."""
+    cursor.execute(
+        "SELECT max(id) FROM fact WHERE book = %s AND kind = %s AND starts_with(natural_key || ':', %s)",
+        [book, kind, f"{key}:"],
+    )
+    (refused,) = cursor.fetchone()
+    return key if refused is None else f"{key}:after:{refused}"
+
+
+def _tell(cursor: Any, book: int, fee: costs.FeeTerms, error: Exception, now_us: int) -> None:
+    """Say once where everybody sees it that a fee cannot be worked out."""
+    evidence = {
+        "fee": fee.fee,
+        "name": fee.name,
+        "detail": ascii(f"{type(error).__name__}: {error}"[:200]),
+    }
+    cursor.execute(
+        "INSERT INTO event (book, at_us, kind, reason, rule, evidence, batch) SELECT %s, %s, 'alarm.fee_unusable', "
+        "'cannot_be_worked_out', '', %s::jsonb, 0 WHERE NOT EXISTS (SELECT 1 FROM event WHERE book = %s "
+        "AND kind = 'alarm.fee_unusable' AND evidence = %s::jsonb)",
+        [book, now_us, json.dumps(evidence), book, json.dumps(evidence)],
+    )
 
 
 def _raise(cursor: Any, book: int, kind: str, key: str, payload: dict[str, Any], now_us: int) -> int:
