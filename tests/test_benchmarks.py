@@ -9,6 +9,11 @@ import pytest
 from fairwatt.server.launcher.services import Services
 from support.house import as_role
 
+RATIO_FLOOR = 0.3
+CORE_FLOOR = 800_000
+WALL_FLOOR = 150_000
+"""A tenth of what two slow cores do: noise stays above, another order of magnitude does not."""
+
 
 def test_the_town_of_the_benchmarks_can_be_built_and_posted_to(
     house: Services, monkeypatch: pytest.MonkeyPatch
@@ -36,7 +41,7 @@ def test_the_benchmarks_of_rating_stand_and_agree_with_the_other_engine(
 
     run = run_bill(minutes=30, tariff="sam_daily_baseline", rounds=1, progress=lambda: None)
     assert run.off < CENT
-    assert run.ratio > 0
+    assert run.ratio > RATIO_FLOOR
     [(of_a_core, by_the_wall)] = run_rating(homes=1, rounds=1, progress=lambda: None)
-    assert of_a_core > 0
-    assert by_the_wall > 0
+    assert of_a_core > CORE_FLOOR
+    assert by_the_wall > WALL_FLOOR

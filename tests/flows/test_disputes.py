@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -412,3 +413,36 @@ def test_nothing_said_in_a_case_can_be_changed(case: Case) -> None:
             cursor.execute("SELECT set_config('fairwatt.books', %s, false)", [str(case.desk.street.book)])
             cursor.execute("SELECT set_config('fairwatt.wallets', '*', false)")
             cursor.execute("UPDATE store_disputeentry SET words = 'other'")
+
+
+def test_what_was_brought_over_or_given_back_is_no_charge_in_the_collection_rate(case: Case) -> None:
+    from fairwatt.flows.keep_books import bring_balance_over
+    from fairwatt.reports.asking import Ask
+    from fairwatt.reports.making import make, report_named
+
+    took = charged(case)
+    with as_role("migrate"):
+        bring_balance_over(
+            wallet_id=case.wallet, amount_micro=-100_000_000, reference="old books", now_us=case.now_us
+        )
+    opened = case.open()
+    case.rule(opened, took)
+    case.answer(opened)
+    case.desk.post(now_us=case.now_us)
+    assert sorted(line.kind for line in case.desk.lines()) == [1, 2, 6, 6]
+    asked = Ask(
+        book=case.desk.street.book,
+        start_us=NOON_US - DAY_US,
+        end_us=NOON_US + DAY_US,
+        now_us=NOON_US + DAY_US,
+    )
+    with (
+        as_role("web"),
+        make(report=report_named(name="collection"), ask=asked, form="json").file as file,
+    ):
+        made = json.load(file)
+    ((_, homes, topped_up, charges, new_debt, rate),) = made["tables"][0]["rows"]
+    assert (homes, topped_up, charges) == (1, 20_000_000, took)
+    # 100 came over as a debt, 20 was paid, and the charge was given back: the debt shrank by what was paid.
+    assert new_debt == took - 20_000_000
+    assert rate == (charges - new_debt) * 10_000 // charges

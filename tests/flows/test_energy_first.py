@@ -105,6 +105,26 @@ def test_a_week_of_use_stays_in_the_wallet(street: Street, desk: Desk, person: A
     assert desk.balance(meter) == 20_000_000
 
 
+@pytest.mark.parametrize("lie", [None, 9_000_000])
+def test_what_a_fee_takes_is_the_same_whatever_the_cache_of_days_holds(
+    street: Street, desk: Desk, person: Any, lie: int | None
+) -> None:
+    from fairwatt.store.models import UseDay
+
+    meter = desk.home()
+    desk.pay(meter, 60_00, now_us=NOON_US)
+    for day in range(10):
+        desk.read(meter, JULY_END_US - (12 - day) * DAY_US, 10_000 * (day + 1))
+    with as_role("poster"):
+        days = UseDay.objects.filter(book=street.book)
+        days.delete() if lie is None else days.update(cost_micro=lie)
+    fee(street, person, amount_micro=90_000_000)
+    run_due(desk, JULY_END_US)
+    (entry,) = entries(desk)
+    assert entry.inputs["day_micro"] == 2_000_000
+    assert desk.balance(meter) == 20_000_000
+
+
 def test_only_a_named_law_lets_a_fee_take_everything(street: Street, desk: Desk, person: Any) -> None:
     from fairwatt.core.costs.taking import FeePolicy
     from fairwatt.flows.fees import set_fee_rule

@@ -178,7 +178,10 @@ def test_a_bill_is_held_against_what_was_sold_and_the_legal_cap(kept: Any) -> No
     over = 0
     for wallet in street.wallets:
         mine = [line for line in inside if line.wallet == wallet]
-        charged = sum(line.energy_micro + line.tax_micro for line in mine)
+        net, standing, tax = (
+            sum(getattr(line, f"{part}_micro") for line in mine) for part in ("energy", "standing", "tax")
+        )
+        charged = net + tax * net // (net + standing)  # the cap is on energy: its part of the tax, no more
         over += max(0, (charged * 1000 - 170_000 * sum(line.energy_wh for line in mine)) // 1000)
     assert row["over"] == made["figures"]["over"] == over > 0
     assert made["figures"]["over_homes"] == len(made["tables"][1]["rows"]) > 0

@@ -1,6 +1,6 @@
 """Where a common cost comes from: a meter's own charges, the losses behind a bulk meter, or an amount with evidence.
 
-Energies and costs are the ledger's: the sum of the lines whose instants lie in the span.
+Energies and costs are the ledger's: the readings whose instants lie in the span, and the corrections of its days.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from datetime import date
 from typing import Any
 
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.spans import date_start, to_datetime
+from fairwatt.core.spans import date_start
 from fairwatt.core.units import WH_PER_KWH
+from fairwatt.flows.refusal import Refusal
+from fairwatt.store.charged import charged_in
 from fairwatt.store.models import Book, Installation, Site
 
 _KINDS = [Kind.READING, Kind.CORRECTION, Kind.LATE]
 
 
-class SourceRefused(ValueError):
+class SourceRefused(Refusal):
     """A cost that cannot be measured as asked; nobody is charged."""
 
 
@@ -83,8 +85,9 @@ def measure(*, cursor: Any, site: Site, source: Source, first: date, end: date, 
             subs, _ = _sums(cursor, site.book_id, rest, span)
             if bulk < subs:
                 raise SourceRefused(
-                    f"The meters behind the bulk meter counted {subs - bulk} Wh more than it did, so there are no "
-                    "losses to share. Nothing was written; compare the readings at both ends of the span."
+                    "The meters behind the bulk meter counted %(wh)s Wh more than it did, so there are no losses to "
+                    "share. Nothing was written; compare the readings at both ends of the span.",
+                    wh=subs - bulk,
                 )
             return Measured(
                 total_micro=(bulk - subs) * price // WH_PER_KWH,
@@ -102,12 +105,10 @@ def measure(*, cursor: Any, site: Site, source: Source, first: date, end: date, 
 def own_use(*, cursor: Any, book: Book, first: date, end: date) -> dict[int, int]:
     """{wallet: watt-hours its lines name in the span}; never below zero."""
     start_us, end_us = (date_start(zone=book.zone, day=day) for day in (first, end))
-    cursor.execute(
-        "SELECT wallet, greatest(0, sum(energy_wh))::bigint FROM line WHERE book = %s AND ts > %s AND ts <= %s "
-        "AND kind = ANY(%s) GROUP BY wallet",
-        [book.pk, to_datetime(start_us), to_datetime(end_us), _KINDS],
-    )
-    return {int(wallet): int(wh) for wallet, wh in cursor.fetchall()}
+    used: dict[int, int] = {}
+    for row in charged_in(cursor=cursor, book=book.pk, kinds=_KINDS, start_us=start_us, end_us=end_us):
+        used[row.wallet] = used.get(row.wallet, 0) + row.energy_wh
+    return {wallet: max(0, wh) for wallet, wh in used.items()}
 
 
 def _span(book: Book, first: date, end: date, now_us: int) -> tuple[int, int]:
@@ -129,10 +130,6 @@ def _installations(site: Site, unit: int) -> set[int]:
 
 def _sums(cursor: Any, book: int, installations: Any, span: tuple[int, int]) -> tuple[int, int]:
     """(watt-hours, what they cost) of installations over (start, end]."""
-    cursor.execute(
-        "SELECT coalesce(sum(energy_wh), 0)::bigint, coalesce(-sum(amount_micro), 0)::bigint FROM line "
-        "WHERE book = %s AND ref = ANY(%s) AND kind = ANY(%s) AND ts > %s AND ts <= %s",
-        [book, list(installations), _KINDS, to_datetime(span[0]), to_datetime(span[1])],
-    )
-    wh, micro = cursor.fetchone()
-    return int(wh), int(micro)
+    rows = charged_in(cursor=cursor, book=book, kinds=_KINDS, start_us=span[0], end_us=span[1])
+    mine = [row for row in rows if row.ref in set(installations)]
+    return sum(row.energy_wh for row in mine), sum(row.charged_micro for row in mine)

@@ -20,6 +20,13 @@ _COLUMNS = (
     Column(key="rate", title=_("Collection rate"), shape=Shape.SHARE),
 )
 _PAID = tuple(kind for kind, how in KINDS.items() if how.heading is Heading.TOPPED_UP)
+_CHARGED = tuple(
+    kind
+    for kind, how in KINDS.items()
+    if how.heading in (Heading.CHARGED, Heading.FEES, Heading.SHARED, Heading.CORRECTED)
+)
+"""What residents had to pay, set right by its corrections. What was given back or brought over is no charge."""
+_ADJUSTED = tuple(kind for kind, how in KINDS.items() if how.heading is Heading.ADJUSTED)
 
 
 def build(asked: Reading) -> Contents:
@@ -27,17 +34,24 @@ def build(asked: Reading) -> Contents:
     condition, parameters = asked.lines
     moved = asked.rows(
         "SELECT wallet, coalesce(sum(amount_micro) FILTER (WHERE kind = ANY(%s)), 0)::bigint, "
-        "coalesce(sum(-amount_micro) FILTER (WHERE kind <> ALL(%s)), 0)::bigint "
+        "coalesce(sum(-amount_micro) FILTER (WHERE kind = ANY(%s)), 0)::bigint, "
+        "coalesce(sum(amount_micro) FILTER (WHERE kind = ANY(%s)), 0)::bigint "
         f"FROM line WHERE {condition} GROUP BY wallet",
         list(_PAID),
-        list(_PAID),
+        list(_CHARGED),
+        list(_ADJUSTED),
         *parameters,
     )
     before, after = ledger.balances(asked, asked.opening), ledger.balances(asked, asked.closing)
-    debt = {wallet: _owed(after.get(wallet, 0)) - _owed(before.get(wallet, 0)) for wallet in after}
+    adjusted = {int(wallet): int(amount) for wallet, _, _, amount in moved}
+    # Debt that was brought over is not new, and debt that was given back was not collected.
+    debt = {
+        wallet: _owed(micro) - _owed(before.get(wallet, 0) + adjusted.get(wallet, 0))
+        for wallet, micro in after.items()
+    }
     names = asked.units()
     sites: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for wallet, paid, charged in moved:
+    for wallet, paid, charged, _adjusted in moved:
         site = sites[names[int(wallet)][0]]
         for n, amount in enumerate((1, int(paid), int(charged), debt.get(int(wallet), 0))):
             site[n] += amount
@@ -56,7 +70,7 @@ def build(asked: Reading) -> Contents:
                 columns=_COLUMNS,
                 rows=rows,
                 empty=_("Nothing was charged or paid in this period."),
-                expect={"topped_up": sum(int(paid) for _, paid, _ in moved)},
+                expect={"topped_up": sum(int(paid) for _, paid, _, _ in moved)},
             ),
         ),
         notes=(

@@ -40,9 +40,10 @@ _COLUMNS = (
 def build(asked: Reading) -> Contents:
     """Every line that took something, and every one that gave it back, in posting order."""
     assert asked.wallet is not None, "a fee report is about one home"
-    lines = ledger.movements(asked)
+    opening = ledger.opening(asked)
+    lines = ledger.movements(asked, opening)
     paid = sum(line.amount_micro for line in lines if not _deducts(line))
-    closing = lines[-1].balance_micro if lines else ledger.opening(asked).balance_micro
+    closing = lines[-1].balance_micro if lines else opening.balance_micro
     return Contents(
         subject=f"{asked.wallet.unit.site.name}, {asked.wallet.unit.label}",
         figures=(
@@ -50,7 +51,7 @@ def build(asked: Reading) -> Contents:
                 key="opening",
                 title=_("Balance at the start"),
                 shape=Shape.MONEY,
-                value=ledger.opening(asked).balance_micro,
+                value=opening.balance_micro,
             ),
             Figure(key="topped_up", title=_("Topped up"), shape=Shape.MONEY, value=paid),
             Figure(key="closing", title=_("Balance at the end"), shape=Shape.MONEY, value=closing),
@@ -62,7 +63,7 @@ def build(asked: Reading) -> Contents:
                 columns=_COLUMNS,
                 rows=_rows(asked, [line for line in lines if _deducts(line)]),
                 empty=_("Nothing was deducted in this period."),
-                expect={"deducted_micro": ledger.opening(asked).balance_micro + paid - closing},
+                expect={"deducted_micro": opening.balance_micro + paid - closing},
             ),
         ),
         notes=(
@@ -81,7 +82,7 @@ def _deducts(line: Movement) -> bool:
 
 
 def _rows(asked: Reading, lines: list[Movement]) -> Iterator[Row]:
-    prices, wallet = UnitPrices(asked, lines), asked.ask.wallet or 0
+    prices, wallet = UnitPrices(asked), asked.ask.wallet or 0
     for line in lines:
         metered = treatment(line.kind).reading
         used = line.energy_wh

@@ -13,10 +13,12 @@ from fairwatt.reports.kinds import Heading, treatment
 from fairwatt.reports.model import FiguresDisagree
 from fairwatt.store.batches import newer_lines
 
+MARGIN_US: Final = US_PER_DAY
+"""How far beyond the end of a period we look for its lines: a meter's clock may be minutes ahead of its posting."""
 US: Final = "(extract(epoch FROM ts) * 1000000)::bigint"
 _COLUMNS: Final = (
     f"seq, {US}, ref, kind, register_wh, energy_wh, energy_micro, standing_micro, tax_micro, amount_micro, "
-    "balance_micro, batch, tariff_version, counter_wh, carry_nano, estimated"
+    "balance_micro, batch, tariff_version, counter_wh, carry_nano, carry_tax, estimated"
 )
 
 
@@ -38,6 +40,7 @@ class Movement(NamedTuple):
     version: int
     counter_wh: int
     carry_nano: int
+    carry_tax: int
     estimated: int
 
 
@@ -48,8 +51,8 @@ class Before(NamedTuple):
     balance_micro: int
 
 
-def movements(asked: Reading) -> list[Movement]:
-    """The lines of the wallet in the period, by seq, proven to follow each other without a gap.
+def movements(asked: Reading, before: Before) -> list[Movement]:
+    """The lines of the wallet in the period, by seq, proven to follow `before` and each other without a gap.
 
     Raises FiguresDisagree when a line is missing or a balance is not the sum of what came before it.
     """
@@ -60,7 +63,6 @@ def movements(asked: Reading) -> list[Movement]:
         _wallet(asked),
     )
     found = [Movement(*map(int, row)) for row in rows]
-    before = opening(asked)
     for line in found:
         _follows(before, line)
         before = Before(line.seq, line.balance_micro)
@@ -71,11 +73,18 @@ def opening(asked: Reading) -> Before:
     """The last line of the wallet before the period: its number and its balance; zero before the first."""
     query = (
         "SELECT seq, balance_micro FROM line WHERE book = %s AND wallet = %s AND batch <= %s AND ts >= %s "
-        "ORDER BY seq DESC LIMIT 1"
+        "AND ts < %s ORDER BY seq DESC LIMIT 1"
     )
     # Most wallets move every day; only one that was still for months is looked for in all of the past.
     for since_us in (asked.ask.start_us - 40 * US_PER_DAY, 0):
-        rows = asked.rows(query, asked.book.pk, _wallet(asked), asked.opening, to_datetime(max(0, since_us)))
+        rows = asked.rows(
+            query,
+            asked.book.pk,
+            _wallet(asked),
+            asked.opening,
+            to_datetime(max(0, since_us)),
+            to_datetime(asked.ask.start_us + MARGIN_US),
+        )
         if rows:
             return Before(int(rows[0][0]), int(rows[0][1]))
     return Before(0, 0)
@@ -132,6 +141,8 @@ def balances(asked: Reading, batch: int) -> dict[int, int]:
     cached = int(rows[0][0]) if rows else 0
     heads = asked.rows("SELECT wallet, balance_micro FROM wallet_head WHERE book = %s", asked.book.pk)
     found = {int(wallet): int(balance) for wallet, balance in heads}
+    if batch == 0:
+        return dict.fromkeys(found, 0)  # before the first batch nobody had anything
     condition, parameters = newer_lines(
         cursor=asked.cursor, book=asked.book.pk, after_batch=min(batch, cached)
     )

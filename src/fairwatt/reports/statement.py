@@ -47,9 +47,9 @@ _COLUMNS = (
 def build(asked: Reading) -> Contents:
     """Read a wallet's lines, prove that they agree, and say them by day in posting order."""
     assert asked.wallet is not None, "a statement is about one home"
-    lines = ledger.movements(asked)
-    early = ledger.belongs_before(asked, lines)
     before = ledger.opening(asked)
+    lines = ledger.movements(asked, before)
+    early = ledger.belongs_before(asked, lines)
     closing = lines[-1].balance_micro if lines else before.balance_micro
     figures = _figures(lines, early, before.balance_micro, closing)
     return Contents(

@@ -6,17 +6,15 @@ Where a cap per kWh is written on the bill, each home that paid more on average 
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.core.spans import to_datetime
 from fairwatt.core.units import NANO_PER_MICRO, WH_PER_KWH
 from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.kinds import KINDS, Heading
 from fairwatt.reports.model import Chart, Column, Contents, Figure, Report, Row, Shape, Table
-from fairwatt.store.models import SupplierBill
+from fairwatt.store.charged import charged_in
+from fairwatt.store.models import SupplierBill, Wallet
 
 _BILLS = (
     Column(key="supplier", title=_("Supplier")),
@@ -131,33 +129,31 @@ def sold_in(asked: Reading, bill: SupplierBill) -> dict[int, tuple[int, int, int
     Tax on the standing charge is not on energy: each home's tax is shared by what both came to.
     """
     kinds = [kind for kind, how in KINDS.items() if how.heading in (Heading.CHARGED, Heading.CORRECTED)]
-    where: list[Any] = [
-        asked.book.pk,
-        asked.as_of,
-        kinds,
-        to_datetime(bill.start_us),
-        to_datetime(bill.end_us),
-    ]
-    site = ""
-    if bill.site_id is not None:
-        site = (
-            "AND wallet IN (SELECT w.id FROM store_wallet w JOIN store_unit u ON u.id = w.unit_id "
-            "WHERE u.site_id = %s)"
-        )
-        where.append(bill.site_id)
-    rows = asked.rows(
-        "SELECT wallet, sum(energy_wh)::bigint, sum(energy_micro)::bigint, sum(tax_micro)::bigint, "
-        "sum(standing_micro)::bigint FROM line "
-        f"WHERE book = %s AND batch <= %s AND kind = ANY(%s) AND ts > %s AND ts <= %s {site} GROUP BY wallet",
-        *where,
+    rows = charged_in(
+        cursor=asked.cursor,
+        book=asked.book.pk,
+        kinds=kinds,
+        start_us=bill.start_us,
+        end_us=bill.end_us,
+        until_batch=asked.as_of,
     )
+    wallets = Wallet.objects.filter(book_id=asked.book.pk)
+    if bill.site_id is not None:
+        wallets = wallets.filter(unit__site=bill.site_id)
+    here = set(wallets.values_list("id", flat=True))
+    sums: dict[int, tuple[int, int, int, int]] = {}
+    for row in rows:
+        if row.wallet in here:
+            wh, net, tax, standing = sums.get(row.wallet, (0, 0, 0, 0))
+            sums[row.wallet] = (
+                wh + row.energy_wh,
+                net + row.energy_micro,
+                tax + row.tax_micro,
+                standing + row.charged_micro - row.energy_micro - row.tax_micro,
+            )
     return {
-        int(wallet): (
-            int(wh),
-            int(net),
-            int(tax) * int(net) // (int(net) + int(standing)) if net + standing else int(tax),
-        )
-        for wallet, wh, net, tax, standing in rows
+        wallet: (wh, net, tax * net // (net + standing) if net + standing else tax)
+        for wallet, (wh, net, tax, standing) in sums.items()
     }
 
 

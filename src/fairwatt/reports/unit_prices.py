@@ -3,96 +3,89 @@
 from __future__ import annotations
 
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import pieces
-from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
-from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.core.spans import from_datetime, to_datetime
 from fairwatt.core.units import NANO_PER_MICRO
+from fairwatt.flows.explaining.ground import Ground
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.cells import exact_text
 from fairwatt.reports.ledger import Movement
 from fairwatt.reports.model import Shape
-from fairwatt.store.models import Installation, TariffPublication
+from fairwatt.store.lines import LineRow, reading_before
 
 
 class UnitPrices:
-    """Rates lines of one wallet again, in their order, from where the register stood before each."""
+    """Rates readings of one wallet again, in their order, each on the ground it was charged on."""
 
-    def __init__(self, asked: Reading, lines: list[Movement]) -> None:
+    def __init__(self, asked: Reading) -> None:
         self._asked = asked
-        refs = {line.ref for line in lines}
-        self._installations = {
-            row.pk: row for row in Installation.objects.filter(pk__in=refs).select_related("meter")
-        }
-        self._tables: dict[int, SegmentTable | None] = {}
-        self._before: dict[int, tuple[int, int, int]] = {}
+        self._grounds: dict[int, Ground] = {}
+        self._read: dict[int, LineRow] = {}
 
     def modulus_wh(self, ref: int) -> int:
         """Where the register of an installation begins again at zero."""
-        return self._installations[ref].meter.modulus_wh
+        return self._ground(ref).modulus_wh
 
     def of(self, line: Movement) -> str:
         """The prices of a reading per kWh, with what was used at each: "0.300 x 0.568 + 0.120 x 0.618"."""
-        if line.ref not in self._installations:
-            return ""
-        before_us, counter_wh, carry = self._before.get(line.ref) or self._look_up(line)
-        # A late reading and its correction leave the register where it was, counted anew.
-        at_us = line.at_us if line.kind == Kind.READING else before_us
-        self._before[line.ref] = (at_us, line.counter_wh, line.carry_nano)
-        if line.kind != Kind.READING or not line.energy_wh:
-            return ""
-        table = self._table(line.ref)
-        if table is None or line.energy_wh < 0 or before_us >= line.at_us:
+        if line.kind != Kind.READING:
+            return ""  # its ref may be a fact's or an entry's id: no register
+        state = self._state_before(line)
+        if line.energy_wh <= 0 or state.at_us >= line.at_us:
             return ""
         found: dict[int, int] = {}
-        nano = carry
+        nano = state.carry_nano
         try:
-            first, _ = table.locate(start_us=before_us, end_us=line.at_us)
-            state = RegisterState(before_us, 0, counter_wh, table.window_us[first], carry, 0)
+            table = self._ground(line.ref).table(seq=line.seq)
             for piece in pieces(table=table, state=state, at_us=line.at_us, energy_wh=line.energy_wh):
                 found[piece.price_micro] = found.get(piece.price_micro, 0) + piece.energy_wh
                 nano += piece.nano
         except (ValueError, LookupError):
             return ""
         if nano // NANO_PER_MICRO != line.energy_micro:
-            return (
-                ""  # priced by what was known then and is not known now: the line's own explanation says how
-            )
+            return ""  # nothing is named that does not give the amount; the line's own page says more
         used = [(wh, price) for price, wh in found.items() if wh]
         return " + ".join(
             f"{self._text(wh, Shape.ENERGY)} × {self._text(price, Shape.PRICE)}" for wh, price in used
         )
 
+    def _state_before(self, line: Movement) -> RegisterState:
+        """Where the register stood; only its first reading of the period looks the one before it up."""
+        row = self._row(line)
+        before = self._read.get(line.ref) or reading_before(
+            cursor=self._asked.cursor, line=row, seq=line.seq, at_us=line.at_us
+        )
+        self._read[line.ref] = row
+        return self._ground(line.ref).state_after(read=before, seq=line.seq)
+
+    def _ground(self, ref: int) -> Ground:
+        if ref not in self._grounds:
+            self._grounds[ref] = Ground(cursor=self._asked.cursor, installation=ref)
+        return self._grounds[ref]
+
+    def _row(self, line: Movement) -> LineRow:
+        return LineRow(
+            ts_us=line.at_us,
+            ref=line.ref,
+            wallet=self._asked.ask.wallet or 0,
+            seq=line.seq,
+            register_wh=line.register_wh,
+            counter_wh=line.counter_wh,
+            energy_micro=line.energy_micro,
+            standing_micro=line.standing_micro,
+            tax_micro=line.tax_micro,
+            amount_micro=line.amount_micro,
+            balance_micro=line.balance_micro,
+            held_micro=0,
+            batch=line.batch,
+            energy_wh=line.energy_wh,
+            tariff_version=line.version,
+            carry_tax=line.carry_tax,
+            book=self._asked.book.pk,
+            carry_nano=line.carry_nano,
+            kind=line.kind,
+            estimated=line.estimated,
+        )
+
     def _text(self, cell: int, shape: Shape) -> str:
         return exact_text(cell=cell, shape=shape, zone=self._asked.zone)
-
-    def _look_up(self, line: Movement) -> tuple[int, int, int]:
-        """Where the register stood before the first line of the period."""
-        rows = self._asked.rows(
-            "SELECT ts, counter_wh, carry_nano FROM line WHERE book = %s AND ref = %s AND kind = 1 AND ts < %s "
-            "AND ts > %s ORDER BY ts DESC LIMIT 1",
-            self._asked.book.pk,
-            line.ref,
-            to_datetime(line.at_us),
-            to_datetime(self._installations[line.ref].opened_us),
-        )
-        if rows:
-            return from_datetime(rows[0][0]), int(rows[0][1]), int(rows[0][2])
-        opened = self._installations[line.ref]
-        return opened.opened_us, opened.opening_counter_wh, 0
-
-    def _table(self, ref: int) -> SegmentTable | None:
-        plan = self._installations[ref].plan_id
-        if plan not in self._tables:
-            newest = TariffPublication.objects.filter(
-                plan_id=plan, published_us__lte=self._asked.as_of_us
-            ).last()
-            schedule: Schedule | None = None
-            try:
-                schedule = parse_schedule(newest.text) if newest else None
-            except ValueError:
-                schedule = None
-            self._tables[plan] = None if schedule is None else SegmentTable(schedule=schedule)
-        return self._tables[plan]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from fairwatt.core.costs.taking import DEFAULT_POLICY, FeePolicy
+from fairwatt.core.ledger.model import Kind
+from fairwatt.core.spans import date_start, local_date, to_datetime
 
 _SHARES_LOCK: Final = 0x05AE_0000_0000_0000
 
@@ -186,12 +188,22 @@ def arrears_by_wallet(*, cursor: Any, book: int) -> list[tuple[int | None, str, 
     ]
 
 
-def mean_days(*, cursor: Any, book: int, wallets: Sequence[int], before_us: int, days: int) -> dict[int, int]:
-    """{wallet: what a day of its energy cost on average} over its newest whole days, rounded up."""
+def mean_days(
+    *, cursor: Any, book: int, zone: str, wallets: Sequence[int], before_us: int, days: int
+) -> dict[int, int]:
+    """{wallet: what a day of its energy cost on average} over its newest whole days with readings, rounded up.
+
+    Of the ledger's lines, never of a cache: what a fee takes must come out the same whatever a cache holds.
+    """
+    start = local_date(zone=zone, at_us=before_us) - timedelta(days=days)
     cursor.execute(
-        "SELECT wallet, ceil(sum(cost_micro)::numeric / count(*))::bigint FROM use_day WHERE book = %s "
-        "AND wallet = ANY(%s) AND day_us < %s AND day_us >= %s GROUP BY wallet",
-        [book, list(wallets), before_us, before_us - days * 86_400_000_000 - 43_200_000_000],
+        "SELECT wallet, ceil(-sum(amount_micro)::numeric / "
+        "count(DISTINCT ((ts - interval '1 microsecond') AT TIME ZONE %s)::date))::bigint FROM line "
+        "WHERE book = %s AND wallet = ANY(%s) AND kind = %s AND ts > %s AND ts <= %s GROUP BY wallet",
+        [
+            *(zone, book, list(wallets), int(Kind.READING)),
+            *(to_datetime(date_start(zone=zone, day=start)), to_datetime(before_us)),
+        ],
     )
     return {int(wallet): int(mean) for wallet, mean in cursor.fetchall()}
 

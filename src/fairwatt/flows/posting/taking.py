@@ -284,7 +284,12 @@ def _receivable(row: EntryRow) -> str:
 def _paces(desk: CostDesk, wallets: Sequence[int]) -> dict[int, int]:
     today_us = local_day_start(zone=desk.state.zone, at_us=desk.now_us)
     return costs.mean_days(
-        cursor=desk.cursor, book=desk.state.book, wallets=wallets, before_us=today_us, days=PACE_DAYS
+        cursor=desk.cursor,
+        book=desk.state.book,
+        zone=desk.state.zone,
+        wallets=wallets,
+        before_us=today_us,
+        days=PACE_DAYS,
     )
 
 
