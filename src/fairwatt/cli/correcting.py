@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from fairwatt.cli.files import read_text
 from fairwatt.server.config import Config
 from fairwatt.server.errors import OperatorError
 
 
 def correct_tariff(
     tariff: Annotated[str, typer.Argument(help="Short name of the tariff in its book.")],
-    file: Annotated[Path, typer.Argument(help="The right text, whole.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The right text, whole.")],
     book: Annotated[int, typer.Option(help="Number of the book.", min=1)],
     author: Annotated[str, typer.Option(help="Who places it; somebody else confirms it at the console.")],
     why: Annotated[str, typer.Option(help="Why the old text was wrong.")],
@@ -20,8 +21,12 @@ def correct_tariff(
     """Place the right text of a tariff that was charged wrongly, and show who gains and who pays.
 
     Nothing is posted before an administrator who is not its author confirms it at the console.
+    Example: fairwatt correct-tariff homes right.yaml --book 1 --author ada --why "typing error"
+    Exit code 0: placed. 1: refused, and nothing was placed. 2: the file cannot be used.
     """
     from fairwatt.server.wiring import use_django
+
+    text_said = read_text(file)
 
     use_django(role="migrate")
     from fairwatt.core.rating.tariff_file import TariffFileError
@@ -31,7 +36,7 @@ def correct_tariff(
     now_us = _now_us()
     try:
         placed = place_tariff_correction(
-            book_id=book, slug=tariff, text=file.read_text(), author=author, reason=why, now_us=now_us
+            book_id=book, slug=tariff, text=text_said, author=author, reason=why, now_us=now_us
         )
     except (CannotPlace, TariffFileError) as error:
         raise OperatorError(str(error)) from error
@@ -57,7 +62,11 @@ def correct_reading(
     author: Annotated[str, typer.Option(help="Who says so.")],
     why: Annotated[str, typer.Option(help="Why.")],
 ) -> None:
-    """Set a stored reading right; the charges around it follow as correction lines within seconds."""
+    """Set a stored reading right; the charges around it follow as correction lines within seconds.
+
+    Example: fairwatt correct-reading 12 2026-07-01T12:00+08:00 184250 --author ada --why "read off wrongly"
+    Exit code 0: asked for. 1: refused, and nothing moved. 2: an argument cannot be used.
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="migrate")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairwatt.cli.files import Force, check_target, writing
 from fairwatt.server.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -33,12 +34,18 @@ def report(
     ] = "",
     form: Annotated[str, typer.Option("--format", help="pdf, xlsx, csv or json.")] = "pdf",
     out: Annotated[Path | None, typer.Option(help="File to write, or - for standard output.")] = None,
+    force: Force = False,
     language: Annotated[str, typer.Option(help="en or zh-hans.")] = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Make a report. Example: fairwatt report month-end --book 1 --from 2026-10-01 --to 2026-10-31 --format xlsx."""
+    """Make a report. Example: fairwatt report month-end --book 1 --from 2026-10-01 --to 2026-10-31 --format xlsx.
+
+    Exit code 0: made. 1: what was asked for is not there. 2: an option or --out cannot be used; nothing was written.
+    """
     from fairwatt.server.wiring import use_django
 
+    if out is not None and str(out) != "-":
+        check_target(out, force=force)
     use_django(role="web")
     from django.utils import translation
 
@@ -59,7 +66,7 @@ def report(
             shutil.copyfileobj(file, sys.stdout.buffer)
             return
         target = out or Path(made.name)
-        with target.open("wb") as written:
+        with writing(target, force=force) as written:
             shutil.copyfileobj(file, written)
     said = {
         "file": str(target),
@@ -80,7 +87,11 @@ def close_month(
     by: Annotated[str, typer.Option(help="User name of the administrator who closes it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Close a month of a book for ever; later corrections are entries of an open month."""
+    """Close a month of a book for ever; later corrections are entries of an open month.
+
+    Example: fairwatt close-month 2026-10 --book 1 --by ada
+    Exit code 0: closed. 1: refused, and nothing was closed. 2: an option cannot be used.
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="web")
@@ -122,7 +133,10 @@ def opening_balance(
     book: Annotated[str, typer.Option(help="Number or name of the book.")],
     reference: Annotated[str, typer.Option(help="Where the figure comes from.")],
 ) -> None:
-    """Bring a home's balance over from an earlier system. Example: fairwatt opening-balance 0301 -12.50 --book 1 ..."""
+    """Bring a home's balance over from an earlier system. Example: fairwatt opening-balance 0301 -12.50 --book 1 ...
+
+    Exit code 0: noted. 1: refused, and nothing moved. 2: an option cannot be used.
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="migrate")

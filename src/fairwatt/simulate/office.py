@@ -263,7 +263,9 @@ class Office:
         from fairwatt.store.models import Dispute, DisputeEntry
 
         with self._seeing():
-            case = Dispute.objects.filter(book=self._book, wallet__unit=self._home(DOUBTS)).first()
+            case = Dispute.objects.filter(
+                book=self._book, wallet__unit=self._home(DOUBTS)
+            ).first()
             said = case is not None and DisputeEntry.objects.filter(dispute=case).exists()
             line = self._dearest(now_us)
         if case is None and line is not None:
@@ -290,7 +292,9 @@ class Office:
         from fairwatt.core.ledger.model import Kind
         from fairwatt.store.models import Line, Wallet
 
-        wallets = list(Wallet.objects.filter(unit=self._home(DOUBTS)).values_list("pk", flat=True))
+        wallets = list(
+            Wallet.objects.filter(unit=self._home(DOUBTS)).values_list("pk", flat=True)
+        )
         charges = Line.objects.filter(
             book=self._book.pk, wallet__in=wallets, kind=Kind.READING, amount_micro__lt=0
         )
