@@ -61,7 +61,7 @@ demo: setup assets  ## A street of real homes, live, with addresses and logins p
 .PHONY: demo-check
 demo-check:  ## The same without a person: prints figures, fails when a law is broken
 	@began=$$(date +%s); $(MAKE) --no-print-directory setup assets \
-		&& echo "installed in $$(( $$(date +%s) - began )) s" && $(V)/fairwatt demo-check --out .fairwatt/demo-check.json
+		&& echo "installed in $$(( $$(date +%s) - began )) s" && $(V)/fairwatt demo-check --force --out .fairwatt/demo-check.json
 
 .PHONY: simulate
 simulate: setup  ## Seeded streets with faults and crashes (SEED=41 or SEED=1..20, DAYS=6, HOMES=8)

@@ -99,7 +99,7 @@ def test_its_file_is_verified_by_the_command_without_a_database(path: Path, tmp_
     assert said.returncode == 1 and "wrong:" in said.stdout
     (tmp_path / "proof.csv").write_text("hello")
     said = run("verify", str(tmp_path / "proof.csv"))
-    assert said.returncode == 1 and "Nothing was compared" in said.stderr and "Traceback" not in said.stderr
+    assert said.returncode == 2 and "Nothing was compared" in said.stderr and "Traceback" not in said.stderr
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

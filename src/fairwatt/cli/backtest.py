@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairwatt.cli.files import Force, check_target, writing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,6 +53,7 @@ def backtest(
     zone: Annotated[str, typer.Option(help="Wall clock of stamps without an offset.")] = "UTC",
     stamps: Annotated[str, typer.Option(help="What a stamp says: start or end of its interval.")] = "start",
     out: Annotated[Path | None, typer.Option(help="File to write: .pdf, .xlsx, .csv or .json.")] = None,
+    force: Force = False,
     language: Annotated[str, typer.Option(help="Language of the file: en or zh-hans.")] = "en",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: whole micro-units, watt-hours.")
@@ -72,13 +75,15 @@ def backtest(
 
     try:
         _check(against, readings, book, dates, stamps)
+        if out is not None:
+            check_target(out, force=force)
         with _speaking(language):
             if book:
                 opening = _of_book(tariff, book, plan, start, end, as_of, dates)
             else:
                 assert against is not None and readings is not None, "checked above"
                 opening = _of_file(tariff, against, readings, start, end, dates, zone, stamps == "end")
-            _write(opening, out, as_json)
+            _write(opening, out, as_json, force=force)
     except OperatorError as error:
         print(f"fairwatt: {error}", file=sys.stderr)
         raise typer.Exit(BAD_INPUT) from error
@@ -114,10 +119,10 @@ def _check(against: Path | None, readings: Path | None, book: str, dates: str, s
 
 
 def _draft(path: Path) -> Any:
-    from fairwatt.cli.tariff_files import load_tariff
+    from fairwatt.cli.tariff_files import load_named
     from fairwatt.reports.backtest import Draft
 
-    made = load_tariff(path)
+    made = load_named(path)
     return Draft.of(name=made.name, text=path.read_text(encoding="utf-8"), schedule=made.schedule)
 
 
@@ -140,13 +145,13 @@ def _of_book(
 def _of_file(
     tariff: Path, against: Path, readings: Path, start: str, end: str, dates: Any, zone: str, stamps_end: bool
 ) -> Iterator[Document]:
-    from fairwatt.cli.tariff_files import load_tariff
+    from fairwatt.cli.tariff_files import load_named
     from fairwatt.core.insight.backtest import back_test
     from fairwatt.intervals.bulk import read_bulk
     from fairwatt.intervals.rating import past_use
     from fairwatt.reports.backtest import document_of_file
 
-    draft, current = _draft(tariff), load_tariff(against)
+    draft, current = _draft(tariff), load_named(against)
     found = read_bulk(path=readings, zone=zone, stamps_end=stamps_end)
     use, span = past_use(
         intervals=found,
@@ -160,7 +165,9 @@ def _of_file(
     )
 
 
-def _write(opening: AbstractContextManager[Document], out: Path | None, as_json: bool) -> None:
+def _write(
+    opening: AbstractContextManager[Document], out: Path | None, as_json: bool, *, force: bool
+) -> None:
     from fairwatt.reports.forms import FORMS
     from fairwatt.reports.making import write
 
@@ -175,7 +182,7 @@ def _write(opening: AbstractContextManager[Document], out: Path | None, as_json:
                 _say(json.load(file))
         return
     made = write(opening=opening, form=form)
-    with made.file as file, out.open("wb") as target:
+    with made.file as file, writing(out, force=force) as target:
         shutil.copyfileobj(file, target)
     said = {"file": str(out), "digest": made.digest, "figures": made.figures}
     typer.echo(json.dumps(said) if as_json else f"{out}\nSHA-256 of the data {made.digest}")

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from fairwatt.cli.files import read_text
 from fairwatt.server.config import Config
 from fairwatt.server.errors import OperatorError
 
 
 def correct_tariff(
     tariff: Annotated[str, typer.Argument(help="Short name of the tariff in its book.")],
-    file: Annotated[Path, typer.Argument(help="The right text, whole.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The right text, whole.")],
     book: Annotated[int, typer.Option(help="Number of the book.", min=1)],
     author: Annotated[str, typer.Option(help="Who places it; somebody else confirms it at the console.")],
     why: Annotated[str, typer.Option(help="Why the old text was wrong.")],
@@ -21,8 +22,12 @@ def correct_tariff(
 
     Nothing is posted before an administrator who is not its author confirms it at the console.
     Example: fairwatt correct-tariff homes right.yaml --book 1 --author desk --why "VAT was 5 %, not 20 %".
+
+    Exit code 0: placed. 1: refused, and nothing was placed. 2: the file cannot be used.
     """
     from fairwatt.server.wiring import use_django
+
+    text_said = read_text(file)
 
     use_django(role="migrate")
     from fairwatt.core.rating.tariff_file import TariffFileError
@@ -32,7 +37,7 @@ def correct_tariff(
     now_us = _now_us()
     try:
         placed = place_tariff_correction(
-            book_id=book, slug=tariff, text=file.read_text(), author=author, reason=why, now_us=now_us
+            book_id=book, slug=tariff, text=text_said, author=author, reason=why, now_us=now_us
         )
     except (CannotPlace, TariffFileError) as error:
         raise OperatorError(str(error)) from error
@@ -61,6 +66,8 @@ def correct_reading(
     """Set a stored reading right; the charges around it follow as correction lines within seconds.
 
     Example: fairwatt correct-reading 11 2026-07-01T12:00+08:00 74722620 --author desk --why "photo of the register".
+
+    Exit code 0: asked for. 1: refused, and nothing moved. 2: an argument cannot be used.
     """
     from fairwatt.server.wiring import use_django
 

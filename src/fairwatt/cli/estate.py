@@ -1,6 +1,7 @@
 """`fairwatt units`: what homes count by, who owns a building, and how fees stand behind energy."""
 
 import csv
+import io
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -8,25 +9,36 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.server.errors import OperatorError
+from fairwatt.cli.files import read_text
+from fairwatt.server.errors import BadInput, OperatorError
 
-app = typer.Typer(no_args_is_help=True, help="Areas, people, landlords, and the rule for fees.")
+_HELP = """Areas, people, landlords, and the rule for fees.
+
+Example: fairwatt units measure units.csv --book 1 --from 2026-11-01
+
+Exit code 0: done. 1: refused. 2: bad input.
+"""
+app = typer.Typer(
+    no_args_is_help=True,
+    help=_HELP,
+)
 Book = Annotated[int, typer.Option(help="Number of the book.", min=1)]
 
 
 @app.command()
 def measure(
-    file: Annotated[
-        Path, typer.Argument(help="CSV with the columns unit,area_m2,people,common.", exists=True)
-    ],
+    file: Annotated[Path, typer.Argument(help="CSV with the columns unit,area_m2,people,common.")],
     book: Book,
     start: Annotated[str, typer.Option("--from", help="First day, such as 2026-11-01.")],
 ) -> None:
     """Note areas and people of units from a day on; `common` is yes for corridors and plant rooms.
 
     Example: fairwatt units measure units.csv --book 1 --from 2026-11-01
+    Exit code 0: noted. 1: a row or the book is wrong, and nothing was noted. 2: the file cannot be used.
     """
     from fairwatt.server.wiring import use_django
+
+    text = read_text(file)
 
     use_django(role="migrate")
     from fairwatt.core.spans import date_start
@@ -37,7 +49,7 @@ def measure(
     zone = BookRow.objects.get(pk=book).zone
     from_us = date_start(zone=zone, day=_day(start))
     units = dict(Unit.objects.filter(site__book_id=book).values_list("label", "id"))
-    rows = _rows(file, set(units))
+    rows = _rows(file, text, set(units))
     for label, area, heads, common in rows:
         measure_unit(
             unit_id=units[label],
@@ -91,7 +103,11 @@ def account(
 def landlord(
     book: Book, unit: Annotated[str, typer.Option(help="The unit whose wallet is the owner's.")]
 ) -> None:
-    """Let a building's owner pay for vacant units from the wallet of a unit."""
+    """Let a building's owner pay for vacant units from the wallet of a unit.
+
+    Example: fairwatt units landlord --book 1 --unit 0001
+    Exit code 0: set. 1: refused, and nothing was changed. 2: an option cannot be used.
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="migrate")
@@ -113,7 +129,11 @@ def fee_rule(
     recovery: Annotated[str, typer.Option(help="Percent of a top-up that may go to arrears.")] = "20",
     law: Annotated[str, typer.Option(help="Only where a law lets fees cut the power: which one.")] = "",
 ) -> None:
-    """Set how fees stand behind energy from now on. Without --law a fee never cuts the power."""
+    """Set how fees stand behind energy from now on. Without --law a fee never cuts the power.
+
+    Example: fairwatt units fee-rule --book 1 --reserve-days 7 --recovery 20
+    Exit code 0: set. 1: refused, and nothing was changed. 2: an option cannot be used.
+    """
     from fairwatt.server.wiring import use_django
 
     use_django(role="migrate")
@@ -138,10 +158,12 @@ def fee_rule(
     typer.echo(f"The rule for fees of book {book} is set.")
 
 
-def _rows(file: Path, known: set[str]) -> list[tuple[str, int, int, bool]]:
+def _rows(file: Path, text: str, known: set[str]) -> list[tuple[str, int, int, bool]]:
     """Every row or none: a file with a mistake changes nothing."""
-    with file.open(encoding="utf-8-sig", newline="") as opened:
-        rows = list(csv.DictReader(opened))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise BadInput(f"{file} is not readable CSV ({error}). Nothing was changed.") from error
     found = []
     for number, row in enumerate(rows, start=2):
         label = (row.get("unit") or "").strip()

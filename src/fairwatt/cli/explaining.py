@@ -19,7 +19,8 @@ def explain(
 ) -> None:
     """Explain one charge, top-up or correction, recomputed from stored facts.
 
-    Exit code 1 when a figure does not work out again. Example: fairwatt explain 1-17-342 --language zh.
+    Example: fairwatt explain 1-17-342 --language zh.
+    Exit code 0: works out again. 1: a figure does not, or there is no such line. 2: an option cannot be used.
     """
     from fairwatt.server.wiring import use_django
 

@@ -1,4 +1,7 @@
-"""The `fairwatt` command: each process of the house, startable alone, and the one that runs them all."""
+"""The `fairwatt` command: each process of the house, startable alone, and the one that runs them all.
+
+Example: fairwatt tariff check homes.yaml. Exit code 0: done. 1: refused, or a figure is wrong. 2: bad input.
+"""
 
 import json
 import os
@@ -50,7 +53,7 @@ def main() -> None:
         app()
     except OperatorError as error:
         print(f"fairwatt: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 

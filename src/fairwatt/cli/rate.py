@@ -44,7 +44,7 @@ def rate(
     Example: fairwatt rate --tariff homes.yaml --readings homes.parquet --from 2013-01-01 --to 2013-02-01 --json.
     Exit code 0: rated. 2: a file cannot be used.
     """
-    from fairwatt.cli.tariff_files import load_tariff
+    from fairwatt.cli.tariff_files import load_named
     from fairwatt.core.rating.model import NoTariff, TariffError
     from fairwatt.core.spans import UnknownZone
     from fairwatt.intervals.bulk import read_bulk
@@ -54,7 +54,7 @@ def rate(
     if stamps not in ("start", "end"):
         raise typer.BadParameter("say start or end", param_hint="--stamps")
     try:
-        made = load_tariff(tariff)
+        made = load_named(tariff)
         schedule = made.schedule
         found = read_bulk(path=readings, zone=zone, stamps_end=stamps == "end")
         bills = rate_file(

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from fairwatt.intervals.contract import IntervalFile
     from fairwatt.intervals.examine import Examined, Terms
 
-app = typer.Typer(no_args_is_help=True, help="Take data over from other systems.")
 BAD_INPUT = 2
+_HELP = """Take data over from other systems.
+
+Example: fairwatt import readings use.csv.gz --zone Europe/London
+
+Exit code 0: read. 1: refused. 2: the file cannot be used.
+"""
+app = typer.Typer(no_args_is_help=True, help=_HELP)
 
 
 @app.callback()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairwatt.cli.files import Force, check_target, writing
 from fairwatt.server.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -33,15 +34,20 @@ def report(
     ] = "",
     form: Annotated[str, typer.Option("--format", help="pdf, xlsx, csv or json.")] = "pdf",
     out: Annotated[Path | None, typer.Option(help="File to write, or - for standard output.")] = None,
+    force: Force = False,
     language: Annotated[str, typer.Option(help="en or zh-hans.")] = "en",
     as_json: AsJson = False,
 ) -> None:
     """Make a report of a book or a home as PDF, Excel, CSV or JSON; `list` names them all.
 
     Example: fairwatt report month-end --book maple --from 2026-10-01 --to 2026-10-31 --format xlsx.
+
+    Exit code 0: made. 1: what was asked for is not there. 2: an option or --out cannot be used; nothing was written.
     """
     from fairwatt.server.wiring import use_django
 
+    if out is not None and str(out) != "-":
+        check_target(out, force=force)
     use_django(role="web")
     from django.utils import translation
 
@@ -62,7 +68,7 @@ def report(
             shutil.copyfileobj(file, sys.stdout.buffer)
             return
         target = out or Path(made.name)
-        with target.open("wb") as written:
+        with writing(target, force=force) as written:
             shutil.copyfileobj(file, written)
     said = {
         "file": str(target),
@@ -86,6 +92,8 @@ def close_month(
     """Close a month of a book for ever; later corrections are entries of an open month.
 
     Example: fairwatt close-month 2026-10 --book maple --by manager.
+
+    Exit code 0: closed. 1: refused, and nothing was closed. 2: an option cannot be used.
     """
     from fairwatt.server.wiring import use_django
 
@@ -131,6 +139,8 @@ def opening_balance(
     """Bring a home's balance over from an earlier system.
 
     Example: fairwatt opening-balance 0301 12.50 --book maple --reference "old system, 31 October".
+
+    Exit code 0: noted. 1: refused, and nothing moved. 2: an option cannot be used.
     """
     from fairwatt.server.wiring import use_django
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from fairwatt.cli.files import Force, check_target, writing
 from fairwatt.server.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -136,14 +137,16 @@ def _welcome(welcome: Welcome, *, dark: list[str]) -> None:
     )
 
 
-def demo_check(as_json: AsJson = False, out: Out = None, verbose: Verbose = False) -> None:
+def demo_check(
+    as_json: AsJson = False, out: Out = None, force: Force = False, verbose: Verbose = False
+) -> None:
     """Run the demo street (20 homes, 30 days, faults and crashes) without a person, and judge it.
 
     Exit code 0: every law held. 1: a law was broken, named with where to look.
     """
     from fairwatt.simulate.scenario import Scenario
 
-    _run(Scenario.demo(), as_json=as_json, out=out, verbose=verbose, at_least=_DEMO_HOLDS)
+    _run(Scenario.demo(), as_json=as_json, out=out, force=force, verbose=verbose, at_least=_DEMO_HOLDS)
 
 
 def replay(
@@ -155,6 +158,7 @@ def replay(
     seed: Annotated[int, typer.Option(help="Draws people, faults and crashes.")] = 1,
     as_json: AsJson = False,
     out: Out = None,
+    force: Force = False,
     verbose: Verbose = False,
 ) -> None:
     """Run any interval file under any tariff through the whole product, and judge it.
@@ -178,7 +182,7 @@ def replay(
         print(
             f"{made.missing_intervals} intervals have no data; the meter stood still there", file=sys.stderr
         )
-    _run(made.scenario, as_json=as_json, out=out, verbose=verbose)
+    _run(made.scenario, as_json=as_json, out=out, force=force, verbose=verbose)
 
 
 def _complaint(error: Exception) -> str:
@@ -197,6 +201,7 @@ def simulate(
     soak: Annotated[bool, typer.Option("--soak", help="Go on with the next seed until stopped.")] = False,
     as_json: AsJson = False,
     out: Out = None,
+    force: Force = False,
     verbose: Verbose = False,
 ) -> None:
     """Run seeded streets with lost, doubled, late messages, outages and crashes; judge each.
@@ -207,7 +212,13 @@ def simulate(
 
     seeds = _seeds(seed, soak=soak)
     if len(seeds) == 1:
-        _run(Scenario.from_seed(seeds[0], days=days, homes=homes), as_json=as_json, out=out, verbose=verbose)
+        _run(
+            Scenario.from_seed(seeds[0], days=days, homes=homes),
+            as_json=as_json,
+            out=out,
+            force=force,
+            verbose=verbose,
+        )
         return
     for number in seeds:
         _run_apart(["--seed", str(number), "--days", str(days), "--homes", str(homes)], as_json=as_json)
@@ -249,11 +260,14 @@ def _run(
     *,
     as_json: bool,
     out: Path | None,
+    force: bool,
     verbose: bool,
     at_least: dict[str, int] | None = None,
 ) -> None:
     from fairwatt.simulate.runner import run_scenario
 
+    if out is not None:
+        check_target(out, force=force)
     _quiet(verbose)
     screen = Console(stderr=True)
     with Progress(
@@ -275,7 +289,7 @@ def _run(
             )
     if at_least and float(verdict.figures["restore_p99_s"] or 0) > _RESTORE_P99_S:
         verdict.broken.append(f"99 of 100 restorations took up to {verdict.figures['restore_p99_s']} s")
-    _report(verdict, as_json=as_json, out=out)
+    _report(verdict, as_json=as_json, out=out, force=force)
     if not verdict.held:
         raise typer.Exit(LAW_BROKEN)
 
@@ -295,7 +309,7 @@ def _quiet(verbose: bool) -> None:
         logging.getLogger("mqtt").setLevel(logging.CRITICAL)
 
 
-def _report(verdict: Verdict, *, as_json: bool, out: Path | None) -> None:
+def _report(verdict: Verdict, *, as_json: bool, out: Path | None, force: bool) -> None:
     content = {
         **verdict.figures,
         "laws_held": verdict.held,
@@ -303,8 +317,8 @@ def _report(verdict: Verdict, *, as_json: bool, out: Path | None) -> None:
         "bill_of_homes": verdict.bills,
     }
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(content, indent=2) + "\n")
+        with writing(out, force=force) as file:
+            file.write((json.dumps(content, indent=2) + "\n").encode())
     if as_json:
         print(json.dumps(content))
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fairwatt.core.rating.tariff_file import TariffFile, read_tariff
+from fairwatt.core.rating.tariff_file import TariffFile, TariffFileError, read_tariff
 from fairwatt.core.rating.tariff_series import csv_rows
 from fairwatt.core.rating.tariff_yaml import MAX_TEXT
 
@@ -31,6 +31,17 @@ def load_tariff(path: Path) -> TariffFile:
         return csv_rows(beside.read_text(encoding="utf-8-sig"), time, price)
 
     return read_tariff(_text(path), series_rows=rows)
+
+
+def load_named(path: Path) -> TariffFile:
+    """Read a tariff file, where several files were given: a fault names the file as well as the line."""
+    try:
+        return load_tariff(path)
+    except TariffFileError as error:
+        meaning = f"{error.meaning} (in {path.name})"
+        raise TariffFileError(
+            line=error.line, column=error.column, code=error.code, meaning=meaning
+        ) from error
 
 
 def _text(path: Path) -> str:
