@@ -264,6 +264,22 @@ def test_the_preview_is_what_is_posted(wrong: Street) -> None:
         assert moved < 0, "the wrong day price was too high"
 
 
+def test_a_closed_home_is_named_in_preview_and_event(wrong: Street) -> None:
+    from fairwatt.store.models import Installation
+
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(2))
+        gone = Installation.objects.select_related("unit").get(pk=wrong.installations[2])
+        with as_role("migrate"):
+            Installation.objects.filter(pk=gone.pk).update(closed_us=NOON_US + 3 * DAY_US)
+        desk.open(now_us=NOON_US + 4 * DAY_US)
+        correction = place(wrong)
+        assert (correction.preview["registers"], list(correction.preview["closed"])) == (2, [gone.unit.label])
+        drain(desk, confirm(wrong, correction), now_us=NOON_US + 60 * DAY_US)
+        (event,) = desk.events("tariff.corrected")
+        assert (event.evidence["registers"], event.evidence["closed"]) == (2, [gone.pk])
+
+
 def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
     from fairwatt.flows.correct_tariff import CannotConfirm
 

@@ -6,7 +6,7 @@ they were charged under, and the difference is posted as correction lines (posti
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +40,8 @@ class Preview:
     """What a correction comes to if it is posted now: micro-units that homes pay (above zero) or get back.
 
     `bands` counts homes by what changes for each: up to each of `BANDS_MICRO`, and above the last. `most` lists
-    the homes that change most as (home, micro-units).
+    the homes that change most as (home, micro-units); `closed` those that are not rated again, because their
+    installation was closed after the first changed price: whoever closed them settles with them by hand.
     """
 
     from_us: int
@@ -55,6 +56,7 @@ class Preview:
     gains_micro: int
     bands: tuple[int, ...]
     most: tuple[tuple[str, int], ...]
+    closed: tuple[str, ...] = ()
 
     @property
     def total_micro(self) -> int:
@@ -158,7 +160,9 @@ def preview_correction(*, book: Book, plan: TariffPlan, old_text: str, new_text:
                 for component, micro in differ.items():
                     sums[component] += micro
                 by_home.append((home.unit.label, sum(differ.values())))
-    return _summed(from_us or 0, readings, sums, by_home)
+    gone = Installation.objects.filter(plan=plan, closed_us__gt=from_us or 0).order_by("pk")
+    closed = () if from_us is None else tuple(gone.values_list("unit__label", flat=True))
+    return replace(_summed(from_us or 0, readings, sums, by_home), closed=closed)
 
 
 def _chunk(cursor: Any, book: Book, some: list[Installation], old: Any, new: Any, from_us: int) -> SiteChange:

@@ -309,6 +309,7 @@ def _go_on(
             "registers": int(done) + len(mine),
             "readings": int(readings) + sum(one.row.readings for one in mine),
             "left": left,
+            "closed": _closed(cursor, state, correcting),
         }
         out.answers.append(FactAnswer(fact=correcting.fact, state="posted", result=result))
         out.events.append(
@@ -366,6 +367,19 @@ def _rerate_each(
             )
         )
         return []
+
+
+def _closed(cursor: Any, state: BookState, correcting: Correcting) -> list[int]:
+    """Closed installations that were charged under the wrong text; they are named, and not rated again."""
+    old, new = state.plans[correcting.old_ix], state.plans[correcting.new_ix]
+    from_us = differ_from_us(old=old.schedule, new=new.schedule)
+    if from_us is None:
+        return []
+    cursor.execute(
+        "SELECT id FROM store_installation WHERE plan_id = %s AND closed_us > %s ORDER BY id",
+        [new.plan, from_us],
+    )
+    return [int(row[0]) for row in cursor.fetchall()]
 
 
 def _left(cursor: Any, book: int, fact: int, events: Sequence[EventRow]) -> list[int]:
