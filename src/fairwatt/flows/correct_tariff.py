@@ -19,7 +19,15 @@ from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS
 from fairwatt.flows.posting.site_rerating import SiteChange, differ_from_us, rerate_site
 from fairwatt.store import facts
 from fairwatt.store import registers as ledger
-from fairwatt.store.models import Book, Installation, TariffCorrection, TariffPlan, TariffPublication, User
+from fairwatt.store.models import (
+    Book,
+    Installation,
+    Role,
+    TariffCorrection,
+    TariffPlan,
+    TariffPublication,
+    User,
+)
 
 CHUNK: Final = 1_000
 """Registers rated at once: a month of half hours of so many fits well into memory, and the ledger is read once."""
@@ -75,6 +83,17 @@ def place_tariff_correction(
         raise CannotPlace("A correction needs its author and a reason; nothing was placed.")
     schedule = parse_schedule(text)
     book = Book.objects.get(pk=book_id)
+    person = User.objects.filter(
+        username=author.strip(),
+        organisation=book.organisation_id,
+        is_active=True,
+        role__in=(Role.OPERATOR, Role.ADMIN),
+    ).first()
+    if person is None:
+        raise CannotPlace(
+            f"Nobody called {author.strip()} works for the company of book {book.slug}, and two known people answer "
+            "for a correction; nothing was placed. Give the name with which the author signs in."
+        )
     plan = TariffPlan.objects.filter(book=book, slug=slug).first()
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first() if plan else None
     if plan is None or newest is None:
@@ -100,10 +119,10 @@ def place_tariff_correction(
             plan=plan,
             replaces=newest,
             text=text,
-            author=author.strip(),
+            author=person.username,
             reason=reason.strip(),
             placed_us=now_us,
-            preview=asdict(preview),
+            preview={**asdict(preview), "author_id": person.pk},
         )
 
 
@@ -116,7 +135,7 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
         row = TariffCorrection.objects.select_related("book").get(pk=correction_id)
         if user.organisation_id != row.book.organisation_id or user.role != "admin":
             raise CannotConfirm("Only an administrator of this company confirms a correction; nothing moved.")
-        if user.username == row.author:
+        if user.pk == row.preview.get("author_id") or user.username == row.author:
             raise CannotConfirm("Who placed a correction cannot confirm it as well; ask somebody else.")
         if not note.strip():
             raise CannotConfirm("Say why this correction is right; nothing moved.")
@@ -126,7 +145,12 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
             kind="tariff_correction",
             natural_key=f"tariff_correction:{row.pk}",
             wallet=None,
-            payload={"correction": row.pk, "confirmed_by": user.username, "note": note.strip()[:300]},
+            payload={
+                "correction": row.pk,
+                "confirmed_by": user.username,
+                "confirmed_by_id": user.pk,
+                "note": note.strip()[:300],
+            },
             raw=b"",
             now_us=now_us,
         )

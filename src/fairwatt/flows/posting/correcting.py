@@ -244,23 +244,28 @@ def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: i
     if any(correcting.fact == one.fact for correcting in state.correcting):
         return
     match one.content:
-        case {"correction": int(number), "confirmed_by": str(person)} if person.strip():
+        case {
+            "correction": int(number),
+            "confirmed_by": str(person),
+            "confirmed_by_id": int(person_id),
+        } if person.strip():
             pass
         case _:
             raise CannotCorrect("bad_correction", "a confirmation names the correction and who confirms it")
     cursor.execute(
         "SELECT plan_id, text, author, replaces_id, (SELECT max(id) FROM store_tariffpublication p "
-        "WHERE p.plan_id = c.plan_id), (SELECT id FROM store_tariffpublication p WHERE p.correction_id = c.id) "
+        "WHERE p.plan_id = c.plan_id), (SELECT id FROM store_tariffpublication p WHERE p.correction_id = c.id), "
+        "c.preview->>'author_id' "
         "FROM store_tariffcorrection c WHERE id = %s AND book_id = %s",
         [number, state.book],
     )
     row = cursor.fetchone()
     if row is None:
         raise CannotCorrect("unknown_correction", "commissioning has placed no such correction in this book")
-    plan, text, author, replaces, newest, published = row
+    plan, text, author, replaces, newest, published, author_id = row
     if published is not None:
         raise CannotCorrect("corrected_before", "this correction was posted already")
-    if person.strip() == author:
+    if person.strip() == author or str(person_id) == author_id:
         raise CannotCorrect("one_pair_of_eyes", "who placed a correction cannot confirm it as well")
     if int(newest) != int(replaces):
         raise CannotCorrect(
