@@ -174,25 +174,32 @@ def wrong(house: Services) -> Street:
 def place(street: Street, text: str = TARIFF, **wishes: Any) -> Any:
     from fairwatt.flows.correct_tariff import place_tariff_correction
 
-    said = {"author": "ada", "reason": "the day price was wrong", "now_us": NOON_US + 60 * DAY_US, **wishes}
+    known(street, "ada")
+    said = {
+        "author": f"ada-{street.book}",
+        "reason": "the day price was wrong",
+        "now_us": NOON_US + 60 * DAY_US,
+        **wishes,
+    }
     with as_role("migrate"):
         return place_tariff_correction(book_id=street.book, slug="tariff", text=text, **said)
 
 
-def confirm(street: Street, correction: Any, *, person: str = "bea") -> int:
-    from fairwatt.flows.correct_tariff import confirm_tariff_correction
+def known(street: Street, name: str) -> Any:
+    """An administrator of the street's organisation."""
     from fairwatt.store.models import Role, User
 
     with as_role("migrate"):
-        user = User.objects.filter(username=f"{person}-{street.book}").first()
-        if user is None:
-            user = User.objects.create_user(
-                f"{person}-{street.book}",
-                None,
-                "x",
-                role=Role.ADMIN,
-                organisation=street.site.book.organisation,
-            )
+        username, organisation = f"{name}-{street.book}", street.site.book.organisation
+        return User.objects.filter(username=username).first() or User.objects.create_user(
+            username, None, "x", role=Role.ADMIN, organisation=organisation
+        )
+
+
+def confirm(street: Street, correction: Any, *, person: str = "bea") -> int:
+    from fairwatt.flows.correct_tariff import confirm_tariff_correction
+
+    user = known(street, person)
     with as_role("web"):
         return confirm_tariff_correction(
             correction_id=correction.pk, user=user, note="checked the decree", now_us=NOON_US + 60 * DAY_US
@@ -271,12 +278,29 @@ def test_the_preview_is_what_is_posted(wrong: Street) -> None:
         assert moved < 0, "the wrong day price was too high"
 
 
+def test_a_closed_home_is_named_in_preview_and_event(wrong: Street) -> None:
+    from fairwatt.store.models import Installation
+
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(2))
+        gone = Installation.objects.select_related("unit").get(pk=wrong.installations[2])
+        with as_role("migrate"):
+            Installation.objects.filter(pk=gone.pk).update(closed_us=NOON_US + 3 * DAY_US)
+        desk.open(now_us=NOON_US + 4 * DAY_US)
+        correction = place(wrong)
+        assert (correction.preview["registers"], list(correction.preview["closed"])) == (2, [gone.unit.label])
+        drain(desk, confirm(wrong, correction), now_us=NOON_US + 60 * DAY_US)
+        (event,) = desk.events("tariff.corrected")
+        assert (event.evidence["registers"], event.evidence["closed"]) == (2, [gone.pk])
+
+
 def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
     from fairwatt.flows.correct_tariff import CannotConfirm
 
     with opened_desk(wrong) as desk:
         live_on(desk, days=range(2))
-        correction = place(wrong, author=f"Bea-{wrong.book}")
+        bea = known(wrong, "bea")
+        correction = place(wrong, author=bea.username)
         with pytest.raises(CannotConfirm, match="somebody else"):
             confirm(wrong, correction)
         with as_role("web"):
@@ -385,6 +409,13 @@ def test_a_correction_that_would_not_be_right_is_not_placed(wrong: Street, text:
 
     with pytest.raises(CannotPlace, match=why):
         place(wrong, text)
+
+
+def test_an_author_nobody_knows_places_nothing(wrong: Street) -> None:
+    from fairwatt.flows.correct_tariff import CannotPlace
+
+    with pytest.raises(CannotPlace, match="Nobody called"):
+        place(wrong, author="ada")
 
 
 # --- supply -------------------------------------------------------------------------------------------------

@@ -49,6 +49,11 @@ def correct_tariff(
         ("get back", preview["gaining"], preview["gains_micro"]),
     ):
         typer.echo(f"{count} {name}, together {text.money_exact(micro=micro, currency=currency)}.")
+    if closed := preview["closed"]:
+        typer.echo(
+            f"{len(closed)} closed homes were charged by the old text too and are not rated again: "
+            f"{', '.join(closed[:20])}{' and more' if len(closed) > 20 else ''}. Settle with them by hand."
+        )
     typer.echo("An administrator confirms it at the console, page Corrections.")
 
 

@@ -6,7 +6,7 @@ they were charged under, and the difference is posted as correction lines (posti
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,15 @@ from fairwatt.flows.posting.site_rerating import SiteChange, differ_from_us, rer
 from fairwatt.store import facts
 from fairwatt.store import registers as ledger
 from fairwatt.store.accounts import plan_has_values
-from fairwatt.store.models import Book, Installation, TariffCorrection, TariffPlan, TariffPublication, User
+from fairwatt.store.models import (
+    Book,
+    Installation,
+    Role,
+    TariffCorrection,
+    TariffPlan,
+    TariffPublication,
+    User,
+)
 
 CHUNK: Final = 1_000
 """Registers rated at once: a month of half hours of so many fits well into memory, and the ledger is read once."""
@@ -42,7 +50,8 @@ class Preview:
     """What a correction comes to if it is posted now: micro-units that homes pay (above zero) or get back.
 
     `bands` counts homes by what changes for each: up to each of `BANDS_MICRO`, and above the last. `most` lists
-    the homes that change most as (home, micro-units).
+    the homes that change most as (home, micro-units); `closed` those that are not rated again, because their
+    installation was closed after the first changed price: whoever closed them settles with them by hand.
     """
 
     from_us: int
@@ -57,6 +66,7 @@ class Preview:
     gains_micro: int
     bands: tuple[int, ...]
     most: tuple[tuple[str, int], ...]
+    closed: tuple[str, ...] = ()
 
     @property
     def total_micro(self) -> int:
@@ -75,6 +85,17 @@ def place_tariff_correction(
         raise CannotPlace("A correction needs its author and a reason; nothing was placed.")
     schedule = parse_schedule(text)
     book = Book.objects.get(pk=book_id)
+    person = User.objects.filter(
+        username=author.strip(),
+        organisation=book.organisation_id,
+        is_active=True,
+        role__in=(Role.OPERATOR, Role.ADMIN),
+    ).first()
+    if person is None:
+        raise CannotPlace(
+            f"Nobody called {author.strip()} works for the company of book {book.slug}, and two known people answer "
+            "for a correction; nothing was placed. Give the name with which the author signs in."
+        )
     plan = TariffPlan.objects.filter(book=book, slug=slug).first()
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first() if plan else None
     if plan is None or newest is None:
@@ -110,10 +131,10 @@ def place_tariff_correction(
             plan=plan,
             replaces=newest,
             text=text,
-            author=author.strip(),
+            author=person.username,
             reason=reason.strip(),
             placed_us=now_us,
-            preview=asdict(preview),
+            preview={**asdict(preview), "author_id": person.pk},
         )
 
 
@@ -126,7 +147,7 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
         row = TariffCorrection.objects.select_related("book").get(pk=correction_id)
         if user.organisation_id != row.book.organisation_id or user.role != "admin":
             raise CannotConfirm("Only an administrator of this company confirms a correction; nothing moved.")
-        if user.username.strip().casefold() == row.author.strip().casefold():
+        if user.pk == row.preview.get("author_id") or user.username == row.author:
             raise CannotConfirm("Who placed a correction cannot confirm it as well; ask somebody else.")
         if not note.strip():
             raise CannotConfirm("Say why this correction is right; nothing moved.")
@@ -170,7 +191,9 @@ def preview_correction(*, book: Book, plan: TariffPlan, old_text: str, new_text:
                 for component, micro in differ.items():
                     sums[component] += micro
                 by_home.append((home.unit.label, sum(differ.values())))
-    return _summed(from_us or 0, readings, sums, by_home)
+    gone = Installation.objects.filter(plan=plan, closed_us__gt=from_us or 0).order_by("pk")
+    closed = () if from_us is None else tuple(gone.values_list("unit__label", flat=True))
+    return replace(_summed(from_us or 0, readings, sums, by_home), closed=closed)
 
 
 def _chunk(cursor: Any, book: Book, some: list[Installation], old: Any, new: Any, from_us: int) -> SiteChange:

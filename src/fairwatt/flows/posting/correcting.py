@@ -253,17 +253,19 @@ def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: i
             raise CannotCorrect("bad_correction", "a confirmation names the correction and who confirms it")
     cursor.execute(
         "SELECT plan_id, text, author, replaces_id, (SELECT max(id) FROM store_tariffpublication p "
-        "WHERE p.plan_id = c.plan_id), (SELECT id FROM store_tariffpublication p WHERE p.correction_id = c.id) "
+        "WHERE p.plan_id = c.plan_id), (SELECT id FROM store_tariffpublication p WHERE p.correction_id = c.id), "
+        "c.preview->>'author_id' "
         "FROM store_tariffcorrection c WHERE id = %s AND book_id = %s",
         [number, state.book],
     )
     row = cursor.fetchone()
     if row is None:
         raise CannotCorrect("unknown_correction", "commissioning has placed no such correction in this book")
-    plan, text, author, replaces, newest, published = row
+    plan, text, author, replaces, newest, published, author_id = row
     if published is not None:
         raise CannotCorrect("corrected_before", "this correction was posted already")
-    if _administrator(cursor, state, person) == author.strip().casefold():
+    name = _administrator(cursor, state, person)
+    if str(person) == author_id or name == author.strip().casefold():
         raise CannotCorrect("one_pair_of_eyes", "who placed a correction cannot confirm it as well")
     if int(newest) != int(replaces):
         raise CannotCorrect(
@@ -331,6 +333,7 @@ def _go_on(
             "registers": int(done) + len(mine),
             "readings": int(readings) + sum(one.row.readings for one in mine),
             "left": left,
+            "closed": _closed(cursor, state, correcting),
         }
         out.answers.append(FactAnswer(fact=correcting.fact, state="posted", result=result))
         out.events.append(
@@ -388,6 +391,19 @@ def _rerate_each(
             )
         )
         return []
+
+
+def _closed(cursor: Any, state: BookState, correcting: Correcting) -> list[int]:
+    """Closed installations that were charged under the wrong text; they are named, and not rated again."""
+    old, new = state.plans[correcting.old_ix], state.plans[correcting.new_ix]
+    from_us = differ_from_us(old=old.schedule, new=new.schedule)
+    if from_us is None:
+        return []
+    cursor.execute(
+        "SELECT id FROM store_installation WHERE plan_id = %s AND closed_us > %s ORDER BY id",
+        [new.plan, from_us],
+    )
+    return [int(row[0]) for row in cursor.fetchall()]
 
 
 def _left(cursor: Any, book: int, fact: int, events: Sequence[EventRow]) -> list[int]:
