@@ -13,6 +13,7 @@ import openpyxl
 import pypdf
 import pytest
 from asgiref.sync import async_to_sync
+from django.utils import translation
 
 from fairwatt.server.launcher.services import Services
 from support.house import as_role
@@ -86,12 +87,13 @@ def test_the_file_a_resident_takes_away_is_right_and_names_no_home(
 
 
 def test_the_proof_on_paper_and_as_a_sheet_holds_every_figure_of_the_ledger(
-    building: tuple[Scene, dict[str, int]], signed_in: Any
+    building: tuple[Scene, dict[str, int]], signed_in: Any, request: pytest.FixtureRequest
 ) -> None:
     from fairwatt.store.models import AllocationProof, AllocationShare
     from fairwatt.web.access import Scope, seeing
 
     scene, made = building
+    request.addfinalizer(translation.deactivate)  # a page in Chinese leaves the thread in Chinese
     with seeing(scope=Scope(books=(scene.book,))):
         shares = list(AllocationShare.objects.filter(allocation=made["cost"]))
         proof = AllocationProof.objects.get(allocation=made["cost"])

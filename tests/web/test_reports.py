@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from support.house import as_role
 from web.accounts import administrator, disputed
@@ -111,10 +114,14 @@ def test_a_doubt_becomes_a_case_is_ruled_and_approved_by_another(scene: Scene, s
     owner, clerk, admin = signed_in(scene.owner), signed_in(scene.operator), signed_in(administrator(scene))
     charges = owner.get(f"/home/{scene.public_id(0)}/charges/").content.decode()
     seq = int(charges.partition("/doubt/")[2].partition("/")[0])
-    opened = owner.post(
-        f"/home/{scene.public_id(0)}/doubt/{seq}/", {"reason": "reading", "words": "<b>away</b>"}
-    )
-    mine = opened["Location"]
+    link = charges.partition('class="doubt" href="')[2].partition('"')[0]
+    with CaptureQueriesContext(connection) as asked:
+        assert owner.get(link).status_code == 200
+        opened = owner.post(link, {"reason": "reading", "words": "<b>away</b>"})
+        mine = opened["Location"]
+        assert "?at=" in owner.get(mine).content.decode(), "and from the case back to its line"
+    ledger = [q["sql"] for q in asked if re.search(r'FROM "?line"? ', q["sql"])]
+    assert ledger and all(re.search(r'ts"? (BETWEEN|=)', sql) for sql in ledger), ledger
     with as_role("poster"):
         case = Dispute.objects.get(wallet=scene.wallets[0], line_seq=seq)
     desk = f"/console/{scene.slug}/disputes/{case.public_id}/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -67,6 +68,25 @@ def test_every_reason_for_data_set_aside_has_a_meaning_and_a_step_and_none_is_de
     from fairwatt.web.design.words import QUARANTINE
 
     assert set(QUARANTINE) == codes()["quarantine codes"] - {""}
+
+
+REFUSALS = {"FeeRefused", "SharedCostRefused", "SourceRefused", "CannotConfirm"}
+
+
+def test_every_refusal_of_fees_shared_costs_and_corrections_has_its_chinese(scene: Scene) -> None:
+    """A refusal is raised with a plain sentence, its places filled in apart: otherwise no catalog could know it."""
+    from django.utils import translation
+
+    sentences = []
+    for file in (SOURCE / "flows").glob("*.py"), (SOURCE / "web").rglob("*.py"):
+        for path in file:
+            for call in ast.walk(ast.parse(path.read_text())):
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") in REFUSALS:
+                    assert isinstance(call.args[0], ast.Constant), (path.name, call.lineno)
+                    sentences.append(call.args[0].value)
+    assert len(sentences) > 25
+    with translation.override("zh-hans"):
+        assert [words for words in sentences if translation.gettext(words) == words] == []
 
 
 def test_every_decision_reason_has_words(scene: Scene) -> None:

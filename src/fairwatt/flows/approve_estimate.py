@@ -8,15 +8,14 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from fairwatt.core.metering.vee.methods import METHODS
-from fairwatt.core.spans import Span
-from fairwatt.core.units import US_PER_DAY
+from fairwatt.core.spans import Span, to_datetime
 from fairwatt.flows.check_days import STEP_US, examined_days
 from fairwatt.flows.desk import DeskRefused, acting, meter_of
+from fairwatt.flows.posting.estimates import DEAD_AFTER_US
 from fairwatt.store import facts, intervals
-from fairwatt.store.models import Book, Installation, Meter
+from fairwatt.store.models import Book, Installation, Meter, RegisterHead
 
 REASON_MIN: Final = 10
-DEAD_AFTER_US: Final = US_PER_DAY
 
 
 class EstimateImpossible(DeskRefused):
@@ -99,10 +98,13 @@ def _proposal(cursor: Any, book: Book, meter: Meter, now_us: int) -> Proposal | 
     home = Installation.objects.filter(meter=meter, wallet__book=book, closed_us__isnull=True).first()
     if home is None:
         return None
+    # The cache says only how far back to look: a moment behind the ledger, it costs nothing but a few lines more.
+    head = RegisterHead.objects.filter(installation=home.pk, book=book.pk)
+    since_us = head.values_list("at_us", flat=True).first() or home.opened_us
     cursor.execute(
         "SELECT (extract(epoch FROM ts) * 1000000)::bigint, register_wh FROM line WHERE ref = %s AND kind = 1 "
-        "AND book = %s ORDER BY ts DESC LIMIT 1",
-        [home.pk, book.pk],
+        "AND book = %s AND ts >= %s ORDER BY ts DESC LIMIT 1",
+        [home.pk, book.pk, to_datetime(since_us)],
     )
     from_us, from_wh = cursor.fetchone() or (home.opened_us, home.opening_wh)
     to_us = (now_us - 1) // STEP_US * STEP_US

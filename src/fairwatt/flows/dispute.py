@@ -13,11 +13,11 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
 from fairwatt.core.ids import ruling_key, uuid7
-from fairwatt.core.spans import from_datetime
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
-from fairwatt.store.models import Dispute, DisputeEntry, Line, Role, Tenancy, User, Wallet
+from fairwatt.store.lines import line_at
+from fairwatt.store.models import Dispute, DisputeEntry, Role, Tenancy, User, Wallet
 
 RULED_WITHIN_US: Final = 14 * US_PER_DAY
 """How long a case may wait for its ruling."""
@@ -51,9 +51,20 @@ class Evidence:
 
 @transaction.atomic(durable=True)
 def open_dispute(
-    *, wallet_id: int, line_seq: int, reason: str, words: str, user_id: int, now_us: int, entropy: bytes
+    *,
+    wallet_id: int,
+    line_seq: int,
+    reason: str,
+    words: str,
+    user_id: int,
+    now_us: int,
+    entropy: bytes,
+    about_us: int | None = None,
 ) -> Dispute:
-    """Open a case about one line that took money. The same line again is the case it has. Raises DisputeRefused."""
+    """Open a case about one line that took money. The same line again is the case it has. Raises DisputeRefused.
+
+    `about_us`, the line's instant or near it, makes finding it quick.
+    """
     wallet = Wallet.objects.select_related("book").get(pk=wallet_id)
     _heard(wallet, user_id, now_us)
     with connection.cursor() as cursor:
@@ -61,7 +72,8 @@ def open_dispute(
     known = Dispute.objects.filter(wallet=wallet, line_seq=line_seq).first()
     if known is not None:
         return known
-    line = Line.objects.filter(book=wallet.book_id, wallet=wallet_id, seq=line_seq).first()
+    with connection.cursor() as cursor:
+        line = line_at(cursor=cursor, book=wallet.book_id, wallet=wallet_id, seq=line_seq, about_us=about_us)
     if line is None:
         raise DisputeRefused(
             "This home has no such charge. Nothing was opened; open the case from the charge itself."
@@ -77,7 +89,7 @@ def open_dispute(
         book=wallet.book,
         wallet=wallet,
         line_seq=line_seq,
-        line_ts_us=from_datetime(line.ts),
+        line_ts_us=line.ts_us,
         line_ref=line.ref,
         line_kind=line.kind,
         charged_micro=-line.amount_micro,

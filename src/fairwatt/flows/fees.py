@@ -13,6 +13,7 @@ from fairwatt.core.ids import reversal_key
 from fairwatt.core.spans import local_date
 from fairwatt.flows.posting.fees import calendar_of, owed_for
 from fairwatt.flows.posting.taking import Owed
+from fairwatt.flows.refusal import Refusal
 from fairwatt.store import costs, facts
 from fairwatt.store.models import (
     Book,
@@ -30,7 +31,7 @@ from fairwatt.store.models import (
 AMOUNT_MICRO_MAX = 10**13
 
 
-class FeeRefused(ValueError):
+class FeeRefused(Refusal):
     """A fee that cannot be written down as asked; nobody is charged."""
 
 

@@ -18,6 +18,7 @@ from fairwatt.core.ids import reversal_key
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.cost_preview import Preview, PreviewedShare, work_out
 from fairwatt.flows.cost_sources import Source, measure
+from fairwatt.flows.refusal import Refusal
 from fairwatt.store import costs, facts
 from fairwatt.store.models import (
     Allocation,
@@ -34,7 +35,7 @@ from fairwatt.store.models import (
 REASON_MAX: Final = 500
 
 
-class SharedCostRefused(ValueError):
+class SharedCostRefused(Refusal):
     """A step that cannot be taken as asked; no balance moves by it."""
 
 
@@ -124,12 +125,12 @@ def publish(*, book_id: int, allocation_id: int, by: User, now_us: int) -> Alloc
             seen = work_out(cursor=cursor, allocation=allocation)
         except ApportionError as error:
             raise SharedCostRefused(
-                f"It cannot be shared as it stands: {error}. Nobody is charged."
+                "It cannot be shared as it stands: %(why)s. Nobody is charged.", why=error
             ) from error
         if seen.missing:
             raise SharedCostRefused(
-                f"The formula counts what is not known of {', '.join(seen.missing[:8])}. Nothing was published; "
-                "measure these units first."
+                "The formula counts what is not known of %(units)s. Nothing was published; measure these units first.",
+                units=", ".join(seen.missing[:8]),
             )
         body = proof_of(
             title=allocation.title,

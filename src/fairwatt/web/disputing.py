@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.core.spans import from_datetime
+from fairwatt.core.spans import to_datetime
 from fairwatt.flows.dispute import (
     EVIDENCE_BYTES_MAX,
     WORDS_MAX,
@@ -118,7 +118,9 @@ def context_of(*, page: CasePage, error: str = "") -> dict[str, Any]:
         entries = list(
             DisputeEntry.objects.filter(dispute=case).defer("content").select_related("author").order_by("pk")
         )
-        line = Line.objects.filter(book=case.book_id, wallet=case.wallet_id, seq=case.line_seq).first()
+        line = Line.objects.filter(
+            ts=to_datetime(case.line_ts_us), ref=case.line_ref, kind=case.line_kind, book=case.book_id
+        ).first()
     state, _ruled_us, refund = outcome(case, entries, now_us)
     may_answer = page.user.role == Role.ADMIN and any(
         entry.kind == DisputeEntry.Kind.RULING and entry.author_id != page.user.pk for entry in entries[-1:]
@@ -127,7 +129,7 @@ def context_of(*, page: CasePage, error: str = "") -> dict[str, Any]:
         "case": case,
         "line_id": str(LineId(case.book_id, case.wallet_id, case.line_seq)),
         "line": line,
-        "line_us": 0 if line is None else from_datetime(line.ts),
+        "line_us": case.line_ts_us,
         "line_words": KINDS[case.line_kind].name if case.line_kind in KINDS else "",
         "entries": entries,
         "state": state,

@@ -110,13 +110,11 @@ def bill(
     resolved = schedule.for_account(account)
     table = SegmentTable(schedule=resolved, span=span, bill=span)
     rows = list(_converted(resolved, readings))
-    state = opening_state(
-        schedule=resolved, at_us=span.start_us, register_wh=0, counter_wh=counter_wh, bill=span
-    )
+    opened = {"at_us": span.start_us, "register_wh": 0, "counter_wh": counter_wh}
+    state = opening_state(schedule=resolved, **opened, bill=span)
     cells = cells_of(table=table, state=state, readings=rows)
-    powers = highest_powers(
-        schedule=resolved, uses=uses_of(readings=rows, start_us=span.start_us), known_w=demand_w
-    )
+    uses = uses_of(readings=rows, start_us=span.start_us)
+    powers = highest_powers(schedule=resolved, uses=uses, known_w=demand_w)
     return bill_of_cells(
         table=table, span=span, cells=cells, counter_wh=counter_wh, powers=powers, settle_open=settle_open
     )

@@ -62,13 +62,13 @@ def corrections(request: HttpRequest, slug: str) -> HttpResponse:
         )
         try:
             if row is None:
-                raise CannotConfirm(gettext("There is no such correction in this book; nothing moved."))
+                raise CannotConfirm("There is no such correction in this book; nothing moved.")
             confirm_tariff_correction(
                 correction_id=row.pk, user=user, note=request.POST.get("note", ""), now_us=access.now_us()
             )
             return redirect("console:corrections", slug=slug)
         except CannotConfirm as error:
-            wrong, status = str(error), 422
+            wrong, status = gettext(str(error)), 422
     context = {
         "book": book,
         "items": _items(book),

@@ -39,6 +39,7 @@ from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.cost_forms import CostForm, DecisionForm, ReasonForm
 from fairwatt.web.console.frame import frame, private
+from fairwatt.web.design.refusals import said
 from fairwatt.web.proof import proof_file
 
 
@@ -72,7 +73,7 @@ def draft(request: HttpRequest, slug: str) -> HttpResponse:
                 **form.wishes(),
             )
         except (SharedCostRefused, SourceRefused) as error:
-            form.add_error(None, gettext(str(error)))
+            form.add_error(None, said(error))
         else:
             return redirect("console:cost", slug=slug, cost_id=made.pk)
     context = {**_costs_page(request, book), "form": form}
@@ -98,7 +99,7 @@ def publish_cost(request: HttpRequest, slug: str, cost_id: int) -> HttpResponse:
     try:
         publish(book_id=book.pk, allocation_id=cost_id, by=user, now_us=access.now_us())
     except SharedCostRefused as error:
-        messages.error(request, gettext(str(error)))
+        messages.error(request, said(error))
     return redirect("console:cost", slug=slug, cost_id=cost_id)
 
 
@@ -124,7 +125,7 @@ def decide(request: HttpRequest, slug: str, share_id: int) -> HttpResponse:
                 now_us=access.now_us(),
             )
         except SharedCostRefused as error:
-            messages.error(request, gettext(str(error)))
+            messages.error(request, said(error))
     else:
         messages.error(request, gettext("A decision needs its outcome and a reason. Nothing was decided."))
     return redirect("console:cost", slug=slug, cost_id=share.allocation_id)
@@ -142,7 +143,7 @@ def take_back_cost(request: HttpRequest, slug: str, cost_id: int) -> HttpRespons
     try:
         take_back(book_id=book.pk, allocation_id=cost_id, reason=reason, by=user, now_us=access.now_us())
     except SharedCostRefused as error:
-        messages.error(request, gettext(str(error)))
+        messages.error(request, said(error))
     return redirect("console:cost", slug=slug, cost_id=cost_id)
 
 

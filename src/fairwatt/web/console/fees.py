@@ -22,6 +22,7 @@ from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.cost_forms import EndFeeForm, FeeForm
 from fairwatt.web.console.frame import frame, private
+from fairwatt.web.design.refusals import said
 
 
 @login_required
@@ -44,7 +45,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             fee = add_fee(book_id=book.pk, by=user, now_us=access.now_us(), **form.wishes())
         except FeeRefused as error:
-            form.add_error(None, gettext(str(error)))
+            form.add_error(None, said(error))
         else:
             messages.success(request, gettext("The fee is written down. This is what it will charge."))
             return redirect("console:fee", slug=slug, fee_id=fee.pk)
@@ -80,7 +81,7 @@ def end(request: HttpRequest, slug: str, fee_id: int) -> HttpResponse:
                 now_us=access.now_us(),
             )
         except FeeRefused as error:
-            form.add_error(None, gettext(str(error)))
+            form.add_error(None, said(error))
         else:
             return redirect("console:fee", slug=slug, fee_id=fee_id)
     return private(render(request, "console/fee.html", {**context, "end_form": form}, status=422))

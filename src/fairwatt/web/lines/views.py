@@ -19,6 +19,7 @@ from fairwatt.store.models import Book, User, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import Scope, seeing
 from fairwatt.web.design import arithmetic, sentences
+from fairwatt.web.near import about_us
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +40,10 @@ def line(request: HttpRequest, line_id: str) -> HttpResponse:
     except NotALineId as error:
         raise Http404 from error
     seen = _seen(access.person(request), asked)
-    hint = request.GET.get("at", "")
-    about_us = int(hint) if hint.isascii() and hint.isdecimal() and len(hint) < 17 else None
     replayed: Replay | None = None
     with seeing(scope=seen.scope):
         try:
-            account = explain_line(line_id=asked, about_us=about_us)
+            account = explain_line(line_id=asked, about_us=about_us(request))
         except NoSuchLine as error:
             raise Http404 from error
         if seen.book is not None and "replay" in request.GET:

@@ -6,18 +6,20 @@ import secrets
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
-from fairwatt.core.spans import from_datetime
 from fairwatt.flows.dispute import DisputeRefused, open_dispute
-from fairwatt.store.models import Dispute, Line, Wallet
+from fairwatt.store.lines import line_at
+from fairwatt.store.models import Dispute, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.disputing import CasePage, OpenForm, act, case_of, context_of, file_of
+from fairwatt.web.near import about_us
 
 
 @login_required
@@ -26,7 +28,10 @@ def doubt(request: HttpRequest, public_id: UUID, seq: int) -> HttpResponse:
     """The form to doubt one charge; a charge that has a case leads to it."""
     wallet = _wallet(request, public_id)
     with seeing(scope=scope_of_wallet(wallet=wallet)):
-        line = Line.objects.filter(book=wallet.book_id, wallet=wallet.pk, seq=seq).first()
+        with connection.cursor() as cursor:
+            line = line_at(
+                cursor=cursor, book=wallet.book_id, wallet=wallet.pk, seq=seq, about_us=about_us(request)
+            )
         known = Dispute.objects.filter(wallet=wallet, line_seq=seq).first()
     if line is None or line.amount_micro >= 0:
         raise Http404
@@ -38,6 +43,7 @@ def doubt(request: HttpRequest, public_id: UUID, seq: int) -> HttpResponse:
             case = open_dispute(
                 wallet_id=wallet.pk,
                 line_seq=seq,
+                about_us=line.ts_us,
                 reason=form.cleaned_data["reason"],
                 words=form.cleaned_data["words"],
                 user_id=access.person(request).pk,
@@ -50,7 +56,7 @@ def doubt(request: HttpRequest, public_id: UUID, seq: int) -> HttpResponse:
     context = {
         "wallet": wallet,
         "line": line,
-        "line_us": from_datetime(line.ts),
+        "line_us": line.ts_us,
         "currency": wallet.book.currency,
         "zone": wallet.book.zone,
         "form": form,

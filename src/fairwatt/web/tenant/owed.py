@@ -11,7 +11,6 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
-from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.flows.shared_costs import SharedCostRefused, object_to_share
@@ -26,6 +25,7 @@ from fairwatt.store.models import (
 )
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_wallet, seeing
+from fairwatt.web.design.refusals import said
 from fairwatt.web.proof import proof_file
 
 SHOWN = 40
@@ -74,7 +74,7 @@ def object_to(request: HttpRequest, public_id: UUID, share_id: int) -> HttpRespo
             now_us=access.now_us(),
         )
     except SharedCostRefused as error:
-        messages.error(request, gettext(str(error)))
+        messages.error(request, said(error))
     return redirect("tenant:share", public_id=public_id, share_id=share_id)
 
 
