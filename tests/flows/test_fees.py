@@ -272,3 +272,18 @@ def test_the_web_cannot_change_what_was_written(street: Street, desk: Desk, pers
         for role in ("web", "poster"):
             with as_role(role), pytest.raises(DatabaseError), transaction.atomic():  # type: ignore[arg-type]
                 connection.cursor().execute(change)
+
+
+def test_a_fee_run_waits_for_a_home_that_the_poster_does_not_know_yet(
+    street: Street, desk: Desk, person: Any
+) -> None:
+    from fairwatt.flows.raise_due import raise_due
+
+    a_paid_home(desk)
+    fee(street, person)
+    street.open_home()
+    raise_due(book_id=street.book, now_us=JULY_END_US)
+    told = desk.post(now_us=JULY_END_US)
+    assert told.reload and told.facts_wait and entries(desk) == []
+    desk.open(now_us=JULY_END_US)
+    assert {entry.wallet for entry in entries(desk)} >= {street.wallets[0]}

@@ -237,7 +237,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
-        corrected=money.late.taken(),
+        corrected=_taken(money),
     )
     give_orders(
         state=state,
@@ -251,6 +251,15 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         now_us=now_us,
     )
     return _Supply(orders=orders, heard=heard, chaff=seen.chaff, decided=decided)
+
+
+def _taken(money: _Money) -> dict[int, int]:
+    """What was taken from wallets for something else than new use: they are warned anew before any cut."""
+    taken = Counter(money.late.taken())
+    for line, ix in zip(money.facts.lines, money.facts.wallet_ix, strict=True):
+        if line["amount_micro"] < 0:
+            taken[ix] -= int(line["amount_micro"])
+    return dict(taken)
 
 
 def _rows(desk: Desk, money: _Money, supply: _Supply) -> BatchRows:

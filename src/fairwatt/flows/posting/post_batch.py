@@ -123,7 +123,8 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
     facts.answers += made.answers
     facts.events += made.events
     facts.reload |= made.reload
-    facts.more, facts.finished = made.more, made.finished
+    facts.more |= made.more
+    facts.finished = made.finished
     return late, facts
 
 

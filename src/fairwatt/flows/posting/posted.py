@@ -56,6 +56,7 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
         self.reload |= one.reload
+        self.more |= one.more
         self.regrant |= one.regrant
         self.quarantine += one.quarantine
         self.registers_moved += one.registers_moved
