@@ -442,3 +442,22 @@ def test_a_correction_that_empties_a_wallet_warns_anew_before_any_cut(desk: Desk
     assert desk.events("supply.cut") == []
     desk.read(meter, later + HOUR_US + HOUR_US // 10, 20_700)
     assert len(desk.events("supply.cut")) == 1, "then the ladder goes on as always"
+
+
+def test_a_debt_brought_over_warns_anew_before_any_cut(desk: Desk) -> None:
+    from fairwatt.flows.keep_books import bring_balance_over
+
+    meter = desk.home()
+    noon = NOON_US + DAY_US
+    desk.pay(meter, 3_50, now_us=NOON_US)
+    desk.read(meter, noon - HOUR_US, 18_000)
+    desk.read(meter, noon, 18_100)
+    later = noon + 2 * HOUR_US
+    desk.read(meter, later, 18_200)
+    with as_role("migrate"):
+        bring_balance_over(
+            wallet_id=desk.street.wallets[0], amount_micro=-50_000_000, reference="old", now_us=later
+        )
+    desk.post(now_us=later)
+    assert desk.balance(meter) < 0 and desk.events("supply.cut") == []
+    assert desk.events("warning")[-1].at_us == later

@@ -201,7 +201,7 @@ def test_a_ruling_never_gives_more_than_the_line_took(case: Case) -> None:
     with pytest.raises(DisputeRefused, match="whole charge"):
         case.rule(opened, charged(case) + 1)
     with pytest.raises(DisputeRefused, match="Only staff"):
-        case.rule(opened, 1, user_id=case.resident.pk)
+        case.rule(opened, 1, user_id=case.stranger.pk)
 
 
 @pytest.mark.parametrize("payload", [{"row": 0}, {"row": "1"}, {"amount_micro": 5}, {"row": 10**12}])
@@ -446,3 +446,49 @@ def test_what_was_brought_over_or_given_back_is_no_charge_in_the_collection_rate
     # 100 came over as a debt, 20 was paid, and the charge was given back: the debt shrank by what was paid.
     assert new_debt == took - 20_000_000
     assert rate == (charges - new_debt) * 10_000 // charges
+
+
+def test_nobody_judges_in_his_own_cause(case: Case) -> None:
+    from django.db import ProgrammingError, connection, transaction
+
+    from fairwatt.flows.dispute import DisputeRefused
+    from fairwatt.store import facts
+    from fairwatt.store.models import DisputeEntry, Tenancy
+
+    with as_role("migrate"):
+        Tenancy.objects.create(wallet_id=case.wallet, user=case.admin, start_us=NOON_US)
+    opened = case.open(user_id=case.clerk.pk)
+    with pytest.raises(DisputeRefused, match="opened a case"):
+        case.rule(opened, 5)
+    with pytest.raises(DisputeRefused, match="lived in the home"):
+        case.rule(opened, 5, user_id=case.admin.pk)
+    with as_role("web"), pytest.raises(ProgrammingError, match="own cause"), transaction.atomic():
+        facts.see_book(cursor=connection.cursor(), book=case.desk.street.book)
+        DisputeEntry.objects.create(
+            dispute=opened,
+            book_id=case.desk.street.book,
+            wallet_id=case.wallet,
+            kind="ruling",
+            author=case.clerk,
+            at_us=case.now_us,
+            refund_micro=5,
+        )
+
+
+def test_the_tax_of_a_fee_comes_back_with_it(case: Case) -> None:
+    from support.costs import JULY_END_US, fee, legs, run_due
+
+    desk = case.desk
+    desk.pay(case.meter, 200_00, now_us=case.now_us)
+    desk.read(case.meter, JULY_END_US - DAY_US, 5_000)
+    fee(desk.street, case.clerk, tax_bp=2_000)
+    before = legs(desk).get("tax:output", 0)
+    run_due(desk, JULY_END_US + DAY_US)
+    assert legs(desk).get("tax:output", 0) != before
+    (line,) = (line for line in desk.lines() if line.kind == 4)
+    case.now_us = JULY_END_US + 2 * DAY_US
+    opened = case.open(line_seq=line.seq)
+    case.rule(opened, -line.amount_micro)
+    case.answer(opened)
+    desk.post(now_us=case.now_us)
+    assert legs(desk).get("tax:output", 0) == before

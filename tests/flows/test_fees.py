@@ -294,3 +294,18 @@ def test_a_fee_that_cannot_be_worked_out_stops_no_other_and_is_told_once(
     assert [entry.fee for entry in entries(desk)] == [good.pk]
     (alarm,) = desk.events("alarm.fee_unusable")
     assert (alarm.evidence["fee"], "no such day" in alarm.evidence["detail"]) == (bad.pk, True)
+
+
+def test_a_fee_run_waits_for_a_home_that_the_poster_does_not_know_yet(
+    street: Street, desk: Desk, person: Any
+) -> None:
+    from fairwatt.flows.raise_due import raise_due
+
+    a_paid_home(desk)
+    fee(street, person)
+    street.open_home()
+    raise_due(book_id=street.book, now_us=JULY_END_US)
+    told = desk.post(now_us=JULY_END_US)
+    assert told.reload and told.facts_wait and entries(desk) == []
+    desk.open(now_us=JULY_END_US)
+    assert {entry.wallet for entry in entries(desk)} >= {street.wallets[0]}

@@ -250,3 +250,17 @@ def test_a_resident_sees_his_own_share_and_no_other(
                     )
                     cursor.execute(f"SELECT count(*) FROM {table}")
                     assert cursor.fetchone()[0] == count
+
+
+def test_who_objected_does_not_decide_his_own_objection(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    from fairwatt.flows.shared_costs import SharedCostRefused
+    from support.costs import decide, object_to, share_of, staff
+
+    three_homes(desk, street, people)
+    judge = staff(street, "judge")
+    share = share_of(street, published(street, people), 0)
+    object_to(street, people | {"lin": judge}, share, 0)
+    with pytest.raises(SharedCostRefused, match="Who objected"):
+        decide(street, share, judge, 0)

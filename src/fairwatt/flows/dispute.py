@@ -141,6 +141,7 @@ def rule_dispute(
     """
     case = _case(dispute_id, book_id)
     _may_decide(case, "ruling")
+    _not_his_own(case, user_id)
     if not words.strip():
         raise DisputeRefused("A ruling says why. Nothing was decided; write the reason.")
     if not 0 <= refund_micro <= case.charged_micro:
@@ -163,6 +164,7 @@ def answer_ruling(
     """
     case = _case(dispute_id, book_id)
     _may_decide(case, "approval")
+    _not_his_own(case, user_id)
     ruling = _entries(case).filter(kind=DisputeEntry.Kind.RULING).last()
     assert ruling is not None, "a proposed case has a ruling"
     kind = DisputeEntry.Kind.APPROVAL if approve else DisputeEntry.Kind.REFUSAL
@@ -218,6 +220,14 @@ def _may_decide(case: Dispute, step: str) -> None:
                 "open": "There is no ruling to approve yet. Nothing was decided.",
                 "proposed": "A ruling waits for its approval already. Nothing was decided; answer that one first.",
             }.get(state, "This case is ruled. Nothing was decided again; a new doubt needs a new charge.")
+        )
+
+
+def _not_his_own(case: Dispute, user_id: int) -> None:
+    """Nobody judges in his own cause: not who opened the case, and nobody who ever lived in the home."""
+    if user_id == case.opened_by_id or Tenancy.objects.filter(wallet=case.wallet, user=user_id).exists():
+        raise DisputeRefused(
+            "Who opened a case, or has lived in the home, does not decide it. Nothing was decided; ask a colleague."
         )
 
 

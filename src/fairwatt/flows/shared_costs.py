@@ -29,6 +29,7 @@ from fairwatt.store.models import (
     CostStep,
     Role,
     Site,
+    Tenancy,
     User,
 )
 
@@ -223,6 +224,11 @@ def decide_objection(
                 "An upheld objection lowers the share: the new amount is from zero to less than the published one. "
                 "Nothing was decided."
             )
+        if _own_cause(share, by):
+            raise SharedCostRefused(
+                "Who objected, or has lived in the home, does not decide the objection. "
+                "Nothing was decided; ask a colleague."
+            )
         if may_not_decide(allocation=share.allocation, by=by):
             raise SharedCostRefused(
                 "Who drafted or published a shared cost does not decide objections to it. "
@@ -290,6 +296,11 @@ def may_not_decide(*, allocation: Allocation, by: User) -> bool:
         organisation=by.organisation, is_active=True, role__in=(Role.OPERATOR, Role.ADMIN)
     )
     return staff.exclude(pk__in=authors).exists()
+
+
+def _own_cause(share: AllocationShare, by: User) -> bool:
+    objected = CostStep.objects.filter(share=share.pk, book=share.book, kind="objected", person=by)
+    return objected.exists() or Tenancy.objects.filter(wallet=share.wallet, user=by).exists()
 
 
 def _share_row(allocation: Allocation, one: PreviewedShare) -> AllocationShare:

@@ -138,6 +138,8 @@ def _given_back(cursor: Any, state: BookState, row: int) -> Adjustment:
             f"ruling {row} gives back {refund} of a line that took {took} micro-units, of which corrections "
             f"returned {returned}"
         )
+    if line_kind in (Kind.FEE, Kind.SHARED):
+        tax = _tax_in(cursor, state.book, ref, took)
     tax_back = refund * tax // took if tax > 0 else 0
     return Adjustment(
         wallet=wallet,
@@ -196,6 +198,17 @@ def given_for_costs(
         ],
     )
     return {int(entry): (int(amount), int(tax)) for entry, amount, tax in cursor.fetchall()}
+
+
+def _tax_in(cursor: Any, book: int, entry: int, took: int) -> int:
+    """The tax in what a line of fees or shares took: its entry knows, or the entry it recovers."""
+    cursor.execute(
+        "SELECT o.tax_micro, o.due_micro + o.tax_micro FROM cost_entry e "
+        "JOIN cost_entry o ON o.id = coalesce(e.of, e.id) WHERE e.id = %s AND e.book = %s",
+        [entry, book],
+    )
+    tax, owed = map(int, cursor.fetchone())
+    return took * tax // owed if owed else 0
 
 
 def _brought_over(cursor: Any, state: BookState, row: int) -> Adjustment:

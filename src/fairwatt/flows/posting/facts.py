@@ -23,7 +23,7 @@ from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
-from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, recover_arrears
+from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, CostWaits, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.facts import written_by_web
 from fairwatt.store.posting import FactAnswer
@@ -149,6 +149,8 @@ def _cost(bench: Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -
                 return refuse_fact(
                     bench, "unknown_kind", f"the content of this {kind} is not what such a fact says"
                 )
+    except CostWaits:
+        return PostedFacts(reload=True, more=True)
     except CostRefused as error:
         return refuse_fact(bench, error.code, str(error))
     answer = FactAnswer(fact=bench.fact, state="posted", result=posted.result)

@@ -254,11 +254,12 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
 
 
 def _taken(money: _Money) -> dict[int, int]:
-    """What corrections of the past and the end of windows took, by wallet index: nobody is cut by it unwarned."""
-    taken = money.late.taken()
-    for ix, settled in money.facts.settled.items():
-        taken[ix] = taken.get(ix, 0) + settled
-    return taken
+    """What was taken from wallets for something else than new use: they are warned anew before any cut."""
+    taken = Counter(money.late.taken())
+    for line, ix in zip(money.facts.lines, money.facts.wallet_ix, strict=True):
+        if line["amount_micro"] < 0:
+            taken[ix] -= int(line["amount_micro"])
+    return dict(taken)
 
 
 def _rows(desk: Desk, money: _Money, supply: _Supply) -> BatchRows:

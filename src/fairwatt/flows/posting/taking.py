@@ -46,6 +46,10 @@ class CostRefused(ValueError):
         self.code = code
 
 
+class CostWaits(Exception):
+    """A home opened after the poster last read the configuration: it reads again, and the next batch charges."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CostDesk:
     """Where one fact about costs is worked on. `available` is what each wallet has at this point of the batch."""
@@ -197,6 +201,7 @@ def _row(
     if one.wallet is not None:
         ix = desk.state.wallet_index.get(one.wallet)
         if ix is None:
+            _wait_if_new(desk, one.wallet)
             raise _refuse(
                 "cost_unknown_wallet", f"wallet {one.wallet} is not one of this book; nothing was charged"
             )
@@ -222,6 +227,14 @@ def _row(
         arrears_micro=owed - taken,
         inputs={**one.inputs, **why, "rule": rule_id},
     )
+
+
+def _wait_if_new(desk: CostDesk, wallet: int) -> None:
+    desk.cursor.execute(
+        "SELECT 1 FROM store_wallet WHERE id = %s AND book_id = %s", [wallet, desk.state.book]
+    )
+    if desk.cursor.fetchone():
+        raise CostWaits
 
 
 def _follow_up(one: OpenEntry, kind: str, key: str, amount: int) -> EntryRow:

@@ -24,6 +24,11 @@ BEGIN
     IF NOT coalesce(person.ours, false) OR person.role NOT IN ('operator', 'admin') THEN
         RAISE EXCEPTION 'only staff of the organisation rules on a dispute' USING ERRCODE = 'insufficient_privilege';
     END IF;
+    IF NEW.author_id = (SELECT opened_by_id FROM store_dispute WHERE id = NEW.dispute_id)
+       OR EXISTS (SELECT 1 FROM store_tenancy t JOIN store_dispute d ON d.wallet_id = t.wallet_id
+                   WHERE d.id = NEW.dispute_id AND t.user_id = NEW.author_id) THEN
+        RAISE EXCEPTION 'nobody judges in his own cause' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     IF NEW.kind = 'ruling' AND NEW.refund_micro > (SELECT charged_micro FROM store_dispute WHERE id = NEW.dispute_id) THEN
         RAISE EXCEPTION 'a ruling gives back at most what the line took' USING ERRCODE = 'check_violation';
     END IF;
