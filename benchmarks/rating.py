@@ -18,8 +18,9 @@ from fairwatt.cli.tariff_files import load_tariff
 from fairwatt.core.rating.bill import Bill, bill_of_cells
 from fairwatt.core.rating.scalar import opening_state
 from fairwatt.core.rating.segments import SegmentTable
-from fairwatt.core.rating.vector import RatedRows, VectorTable, rate_rows
+from fairwatt.core.rating.vector import RatedRows, rate_rows
 from fairwatt.core.rating.vector_cells import use_cells
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.spans import Span, from_datetime
 from fairwatt.core.units import MICRO
 

@@ -16,8 +16,9 @@ from fairwatt.core.rating.bill import bill, bill_of_cells
 from fairwatt.core.rating.scalar import opening_state, rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_file import parse_schedule, schedule_from_obj, schedule_to_obj
-from fairwatt.core.rating.vector import VectorTable, rate_rows
+from fairwatt.core.rating.vector import rate_rows
 from fairwatt.core.rating.vector_cells import use_cells
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.spans import Span
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 

@@ -15,8 +15,8 @@ from fairwatt.core.rating.scalar import opening_state, rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT, RegisterState
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.core.rating.vector import VectorTable
 from fairwatt.core.rating.vector_exact import exact_under
+from fairwatt.core.rating.vector_table import VectorTable
 
 MODULUS_WH = 10**6
 

@@ -23,8 +23,9 @@ from fairwatt.core.rating.tariff_file import (
     schedule_to_obj,
 )
 from fairwatt.core.rating.unit_rates import UnknownPrice
-from fairwatt.core.rating.vector import VectorTable, rate_rows
+from fairwatt.core.rating.vector import rate_rows
 from fairwatt.core.rating.vector_cells import use_cells
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.rating.vending import BeyondKnownPrices, TillState, payment_for, quote
 from fairwatt.core.spans import Span
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE

@@ -12,7 +12,8 @@ from core.builders import instant
 from fairwatt.core.rating.scalar import opening_state, rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.core.rating.vector import VectorTable, rate_rows
+from fairwatt.core.rating.vector import rate_rows
+from fairwatt.core.rating.vector_table import VectorTable
 
 BILLS = sorted((Path(__file__).parent / "bills").glob("*.toml"))
 

@@ -14,8 +14,8 @@ from fairwatt.core.rating.elements.demand_charge import DemandCharge
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.peaks import Use, highest_powers
 from fairwatt.core.rating.segments import SegmentTable
-from fairwatt.core.rating.vector import VectorTable
 from fairwatt.core.rating.vector_cells import use_cells
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.spans import Span, date_start
 from fairwatt.intervals.bulk import BulkIntervals
 from fairwatt.intervals.contract import OutsideSpan

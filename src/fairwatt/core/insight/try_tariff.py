@@ -16,8 +16,9 @@ from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.peaks import Use, highest_powers
 from fairwatt.core.rating.segments import SegmentTable
-from fairwatt.core.rating.vector import RatedRows, VectorTable, rate_rows
+from fairwatt.core.rating.vector import RatedRows, rate_rows
 from fairwatt.core.rating.vector_cells import use_cells
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.spans import Span
 
 Dates = Literal["auto", "keep", "newest"]

@@ -11,7 +11,6 @@ from fairwatt.core.rating.settle import Cell
 from fairwatt.core.rating.vector import (
     Bools,
     Ints,
-    VectorTable,
     check_known,
     check_priced,
     check_rows,
@@ -19,6 +18,7 @@ from fairwatt.core.rating.vector import (
     cut,
     into_blocks,
 )
+from fairwatt.core.rating.vector_table import VectorTable
 
 
 @dataclass(frozen=True, slots=True)

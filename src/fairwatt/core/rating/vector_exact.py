@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from fairwatt.core.rating.state import CARRY_TAX_LIMIT
-from fairwatt.core.rating.vector import Bools, Ints, UsedRows, VectorTable, between, use_rows
+from fairwatt.core.rating.vector import Bools, Ints, UsedRows, between, use_rows
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.units import NANO_PER_MICRO
 
 SUM_MAX: Final = 1 << 62

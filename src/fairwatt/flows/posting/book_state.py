@@ -19,7 +19,7 @@ from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
-from fairwatt.core.rating.vector import VectorTable
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.store.posting import EventRow
 
 Int64s = npt.NDArray[np.int64]

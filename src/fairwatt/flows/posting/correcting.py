@@ -6,69 +6,27 @@ in `rerating`, so a poster that ends in the middle goes on where it was.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from django.db import InterfaceError, OperationalError, transaction
 
-from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
 from fairwatt.flows.posting.book_state import BookState, Correcting
-from fairwatt.flows.posting.reworking import Reworked, post_changes, rework, state_after
+from fairwatt.flows.posting.editing import post_edit
+from fairwatt.flows.posting.reworking import Reworked, post_changes, state_after
 from fairwatt.flows.posting.site_rerating import differ_from_us, rerate_site
+from fairwatt.flows.posting.wanted import CannotCorrect, Corrected, Wanted
 from fairwatt.store import registers as ledger
 from fairwatt.store.accounts import plan_has_values
 from fairwatt.store.corrections import ReratingRow
 from fairwatt.store.posting import EventRow, FactAnswer
-from fairwatt.store.registers import Edit, Start, free_correction_instant
+from fairwatt.store.registers import free_correction_instant
 
-WANTED_MAX: Final = 100
-COMMISSIONING: Final = frozenset({"fairwatt_owner", "fairwatt_migrate"})
-"""The roles of who sets a site up: the login, and what it becomes. Faces and carriers have others."""
 NOT_CORRECTED: Final = "alarm.register_not_corrected"
 REGISTERS_A_BATCH: Final = 64
 """A year of half hours of so many is rated in about a second: so long may a payment wait."""
-
-
-class CannotCorrect(ValueError):
-    """A correction that cannot be posted; `code` says why, and nothing moves."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A fact that asks for a register to be rated again."""
-
-    fact: int
-    kind: str
-    content: Mapping[str, Any]
-
-
-@dataclass(kw_only=True)
-class Corrected:
-    """What the corrections of a batch came to."""
-
-    reworked: list[Reworked] = field(default_factory=list)
-    answers: list[FactAnswer] = field(default_factory=list)
-    events: list[EventRow] = field(default_factory=list)
-    reload: bool = False
-    more: bool = False
-    """some are left to the next batch"""
-    finished: set[int] = field(default_factory=set)
-    """facts of tariff corrections that reached every register"""
-
-    def refuse(self, wanted: Wanted, error: CannotCorrect, now_us: int) -> None:
-        """Answer a fact with the reason why nothing moved."""
-        result = {"code": error.code, "detail": str(error)}
-        self.answers.append(FactAnswer(fact=wanted.fact, state="refused", result=result))
-        evidence = {"fact": wanted.fact, "detail": str(error)}
-        self.events.append(EventRow(kind="fact.refused", at_us=now_us, reason=error.code, evidence=evidence))
 
 
 def settle_wanted(
@@ -82,7 +40,7 @@ def settle_wanted(
         try:
             with transaction.atomic():
                 if one.kind == "reading_edit":
-                    _edit(cursor, state, registers, one, out, edited, now_us)
+                    post_edit(cursor, state, registers, one, out, edited, now_us)
                 else:
                     _begin(cursor, state, one, out, now_us)
         except (OperationalError, InterfaceError):
@@ -96,150 +54,6 @@ def settle_wanted(
     for correcting in state.correcting:
         _go_on(cursor, state, registers, correcting, out, now_us)
     return out
-
-
-def wanted_of(*, cursor: Any, book: int) -> list[Wanted]:
-    """The waiting facts that ask for a register to be rated again, oldest first."""
-    cursor.execute(
-        "SELECT id, kind, payload FROM fact WHERE book = %s AND state = 'waiting' "
-        "AND kind IN ('reading_edit', 'tariff_correction') ORDER BY id LIMIT %s",
-        [book, WANTED_MAX],
-    )
-    found = []
-    for fact, kind, payload in cursor.fetchall():
-        content = json.loads(payload) if isinstance(payload, str) else payload
-        found.append(
-            Wanted(fact=int(fact), kind=kind, content=content if isinstance(content, Mapping) else {})
-        )
-    return found
-
-
-# --- readings -----------------------------------------------------------------------------------------------
-
-
-def _edit(
-    cursor: Any,
-    state: BookState,
-    registers: npt.NDArray[Any],
-    one: Wanted,
-    out: Corrected,
-    edited: set[int],
-    now_us: int,
-) -> None:
-    _by_commissioning(cursor, one.fact)
-    edit = _edit_of(one)
-    n = state.installation_index.get(int(one.content["installation"]))
-    if n is None:
-        raise CannotCorrect("unknown_installation", "no open installation of this book has that number")
-    if n in edited:
-        out.more = True  # its register moved in this batch already
-        return
-    if registers["plan_ix"][n] < 0:
-        raise CannotCorrect("no_tariff", "no tariff was in force when this installation opened")
-    installation = int(registers["installation"][n])
-    start = ledger.start_before(
-        cursor=cursor, book=state.book, installation=installation, before_us=edit.at_us
-    )
-    if start is None:
-        raise CannotCorrect("before_installation", "the opening reading is not set right by an edit")
-    _check_edit(cursor, state, registers[n], start, edit)
-    made = rework(
-        cursor=cursor,
-        state=state,
-        registers=registers,
-        n=n,
-        start=start,
-        fresh={},
-        cause="edited",
-        now_us=now_us,
-        edit=edit,
-    )
-    edited.add(n)
-    out.reworked.append(made)
-    out.reload = True
-    result = {"difference_micro": made.difference_micro, "corrections": len(made.lines)}
-    out.answers.append(FactAnswer(fact=one.fact, state="posted", result=result))
-    out.events.append(
-        EventRow(
-            kind="reading.edited",
-            at_us=now_us,
-            wallet=made.row.wallet,
-            meter=int(registers["meter"][n]),
-            reason="rerated",
-            evidence={"fact": one.fact, "author": edit.author, **result},
-        )
-    )
-
-
-def _edit_of(one: Wanted) -> Edit:
-    match one.content:
-        case {
-            "installation": int(),
-            "at_us": int(at_us),
-            "register_wh": int() | None as register_wh,
-            "author": str(author),
-            "reason": str(reason),
-        } if author.strip() and reason.strip():
-            return Edit(one.fact, at_us, register_wh, author, reason)
-        case _:
-            raise CannotCorrect(
-                "bad_edit", "an edit names installation, instant, register, its author and the reason"
-            )
-
-
-def _check_edit(cursor: Any, state: BookState, head: Any, start: Start, edit: Edit) -> None:
-    """An edited reading must exist, differ, and fit between its neighbours."""
-    installation = int(head["installation"])
-    known = ledger.standing_between(
-        cursor=cursor, book=state.book, installation=installation, start=start, until_us=edit.at_us + 1
-    )
-    place = next((k for k, reading in enumerate(known) if reading.at_us == edit.at_us), None)
-    if not place:
-        raise CannotCorrect("unknown_reading", "no reading that counts was taken at that instant")
-    if known[place].register_wh == edit.register_wh:
-        raise CannotCorrect("nothing_changes", "the reading already shows that")
-    following = known[place + 1] if place + 1 < len(known) else None
-    if edit.register_wh is None:
-        if following is None:
-            raise CannotCorrect("newest_reading", "the newest reading can be set right but not struck out")
-        return
-    spec = RegisterSpec(
-        modulus_wh=int(head["modulus_wh"]),
-        resolution_wh=int(head["resolution_wh"]),
-        max_power_w=int(head["max_power_w"]),
-    )
-    before = known[place - 1]
-    try:
-        advance(
-            spec=spec,
-            prev_at_us=before.at_us,
-            prev_wh=before.register_wh,
-            at_us=edit.at_us,
-            wh=edit.register_wh,
-        )
-        if following is not None:
-            advance(
-                spec=spec,
-                prev_at_us=edit.at_us,
-                prev_wh=edit.register_wh,
-                at_us=following.at_us,
-                wh=following.register_wh,
-            )
-    except ReadingRejected as error:
-        raise CannotCorrect(error.code, str(error)) from error
-
-
-def _by_commissioning(cursor: Any, fact: int) -> None:
-    """What moves money by a person's word must have been written by commissioning's own login."""
-    cursor.execute("SELECT by_role FROM fact WHERE id = %s", [fact])
-    (role,) = cursor.fetchone()
-    if role not in COMMISSIONING:
-        raise CannotCorrect(
-            "not_authorised", f"the login {role} asked for it; commissioning may, and nobody else"
-        )
-
-
-# --- tariffs ------------------------------------------------------------------------------------------------
 
 
 def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: int) -> None:

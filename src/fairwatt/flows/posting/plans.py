@@ -11,7 +11,7 @@ from fairwatt.core.rating.elements.base import TariffError
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.core.rating.vector import VectorTable
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.flows.posting.book_state import Plan
 from fairwatt.flows.posting.configuring import Alarms
 from fairwatt.store.accounts import values_of_book

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState
-from fairwatt.flows.posting.correcting import Corrected, settle_wanted, wanted_of
+from fairwatt.flows.posting.correcting import settle_wanted
 from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.facts import facts_wait, post_facts
 from fairwatt.flows.posting.late import LateReadings, settle_late
@@ -23,6 +23,7 @@ from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, 
 from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, prepare
 from fairwatt.flows.posting.sift import sift
+from fairwatt.flows.posting.wanted import Corrected, wanted_of
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import (
     LINE,

@@ -31,8 +31,6 @@ class PostedFacts:
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
     moved: set[int] = field(default_factory=set)
     """wallet indices that a fee, a share, a reversal or the end of a window moved"""
-    settled: dict[int, int] = field(default_factory=dict)
-    """wallet index -> what the end of windows took from it; what it gave back is below zero"""
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
@@ -57,8 +55,6 @@ class PostedFacts:
         for ix in one.credited:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
-        for ix, taken in one.settled.items():
-            self.settled[ix] = self.settled.get(ix, 0) + taken
         self.reload |= one.reload
         self.more |= one.more
         self.regrant |= one.regrant

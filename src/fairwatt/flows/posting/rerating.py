@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
-from fairwatt.core.rating.vector import VectorTable, rate_rows
+from fairwatt.core.rating.vector import rate_rows
+from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.spans import local_day_start
 from fairwatt.flows.posting.book_state import Plan
 from fairwatt.store.registers import NOW, Edit, Known, Start, applied, standing_between

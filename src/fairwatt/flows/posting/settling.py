@@ -165,7 +165,7 @@ def _posted(
     for part in PARTS:
         line[part] = due[part]
     line["tariff_version"] = version
-    out.lines, out.wallet_ix, out.moved, out.settled = [line], [ix], {ix}, {ix: -amount}
+    out.lines, out.wallet_ix, out.moved = [line], [ix], {ix}
     out.events.append(
         EventRow(
             kind="window.settled",
