@@ -70,7 +70,11 @@ def use_cells(
     np.add.at(sums, base + block, whole)
     for number, energy in enumerate(used.spill_energy):
         np.add.at(sums, base[used.spills] + number, energy)
-    return _named(vtable.table, groups, sums.reshape(-1, len(groups.first_segment), blocks))
+    # A window that is touched is settled, also when nothing was used in it.
+    touched = sums != 0
+    touched[base + block] = True
+    shape = (-1, len(groups.first_segment), blocks)
+    return _named(vtable.table, groups, sums.reshape(shape), touched.reshape(shape))
 
 
 def _groups(table: SegmentTable) -> _Groups:
@@ -81,9 +85,9 @@ def _groups(table: SegmentTable) -> _Groups:
     return _Groups(of_segment, first.tolist())
 
 
-def _named(table: SegmentTable, groups: _Groups, sums: Ints) -> dict[int, dict[Cell, int]]:
+def _named(table: SegmentTable, groups: _Groups, sums: Ints, touched: Bools) -> dict[int, dict[Cell, int]]:
     made: dict[int, dict[Cell, int]] = {number: {} for number in range(len(sums))}
-    for number, group, block in np.argwhere(sums).tolist():
+    for number, group, block in np.argwhere(touched).tolist():
         n = groups.first_segment[group]
         cell = Cell(table.version[n], table.rate[n], block, table.window_us[n], table.settle_us[n])
         made[number][cell] = int(sums[number, group, block])
