@@ -183,13 +183,22 @@ def test_nothing_of_a_file_that_cannot_be_used_is_stored(home: House, tmp_path: 
     assert home.counts() == before
 
 
-def test_a_crash_in_the_middle_of_an_import_leaves_nothing(home: House, tmp_path: Path) -> None:
-    from django.db import DatabaseError
+def test_a_crash_in_the_middle_of_an_import_leaves_nothing(
+    home: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.store import intervals
 
-    too_much = csv_of(tmp_path, (NOON_US, 1), (NOON_US + HALF_US, "9" * 20))
+    module: Any = intervals
+    real = module.add_versions
+
+    def dies(**rows: Any) -> None:
+        real(**rows)
+        raise ConnectionError("the power went")
+
+    monkeypatch.setattr(module, "add_versions", dies)
     before = home.counts()
-    with pytest.raises(DatabaseError):
-        home.take(too_much)
+    with pytest.raises(ConnectionError):
+        home.take(csv_of(tmp_path, (NOON_US, 1), (NOON_US + HALF_US, 2)))
     assert home.counts() == before
 
 

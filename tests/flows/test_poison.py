@@ -31,8 +31,12 @@ def as_migrate(desk: Desk, query: str, *parameters: Any) -> None:
 
 
 def forge(desk: Desk, payload: str, *, kind: str = "payment") -> int:
-    """A fact with any jsonb at all, written as a broken-into web process could."""
-    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+    """A fact with any jsonb at all, written as a broken-into process could; the web is kept from most kinds."""
+    with (
+        as_role("web" if kind == "payment" else "migrate"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(
             "SELECT set_config('fairwatt.books', %s, true), set_config('fairwatt.wallets', '*', true)",
             [str(desk.street.book)],

@@ -73,13 +73,18 @@ def close_month_of(scene: Scene) -> str:
 def correcting(scene: Scene, *, reason: str, peak: str = "0.601") -> Any:
     """A correction of the scene's tariff that waits for another person."""
     from fairwatt.flows.correct_tariff import place_tariff_correction
+    from fairwatt.store.models import Book, Role, User
 
     with as_role("migrate"):
+        author, _ = User.objects.get_or_create(
+            username=f"ada-{scene.book}",
+            defaults={"organisation": Book.objects.get(pk=scene.book).organisation, "role": Role.ADMIN},
+        )
         return place_tariff_correction(
             book_id=scene.book,
             slug="home",
             text=scene.tariff.replace('"0.568"', f'"{peak}"'),
-            author="ada",
+            author=author.username,
             reason=reason,
             now_us=NOW_US,
         )
