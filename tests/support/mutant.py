@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-CRASH_AT_BATCH = 120
+CRASH_AT_BATCH = 40
 
 
 def ack_before_commit() -> None:
