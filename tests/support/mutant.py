@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def ack_before_commit() -> None:
             for g, epoch, seq in gateways
         ]
         asyncio.run(publish(acks))
+        time.sleep(2)  # until the log knows that its frames are done, and gateways have let go of theirs
         os._exit(9)
 
     posting._move_gateways = hasty
