@@ -18,7 +18,7 @@ SOURCE = ROOT / "src" / "fairwatt"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 
 FILE_LINES_MAX = 400
-LONG_FILES = {"tests/flows/test_corrections.py": 463, "tests/flows/test_disputes.py": 494}
+LONG_FILES: dict[str, int] = {}
 FUNCTION_LINES_MAX = 70
 LONG_FUNCTIONS = {}
 """What was longer when the rule came. A figure here may only fall, and goes when its part is short enough."""

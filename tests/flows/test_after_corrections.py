@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from fairwatt.core.spans import local_day_start
-from flows.test_corrections import confirm, drain, edit, live_on, place, wrong
+from flows.test_tariff_corrections import wrong
+from support.corrections import confirm, drain, edit, live_on, place
 from support.desk import Desk, opened_desk
 from support.house import as_role
 from support.street import DAY_US, HOUR_US, NOON_US, Street

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,29 +11,11 @@ from hypothesis import strategies as st
 from fairwatt.server.launcher.services import Services
 from flows.test_explain import explained, replayed
 from flows.test_late import EVENING_US, MINUTE_US, TWO_VERSIONS, steps, totals
+from support.corrections import edit
 from support.desk import Desk, opened_desk
 from support.house import as_role
 from support.laws import check_laws
-from support.street import DAY_US, HOUR_US, NOON_US, TARIFF, Street, reading
-
-WRONG = TARIFF.replace("0.20", "0.29").replace("counter: month", "counter: year").replace('"0.25"', '"0.20"')
-
-
-def edit(
-    desk: Desk, at_us: int, wh: int | None, *, n: int = 0, role: Any = "migrate", now_us: int = NOON_US
-) -> int:
-    """Ask for a reading to be set right; return the fact."""
-    from fairwatt.flows.correct_reading import correct_reading
-
-    with as_role(role):
-        return correct_reading(
-            installation_id=desk.street.installations[n],
-            at_us=at_us,
-            register_wh=wh,
-            author="ada",
-            reason="read off wrongly",
-            now_us=now_us,
-        )
+from support.street import DAY_US, HOUR_US, NOON_US, Street, reading
 
 
 def all_is_explained(desk: Desk, homes: int = 1) -> None:
@@ -43,9 +24,6 @@ def all_is_explained(desk: Desk, homes: int = 1) -> None:
         assert account.recomputed
     for n in range(homes):
         assert replayed(desk, n).slips == []
-
-
-# --- readings -----------------------------------------------------------------------------------------------
 
 
 @settings(
@@ -159,199 +137,6 @@ def test_only_commissioning_moves_money_by_an_edit(desk: Desk, role: str) -> Non
     assert desk.fact(fact).result["code"] == "not_authorised"
 
 
-# --- tariffs ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def wrong(house: Services) -> Street:
-    """Three homes charged under a wrong tariff."""
-    street = Street(tariff=WRONG)
-    for _ in range(3):
-        street.open_home()
-    return street
-
-
-def place(street: Street, text: str = TARIFF, **wishes: Any) -> Any:
-    from fairwatt.flows.correct_tariff import place_tariff_correction
-
-    known(street, "ada")
-    said = {
-        "author": f"ada-{street.book}",
-        "reason": "the day price was wrong",
-        "now_us": NOON_US + 60 * DAY_US,
-        **wishes,
-    }
-    with as_role("migrate"):
-        return place_tariff_correction(book_id=street.book, slug="tariff", text=text, **said)
-
-
-def known(street: Street, name: str) -> Any:
-    """An administrator of the street's organisation."""
-    from fairwatt.store.models import Role, User
-
-    with as_role("migrate"):
-        username, organisation = f"{name}-{street.book}", street.site.book.organisation
-        return User.objects.filter(username=username).first() or User.objects.create_user(
-            username, None, "x", role=Role.ADMIN, organisation=organisation
-        )
-
-
-def confirm(street: Street, correction: Any, *, person: str = "bea") -> int:
-    from fairwatt.flows.correct_tariff import confirm_tariff_correction
-
-    user = known(street, person)
-    with as_role("web"):
-        return confirm_tariff_correction(
-            correction_id=correction.pk, user=user, note="checked the decree", now_us=NOON_US + 60 * DAY_US
-        )
-
-
-def live_on(desk: Desk, *, days: range) -> None:
-    """Readings of three homes, some of them late."""
-    for day in days:
-        for n, meter in enumerate(desk.street.homes):
-            for hour in (11, 5, 23):
-                at = NOON_US + day * DAY_US + hour * HOUR_US
-                wh = day * 5_000 * (n + 1) + hour * (97 + n)
-                desk.post(desk.street.readings(reading(meter, at, wh)), now_us=at)
-
-
-def drain(desk: Desk, fact: int, *, now_us: int, restart: bool = False, reads: bool = False) -> int:
-    """Post batches until the fact is answered; return how many it took."""
-    for batches in range(1, 30):
-        result = desk.post(now_us=now_us)
-        if restart or result.reload:
-            desk.open(now_us=now_us)
-        if reads and desk.fact(fact).state == "waiting":
-            live_on(desk, days=range(33 + batches, 34 + batches))
-        if desk.fact(fact).state != "waiting":
-            return batches
-    raise AssertionError("the correction never ends")
-
-
-@pytest.mark.parametrize("restart", [False, True])
-def test_a_corrected_tariff_ends_where_the_right_one_would_have(
-    wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from fairwatt.flows.posting import correcting
-
-    monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 1)
-    with opened_desk(wrong) as desk:
-        live_on(desk, days=range(28, 33))
-        charged = {str(account.id): explained_publication(account) for account in explained(desk)}
-        now = NOON_US + 60 * DAY_US
-        correction = place(wrong)
-        fact = confirm(wrong, correction)
-        assert confirm(wrong, correction) == fact, "twice is once"
-        drain(desk, fact, now_us=now, restart=restart, reads=True)
-        assert desk.fact(fact).result["registers"] == 3
-        desk.open(now_us=now)
-        live_on(desk, days=range(70, 72))
-        check_laws(wrong.book, acked=desk.acked)  # the oracle reads the newest publication
-        all_is_explained(desk, homes=3)
-        now_said = {str(account.id): explained_publication(account) for account in explained(desk)}
-        assert charged.items() <= now_said.items(), "an old line names what it was charged under"
-        assert len(set(now_said.values()) - {0}) == 2
-        corrections = [line for line in desk.lines() if line.kind == 3]
-        assert {
-            (line.energy_micro != 0) + (line.standing_micro != 0) + (line.tax_micro != 0)
-            for line in corrections
-        } <= {0, 1}
-
-
-def explained_publication(account: Any) -> int:
-    return account.meter.publication if account.meter else 0
-
-
-def test_the_preview_is_what_is_posted(wrong: Street) -> None:
-    with opened_desk(wrong) as desk:
-        live_on(desk, days=range(4))
-        correction = place(wrong)
-        preview = correction.preview
-        before = sum(line.amount_micro for line in desk.lines())
-        fact = confirm(wrong, correction)
-        drain(desk, fact, now_us=NOON_US + 60 * DAY_US)
-        moved = before - sum(line.amount_micro for line in desk.lines())
-        said = preview["energy_micro"] + preview["standing_micro"] + preview["tax_micro"]
-        assert abs(moved - said) <= 3 * 3, "each home and component may floor once"
-        assert preview["registers"] == 3 == sum(preview["bands"]) == preview["gaining"] + preview["paying"]
-        assert moved < 0, "the wrong day price was too high"
-
-
-def test_a_closed_home_is_named_in_preview_and_event(wrong: Street) -> None:
-    from fairwatt.store.models import Installation
-
-    with opened_desk(wrong) as desk:
-        live_on(desk, days=range(2))
-        gone = Installation.objects.select_related("unit").get(pk=wrong.installations[2])
-        with as_role("migrate"):
-            Installation.objects.filter(pk=gone.pk).update(closed_us=NOON_US + 3 * DAY_US)
-        desk.open(now_us=NOON_US + 4 * DAY_US)
-        correction = place(wrong)
-        assert (correction.preview["registers"], list(correction.preview["closed"])) == (2, [gone.unit.label])
-        drain(desk, confirm(wrong, correction), now_us=NOON_US + 60 * DAY_US)
-        (event,) = desk.events("tariff.corrected")
-        assert (event.evidence["registers"], event.evidence["closed"]) == (2, [gone.pk])
-
-
-def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
-    from fairwatt.flows.correct_tariff import CannotConfirm
-
-    with opened_desk(wrong) as desk:
-        live_on(desk, days=range(2))
-        bea = known(wrong, "bea")
-        correction = place(wrong, author=bea.username)
-        with pytest.raises(CannotConfirm, match="somebody else"):
-            confirm(wrong, correction)
-        with as_role("web"):
-            from django.db import connection, transaction
-
-            from fairwatt.store import facts
-            from fairwatt.store.models import User
-
-            bea = User.objects.get(username=f"bea-{wrong.book}")
-            with transaction.atomic(), connection.cursor() as cursor:
-                fact, _ = facts.add(
-                    cursor=cursor,
-                    book=wrong.book,
-                    kind="tariff_correction",
-                    natural_key="forged",
-                    wallet=None,
-                    payload={"correction": correction.pk, "confirmed_by": bea.pk},
-                    raw=b"",
-                    now_us=NOON_US,
-                )
-        desk.post(now_us=NOON_US + 60 * DAY_US)
-        assert desk.fact(fact).result["code"] == "one_pair_of_eyes"
-
-
-@pytest.mark.parametrize("restart", [False, True])
-def test_a_register_that_cannot_be_rated_again_is_left_with_an_alarm(
-    wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from fairwatt.flows.posting import correcting
-
-    real, bad = correcting.rerate_site, wrong.installations[1]
-
-    def fragile(**asked: Any) -> Any:
-        if bad in asked["installations"].tolist():
-            raise ValueError("this cannot be rated")
-        return real(**asked)
-
-    monkeypatch.setattr(correcting, "rerate_site", fragile)
-    with opened_desk(wrong) as desk:
-        live_on(desk, days=range(2))
-        fact = confirm(wrong, place(wrong))
-        drain(desk, fact, now_us=NOON_US + 60 * DAY_US, restart=restart)
-        assert (desk.fact(fact).state, desk.fact(fact).result["registers"]) == ("posted", 2)
-        assert desk.fact(fact).result["left"] == [bad]
-        assert {e.evidence["installation"] for e in desk.events("alarm.register_not_corrected")} == {bad}
-        from fairwatt.store.models import Correction
-
-        corrected = set(Correction.objects.filter(fact=fact).values_list("ref", flat=True))
-        assert corrected == set(wrong.installations) - {bad}
-
-
 def test_the_same_word_on_a_reading_is_one_fact_until_another_is_said(desk: Desk) -> None:
     meter = desk.home()
     for hour, wh in ((9, 9_000), (14, 30_000), (20, 31_000)):
@@ -378,47 +163,6 @@ def test_edits_that_wait_keep_no_payment_waiting(desk: Desk, monkeypatch: pytest
     result = desk.post(now_us=NOON_US + 5 * HOUR_US)
     assert [desk.fact(fact).state for fact in paid] == ["posted", "posted", "waiting"]
     assert result.facts_wait
-
-
-def test_a_correction_that_was_overtaken_or_is_unknown_is_refused(wrong: Street) -> None:
-    from fairwatt.flows.provision import publish_tariff
-
-    with opened_desk(wrong) as desk:
-        live_on(desk, days=range(2))
-        correction = place(wrong)
-        with as_role("migrate"):
-            later = WRONG + WRONG[WRONG.index("  - effective") :].replace("2013-01-01", "2014-01-01")
-            publish_tariff(
-                book_id=wrong.book, slug="tariff", name="Tariff", text=later, now_us=NOON_US + DAY_US
-            )
-        fact = confirm(wrong, correction)
-        desk.post(now_us=NOON_US + 60 * DAY_US)
-        assert desk.fact(fact).result["code"] == "overtaken"
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        (WRONG, "says already"),
-        (TARIFF.replace("GBP", "EUR"), "currency"),
-        (TARIFF.replace("2013-01-01", "2013-09-01"), "first home"),
-    ],
-)
-def test_a_correction_that_would_not_be_right_is_not_placed(wrong: Street, text: str, why: str) -> None:
-    from fairwatt.flows.correct_tariff import CannotPlace
-
-    with pytest.raises(CannotPlace, match=why):
-        place(wrong, text)
-
-
-def test_an_author_nobody_knows_places_nothing(wrong: Street) -> None:
-    from fairwatt.flows.correct_tariff import CannotPlace
-
-    with pytest.raises(CannotPlace, match="Nobody called"):
-        place(wrong, author="ada")
-
-
-# --- supply -------------------------------------------------------------------------------------------------
 
 
 def test_a_correction_that_empties_a_wallet_warns_anew_before_any_cut(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairwatt.server.launcher.services import Services
-from flows.test_corrections import WRONG, confirm, drain, live_on, place
+from support.corrections import WRONG, confirm, drain, live_on, place
 from support.desk import opened_desk
 from support.forged import forge
 from support.laws import check_laws

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fairwatt.server.launcher.services import Services
-from flows.test_corrections import WRONG
+from support.corrections import WRONG
 from support.desk import opened_desk
 from support.street import DAY_US, NOON_US, TARIFF, Street, reading
 

@@ -167,7 +167,7 @@ def test_a_late_reading_after_the_close_settles_a_whole_band_again_and_gives_mon
 
 
 def test_an_edit_of_a_closed_window_settles_it_again() -> None:
-    from flows.test_corrections import edit
+    from support.corrections import edit
 
     with windows(MINIMUM) as desk:
         meter = desk.home()

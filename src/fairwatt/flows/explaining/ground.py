@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from fairwatt.core.rating.accounts import AccountValue, for_account_over_time, values_of
+from fairwatt.core.rating.explain import Charged, Explained, explain_interval
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state
 from fairwatt.core.rating.segments import SegmentTable
@@ -113,6 +114,26 @@ class Ground:
             again.window_us,
             again.carry_nano,
             again.carry_tax,
+        )
+
+    def explain(self, *, line: LineRow, before: RegisterState) -> Explained:
+        """The interval that a line charged, worked out again from the state before it and held against the line."""
+        return explain_interval(
+            table=self.table(seq=line.seq),
+            before=before,
+            at_us=line.ts_us,
+            register_wh=line.register_wh,
+            modulus_wh=self.modulus_wh,
+            charged=Charged(
+                energy_wh=line.energy_wh,
+                energy_micro=line.energy_micro,
+                standing_micro=line.standing_micro,
+                tax_micro=line.tax_micro,
+                counter_wh=line.counter_wh,
+                carry_nano=line.carry_nano,
+                carry_tax=line.carry_tax,
+                estimated=line.estimated,
+            ),
         )
 
 

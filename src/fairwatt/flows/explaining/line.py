@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import connection
 
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.explain import Charged, Difference, explain_interval
+from fairwatt.core.rating.explain import Difference
 from fairwatt.flows.explaining.account import CorrectedBy, Estimate, LineAccount
 from fairwatt.flows.explaining.corrections import explain_correction, explain_late
 from fairwatt.flows.explaining.costs import explain_cost
@@ -80,23 +80,7 @@ def explain_reading(cursor: Any, account: LineAccount) -> LineAccount:
     """A charge for use: from the register before to the register after, by the very pieces that charged it."""
     line, ground = account.line, Ground(cursor=cursor, installation=account.line.ref)
     table = ground.table(seq=line.seq)
-    interval = explain_interval(
-        table=table,
-        before=ground.state_before(line=line),
-        at_us=line.ts_us,
-        register_wh=line.register_wh,
-        modulus_wh=ground.modulus_wh,
-        charged=Charged(
-            energy_wh=line.energy_wh,
-            energy_micro=line.energy_micro,
-            standing_micro=line.standing_micro,
-            tax_micro=line.tax_micro,
-            counter_wh=line.counter_wh,
-            carry_nano=line.carry_nano,
-            carry_tax=line.carry_tax,
-            estimated=line.estimated,
-        ),
-    )
+    interval = ground.explain(line=line, before=ground.state_before(line=line))
     versions = table.schedule.versions
     segment = table.locate(start_us=line.ts_us - 1, end_us=line.ts_us)[1]
     version = versions[table.version[segment]].number

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.explain import Charged, Difference, add_exactly, explain_interval
+from fairwatt.core.rating.explain import Difference, add_exactly
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.flows.explaining.ground import Ground
 from fairwatt.flows.explaining.ids import LineId
@@ -108,24 +108,7 @@ class _Registers:
         return self._states[line.ref]
 
     def charge(self, line: LineRow) -> Iterator[Difference]:
-        ground, before = self._ground(line.ref), self._state(line)
-        account = explain_interval(
-            table=ground.table(seq=line.seq),
-            before=before,
-            at_us=line.ts_us,
-            register_wh=line.register_wh,
-            modulus_wh=ground.modulus_wh,
-            charged=Charged(
-                energy_wh=line.energy_wh,
-                energy_micro=line.energy_micro,
-                standing_micro=line.standing_micro,
-                tax_micro=line.tax_micro,
-                counter_wh=line.counter_wh,
-                carry_nano=line.carry_nano,
-                carry_tax=line.carry_tax,
-                estimated=line.estimated,
-            ),
-        )
+        account = self._ground(line.ref).explain(line=line, before=self._state(line))
         self._states[line.ref] = account.after
         yield from account.differences
         yield from _differ(amount_micro=(line.amount_micro, -account.charge.amount_micro))

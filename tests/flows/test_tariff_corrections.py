@@ -1,0 +1,186 @@
+"""A tariff that was wrong in the past: previewed, confirmed by another person, posted register by register."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fairwatt.server.launcher.services import Services
+from flows.test_corrections import all_is_explained
+from flows.test_explain import explained
+from support.corrections import WRONG, confirm, drain, known, live_on, place
+from support.desk import opened_desk
+from support.house import as_role
+from support.laws import check_laws
+from support.street import DAY_US, NOON_US, TARIFF, Street
+
+
+@pytest.fixture
+def wrong(house: Services) -> Street:
+    """Three homes charged under a wrong tariff."""
+    street = Street(tariff=WRONG)
+    for _ in range(3):
+        street.open_home()
+    return street
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_corrected_tariff_ends_where_the_right_one_would_have(
+    wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows.posting import correcting
+
+    monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 1)
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(28, 33))
+        charged = {str(account.id): explained_publication(account) for account in explained(desk)}
+        now = NOON_US + 60 * DAY_US
+        correction = place(wrong)
+        fact = confirm(wrong, correction)
+        assert confirm(wrong, correction) == fact, "twice is once"
+        drain(desk, fact, now_us=now, restart=restart, reads=True)
+        assert desk.fact(fact).result["registers"] == 3
+        desk.open(now_us=now)
+        live_on(desk, days=range(70, 72))
+        check_laws(wrong.book, acked=desk.acked)  # the oracle reads the newest publication
+        all_is_explained(desk, homes=3)
+        now_said = {str(account.id): explained_publication(account) for account in explained(desk)}
+        assert charged.items() <= now_said.items(), "an old line names what it was charged under"
+        assert len(set(now_said.values()) - {0}) == 2
+        corrections = [line for line in desk.lines() if line.kind == 3]
+        assert {
+            (line.energy_micro != 0) + (line.standing_micro != 0) + (line.tax_micro != 0)
+            for line in corrections
+        } <= {0, 1}
+
+
+def explained_publication(account: Any) -> int:
+    return account.meter.publication if account.meter else 0
+
+
+def test_the_preview_is_what_is_posted(wrong: Street) -> None:
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(4))
+        correction = place(wrong)
+        preview = correction.preview
+        before = sum(line.amount_micro for line in desk.lines())
+        fact = confirm(wrong, correction)
+        drain(desk, fact, now_us=NOON_US + 60 * DAY_US)
+        moved = before - sum(line.amount_micro for line in desk.lines())
+        said = preview["energy_micro"] + preview["standing_micro"] + preview["tax_micro"]
+        assert abs(moved - said) <= 3 * 3, "each home and component may floor once"
+        assert preview["registers"] == 3 == sum(preview["bands"]) == preview["gaining"] + preview["paying"]
+        assert moved < 0, "the wrong day price was too high"
+
+
+def test_a_closed_home_is_named_in_preview_and_event(wrong: Street) -> None:
+    from fairwatt.store.models import Installation
+
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(2))
+        gone = Installation.objects.select_related("unit").get(pk=wrong.installations[2])
+        with as_role("migrate"):
+            Installation.objects.filter(pk=gone.pk).update(closed_us=NOON_US + 3 * DAY_US)
+        desk.open(now_us=NOON_US + 4 * DAY_US)
+        correction = place(wrong)
+        assert (correction.preview["registers"], list(correction.preview["closed"])) == (2, [gone.unit.label])
+        drain(desk, confirm(wrong, correction), now_us=NOON_US + 60 * DAY_US)
+        (event,) = desk.events("tariff.corrected")
+        assert (event.evidence["registers"], event.evidence["closed"]) == (2, [gone.pk])
+
+
+def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
+    from fairwatt.flows.correct_tariff import CannotConfirm
+
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(2))
+        bea = known(wrong, "bea")
+        correction = place(wrong, author=bea.username)
+        with pytest.raises(CannotConfirm, match="somebody else"):
+            confirm(wrong, correction)
+        with as_role("web"):
+            from django.db import connection, transaction
+
+            from fairwatt.store import facts
+            from fairwatt.store.models import User
+
+            bea = User.objects.get(username=f"bea-{wrong.book}")
+            with transaction.atomic(), connection.cursor() as cursor:
+                fact, _ = facts.add(
+                    cursor=cursor,
+                    book=wrong.book,
+                    kind="tariff_correction",
+                    natural_key="forged",
+                    wallet=None,
+                    payload={"correction": correction.pk, "confirmed_by": bea.pk},
+                    raw=b"",
+                    now_us=NOON_US,
+                )
+        desk.post(now_us=NOON_US + 60 * DAY_US)
+        assert desk.fact(fact).result["code"] == "one_pair_of_eyes"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_register_that_cannot_be_rated_again_is_left_with_an_alarm(
+    wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows.posting import correcting
+
+    real, bad = correcting.rerate_site, wrong.installations[1]
+
+    def fragile(**asked: Any) -> Any:
+        if bad in asked["installations"].tolist():
+            raise ValueError("this cannot be rated")
+        return real(**asked)
+
+    monkeypatch.setattr(correcting, "rerate_site", fragile)
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(2))
+        fact = confirm(wrong, place(wrong))
+        drain(desk, fact, now_us=NOON_US + 60 * DAY_US, restart=restart)
+        assert (desk.fact(fact).state, desk.fact(fact).result["registers"]) == ("posted", 2)
+        assert desk.fact(fact).result["left"] == [bad]
+        assert {e.evidence["installation"] for e in desk.events("alarm.register_not_corrected")} == {bad}
+        from fairwatt.store.models import Correction
+
+        corrected = set(Correction.objects.filter(fact=fact).values_list("ref", flat=True))
+        assert corrected == set(wrong.installations) - {bad}
+
+
+def test_a_correction_that_was_overtaken_or_is_unknown_is_refused(wrong: Street) -> None:
+    from fairwatt.flows.provision import publish_tariff
+
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(2))
+        correction = place(wrong)
+        with as_role("migrate"):
+            later = WRONG + WRONG[WRONG.index("  - effective") :].replace("2013-01-01", "2014-01-01")
+            publish_tariff(
+                book_id=wrong.book, slug="tariff", name="Tariff", text=later, now_us=NOON_US + DAY_US
+            )
+        fact = confirm(wrong, correction)
+        desk.post(now_us=NOON_US + 60 * DAY_US)
+        assert desk.fact(fact).result["code"] == "overtaken"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (WRONG, "says already"),
+        (TARIFF.replace("GBP", "EUR"), "currency"),
+        (TARIFF.replace("2013-01-01", "2013-09-01"), "first home"),
+    ],
+)
+def test_a_correction_that_would_not_be_right_is_not_placed(wrong: Street, text: str, why: str) -> None:
+    from fairwatt.flows.correct_tariff import CannotPlace
+
+    with pytest.raises(CannotPlace, match=why):
+        place(wrong, text)
+
+
+def test_an_author_nobody_knows_places_nothing(wrong: Street) -> None:
+    from fairwatt.flows.correct_tariff import CannotPlace
+
+    with pytest.raises(CannotPlace, match="Nobody called"):
+        place(wrong, author="ada")
