@@ -90,6 +90,10 @@ check: lint  ## What to run before every commit: lint, and the core's laws
 test: setup assets browser  ## The whole suite, on real PostgreSQL and NATS
 	FAIRWATT_STATE=.fairwatt/test $(V)/fairwatt services -- $(V)/pytest -n 2 tests
 
+.PHONY: explore
+explore: setup  ## The laws over fresh random cases, again and again until one breaks or Ctrl-C
+	while $(V)/pytest -q -n 2 --hypothesis-profile=explore tests/core tests/oracle; do :; done
+
 .PHONY: clean
 clean:  ## Remove what make installed; data in .fairwatt stays
 	rm -rf .venv .uv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -218,8 +218,9 @@ class Naive:
 
     def use(self, key: Any, energy_wh: int) -> None:
         version, names, window, market = key
-        if window != self.window:
-            self.window, self.counter_wh = window, 0
+        if window[:2] != self.window[:2]:  # a new version goes on counting where its window began with the old
+            self.counter_wh = 0
+        self.window = window
         for n, energy in enumerate(self.energies(version)):
             name = energy.get("name", "energy")
             for wh in range(self.counter_wh, self.counter_wh + energy_wh):
@@ -259,12 +260,11 @@ class Naive:
 
     def true_up(self) -> None:
         """Price every window again by its total; call once, at the end."""
-        windows = {str(window): window for _, _, window, _, _ in self.used}
-        for window in windows.values():
-            rows = [row for row in self.used if row[2] == window]
-            before = rows[0][3] if window == self.opened else 0
+        for began in {row[2][:2] for row in self.used}:
+            rows = [row for row in self.used if row[2][:2] == began]
+            before = rows[0][3] if began == self.opened[:2] else 0
             total = before + sum(row[4] for row in rows)
-            for version in {row[0] for row in rows}:
+            for version, window in {row[0]: row[2] for row in rows}.items():
                 for energy in self.energies(version):
                     if "cases" not in energy:
                         continue
@@ -273,7 +273,8 @@ class Naive:
                         for c in energy["cases"]
                         if "upto" not in c or total <= self.bounds(energy, [c["upto"]], window)[0]
                     )
-                    spans = [(row[3], row[4]) for row in rows if row[0] == version] + [(0, before)]
+                    spans = [(row[3], row[4]) for row in rows if row[0] == version]
+                    spans += [(0, before)] if version == self.used[0][0] else []
                     for start, wh in spans:
                         for n in range(start, start + wh):
                             if n >= int(Fraction(energy.get("free", 0)) * 1000):

@@ -95,7 +95,7 @@ def charged(desk: Desk, meter: int) -> int:
 
 
 def billed(tariff: str, readings: list[tuple[int, int]], start_us: int, end_us: int, **account: int) -> int:
-    """What the rating core bills for the registers shown, the first since zero."""
+    """What the rating core takes from the wallet for the registers shown, the first since zero."""
     from fairwatt.core.rating.bill import bill
     from fairwatt.core.rating.tariff_file import parse_schedule
     from fairwatt.core.spans import Span
@@ -107,7 +107,7 @@ def billed(tariff: str, readings: list[tuple[int, int]], start_us: int, end_us: 
     made = bill(
         schedule=parse_schedule(tariff), readings=used, span=Span(start_us, end_us), account=account or None
     )
-    return made.exact_micro.__floor__()
+    return made.wallet_micro
 
 
 def test_a_month_below_the_minimum_is_filled_up_once() -> None:

@@ -206,7 +206,9 @@ class _Maker:
         totals: dict[int, int] = {}
         for cell, wh in cells.items():
             totals[cell.window_us] = totals.get(cell.window_us, 0) + wh
-        opened = min(totals, default=0)
+        first, _ = self.table.locate(start_us=self.span.start_us, end_us=self.span.end_us)
+        # What was counted before the bill began was counted under the version in force then, in its window.
+        opened = self.table.version[first], self.table.window_us[first]
         for index, version in enumerate(self.versions):
             for energy in version.energies:
                 for window_us in sorted(totals) if energy.cases else []:
@@ -222,11 +224,11 @@ class _Maker:
                     end_us = date_start(zone=self.table.schedule.zone, day=window.end)
                     if not mine or not (self.settle_open or end_us <= self.span.end_us):
                         continue
-                    before_wh = counter_wh if window_us == opened else 0
+                    before_wh = counter_wh if window_us == opened[1] else 0
                     amount = true_up(
                         energy=energy,
                         cells=mine,
-                        before_wh=before_wh,
+                        before_wh=before_wh if index == opened[0] else 0,
                         total_wh=totals[window_us] + before_wh,
                         days=window.days,
                     )

@@ -31,7 +31,7 @@ SETTINGS: Final = {
     "max_connections": "200",
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
-    "min_wal_size": "256MB",
+    "min_wal_size": "1GB",
     "checkpoint_completion_target": "0.9",
     "random_page_cost": "1.1",
     "timezone": "UTC",
