@@ -218,7 +218,9 @@ class Naive:
 
     def use(self, key: Any, energy_wh: int) -> None:
         version, names, window, market = key
-        if window[:2] != self.window[:2]:  # a new version goes on counting where its window began with the old
+        if (
+            window[:2] != self.window[:2]
+        ):  # a new version goes on counting where its window began with the old
             self.counter_wh = 0
         self.window = window
         for n, energy in enumerate(self.energies(version)):
