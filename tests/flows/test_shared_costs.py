@@ -12,9 +12,11 @@ from support.costs import (
     TOTAL,
     WINDOW_US,
     balances,
+    digest_seen,
     drafted,
     entries,
     legs,
+    publish_as_seen,
     published,
     resident,
     run_due,
@@ -264,3 +266,26 @@ def test_who_objected_does_not_decide_his_own_objection(
     object_to(street, people | {"lin": judge}, share, 0)
     with pytest.raises(SharedCostRefused, match="Who objected"):
         decide(street, share, judge, 0)
+
+
+def test_only_the_figures_that_were_looked_at_are_published(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    """A home is measured anew between looking and publishing: its neighbours' shares are others then."""
+    from fairwatt.flows.fees import measure_unit
+    from fairwatt.flows.shared_costs import SharedCostRefused
+    from fairwatt.store.models import AllocationProof, Installation
+
+    three_homes(desk, street, people)
+    draft = drafted(street, people)
+    seen = digest_seen(draft)
+    unit = Installation.objects.get(pk=street.installations[0]).unit_id
+    with as_role("web"):
+        measure_unit(
+            unit_id=unit, from_us=NOON_US, area_dm2=9_000, heads=2, by=people["drafter"], now_us=AUGUST_US
+        )
+    with pytest.raises(SharedCostRefused, match="figures have changed"):
+        publish_as_seen(street, people, draft, seen)
+    assert not AllocationProof.objects.filter(allocation=draft).exists()
+    proof = publish_as_seen(street, people, draft, digest_seen(draft))
+    assert proof.digest == digest_seen(draft) != seen

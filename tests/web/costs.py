@@ -54,7 +54,7 @@ def share_a_cost(
     """Publish a cost of 486.40 by area and people; return its numbers and the owner's share."""
     from fairwatt.core.costs.apportion import Basis, Formula, Part
     from fairwatt.flows.cost_sources import Typed
-    from fairwatt.flows.shared_costs import draft_allocation, publish, publish_formula
+    from fairwatt.flows.shared_costs import draft_allocation, preview, publish, publish_formula
     from fairwatt.store.models import AllocationShare
     from fairwatt.web.access import Scope, seeing
 
@@ -77,7 +77,8 @@ def share_a_cost(
             now_us=at_us,
             entropy=bytes(range(16)),
         )
-        publish(book_id=scene.book, allocation_id=draft.pk, by=scene.operator, now_us=at_us)
+        seen = preview(allocation=draft).proof()["digest"]
+        publish(book_id=scene.book, allocation_id=draft.pk, seen_digest=seen, by=scene.operator, now_us=at_us)
         with seeing(scope=Scope(books=(scene.book,))):
             share = AllocationShare.objects.get(allocation=draft, wallet=scene.wallets[0])
     fee = write_fee(scene, first_day=date(2030, 1, 1))
