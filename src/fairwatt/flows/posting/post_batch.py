@@ -23,6 +23,7 @@ from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, 
 from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, prepare
 from fairwatt.flows.posting.sift import sift
+from fairwatt.flows.posting.truing import TruedUp, true_up_estimates
 from fairwatt.flows.posting.wanted import Corrected, wanted_of
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import (
@@ -103,6 +104,7 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         state=desk.state,
         registers=desk.registers,
         intake=desk.intake,
+        trued=_true_up(desk, cursor),
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
@@ -122,12 +124,30 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         now_us=desk.now_us,
         reworked=frozenset(one.wallet_ix for one in late.reworked),
     )
-    facts.answers += made.answers
+    facts.answers += [*late.answers, *made.answers]
     facts.events += made.events
     facts.reload |= made.reload
     facts.more |= made.more
     facts.finished = made.finished
     return late, facts
+
+
+def _true_up(desk: Desk, cursor: Any) -> TruedUp:
+    """Let the real readings of this batch settle estimates, before anything is judged by these."""
+    if desk.prepared.charged is not None:
+        return TruedUp()
+    trued = true_up_estimates(
+        cursor=cursor,
+        state=desk.state,
+        registers=desk.registers,
+        intake=desk.intake,
+        sifted=desk.sifted,
+        now_us=desk.now_us,
+    )
+    if trued.reworked:
+        again = sift(state=desk.state, heads=desk.registers, intake=desk.intake, now_us=desk.now_us)
+        desk.prepared = replace(desk.prepared, sifted=again)
+    return trued
 
 
 def _set_right(desk: Desk, cursor: Any, late: LateReadings) -> Corrected:

@@ -109,6 +109,9 @@ EVENTS: Words = {
     "estimate.charged": _(
         "{home}: a dead meter's approved estimate was charged, {amount}; nobody is cut on it"
     ),
+    "estimate.trued_up": _(
+        "{home}: the meter was read after its use had been estimated, and the estimate gave way"
+    ),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
     "desk.interval_edited": _("{home}: an interval's value was set right by hand; no balance moved"),
