@@ -206,8 +206,11 @@ def _adjustment(bench: Bench, before: PostedFacts, kind: str, about: dict[str, A
         given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
     except AdjustmentRefused as error:
         return refuse_fact(bench, error.code, str(error))
-    if kind == "adjustment" and given.wallet_ix in bench.reworked:
-        return PostedFacts(more=True)  # what its corrections of this batch give back counts in the next one
+    given_now = [answer["wallet"] for answer in answers if "ruling" in answer or "after_seq" in answer]
+    if kind == "adjustment" and (given.wallet_ix in bench.reworked or given.wallet in given_now):
+        return PostedFacts(more=True)  # what this batch gives back already counts in the next one
+    if not given.amount_micro:
+        return PostedFacts(answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)])
     return PostedFacts(
         lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
         wallet_ix=[given.wallet_ix],

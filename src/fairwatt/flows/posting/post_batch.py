@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.correcting import settle_wanted
+from fairwatt.flows.posting.counting import ask_to_count
 from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.facts import facts_wait, post_facts
 from fairwatt.flows.posting.late import LateReadings, settle_late
@@ -124,6 +125,7 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         now_us=desk.now_us,
         reworked=frozenset(one.wallet_ix for one in late.reworked),
     )
+    facts.more |= ask_to_count(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
     facts.answers += [*late.answers, *made.answers]
     facts.events += made.events
     facts.reload |= made.reload

@@ -251,6 +251,10 @@ def _by_fact(account: LineAccount) -> str:
         "amount": text.money_exact(micro=account.line.amount_micro, currency=account.currency),
         **_instant(account.line.ts_us, account.zone),
     }
+    if "after_seq" in account.facts:
+        return said + gettext(
+            ": a ruling and a correction gave the same charge back, and it comes back once."
+        )
     reason = next(
         (value for key in ("note", "reason", "name", "description") if (value := account.facts.get(key))),
         None,

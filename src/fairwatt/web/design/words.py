@@ -125,6 +125,9 @@ EVENTS: Words = {
     "desk.dispute_ruled": _("{home}: a dispute was ruled, {amount} to be given back"),
     "desk.dispute_approval": _("{home}: a ruling on a dispute was approved"),
     "desk.dispute_refusal": _("{home}: a ruling on a dispute was not approved"),
+    "dispute.counted": _(
+        "{home}: a charge that a ruling had given back was corrected as well; it is given back once"
+    ),
     "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
     "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
