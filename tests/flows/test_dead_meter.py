@@ -138,6 +138,27 @@ def test_a_meter_that_was_read_meanwhile_is_not_estimated(desk: Desk, meter: int
     assert desk.lines()[-1].energy_wh == 30_000
 
 
+def test_what_the_poster_refused_is_approved_again_on_new_evidence(
+    desk: Desk, meter: int, person: Any
+) -> None:
+    """Where the tariff was out of force that day, or the connection too small, the same silence is looked at again."""
+    from fairwatt.flows.approve_estimate import EstimateImpossible
+
+    desk.state.registers["max_power_w"] = 1  # as if the connection could not have carried so much
+    refused = approve(desk.street, person)
+    with pytest.raises(EstimateImpossible, match="approved before"):
+        approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    assert desk.fact(refused).state == "refused"
+    desk.open(now_us=NOW_US)
+    again = approve(desk.street, person, reason="checked the fuse, photo 8")
+    desk.post(now_us=NOW_US)
+    assert desk.fact(again).state == "posted"
+    assert desk.lines()[-1].energy_wh == 48_000
+    with pytest.raises(EstimateImpossible):
+        approve(desk.street, person)
+
+
 def test_without_a_persons_row_a_fact_charges_nothing(desk: Desk, meter: int) -> None:
     from django.db import connection, transaction
 

@@ -154,7 +154,18 @@ def drafted(street: Street, people: dict[str, Any], **changes: Any) -> Any:
 def published(street: Street, people: dict[str, Any], **changes: Any) -> Any:
     draft = drafted(street, people, **changes)
     publish_as_seen(street, people, draft, digest_seen(draft))
+    see_published(street)
     return draft
+
+
+def see_published(street: Street, now_us: int = AUGUST_US) -> int:
+    """What the head-end does all the time: objections run from when its own clock saw the cost."""
+    from django.db import connection, transaction
+
+    from fairwatt.flows.raise_due import see_publications
+
+    with as_role("poster"), transaction.atomic(), connection.cursor() as cursor:
+        return see_publications(cursor=cursor, book=street.book, now_us=now_us)
 
 
 def digest_seen(draft: Any) -> str:

@@ -178,7 +178,8 @@ def object_to_share(
         if share is None or proof is None:
             raise SharedCostRefused("There is no such share of this home. Nothing was changed.")
         costs.lock_shares(cursor=cursor, allocation=share.allocation_id)
-        if now_us >= proof.deadline_us or CostEntry.objects.filter(share=share_id).exists():
+        ends_us = costs.window_ends_us(cursor=cursor, allocation=share.allocation_id)
+        if (ends_us is not None and now_us >= ends_us) or CostEntry.objects.filter(share=share_id).exists():
             raise SharedCostRefused(
                 "The time for objections is over, and the share has been or will be charged. "
                 "Ask the people who look after the building; they can take it back."

@@ -93,6 +93,7 @@ EVENTS: Words = {
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
     "fee.run": _("A fee fell due: {amount} was asked for; energy keeps its reserve"),
+    "shared.published": _("A shared cost was published; residents may object"),
     "shared.posted": _("A shared cost was charged: {amount}"),
     "arrears.recovered": _("{home}: {amount} of a top-up went to arrears"),
     "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
