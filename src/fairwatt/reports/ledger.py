@@ -18,7 +18,7 @@ MARGIN_US: Final = US_PER_DAY
 US: Final = "(extract(epoch FROM ts) * 1000000)::bigint"
 _COLUMNS: Final = (
     f"seq, {US}, ref, kind, register_wh, energy_wh, energy_micro, standing_micro, tax_micro, amount_micro, "
-    "balance_micro, batch, tariff_version, counter_wh, carry_nano, carry_tax, estimated"
+    "balance_micro, batch, tariff_version, counter_wh, carry_nano, carry_tax"
 )
 
 
@@ -41,7 +41,6 @@ class Movement(NamedTuple):
     counter_wh: int
     carry_nano: int
     carry_tax: int
-    estimated: int
 
 
 class Before(NamedTuple):

@@ -55,7 +55,6 @@ _USE_DAY_TABLE: Final = (
 _WALLET: Final[Columns] = (
     ("wallet", "i8"),
     ("balance_micro", "i8"),
-    ("held_micro", "i8"),
     ("seq", "i8"),
     ("warned_us", "i8"),
     ("read_us", "i8"),

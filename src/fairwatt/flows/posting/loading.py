@@ -166,7 +166,6 @@ def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
         if head is not None:
             for name in (
                 "balance_micro",
-                "held_micro",
                 "seq",
                 "read_us",
                 "level",
@@ -248,10 +247,10 @@ def _apply_lines(
     """Bring the heads up to the last line, whatever the caches had missed."""
     register_of = {int(r): n for n, r in enumerate(registers["installation"])}
     wallet_of = {int(w): n for n, w in enumerate(wallets["wallet"])}
-    for wallet, seq, balance, held in heads.last_wallet_lines(book=book, after_batch=after_batch):
+    for wallet, seq, balance in heads.last_wallet_lines(book=book, after_batch=after_batch):
         n = wallet_of.get(wallet)
         if n is not None and seq > wallets["seq"][n]:
-            wallets["seq"][n], wallets["balance_micro"][n], wallets["held_micro"][n] = seq, balance, held
+            wallets["seq"][n], wallets["balance_micro"][n] = seq, balance
     for line in heads.last_register_lines(book=book, after_batch=after_batch):
         n = register_of.get(line.installation)
         if n is None:
@@ -301,7 +300,7 @@ def _thresholds(
 def _quiet_again(wallets: npt.NDArray[Any]) -> None:
     """Events tell when somebody came nearer to the end, not always when he came away from it: balances do."""
     wallets["level"] = np.minimum(wallets["level"], credit_levels(wallets=wallets))
-    wallets["withheld_ix"][wallets["balance_micro"] > wallets["held_micro"]] = 0
+    wallets["withheld_ix"][wallets["balance_micro"] > 0] = 0
 
 
 def _doubts(book: int, registers: npt.NDArray[Any]) -> None:

@@ -26,7 +26,6 @@ CREATE TABLE line (
     tax_micro      bigint NOT NULL,
     amount_micro   bigint NOT NULL,
     balance_micro  bigint NOT NULL,
-    held_micro     bigint NOT NULL,
     batch          bigint NOT NULL,
     energy_wh      int NOT NULL,
     tariff_version int NOT NULL,
@@ -34,7 +33,6 @@ CREATE TABLE line (
     book           int NOT NULL,
     carry_nano     smallint NOT NULL,
     kind           smallint NOT NULL,
-    estimated      smallint NOT NULL,
     PRIMARY KEY (ts, ref, kind, book),
     CONSTRAINT charge_is_the_sum_of_its_parts
         CHECK (amount_micro + energy_micro + standing_micro + tax_micro = 0 OR kind NOT IN (1, 3))
@@ -217,7 +215,6 @@ CREATE TABLE wallet_head (
     wallet        bigint PRIMARY KEY,
     book          int NOT NULL,
     balance_micro bigint NOT NULL,
-    held_micro    bigint NOT NULL,
     seq           bigint NOT NULL,
     level         smallint NOT NULL DEFAULT 0,
     warned_us     bigint NOT NULL DEFAULT 0,
