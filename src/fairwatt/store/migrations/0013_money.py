@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0009_corrections")]
+    dependencies = [("store", "0012_lean_lines")]
 
     operations = [
         migrations.RunSQL(
