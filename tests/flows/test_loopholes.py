@@ -297,9 +297,7 @@ def test_a_large_meter_that_was_silent_for_a_year_is_believed(desk: Desk) -> Non
 MONEY = st.integers(-(10**12), 10**12)
 
 
-@given(
-    st.lists(st.tuples(MONEY, st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=20)
-)
+@given(st.lists(st.tuples(MONEY, st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=20))
 def test_the_levels_of_many_wallets_are_those_of_one(cases: list[tuple[int, int, int]]) -> None:
     wallets = np.zeros(len(cases), dtype=WALLET)
     for n, (balance, low, critical) in enumerate(cases):

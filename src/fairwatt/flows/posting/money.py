@@ -178,8 +178,4 @@ def lately_in_review(*, in_review: Mapping[int, list[Reviewed]], now_us: int) ->
 
 def still_withholding(*, lately: Mapping[int, int], wallets: npt.NDArray[Any]) -> set[int]:
     """Wallets that may not be cut for money in review: it would lift them above zero."""
-    return {
-        ix
-        for ix, amount in lately.items()
-        if wallets["balance_micro"][ix] + amount > 0
-    }
+    return {ix for ix, amount in lately.items() if wallets["balance_micro"][ix] + amount > 0}

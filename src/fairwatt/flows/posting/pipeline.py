@@ -116,7 +116,11 @@ class Pipeline:
         before, committing = self._newest, threading.Event()
         if before is not None and before.done():
             before.result()
-        self._committing, self._ahead, self._orders_going_out = committing, planned.after, bool(planned.orders)
+        self._committing, self._ahead, self._orders_going_out = (
+            committing,
+            planned.after,
+            bool(planned.orders),
+        )
 
         def write() -> BatchResult:
             try:
@@ -125,7 +129,10 @@ class Pipeline:
                 if self._regrant:
                     raise AssertionError("only a batch that asks brings a new configuration")
                 result = write_planned(
-                    state=self.state, planned=planned, meanwhile=self._flusher.count, committing=committing.set
+                    state=self.state,
+                    planned=planned,
+                    meanwhile=self._flusher.count,
+                    committing=committing.set,
                 )
             finally:
                 committing.set()

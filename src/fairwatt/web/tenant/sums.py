@@ -53,7 +53,9 @@ class Sums:
 
     def split_at_a_price(self, *, group: Sequence[Use]) -> bool:
         """Whether a price changed inside an interval, so that its use was split where the straight line says."""
-        return any(self._crosses(use) for use in group if use.line.energy_wh and use.line.kind == Kind.READING)
+        return any(
+            self._crosses(use) for use in group if use.line.energy_wh and use.line.kind == Kind.READING
+        )
 
     def _crosses(self, use: Use) -> bool:
         if self._schedule is None:
