@@ -136,7 +136,7 @@ def balances(asked: Reading, batch: int) -> dict[int, int]:
 
     A cache affects cost, never meaning: whatever it holds, what is not in it is added and what is too much taken off.
     """
-    rows = asked.rows("SELECT cache_batch FROM shard WHERE book = %s", asked.book.pk)
+    rows = asked.rows("SELECT batch FROM cache_mark WHERE book = %s", asked.book.pk)
     cached = int(rows[0][0]) if rows else 0
     heads = asked.rows("SELECT wallet, balance_micro FROM wallet_head WHERE book = %s", asked.book.pk)
     found = {int(wallet): int(balance) for wallet, balance in heads}

@@ -146,19 +146,19 @@ class BatchRows:
     corrections: list[CorrectionRow] = field(default_factory=list)
 
 
-def take_book(*, book: int) -> tuple[int, int, int]:
-    """Become the poster of a book: return (epoch, last batch, last batch in the caches).
+def take_book(*, book: int) -> tuple[int, int]:
+    """Become the poster of a book: return (epoch, last batch).
 
     Any earlier poster is fenced by the new epoch at its next commit.
     """
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("INSERT INTO shard (book) VALUES (%s) ON CONFLICT DO NOTHING", [book])
         cursor.execute(
-            "UPDATE shard SET epoch = epoch + 1 WHERE book = %s RETURNING epoch, last_batch, cache_batch",
+            "UPDATE shard SET epoch = epoch + 1 WHERE book = %s RETURNING epoch, last_batch",
             [book],
         )
         row = cursor.fetchone()
-    return int(row[0]), int(row[1]), int(row[2])
+    return int(row[0]), int(row[1])
 
 
 def make_partitions(*, from_us: int, until_us: int) -> int:

@@ -30,7 +30,7 @@ from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import Values, make_plan, plans_of_book, values_of_homes
 from fairwatt.store import heads
-from fairwatt.store.caches import WITHHELD
+from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.corrections import already_rated, correcting_of, opened_before
 from fairwatt.store.models import (
     Book,
@@ -56,8 +56,8 @@ def load_book(*, book: int, now_us: int) -> BookState:
     """
     row = Book.objects.get(pk=book)
     make_partitions(from_us=now_us - 402 * _DAY_US, until_us=now_us + 62 * _DAY_US)
-    epoch, last_batch, cache_batch = take_book(book=book)
-    return _load(row, epoch, last_batch, cache_batch, now_us)
+    epoch, last_batch = take_book(book=book)
+    return _load(row, epoch, last_batch, cached_upto(book=book), now_us)
 
 
 def reload_book(*, state: BookState, now_us: int) -> BookState:
@@ -68,7 +68,7 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
     return fresh
 
 
-def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int) -> BookState:
+def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> BookState:
     alarms = Alarms(book=book.pk, now_us=now_us)
     homes = _open_homes(book)
     values = values_of_homes(book, homes)
@@ -79,7 +79,7 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
     priced = {row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in homes}
     registers = _registers(book, homes, plans, priced | _not_yet_corrected(book.pk, correcting), wallet_ix)
-    _apply_lines(book.pk, cache_batch, plans, registers, wallets)
+    _apply_lines(book.pk, cached, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
     _look_again(registers, wallets)

@@ -87,7 +87,9 @@ class Pipeline:
             )
             self._follow(result)
             if result.reload:
+                self._flusher.wait()
                 self._flusher.flush(state=self.state)
+                self._flusher.wait()
                 self.state = reload_book(state=self.state, now_us=now_us)
                 self._flusher.resize(state=self.state)
                 self._regrant = result.regrant

@@ -1,4 +1,5 @@
-"""Lines without what they need not say: what was held back (nothing ever was) and how many prices an interval met."""
+"""Lines without what they need not say (what was held back: nothing ever was; how many prices an interval met),
+and one mark for all caches."""
 
 from django.db import migrations
 
@@ -16,5 +17,19 @@ class Migration(migrations.Migration):
                 migrations.RemoveField("line", "estimated"),
                 migrations.RemoveField("wallethead", "held_micro"),
             ],
+        ),
+        # One mark for all caches: the days' own, which is never ahead of the heads'.
+        migrations.RunSQL(
+            """
+            DO $$ BEGIN
+                IF to_regclass('use_mark') IS NOT NULL THEN
+                    ALTER TABLE use_mark RENAME TO cache_mark;
+                    ALTER TABLE shard DROP COLUMN cache_batch;
+                    GRANT SELECT ON cache_mark TO fairwatt_web, fairwatt_auditor;
+                END IF;
+            END $$
+            """,
+            reverse_sql=migrations.RunSQL.noop,
+            state_operations=[migrations.RemoveField("shard", "cache_batch")],
         ),
     ]

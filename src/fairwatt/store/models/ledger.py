@@ -65,7 +65,6 @@ class Shard(models.Model):
     book = models.IntegerField(primary_key=True)
     epoch = models.BigIntegerField()
     last_batch = models.BigIntegerField()
-    cache_batch = models.BigIntegerField()
 
     class Meta:
         managed = False

@@ -10,8 +10,7 @@ END $$;
 CREATE TABLE shard (
     book        int PRIMARY KEY,
     epoch       bigint NOT NULL DEFAULT 0,
-    last_batch  bigint NOT NULL DEFAULT 0,
-    cache_batch bigint NOT NULL DEFAULT 0
+    last_batch  bigint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE line (
@@ -252,8 +251,8 @@ CREATE TABLE use_day (
 ) WITH (fillfactor = 70);
 CREATE INDEX use_day_book ON use_day (book, day_us);
 
--- Up to which batch the days are whole. Apart from the fence, so that days are written beside the next batches.
-CREATE TABLE use_mark (
+-- Up to which batch the caches are whole. Apart from the fence, so that they are written beside the next batches.
+CREATE TABLE cache_mark (
     book  int PRIMARY KEY,
     batch bigint NOT NULL DEFAULT 0
 );
