@@ -54,41 +54,8 @@ def build(asked: Reading) -> Contents:
             continue
         behind = sum(left.get(wallet, 0) for wallet in wallets)
         rows.append((unit.site.name, unit.label, state, energy, energy // days, charged, standing, behind))
-    ghosts = [row for row in rows if row[2] == "ghost"]
     return Contents(
-        figures=(
-            Figure(
-                key="vacant",
-                title=_("Vacant homes"),
-                shape=Shape.COUNT,
-                value=sum(r[2] != "empty" for r in rows),
-            ),
-            Figure(
-                key="ghosts",
-                title=_("of them using energy"),
-                shape=Shape.COUNT,
-                value=len(ghosts),
-                inner=True,
-            ),
-            Figure(
-                key="ghost_wh",
-                title=_("Ghost consumption"),
-                shape=Shape.ENERGY,
-                value=sum(int(row[3] or 0) for row in ghosts),
-            ),
-            Figure(
-                key="left",
-                title=_("Standing charges of nobody's days, on accounts of people who left"),
-                shape=Shape.MONEY,
-                value=sum(int(row[7] or 0) for row in rows),
-            ),
-            Figure(
-                key="empty",
-                title=_("Homes that look empty"),
-                shape=Shape.COUNT,
-                value=len(rows) - sum(r[2] != "empty" for r in rows),
-            ),
-        ),
+        figures=_figures(rows),
         tables=(
             Table(
                 name="homes",
@@ -110,6 +77,43 @@ def build(asked: Reading) -> Contents:
             ),
         ),
         chart=Chart(table="homes", label="home", series=("energy_wh",)),
+    )
+
+
+def _figures(rows: list[Row]) -> tuple[Figure, ...]:
+    ghosts = [row for row in rows if row[2] == "ghost"]
+    return (
+        Figure(
+            key="vacant",
+            title=_("Vacant homes"),
+            shape=Shape.COUNT,
+            value=sum(r[2] != "empty" for r in rows),
+        ),
+        Figure(
+            key="ghosts",
+            title=_("of them using energy"),
+            shape=Shape.COUNT,
+            value=len(ghosts),
+            inner=True,
+        ),
+        Figure(
+            key="ghost_wh",
+            title=_("Ghost consumption"),
+            shape=Shape.ENERGY,
+            value=sum(int(row[3] or 0) for row in ghosts),
+        ),
+        Figure(
+            key="left",
+            title=_("Standing charges of nobody's days, on accounts of people who left"),
+            shape=Shape.MONEY,
+            value=sum(int(row[7] or 0) for row in rows),
+        ),
+        Figure(
+            key="empty",
+            title=_("Homes that look empty"),
+            shape=Shape.COUNT,
+            value=len(rows) - sum(r[2] != "empty" for r in rows),
+        ),
     )
 
 
