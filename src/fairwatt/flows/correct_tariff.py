@@ -106,6 +106,11 @@ def place_tariff_correction(
             f"The text names {schedule.currency} and {schedule.zone}, tariff {slug} is in {before.currency} and "
             f"{before.zone}; nothing was placed. Correct the prices, not the currency or the zone."
         )
+    if schedule.conversion != before.conversion:
+        raise CannotPlace(
+            f"The text turns metered litres into kWh in another way than tariff {slug} does, so it changes what was "
+            "used and not what it costs; nothing was placed. Give money back by a ruling instead."
+        )
     try:
         refuse_unchargeable(schedule)
     except NotLive as error:

@@ -137,11 +137,6 @@ def readings_in(readings: Sequence[Reading], *, since_us: int, span: Span) -> li
 
 def refuse_unchargeable(schedule: Schedule) -> None:
     """Refuse what a wallet charged as energy flows cannot be charged; raises ``NotLive`` that says what to use."""
-    if schedule.conversion != (1, 1):
-        raise NotLive(
-            "`conversion` turns litres into kWh on bills only; a live meter counts in its own unit: give the price "
-            "per m3 instead (price per kWh times kWh per m3)"
-        )
     for version in schedule.versions:
         for element in version.elements:
             _refuse_element(element)

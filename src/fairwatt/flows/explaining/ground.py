@@ -139,14 +139,15 @@ class Ground:
 
 def meter_of(ground: Ground, *, seq: int) -> Meter:
     """Where a line was measured and under which tariff text it was charged."""
-    row = ground.installation
+    row, schedule = ground.installation, ground.table(seq=seq).schedule
     return Meter(
         number=row.meter.number,
         installation=row.pk,
         modulus_wh=ground.modulus_wh,
         plan=row.plan.name,
         publication=ground.publication(seq=seq).id,
-        zone=ground.table(seq=seq).schedule.zone,
+        zone=schedule.zone,
+        conversion=schedule.conversion,
     )
 
 

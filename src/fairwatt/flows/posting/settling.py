@@ -109,7 +109,10 @@ def settled_window(
     assert start is not None, "asked for after the opening"
     known = ledger.standing_between(**ground, start=start, until_us=window.end_us)
     readings = [
-        (later.at_us, (later.register_wh - earlier.register_wh) % modulus_wh)
+        (
+            later.at_us,
+            table.schedule.grown(before=earlier.register_wh, after=later.register_wh, modulus=modulus_wh),
+        )
         for earlier, later in pairwise(known)
     ]
     counting_us = start_window(table=table, at_us=start.at_us, opening=start.opening)
