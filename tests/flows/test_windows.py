@@ -315,7 +315,6 @@ def test_a_line_of_a_closed_window_is_explained_by_working_it_out_again() -> Non
     ("change", "says"),
     [
         (("persons", "persons"), None),
-        (('minimum: {per_month: "12.345678"}', 'minimum: {per_bill: "12.345678"}'), "bill"),
         (('standing: {per_day: "0.25"}', 'standing: {per_day: "0.25", vacant: owner}'), "vacant"),
     ],
 )

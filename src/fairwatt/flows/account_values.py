@@ -106,7 +106,9 @@ def _check(
             if value.value_milli < 0:
                 raise AccountValueRefused(f"Nothing was changed: {value.name} is below zero.")
             schedule.for_account({value.name: value.value_milli})
-        mine = values_of(values, schedule=schedule, opened_us=home.opened_us)
+        mine = values_of(
+            values, schedule=schedule, opened_us=home.opened_us, started_us=home.wallet.opened_us
+        )
         resolved = for_account_over_time(schedule, mine)
     except (TariffError, StopIteration) as error:
         raise AccountValueRefused(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Final
 
+from fairwatt.core.rating.elements.base import MILLI
 from fairwatt.core.rating.elements.energy_blocks import AVERAGE
+from fairwatt.core.rating.live import as_live, asks_for_bill, bill_day_of
 from fairwatt.core.rating.model import Schedule, TariffVersion
 
 
@@ -19,12 +22,17 @@ class AccountValue:
     value_milli: int
 
 
+BILL_DAY: Final = "bill day"
+"""The day of the month on which an account's settlement periods begin; no parameter of a tariff can be called so."""
+
+
 def values_of(
-    values: Sequence[AccountValue], *, schedule: Schedule, opened_us: int
+    values: Sequence[AccountValue], *, schedule: Schedule, opened_us: int, started_us: int
 ) -> tuple[AccountValue, ...]:
     """What of an account's values its tariff asks for; what holds when it opens holds since ever.
 
-    So homes of the same kind have equal values, whenever each was opened. Of two words on one instant the later counts.
+    So homes of the same kind have equal values, whenever each was opened. Of two words on one instant the later
+    counts. ``started_us`` is when the account itself began: a tariff by bill asks for its day of the month.
     """
     asked = {parameter.name for parameter in schedule.parameters} | {AVERAGE}
     newest = {
@@ -32,15 +40,20 @@ def values_of(
         for value in sorted(values, key=lambda value: value.from_us)
         if value.name in asked
     }
+    if asks_for_bill(schedule):
+        newest[0, BILL_DAY] = bill_day_of(schedule=schedule, started_us=started_us) * MILLI
     return tuple(sorted(AccountValue(at_us, name, milli) for (at_us, name), milli in newest.items()))
 
 
 def for_account_over_time(schedule: Schedule, values: Sequence[AccountValue]) -> Schedule:
-    """The prices of one account: each version is cut where a parameter changes what it asks.
+    """The prices of one live account: each version is cut where a parameter changes what it asks.
 
-    The parts of a version keep its number. Counting goes on over a cut, as it does over a new version. Raises
-    ``UnknownParameter``.
+    The parts of a version keep its number. Counting goes on over a cut, as it does over a new version. A bill is the
+    account's settlement period. Raises ``UnknownParameter``.
     """
+    day = next((value.value_milli // MILLI for value in values if value.name == BILL_DAY), 1)
+    schedule = as_live(schedule, bill_day=day)
+    values = [value for value in values if value.name != BILL_DAY]
     known: dict[str, int] = {}
     resolved: list[tuple[int, Schedule]] = []
     for at_us, group in groupby(sorted(values), key=lambda value: value.from_us):

@@ -13,6 +13,7 @@ from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
+from fairwatt.core.rating.live import LAST_BILL_DAY, as_live
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.peaks import highest_powers, uses_of
 from fairwatt.core.rating.scalar import pieces
@@ -140,20 +141,13 @@ def refuse_unchargeable(schedule: Schedule) -> None:
     for version in schedule.versions:
         for element in version.elements:
             _refuse_element(element)
-        if version.settles == "bill":
-            raise NotLive(
-                f"{version.settled[0].name!r} settles by `bill`, and a prepaid wallet gets none; "
-                "settle by `month`"
-            )
-    closing_of(schedule)
+    # By bill each account has a day of its own: versions that agree on one day only would differ for the others.
+    for bill_day in (1, LAST_BILL_DAY):
+        closing_of(as_live(schedule, bill_day=bill_day))
 
 
 def _refuse_element(element: object) -> None:
     match element:
-        case EnergyBlocks(counter="bill"):
-            raise NotLive(
-                f"{element.name!r} counts by `bill`, and a prepaid wallet gets none; count by `month`"
-            )
         case EnergyBlocks(counter="purchase_month"):
             raise NotLive(
                 f"{element.name!r} counts what is bought in a month; a live meter counts what is used: count by `month`"

@@ -78,7 +78,12 @@ class Ground:
     def table(self, *, seq: int) -> SegmentTable:
         """The prices that a line was charged under."""
         schedule = parsed(self.publication(seq=seq).text)
-        values = values_of(self._values, schedule=schedule, opened_us=self.installation.opened_us)
+        values = values_of(
+            self._values,
+            schedule=schedule,
+            opened_us=self.installation.opened_us,
+            started_us=self.installation.wallet.opened_us,
+        )
         return _table(self.publication(seq=seq).text, values)
 
     def state_before(self, *, line: LineRow, seq: int | None = None) -> RegisterState:

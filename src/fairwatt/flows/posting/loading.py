@@ -121,7 +121,7 @@ def _money_in_review(state: BookState, now_us: int) -> None:
 def _open_homes(book: Book) -> list[Installation]:
     return list(
         Installation.objects.filter(wallet__book=book, closed_us__isnull=True)
-        .select_related("meter")
+        .select_related("meter", "wallet")
         .order_by("wallet_id", "pk")
     )
 
