@@ -31,16 +31,6 @@ def values_of_installation(*, cursor: Any, installation: int) -> list[AccountVal
     return [AccountValue(int(from_us), name, int(milli)) for from_us, name, milli in cursor.fetchall()]
 
 
-def plan_has_values(*, cursor: Any, plan: int) -> bool:
-    """True when some open home of a plan has parameters of its own."""
-    cursor.execute(
-        "SELECT EXISTS (SELECT 1 FROM store_accountparameter a JOIN store_installation i ON i.id = a.installation_id "
-        "WHERE i.plan_id = %s AND i.closed_us IS NULL)",
-        [plan],
-    )
-    return bool(cursor.fetchone()[0])
-
-
 @dataclass(frozen=True, slots=True)
 class OpenRegister:
     """An open installation, when it and its account began, and how far its readings are stored."""

@@ -75,16 +75,19 @@ class Ground:
         following = min((p.id for p in corrections if p.id > taken), default=None)
         return [p for p in self.publications if following is None or p.id < following][-1]
 
-    def table(self, *, seq: int) -> SegmentTable:
-        """The prices that a line was charged under."""
-        schedule = parsed(self.publication(seq=seq).text)
-        values = values_of(
+    def values_under(self, text: str) -> tuple[AccountValue, ...]:
+        """What a tariff text asks of this home's parameters."""
+        return values_of(
             self._values,
-            schedule=schedule,
+            schedule=parsed(text),
             opened_us=self.installation.opened_us,
             started_us=self.installation.wallet.opened_us,
         )
-        return _table(self.publication(seq=seq).text, values)
+
+    def table(self, *, seq: int) -> SegmentTable:
+        """The prices that a line was charged under."""
+        text = self.publication(seq=seq).text
+        return _table(text, self.values_under(text))
 
     def state_before(self, *, line: LineRow, seq: int | None = None) -> RegisterState:
         """Where the register stood when a line (or the line `seq` of its wallet) was posted."""

@@ -58,6 +58,18 @@ def values_of_homes(book: Book, homes: Iterable[Installation]) -> dict[int, Valu
     return found
 
 
+def values_under(*, book: Book, homes: Sequence[Installation], schedule: Schedule) -> dict[int, Values]:
+    """{installation: what its prices depend on under a text}; nothing is empty."""
+    with connection.cursor() as cursor:
+        known = values_of_book(cursor=cursor, book=book.pk)
+    return {
+        row.pk: values_of(
+            known.get(row.pk, []), schedule=schedule, opened_us=row.opened_us, started_us=row.wallet.opened_us
+        )
+        for row in homes
+    }
+
+
 def _read(text: str) -> Schedule | None:
     try:
         return parse_schedule(text)
