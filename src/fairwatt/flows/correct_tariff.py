@@ -113,10 +113,6 @@ def place_tariff_correction(
             f"The text turns metered litres into kWh in another way than tariff {slug} does, so it changes what was "
             "used and not what it costs; nothing was placed. Give money back by a ruling instead."
         )
-    try:
-        refuse_unchargeable(schedule)
-    except NotLive as error:
-        raise CannotPlace(f"The text cannot be charged live: {error}. Nothing was placed.") from error
     if first_difference_us(before, schedule) is None:
         raise CannotPlace(f"The text says what tariff {slug} says already; nothing was placed.")
     opened = Installation.objects.filter(plan=plan).order_by("opened_us").first()
@@ -125,6 +121,10 @@ def place_tariff_correction(
             "The text has no price for the day the first home was opened, so it cannot replace what was charged "
             "since; nothing was placed. Keep the versions from the beginning and change the wrong one."
         )
+    try:
+        refuse_unchargeable(schedule, since_us=opened.opened_us if opened else None)
+    except NotLive as error:
+        raise CannotPlace(f"The text cannot be charged live: {error}. Nothing was placed.") from error
     with transaction.atomic(durable=True):
         preview = preview_correction(book=book, plan=plan, old_text=newest.text, new_text=text)
         return TariffCorrection.objects.create(
