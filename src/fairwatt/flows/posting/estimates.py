@@ -125,7 +125,6 @@ def _charged(
         Kind.READING,
     )
     line["register_wh"], line["energy_wh"] = register_wh, billed_wh
-    line["estimated"] = charge.estimated_boundaries
     for name in ("energy_micro", "standing_micro", "tax_micro"):
         line[name] = getattr(charge, name)
     for name in ("counter_wh", "carry_nano", "carry_tax"):
