@@ -9,6 +9,7 @@ from flows.test_explain import explained, replayed
 from flows.test_windows import HEAD, charged, close, set_values, windows
 from support.corrections import confirm, drain, place
 from support.desk import Desk
+from support.house import as_role
 from support.street import DAY_US, HOUR_US
 
 pytestmark = pytest.mark.usefixtures("house")
@@ -88,6 +89,29 @@ def test_homes_billed_from_days_of_their_own_are_corrected_and_settled_again() -
         now = end_us + HOUR_US
         assert close(desk, now) == 1
         assert charged(desk, meter) == bills(wrong, shown, [start_us, end_us])
+        fact = confirm(desk.street, place(desk.street, BY_BILL, now_us=now))
+        drain(desk, fact, now_us=now)
+        desk.open(now_us=now)
+        assert close(desk, now) == 1
+        assert charged(desk, meter) == bills(BY_BILL, shown, [start_us, end_us])
+        told_apart(desk)
+
+
+def test_a_settled_period_of_a_closed_home_is_settled_again_for_the_wallet_it_left() -> None:
+    from fairwatt.store.models import Installation
+
+    wrong = BY_BILL.replace('"19.123457"', '"25"').replace('"0.2303"', '"0.3"')
+    start_us, end_us = london_us(7, 10), london_us(8, 10)
+    with opened(wrong, start_us) as desk:
+        meter = desk.home()
+        shown = [(start_us + 9 * DAY_US, 31_007), (end_us, 44_009)]
+        for at, wh in shown:
+            desk.read(meter, at, wh)
+        now = end_us + HOUR_US
+        assert close(desk, now) == 1
+        with as_role("migrate"):
+            Installation.objects.filter(pk=desk.street.installations[0]).update(closed_us=end_us)
+        desk.open(now_us=now)
         fact = confirm(desk.street, place(desk.street, BY_BILL, now_us=now))
         drain(desk, fact, now_us=now)
         desk.open(now_us=now)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
+from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.flows.posting.book_state import REGISTER, BookState, Correcting, Plan, register_key
 from fairwatt.flows.posting.plans import Values, make_plan, values_under
@@ -81,28 +81,50 @@ def closed_registers(
     *, state: BookState, correcting: Correcting, installations: Sequence[int]
 ) -> npt.NDArray[Any]:
     """Where closed registers were left, as the poster knows the open ones."""
-    homes = Installation.objects.filter(pk__in=installations).select_related("meter").order_by("pk")
+    homes = list(Installation.objects.filter(pk__in=installations).select_related("meter").order_by("pk"))
+    registers = _left(state, homes)
+    for head, home in zip(registers, homes, strict=True):
+        head["plan_ix"], at_us = correcting.moves[home.pk][0], int(head["at_us"])
+        table = state.plans[int(head["plan_ix"])].table
+        head["window_us"] = start_window(table=table, at_us=at_us, opening=at_us == home.opened_us)
+    return registers
+
+
+def closed_head(*, state: BookState, installation: int) -> Any | None:
+    """Where a closed register of this book was left; None where there is no such."""
+    homes = Installation.objects.filter(
+        pk=installation, wallet__book=state.book, closed_us__isnull=False
+    ).select_related("meter")
+    return next(iter(_left(state, list(homes))), None)
+
+
+def closed_prices(installation: int) -> SegmentTable | None:
+    """The prices of a closed home, by its own parameters, under the newest text; None where it cannot be read."""
+    home = Installation.objects.select_related("wallet__book").get(pk=installation)
+    newest = TariffPublication.objects.filter(plan=home.plan_id).order_by("-pk").first()
+    if newest is None:
+        return None
+    schedule = parse_schedule(newest.text)
+    values = values_under(book=home.wallet.book, homes=[home], schedule=schedule)[home.pk]
+    return make_plan(plan=home.plan_id, schedule=schedule, values=values).table
+
+
+def _left(state: BookState, homes: Sequence[Installation]) -> npt.NDArray[Any]:
+    """Closed registers at their last lines."""
     last = {
         line.installation: line
-        for line in heads.last_register_lines(book=state.book, after_batch=0, of=installations)
+        for line in heads.last_register_lines(book=state.book, after_batch=0, of=[home.pk for home in homes])
     }
     registers = np.zeros(len(homes), dtype=REGISTER)
-    for n, home in enumerate(homes):
-        head, meter, old_ix = registers[n], home.meter, correcting.moves[home.pk][0]
-        head["installation"], head["plan_ix"] = home.pk, old_ix
+    for head, home in zip(registers, homes, strict=True):
+        meter, line = home.meter, last.get(home.pk)
+        head["installation"], head["wallet_ix"] = home.pk, state.wallet_index[home.wallet_id]
         head["key"] = register_key(gateway=meter.gateway_id, meter=meter.number)
         head["meter"], head["gateway"], head["modulus_wh"] = meter.number, meter.gateway_id, meter.modulus_wh
-        head["wallet_ix"] = state.wallet_index[home.wallet_id]
         head["at_us"], head["register_wh"] = home.opened_us, home.opening_wh
-        line = last.get(home.pk)
         if line is not None:
-            line = replace(
-                line, register_wh=head["register_wh"] if line.register_wh is None else line.register_wh
-            )
             head["at_us"] = max(line.at_us, home.opened_us)
-            for name in ("register_wh", "counter_wh", "carry_nano", "carry_tax"):
+            head["register_wh"] = home.opening_wh if line.register_wh is None else line.register_wh
+            for name in ("counter_wh", "carry_nano", "carry_tax"):
                 head[name] = getattr(line, name)
-        head["window_us"] = start_window(
-            table=state.plans[old_ix].table, at_us=int(head["at_us"]), opening=line is None
-        )
     return registers
