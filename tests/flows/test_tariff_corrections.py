@@ -76,20 +76,37 @@ def test_the_preview_is_what_is_posted(wrong: Street) -> None:
         assert moved < 0, "the wrong day price was too high"
 
 
-def test_a_closed_home_is_named_in_preview_and_event(wrong: Street) -> None:
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_a_closed_home_owes_is_posted_to_the_wallet_it_left(
+    wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows.posting import correcting
     from fairwatt.store.models import Installation
 
+    monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 1)
     with opened_desk(wrong) as desk:
         live_on(desk, days=range(2))
-        gone = Installation.objects.select_related("unit").get(pk=wrong.installations[2])
+        gone, untouched = Installation.objects.select_related("unit").filter(pk__in=wrong.installations[1:])
         with as_role("migrate"):
+            # One was closed after the use that was priced wrongly, one on the day it was opened.
             Installation.objects.filter(pk=gone.pk).update(closed_us=NOON_US + 3 * DAY_US)
+            Installation.objects.filter(pk=untouched.pk).update(closed_us=NOON_US)
         desk.open(now_us=NOON_US + 4 * DAY_US)
         correction = place(wrong)
-        assert (correction.preview["registers"], list(correction.preview["closed"])) == (2, [gone.unit.label])
-        drain(desk, confirm(wrong, correction), now_us=NOON_US + 60 * DAY_US)
+        [departed, _] = correction.preview["departed"]
+        assert (correction.preview["registers"], departed[0]) == (3, gone.unit.label)
+        before = {line.seq for line in desk.lines() if line.ref == gone.pk}
+        fact = confirm(wrong, correction)
+        drain(desk, fact, now_us=NOON_US + 60 * DAY_US, restart=restart)
         (event,) = desk.events("tariff.corrected")
-        assert (event.evidence["registers"], event.evidence["closed"]) == (2, [gone.pk])
+        assert gone.pk in event.evidence["closed"]
+        assert (event.evidence["registers"], event.evidence["left"]) == (3, [])
+        mine = [line for line in desk.lines() if line.ref == gone.pk and line.seq not in before]
+        posted = -sum(line.amount_micro for line in mine)
+        assert posted != 0
+        assert abs(posted - departed[1]) <= 3, "each component may floor once"
+        check_laws(wrong.book, acked=desk.acked)  # the oracle prices the closed home by the right text, too
+        all_is_explained(desk, homes=3)
 
 
 def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:

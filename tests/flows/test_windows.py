@@ -315,12 +315,16 @@ def test_a_line_of_a_closed_window_is_explained_by_working_it_out_again() -> Non
     ("change", "says"),
     [
         (("persons", "persons"), None),
-        (
-            ("currency: GBP", 'currency: GBP\nunit: kWh\nconversion: {multiply: ["10.5"]}'),
-            "conversion",
-        ),
-        (('minimum: {per_month: "12.345678"}', 'minimum: {per_bill: "12.345678"}'), "bill"),
+        (('standing: {per_day: "0.25"}', 'standing: {per_day: "0.25", vacant: none}'), None),
         (('standing: {per_day: "0.25"}', 'standing: {per_day: "0.25", vacant: owner}'), "vacant"),
+        (('standing: {per_day: "0.25"}', 'vending: {name: rent, per_month: "4"}'), "till"),
+        (
+            (
+                'energy: {price: "0.20"}',
+                'energy: {counter: purchase_month, blocks: [50], prices: ["0.2", "0.3"]}',
+            ),
+            "bought",
+        ),
     ],
 )
 def test_what_no_wallet_can_be_charged_is_refused_by_name(change: tuple[str, str], says: str | None) -> None:

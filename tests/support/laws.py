@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from fractions import Fraction
+from math import floor
 from typing import Any
+
+import yaml
 
 from fairwatt.simulate import oracle
 
@@ -89,10 +93,25 @@ def _watt_hours_are_charged_once(book: int, lines: list[dict[str, Any]]) -> Iter
         mine = [line for line in lines if line["ref"] == home["ref"]]
         if shown:
             last = max(shown)[1]
-            used = (last - home["opening_wh"]) % home["modulus_wh"]
+            # What a turn of the register is worth; litres of gas are billed as the watt-hours in them.
+            turn, end, start = (
+                floor(wh * _factor(home["text"])) for wh in (home["modulus_wh"], last, home["opening_wh"])
+            )
+            used = (end - start) % turn
             charged = sum(line["energy_wh"] for line in mine)
-            if charged % home["modulus_wh"] != used:
+            if charged % turn != used:
                 yield f"energy: register {home['ref']} used {used} Wh, {charged} Wh were charged"
+
+
+def _factor(text: str) -> Fraction:
+    """What a metered unit is billed as, read from the tariff's own words."""
+    said = yaml.safe_load(text).get("conversion") or {}
+    factor = Fraction(1)
+    for up in said.get("multiply", ()):
+        factor *= Fraction(str(up))
+    for down in said.get("divide", ()):
+        factor /= Fraction(str(down))
+    return factor
 
 
 def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:

@@ -49,11 +49,14 @@ def correct_tariff(
         ("get back", preview["gaining"], preview["gains_micro"]),
     ):
         typer.echo(f"{count} {name}, together {text.money_exact(micro=micro, currency=currency)}.")
-    if closed := preview["closed"]:
+    if departed := preview["departed"]:
         typer.echo(
-            f"{len(closed)} closed homes were charged by the old text too and are not rated again: "
-            f"{', '.join(closed[:20])}{' and more' if len(closed) > 20 else ''}. Settle with them by hand."
+            f"{len(departed)} of them were closed since; their difference goes to the wallets they left, and a person "
+            "settles it with them:"
         )
+    for home, micro in departed:
+        said = "owes" if micro > 0 else "gets"
+        typer.echo(f"  {home} {said} {text.money_exact(micro=abs(micro), currency=currency)}")
     typer.echo("An administrator confirms it at the console, page Corrections.")
 
 

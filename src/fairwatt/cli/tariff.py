@@ -13,8 +13,11 @@ import typer
 
 from fairwatt.cli.tariff_files import load_tariff
 from fairwatt.core.rating.check import Outcome, run_example
+from fairwatt.core.rating.closing import live_from
 from fairwatt.core.rating.describe import describe
+from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import TariffFile, TariffFileError
+from fairwatt.core.spans import to_datetime
 
 _HELP = """Write tariffs: check, show, schema.
 
@@ -126,6 +129,18 @@ def _figures(one: Checked) -> dict[str, Any]:
         "passed": len(one.outcomes) - len(one.failed),
         "failed": [entry for outcome in one.failed for entry in _differences(outcome)],
         "errors": one.errors,
+        "live": None if one.made is None else _live(one.made.schedule),
+    }
+
+
+def _live(schedule: Schedule) -> dict[str, Any]:
+    """Whether wallets can be charged by it, from which version on, and what stands against it."""
+    first, why = live_from(schedule)
+    version = None if first is None else schedule.versions[first]
+    return {
+        "ok": version is not None,
+        "from": None if version is None else f"{to_datetime(version.effective_us):%Y-%m-%dT%H:%M:%SZ}",
+        "why": why,
     }
 
 
@@ -182,6 +197,16 @@ def _say(one: Checked, *, brief: bool) -> None:
         _say_outcomes(one.file, one.made, one.outcomes)
 
 
+def _say_live(schedule: Schedule) -> None:
+    live = _live(schedule)
+    if not live["ok"]:
+        print(f"Bills only, it cannot be published for live wallets: {live['why']}.")
+    elif live["why"]:
+        print(f"Live wallets can be charged by it from {live['from']} on; before that, {live['why']}.")
+    else:
+        print("Live wallets can be charged by it.")
+
+
 def _say_outcomes(file: Path, made: TariffFile, outcomes: list[Outcome]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -189,6 +214,7 @@ def _say_outcomes(file: Path, made: TariffFile, outcomes: list[Outcome]) -> None
     console = Console()
     versions = len(made.schedule.versions)
     console.print(f"{file}: {made.name}, {made.schedule.currency}, {versions} version{'s' * (versions != 1)}")
+    _say_live(made.schedule)
     if not outcomes:
         console.print(
             "The file is valid. It carries no examples; add some, so that its figures can be tried."

@@ -157,19 +157,22 @@ class Guard:
             return
         before = head.state
         try:
-            step = advance(
+            advance(
                 spec=head.spec,
                 prev_at_us=before.at_us,
                 prev_wh=before.register_wh,
                 at_us=reading.at_us,
                 wh=reading.total_wh,
             )
+            billed_wh = head.table.schedule.grown(
+                before=before.register_wh, after=reading.total_wh, modulus=head.spec.modulus_wh
+            )
             charge, head.state = rate(
                 table=head.table,
                 state=before,
                 at_us=reading.at_us,
                 register_wh=reading.total_wh,
-                energy_wh=step.energy_wh,
+                energy_wh=billed_wh,
             )
         except DuplicateReading:
             return

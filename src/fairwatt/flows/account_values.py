@@ -10,7 +10,13 @@ from django.db import connection, transaction
 
 from fairwatt.core.ids import account_values_key
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.accounts import AccountValue, for_account_over_time, values_of
+from fairwatt.core.rating.accounts import (
+    VACANT,
+    AccountValue,
+    for_account_over_time,
+    spares_vacant,
+    values_of,
+)
 from fairwatt.core.rating.elements.base import TariffError
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
@@ -105,8 +111,11 @@ def _check(
         for value in fresh:
             if value.value_milli < 0:
                 raise AccountValueRefused(f"Nothing was changed: {value.name} is below zero.")
-            schedule.for_account({value.name: value.value_milli})
-        mine = values_of(values, schedule=schedule, opened_us=home.opened_us)
+            if value.name != VACANT or not spares_vacant(schedule):
+                schedule.for_account({value.name: value.value_milli})
+        mine = values_of(
+            values, schedule=schedule, opened_us=home.opened_us, started_us=home.wallet.opened_us
+        )
         resolved = for_account_over_time(schedule, mine)
     except (TariffError, StopIteration) as error:
         raise AccountValueRefused(

@@ -6,6 +6,7 @@ they were charged under, and the difference is posted as correction lines (posti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -15,12 +16,13 @@ from django.db import connection, transaction
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.tariff_file import parse_schedule
-from fairwatt.flows.posting.plans import make_plan
+from fairwatt.flows.posting.book_state import Plan
+from fairwatt.flows.posting.correction_moves import homes_of
+from fairwatt.flows.posting.plans import Values, make_plan, values_under
 from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS
 from fairwatt.flows.posting.site_rerating import SiteChange, differ_from_us, rerate_site
 from fairwatt.store import facts
 from fairwatt.store import registers as ledger
-from fairwatt.store.accounts import plan_has_values
 from fairwatt.store.models import (
     Book,
     Installation,
@@ -50,8 +52,8 @@ class Preview:
     """What a correction comes to if it is posted now: micro-units that homes pay (above zero) or get back.
 
     `bands` counts homes by what changes for each: up to each of `BANDS_MICRO`, and above the last. `most` lists
-    the homes that change most as (home, micro-units); `closed` those that are not rated again, because their
-    installation was closed after the first changed price: whoever closed them settles with them by hand.
+    the homes that change most as (home, micro-units); `departed` those of all that were closed after the first changed
+    price, in the same form: their difference is posted to the wallet they left, and a person settles it with them.
     """
 
     from_us: int
@@ -66,7 +68,7 @@ class Preview:
     gains_micro: int
     bands: tuple[int, ...]
     most: tuple[tuple[str, int], ...]
-    closed: tuple[str, ...] = ()
+    departed: tuple[tuple[str, int], ...] = ()
 
     @property
     def total_micro(self) -> int:
@@ -106,16 +108,11 @@ def place_tariff_correction(
             f"The text names {schedule.currency} and {schedule.zone}, tariff {slug} is in {before.currency} and "
             f"{before.zone}; nothing was placed. Correct the prices, not the currency or the zone."
         )
-    try:
-        refuse_unchargeable(schedule)
-    except NotLive as error:
-        raise CannotPlace(f"The text cannot be charged live: {error}. Nothing was placed.") from error
-    with connection.cursor() as cursor:
-        if plan_has_values(cursor=cursor, plan=plan.pk):
-            raise CannotPlace(
-                f"Homes of tariff {slug} have parameters of their own (persons, kW), and what each owes under another "
-                "text is not worked out for them; nothing was placed. Give money back by a ruling instead."
-            )
+    if schedule.conversion != before.conversion:
+        raise CannotPlace(
+            f"The text turns metered litres into kWh in another way than tariff {slug} does, so it changes what was "
+            "used and not what it costs; nothing was placed. Give money back by a ruling instead."
+        )
     if first_difference_us(before, schedule) is None:
         raise CannotPlace(f"The text says what tariff {slug} says already; nothing was placed.")
     opened = Installation.objects.filter(plan=plan).order_by("opened_us").first()
@@ -124,6 +121,10 @@ def place_tariff_correction(
             "The text has no price for the day the first home was opened, so it cannot replace what was charged "
             "since; nothing was placed. Keep the versions from the beginning and change the wrong one."
         )
+    try:
+        refuse_unchargeable(schedule, since_us=opened.opened_us if opened else None)
+    except NotLive as error:
+        raise CannotPlace(f"The text cannot be charged live: {error}. Nothing was placed.") from error
     with transaction.atomic(durable=True):
         preview = preview_correction(book=book, plan=plan, old_text=newest.text, new_text=text)
         return TariffCorrection.objects.create(
@@ -165,35 +166,49 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
 
 
 def preview_correction(*, book: Book, plan: TariffPlan, old_text: str, new_text: str) -> Preview:
-    """Rate every open register of a plan under both texts; nothing is written. Inside a transaction."""
-    homes = list(
-        Installation.objects.filter(plan=plan, closed_us__isnull=True)
-        .select_related("meter", "unit")
-        .order_by("pk")
-    )
-    since_us = min((home.opened_us for home in homes), default=0)
-    old, new = (
-        make_plan(plan=plan.pk, schedule=parse_schedule(text), since_us=since_us)
-        for text in (old_text, new_text)
-    )
-    from_us = differ_from_us(old=old.schedule, new=new.schedule)
+    """Rate every register of a plan under both texts; nothing is written. Inside a transaction."""
     sums = dict.fromkeys(COMPONENTS, 0)
     by_home: list[tuple[str, int]] = []
-    readings = 0
+    departed: list[tuple[str, int]] = []
+    readings, first_us = 0, 0
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
-        for start in range(0, len(homes) if from_us is not None else 0, CHUNK):
-            some = homes[start : start + CHUNK]
-            change = _chunk(cursor, book, some, old, new, from_us or 0)
-            readings += int(change.readings.sum())
-            for n, home in enumerate(some):
-                differ = {c: (change.new[c][n] - change.old[c][n]) // LIMITS[c] for c in COMPONENTS}
-                for component, micro in differ.items():
-                    sums[component] += micro
-                by_home.append((home.unit.label, sum(differ.values())))
-    gone = Installation.objects.filter(plan=plan, closed_us__gt=from_us or 0).order_by("pk")
-    closed = () if from_us is None else tuple(gone.values_list("unit__label", flat=True))
-    return replace(_summed(from_us or 0, readings, sums, by_home), closed=closed)
+        for mine, old, new in _alike(book, plan, old_text, new_text):
+            from_us = differ_from_us(old=old.schedule, new=new.schedule)
+            homes = [home for home in mine if home.closed_us is None or home.closed_us > (from_us or 0)]
+            if from_us is not None:
+                first_us = min(first_us or from_us, from_us)
+            for start in range(0, len(homes) if from_us is not None else 0, CHUNK):
+                some = homes[start : start + CHUNK]
+                change = _chunk(cursor, book, some, old, new, from_us or 0)
+                readings += int(change.readings.sum())
+                for n, home in enumerate(some):
+                    differ = {c: (change.new[c][n] - change.old[c][n]) // LIMITS[c] for c in COMPONENTS}
+                    for component, micro in differ.items():
+                        sums[component] += micro
+                    by_home.append((home.unit.label, sum(differ.values())))
+                    if home.closed_us is not None:
+                        departed.append(by_home[-1])
+    return replace(_summed(first_us, readings, sums, by_home), departed=tuple(departed))
+
+
+def _alike(
+    book: Book, plan: TariffPlan, old_text: str, new_text: str
+) -> Iterator[tuple[list[Installation], Plan, Plan]]:
+    """Homes whose parameters make the same prices of both texts, with these prices."""
+    homes = homes_of(plan.pk)
+    old, new = parse_schedule(old_text), parse_schedule(new_text)
+    was, is_ = (values_under(book=book, homes=homes, schedule=schedule) for schedule in (old, new))
+    groups: dict[tuple[Values, Values], list[Installation]] = {}
+    for home in homes:
+        groups.setdefault((was[home.pk], is_[home.pk]), []).append(home)
+    for (before, after), mine in groups.items():
+        since_us = min(home.opened_us for home in mine)
+        yield (
+            mine,
+            make_plan(plan=plan.pk, schedule=old, values=before, since_us=since_us),
+            make_plan(plan=plan.pk, schedule=new, values=after, since_us=since_us),
+        )
 
 
 def _chunk(cursor: Any, book: Book, some: list[Installation], old: Any, new: Any, from_us: int) -> SiteChange:

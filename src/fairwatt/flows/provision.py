@@ -134,7 +134,7 @@ def publish_tariff(*, book_id: int, slug: str, name: str, text: str, now_us: int
     its reading comes late.
     """
     schedule = parse_schedule(text)
-    check_live(slug, schedule)
+    check_live(slug, schedule, now_us)
     check_grantable(slug, schedule, now_us)
     plan, _ = TariffPlan.objects.get_or_create(book_id=book_id, slug=slug, defaults={"name": name})
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
@@ -171,15 +171,20 @@ def open_account(
 ) -> OpenedAccount:
     """Open a home: unit, meter, wallet, and the installation that starts at the opening reading.
 
-    `entropy`: 10 random bytes for the wallet's public id. Raises TariffNotInForce.
+    `entropy`: 10 random bytes for the wallet's public id. Raises TariffNotInForce, and TariffNotLive for a day of old
+    prices that no wallet can be charged.
     """
     plan = TariffPlan.objects.get(pk=plan_id)
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-    if newest is None or not parse_schedule(newest.text).covers(at_us=now_us):
+    schedule = None if newest is None else parse_schedule(newest.text)
+    if schedule is None or not schedule.covers(at_us=now_us):
         raise TariffNotInForce(
             f"Tariff {plan.slug} has no price for today, so {label} was not opened and nobody is charged. "
             "Publish a version that is in force, then open the home."
         )
+    check_live(
+        plan.slug, schedule, now_us
+    )  # a day before its publication may lie in a version that is no live one
     site = Site.objects.select_related("book").get(pk=site_id)
     unit, _ = Unit.objects.get_or_create(
         site=site, label=label, defaults={"floor": floor, "position": position}
@@ -211,13 +216,14 @@ def open_account(
     return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
 
 
-def check_live(slug: str, schedule: Schedule) -> None:
-    """Refuse what no live wallet can be charged, by name; raises TariffNotLive."""
+def check_live(slug: str, schedule: Schedule, since_us: int) -> None:
+    """Refuse what no live wallet can be charged from an instant on, by name; raises TariffNotLive."""
     try:
-        refuse_unchargeable(schedule)
+        refuse_unchargeable(schedule, since_us=since_us)
     except NotLive as error:
         raise TariffNotLive(
-            f"Tariff {slug} was not published and nobody is charged by it: {error}. `fairwatt rate` makes bills of it."
+            f"Tariff {slug} cannot be charged live, so nothing was done and nobody is charged by it: {error}. "
+            "`fairwatt rate` makes bills of it."
         ) from error
 
 

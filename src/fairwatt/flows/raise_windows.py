@@ -8,18 +8,19 @@ from typing import Any, Final
 from fairwatt.core.ids import window_key
 from fairwatt.core.rating.closing import closed_windows, closing_of
 from fairwatt.core.rating.elements.base import TariffError
+from fairwatt.core.rating.live import as_live, bill_day_of
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.store import accounts, facts
 from fairwatt.store.models import TariffPublication
 
-TARIFFS_KEPT: Final = 64
+TARIFFS_KEPT: Final = 256
 
 
 def raise_windows(*, cursor: Any, book: int, now_us: int) -> int:
     """Write a fact for every window of a book that is over and read to its end; return how many are new."""
     newest = TariffPublication.objects.filter(plan__book=book).order_by("plan_id", "-pk").distinct("plan_id")
-    plans = {row.plan_id: schedule for row in newest if (schedule := _settling(row.text)) is not None}
+    plans = {row.plan_id: row.text for row in newest if _settling(row.text, 1) is not None}
     if not plans:
         return 0
     raised = 0
@@ -28,7 +29,9 @@ def raise_windows(*, cursor: Any, book: int, now_us: int) -> int:
         # A window is over when a reading says so: until then its use is not known.
         until_us = min(register.at_us, now_us)
         windows = closed_windows(
-            schedule=plans[register.plan], since_us=register.opened_us, until_us=until_us
+            schedule=_of_account(plans[register.plan], register.started_us),
+            since_us=register.opened_us,
+            until_us=until_us,
         )
         for window in windows:
             if (register.installation, window.start_us) not in known:
@@ -58,11 +61,19 @@ def _raise(
     return int(fresh)
 
 
+def _of_account(text: str, started_us: int) -> Schedule:
+    """A settling tariff for an account that began at an instant."""
+    found = _settling(text, 1)
+    assert found is not None, "asked for settling tariffs only"
+    day = bill_day_of(schedule=found, started_us=started_us)
+    return _settling(text, day) or found
+
+
 @lru_cache(maxsize=TARIFFS_KEPT)
-def _settling(text: str) -> Schedule | None:
+def _settling(text: str, bill_day: int) -> Schedule | None:
     """The tariff, if anything in it waits for the end of a window; one that cannot be read was told by an alarm."""
     try:
-        schedule = parse_schedule(text)
+        schedule = as_live(parse_schedule(text), bill_day=bill_day)
         return schedule if closing_of(schedule) is not None else None
     except TariffError:
         return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.core.ledger.model import Kind
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.reports import ledger
 from fairwatt.reports.asking import Reading
@@ -85,14 +86,16 @@ def _rows(asked: Reading, lines: list[Movement]) -> Iterator[Row]:
     prices, wallet = UnitPrices(asked), asked.ask.wallet or 0
     for line in lines:
         metered = treatment(line.kind).reading
-        used = line.energy_wh
+        before_wh = line.register_wh
+        if line.kind == Kind.READING:
+            before_wh = prices.register_before(line)
         yield (
             line.seq,
             line.at_us,
             str(line.kind),
-            (line.register_wh - used) % prices.modulus_wh(line.ref) if metered else None,
+            before_wh if metered else None,
             line.register_wh if metered else None,
-            used if metered else None,
+            line.energy_wh if metered else None,
             prices.of(line),
             line.energy_micro,
             line.standing_micro,

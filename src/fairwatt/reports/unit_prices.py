@@ -21,10 +21,11 @@ class UnitPrices:
         self._asked = asked
         self._grounds: dict[int, Ground] = {}
         self._read: dict[int, LineRow] = {}
+        self._last: tuple[int, RegisterState] | None = None
 
-    def modulus_wh(self, ref: int) -> int:
-        """Where the register of an installation begins again at zero."""
-        return self._ground(ref).modulus_wh
+    def register_before(self, line: Movement) -> int:
+        """What the register showed where a reading's use begins. Lines are asked for in their order."""
+        return self._state_before(line).register_wh
 
     def of(self, line: Movement) -> str:
         """The prices of a reading per kWh, with what was used at each: "0.300 x 0.568 + 0.120 x 0.618"."""
@@ -51,12 +52,16 @@ class UnitPrices:
 
     def _state_before(self, line: Movement) -> RegisterState:
         """Where the register stood; only its first reading of the period looks the one before it up."""
+        if self._last is not None and self._last[0] == line.seq:
+            return self._last[1]
         row = self._row(line)
         before = self._read.get(line.ref) or reading_before(
             cursor=self._asked.cursor, line=row, seq=line.seq, at_us=line.at_us
         )
         self._read[line.ref] = row
-        return self._ground(line.ref).state_after(read=before, seq=line.seq)
+        state = self._ground(line.ref).state_after(read=before, seq=line.seq)
+        self._last = line.seq, state
+        return state
 
     def _ground(self, ref: int) -> Ground:
         if ref not in self._grounds:

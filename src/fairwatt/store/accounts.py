@@ -31,32 +31,23 @@ def values_of_installation(*, cursor: Any, installation: int) -> list[AccountVal
     return [AccountValue(int(from_us), name, int(milli)) for from_us, name, milli in cursor.fetchall()]
 
 
-def plan_has_values(*, cursor: Any, plan: int) -> bool:
-    """True when some open home of a plan has parameters of its own."""
-    cursor.execute(
-        "SELECT EXISTS (SELECT 1 FROM store_accountparameter a JOIN store_installation i ON i.id = a.installation_id "
-        "WHERE i.plan_id = %s AND i.closed_us IS NULL)",
-        [plan],
-    )
-    return bool(cursor.fetchone()[0])
-
-
 @dataclass(frozen=True, slots=True)
 class OpenRegister:
-    """An open installation and how far its readings are stored."""
+    """An open installation, when it and its account began, and how far its readings are stored."""
 
     installation: int
     wallet: int
     plan: int
     opened_us: int
+    started_us: int
     at_us: int
 
 
 def open_registers(*, cursor: Any, book: int, plans: list[int]) -> list[OpenRegister]:
     """The open installations of some plans that were read since they opened."""
     cursor.execute(
-        "SELECT i.id, i.wallet_id, i.plan_id, i.opened_us, h.at_us FROM store_installation i "
-        "JOIN register_head h ON h.installation = i.id AND h.book = %s "
+        "SELECT i.id, i.wallet_id, i.plan_id, i.opened_us, w.opened_us, h.at_us FROM store_installation i "
+        "JOIN store_wallet w ON w.id = i.wallet_id JOIN register_head h ON h.installation = i.id AND h.book = %s "
         "WHERE i.plan_id = ANY(%s) AND i.closed_us IS NULL AND h.at_us > i.opened_us ORDER BY i.wallet_id, i.id",
         [book, plans],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -41,15 +41,17 @@ def last_wallet_lines(*, book: int, after_batch: int) -> list[tuple[int, int, in
         return [(int(w), int(s), int(b)) for w, s, b in cursor.fetchall()]
 
 
-def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine]:
+def last_register_lines(
+    *, book: int, after_batch: int, of: Sequence[int] | None = None
+) -> Iterator[RegisterLine]:
     """The state of each register touched since a batch: newest reading, and what re-rating left behind.
 
     The line with the highest seq tells: late readings and corrections carry the state after the re-rating too. Only
-    a late reading shows another register than the head's.
+    a late reading shows another register than the head's. `of` names installations to ask about; None: all.
     """
     with connection.cursor() as cursor:
         newer, parameters = newer_lines(cursor=cursor, book=book, after_batch=after_batch)
-        reading = int(Kind.READING)
+        reading, asked = int(Kind.READING), None if of is None else list(of)
         cursor.execute(
             "SELECT ref, max(last_at), max(register_wh) FILTER (WHERE n_shown = 1), "
             "max(counter_wh) FILTER (WHERE n = 1), max(carry_nano) FILTER (WHERE n = 1), "
@@ -58,9 +60,9 @@ def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine
             "   carry_nano, carry_tax, row_number() OVER (PARTITION BY ref ORDER BY seq DESC) AS n, "
             f"  CASE WHEN kind <> {int(Kind.LATE)} THEN "
             f"    row_number() OVER (PARTITION BY ref, kind = {int(Kind.LATE)} ORDER BY seq DESC) END AS n_shown "
-            f"  FROM line WHERE {newer} AND kind = ANY(%s)"
+            f"  FROM line WHERE {newer} AND kind = ANY(%s) AND (%s::bigint[] IS NULL OR ref = ANY(%s::bigint[]))"
             ") newest GROUP BY ref",
-            [*parameters, [Kind.READING, Kind.LATE, Kind.CORRECTION]],
+            [*parameters, [Kind.READING, Kind.LATE, Kind.CORRECTION], asked, asked],
         )
         lines = cursor.fetchall()
         again = _rated_again(cursor, book, after_batch)
@@ -71,7 +73,7 @@ def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine
             else:
                 shown = None if register is None else int(register)
                 yield RegisterLine(int(ref), int(at), shown, int(counter), int(nano), int(tax))
-        yield from (line for _, line in again.values())
+        yield from (line for ref, (_, line) in again.items() if of is None or ref in of)
 
 
 def _rated_again(cursor: Any, book: int, after_batch: int) -> dict[int, tuple[int, RegisterLine]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from fairwatt.core.rating.live import as_live
 from fairwatt.core.rating.model import NoTariff, Schedule, TariffVersion
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.spans import local_datetime
@@ -51,7 +52,7 @@ def published_schedule(*, plan_id: int) -> Schedule | None:
 
 @lru_cache(maxsize=64)
 def _parsed(text: str) -> Schedule:
-    return parse_schedule(text)
+    return as_live(parse_schedule(text))
 
 
 def version_at(*, schedule: Schedule, at_us: int) -> TariffVersion | None:

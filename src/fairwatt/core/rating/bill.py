@@ -100,16 +100,18 @@ def bill(
     counter_wh: int = 0,
     demand_w: int | None = None,
     settle_open: bool = False,
+    register: int = 0,
 ) -> Bill:
     """Price readings over a span: each an instant and the use since the one before, the first since the start.
 
     ``account`` holds parameters in thousandths, ``counter_wh`` what the counting window held before the span.
     ``demand_w`` stands for the highest power where intervals do not tell it. ``settle_open`` settles also the
-    windows that are open at the end. Raises ``NoTariff``, ``MissingPrice`` or another ``TariffError``.
+    windows that are open at the end. ``register`` is what the meter showed at the start, where the tariff converts
+    its litres. Raises ``NoTariff``, ``MissingPrice`` or another ``TariffError``.
     """
     resolved = schedule.for_account(account)
     table = SegmentTable(schedule=resolved, span=span, bill=span)
-    rows = list(_converted(resolved, readings))
+    rows = list(resolved.converted_all(readings, register=register))
     opened = {"at_us": span.start_us, "register_wh": 0, "counter_wh": counter_wh}
     state = opening_state(schedule=resolved, **opened, bill=span)
     cells = cells_of(table=table, state=state, readings=rows)
@@ -389,11 +391,3 @@ def rounded_to(exact_micro: Fraction, rounding: Rounding | None) -> Fraction:
         case "down":
             whole = units.__floor__()
     return Fraction(whole * rounding.unit_micro)
-
-
-def _converted(schedule: Schedule, readings: Iterable[Reading]) -> Iterable[Reading]:
-    """Turn metered litres into billed Wh: the growth of the converted register, so nothing is lost on the way."""
-    register = 0
-    for at_us, used in readings:
-        before, register = schedule.converted(register), register + used
-        yield at_us, schedule.converted(register) - before

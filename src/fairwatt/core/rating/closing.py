@@ -13,6 +13,7 @@ from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
 from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
+from fairwatt.core.rating.live import LAST_BILL_DAY, as_live
 from fairwatt.core.rating.model import Schedule, TariffVersion
 from fairwatt.core.rating.peaks import highest_powers, uses_of
 from fairwatt.core.rating.scalar import pieces
@@ -135,42 +136,56 @@ def readings_in(readings: Sequence[Reading], *, since_us: int, span: Span) -> li
     return cut
 
 
-def refuse_unchargeable(schedule: Schedule) -> None:
-    """Refuse what a wallet charged as energy flows cannot be charged; raises ``NotLive`` that says what to use."""
-    if schedule.conversion != (1, 1):
-        raise NotLive(
-            "`conversion` turns litres into kWh on bills only; a live meter counts in its own unit: give the price "
-            "per m3 instead (price per kWh times kWh per m3)"
-        )
-    for version in schedule.versions:
-        for element in version.elements:
-            _refuse_element(element)
-        if version.settles == "bill":
-            raise NotLive(
-                f"{version.settled[0].name!r} settles by `bill`, and a prepaid wallet gets none; "
-                "settle by `month`"
-            )
-    closing_of(schedule)
+def refuse_unchargeable(schedule: Schedule, *, since_us: int | None = None) -> None:
+    """Refuse what a wallet charged as energy flows cannot be charged; raises ``NotLive`` that says what to use.
+
+    Versions that were over by ``since_us`` charge nobody any more and may say what they like.
+    """
+    begun = since_us is not None and schedule.versions[0].effective_us <= since_us
+    first = schedule.begun_index_at(at_us=since_us) if begun and since_us is not None else 0
+    for version in schedule.versions[first:]:
+        _refuse_version(version)
+    # By bill each account has a day of its own: versions that agree on one day only would differ for the others.
+    for bill_day in (1, LAST_BILL_DAY):
+        closing_of(as_live(schedule, bill_day=bill_day))
+
+
+def live_from(schedule: Schedule) -> tuple[int | None, str]:
+    """The version (from 0) from which on live wallets can be charged, None for none; and why not before it."""
+    try:
+        closing_of(as_live(schedule, bill_day=LAST_BILL_DAY))
+    except NotLive as error:
+        return None, str(error)
+    for index in reversed(range(len(schedule.versions))):
+        try:
+            _refuse_version(schedule.versions[index])
+        except NotLive as error:
+            return (index + 1 if index + 1 < len(schedule.versions) else None), str(error)
+    return 0, ""
+
+
+def _refuse_version(version: TariffVersion) -> None:
+    if not version.energies and not version.packages:
+        raise NotLive(f"version {version.name!r} has no price for use; a live wallet pays for what flows")
+    for element in version.elements:
+        _refuse_element(element)
 
 
 def _refuse_element(element: object) -> None:
     match element:
-        case EnergyBlocks(counter="bill"):
+        case EnergyBlocks(counter="purchase_month") if element.counts:
             raise NotLive(
-                f"{element.name!r} counts by `bill`, and a prepaid wallet gets none; count by `month`"
-            )
-        case EnergyBlocks(counter="purchase_month"):
-            raise NotLive(
-                f"{element.name!r} counts what is bought in a month; a live meter counts what is used: count by `month`"
+                f"{element.name!r} has blocks of what is bought in a month; a live wallet holds money and counts what "
+                "is used: count by `month`"
             )
         case VendingCharge():
             raise NotLive(
                 f"{element.name!r} is taken at a till; a live wallet has none: use a fee (page Fees), or `standing`"
             )
-        case StandingCharge() if element.vacant != "tenant":
+        case StandingCharge(vacant="owner"):
             raise NotLive(
-                f"{element.name!r} says who pays while a unit is empty; a live wallet cannot tell: leave `vacant` out "
-                "and let a fee charge the landlord"
+                f"{element.name!r} is the owner's while a unit is empty, and the wallet of the meter is not his: write "
+                "`vacant: none` and let a fee charge the landlord"
             )
 
 

@@ -126,7 +126,7 @@ def explain_interval(
     ``modulus_wh`` is where the register wraps to zero. Raises what rating raises: ``NoTariff``,
     ``NotAfterState``, ``EnergyOutOfRange``.
     """
-    energy_wh = (register_wh - before.register_wh) % modulus_wh
+    energy_wh = table.schedule.grown(before=before.register_wh, after=register_wh, modulus=modulus_wh)
     charge, after = rate(table=table, state=before, at_us=at_us, register_wh=register_wh, energy_wh=energy_wh)
     made = list(pieces(table=table, state=before, at_us=at_us, energy_wh=energy_wh))
     midnights = _midnights(table, start_us=before.at_us, end_us=at_us)
@@ -140,7 +140,9 @@ def explain_interval(
         energy_wh=energy_wh,
         rolled_over=register_wh < before.register_wh,
         shares=shares,
-        boundaries=_boundaries(table, before, at_us, energy_wh, modulus_wh),
+        boundaries=_boundaries(
+            table, before, at_us, (register_wh - before.register_wh) % modulus_wh, modulus_wh
+        ),
         midnights=midnights,
         energy_nano=nano,
         tax_exact=tax,
@@ -186,14 +188,14 @@ def _share(table: SegmentTable, piece: Piece) -> Share:
 
 
 def _boundaries(
-    table: SegmentTable, before: RegisterState, at_us: int, energy_wh: int, modulus_wh: int
+    table: SegmentTable, before: RegisterState, at_us: int, metered_wh: int, modulus_wh: int
 ) -> tuple[Boundary, ...]:
     first, last = table.locate(start_us=before.at_us, end_us=at_us)
     duration_us = at_us - before.at_us
     return tuple(
         Boundary(
             instant,
-            (before.register_wh + energy_wh * (instant - before.at_us) // duration_us) % modulus_wh,
+            (before.register_wh + metered_wh * (instant - before.at_us) // duration_us) % modulus_wh,
         )
         for instant in table.starts_us[first + 1 : last + 1]
     )

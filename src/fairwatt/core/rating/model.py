@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
@@ -307,6 +307,26 @@ class Schedule:
         """
         multiply, divide = self.conversion
         return register * multiply // divide
+
+    def grown(self, *, before: int, after: int, modulus: int) -> int:
+        """Say what is billed between two values of a metered register that wraps to zero at ``modulus``.
+
+        It is the growth of the converted register, which wraps where the metered one does; so however readings split
+        the way, the parts come to the whole. Without a conversion it is the plain difference.
+        """
+        grown = self.converted(after) - self.converted(before)
+        return grown if after >= before else grown + self.converted(modulus)
+
+    def converted_all(
+        self, readings: Iterable[tuple[int, int]], *, register: int = 0
+    ) -> Iterator[tuple[int, int]]:
+        """Turn readings, each an instant and the metered use since the one before, into what is billed.
+
+        ``register`` is what the meter showed before the first.
+        """
+        for at_us, used in readings:
+            before, register = self.converted(register), register + used
+            yield at_us, self.converted(register) - before
 
     def since(self, *, at_us: int) -> Schedule:
         """Return what prices use from an instant on: the version in force there and all later ones.

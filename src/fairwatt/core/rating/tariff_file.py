@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import prod
+from math import gcd, prod
 from typing import Final
 
 from fairwatt.core.rating.elements.periods import Calendar
@@ -263,7 +263,9 @@ def _conversion(node: Reader, context: Context) -> tuple[int, int]:
     down = [] if divide is None else [item.positive(decimals=6) for item in divide.items()]
     if not all(up) or not all(down):
         raise node.wrong("a factor of zero turns all use into nothing", code="out_of_range")
-    return prod(up) * 10 ** (6 * len(down)), prod(down) * 10 ** (6 * len(up))
+    multiply, divide = prod(up) * 10 ** (6 * len(down)), prod(down) * 10 ** (6 * len(up))
+    common = gcd(multiply, divide)
+    return multiply // common, divide // common
 
 
 def _rounding(node: Reader | None) -> Rounding | None:

@@ -20,6 +20,8 @@ class Meter:
     plan: str
     publication: int
     zone: str
+    conversion: tuple[int, int] = (1, 1)
+    """how metered litres become watt-hours; (1, 1) where the register counts what is billed"""
 
 
 @dataclass(frozen=True, kw_only=True)

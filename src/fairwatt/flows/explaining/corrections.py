@@ -158,7 +158,12 @@ def _under_both(
         as_of_seq=first_seq,
     ) or opening_of(cursor=cursor, installation=cause.installation)
     old_plan, new_plan = (
-        make_plan(plan=ground.installation.plan_id, schedule=parsed(text), since_us=start.at_us)
+        make_plan(
+            plan=ground.installation.plan_id,
+            schedule=parsed(text),
+            values=ground.values_under(text),
+            since_us=start.at_us,
+        )
         for text in texts
     )
     change = rerate_site(

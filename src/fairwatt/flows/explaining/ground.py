@@ -75,11 +75,19 @@ class Ground:
         following = min((p.id for p in corrections if p.id > taken), default=None)
         return [p for p in self.publications if following is None or p.id < following][-1]
 
+    def values_under(self, text: str) -> tuple[AccountValue, ...]:
+        """What a tariff text asks of this home's parameters."""
+        return values_of(
+            self._values,
+            schedule=parsed(text),
+            opened_us=self.installation.opened_us,
+            started_us=self.installation.wallet.opened_us,
+        )
+
     def table(self, *, seq: int) -> SegmentTable:
         """The prices that a line was charged under."""
-        schedule = parsed(self.publication(seq=seq).text)
-        values = values_of(self._values, schedule=schedule, opened_us=self.installation.opened_us)
-        return _table(self.publication(seq=seq).text, values)
+        text = self.publication(seq=seq).text
+        return _table(text, self.values_under(text))
 
     def state_before(self, *, line: LineRow, seq: int | None = None) -> RegisterState:
         """Where the register stood when a line (or the line `seq` of its wallet) was posted."""
@@ -138,14 +146,15 @@ class Ground:
 
 def meter_of(ground: Ground, *, seq: int) -> Meter:
     """Where a line was measured and under which tariff text it was charged."""
-    row = ground.installation
+    row, schedule = ground.installation, ground.table(seq=seq).schedule
     return Meter(
         number=row.meter.number,
         installation=row.pk,
         modulus_wh=ground.modulus_wh,
         plan=row.plan.name,
         publication=ground.publication(seq=seq).id,
-        zone=ground.table(seq=seq).schedule.zone,
+        zone=schedule.zone,
+        conversion=schedule.conversion,
     )
 
 

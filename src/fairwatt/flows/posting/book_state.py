@@ -139,12 +139,16 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Correcting:
-    """A tariff correction in the middle of being posted: registers move from one plan to the other."""
+    """A tariff correction in the middle of being posted: registers move from one plan to the other.
+
+    `moves` says for each installation from which plan to which; `closed` are those that were closed after the first
+    price that changes.
+    """
 
     fact: int
     publication: int
-    old_ix: int
-    new_ix: int
+    moves: Mapping[int, tuple[int, int]]
+    closed: tuple[int, ...]
     author: str
     reason: str
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.vector import rate_rows
+from fairwatt.core.rating.vector_conversion import billed_between
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.intake import Intake
 from fairwatt.flows.posting.sift import Sifted, set_aside
@@ -66,17 +67,26 @@ def _charge(
     first[1:] = reg[1:] != reg[:-1]
     prev_at = np.where(first, registers["at_us"][reg], np.roll(at, 1))
     plan_ix = registers["plan_ix"][reg]
+    # What is billed: the use that was sifted, or under a tariff that converts it, the growth of the converted register.
+    energy_wh = sifted.energy_wh.copy()
     windows: list[tuple[Int64s, Int64s]] = []
     for plan in np.unique(plan_ix):
         of_plan = plan_ix == plan
         part = slice(None) if of_plan.all() else np.flatnonzero(of_plan)
         mine = reg[part]
+        schedule = state.plans[plan].schedule
+        if schedule.conversion != (1, 1):
+            modulus = registers["modulus_wh"][mine]
+            before = (total[part] - sifted.energy_wh[part]) % modulus
+            energy_wh[part] = billed_between(
+                schedule=schedule, before=before, after=total[part], modulus=modulus
+            )
         rated = rate_rows(
             vtable=state.plans[plan].vtable,
             first=first[part],
             prev_at=prev_at[part],
             at=at[part],
-            energy_wh=sifted.energy_wh[part],
+            energy_wh=energy_wh[part],
             counter=registers["counter_wh"][mine],
             window=registers["window_us"][mine],
             carry_nano=registers["carry_nano"][mine],
@@ -95,7 +105,7 @@ def _charge(
     lines["ts"] = at
     lines["ref"] = registers["installation"][reg]
     lines["register_wh"] = total
-    lines["energy_wh"] = sifted.energy_wh
+    lines["energy_wh"] = energy_wh
     lines["amount_micro"] = -(lines["energy_micro"] + lines["standing_micro"] + lines["tax_micro"])
     lines["kind"] = Kind.READING
     lines["book"] = state.book

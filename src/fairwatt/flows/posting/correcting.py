@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from django.db import InterfaceError, OperationalError, transaction
 
-from fairwatt.flows.posting.book_state import BookState, Correcting
+from fairwatt.flows.posting.book_state import BookState, Correcting, Plan
+from fairwatt.flows.posting.correction_moves import closed_registers
 from fairwatt.flows.posting.editing import post_edit
+from fairwatt.flows.posting.rerating import Change
 from fairwatt.flows.posting.reworking import Reworked, post_changes, state_after
-from fairwatt.flows.posting.site_rerating import differ_from_us, rerate_site
+from fairwatt.flows.posting.site_rerating import SiteChange, differ_from_us, rerate_site
 from fairwatt.flows.posting.wanted import CannotCorrect, Corrected, Wanted
 from fairwatt.store import registers as ledger
-from fairwatt.store.accounts import plan_has_values
-from fairwatt.store.corrections import ReratingRow
+from fairwatt.store.corrections import ReratingRow, already_rated
 from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.store.registers import free_correction_instant
 
@@ -85,8 +86,6 @@ def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: i
         raise CannotCorrect(
             "overtaken", "the tariff was published anew since the correction was placed; place it again"
         )
-    if plan_has_values(cursor=cursor, plan=int(plan)):
-        raise CannotCorrect("account_values", "homes of this tariff have parameters of their own by now")
     cursor.execute(
         "INSERT INTO store_tariffpublication (plan_id, published_us, text, correction_id) VALUES (%s, %s, %s, %s)",
         [plan, now_us, text, number],
@@ -126,14 +125,15 @@ def _go_on(
     now_us: int,
 ) -> None:
     """Rate the next registers under the corrected tariff; answer the fact when none is left."""
-    waiting = np.flatnonzero(registers["plan_ix"] == correcting.old_ix)
+    old = sorted({old_ix for old_ix, _ in correcting.moves.values()})
+    waiting = np.flatnonzero(np.isin(registers["plan_ix"], old))
     busy = {one.row.installation for one in out.reworked}
     waiting = waiting[~np.isin(registers["installation"][waiting], list(busy))]
     some = waiting[np.argsort(registers["installation"][waiting], kind="stable")][:REGISTERS_A_BATCH]
     if len(some):
         out.reworked += _rerate_each(cursor, state, registers, correcting, some, out, now_us)
     out.more |= len(some) < len(waiting) or bool(busy)
-    if len(some) == len(waiting) and not busy:
+    if len(some) == len(waiting) and not busy and _closed_are_done(cursor, state, correcting, out, now_us):
         cursor.execute(
             "SELECT count(*), coalesce(sum(readings), 0) FROM rerating "
             "WHERE book = %s AND fact <> 0 AND publication = %s",
@@ -147,7 +147,7 @@ def _go_on(
             "registers": int(done) + len(mine),
             "readings": int(readings) + sum(one.row.readings for one in mine),
             "left": left,
-            "closed": _closed(cursor, state, correcting),
+            "closed": list(correcting.closed),
         }
         out.answers.append(FactAnswer(fact=correcting.fact, state="posted", result=result))
         out.events.append(
@@ -188,7 +188,8 @@ def _rerate_each(
                 for made in _rerate_each(cursor, state, registers, correcting, one, out, now_us)
             ]
         head = registers[int(some[0])]
-        head["plan_ix"] = correcting.new_ix  # its past stays as it was charged
+        # Its past stays as it was charged.
+        head["plan_ix"] = correcting.moves[int(head["installation"])][1]
         out.events.append(
             EventRow(
                 kind=NOT_CORRECTED,
@@ -207,17 +208,20 @@ def _rerate_each(
         return []
 
 
-def _closed(cursor: Any, state: BookState, correcting: Correcting) -> list[int]:
-    """Closed installations that were charged under the wrong text; they are named, and not rated again."""
-    old, new = state.plans[correcting.old_ix], state.plans[correcting.new_ix]
-    from_us = differ_from_us(old=old.schedule, new=new.schedule)
-    if from_us is None:
-        return []
-    cursor.execute(
-        "SELECT id FROM store_installation WHERE plan_id = %s AND closed_us > %s ORDER BY id",
-        [new.plan, from_us],
-    )
-    return [int(row[0]) for row in cursor.fetchall()]
+def _closed_are_done(
+    cursor: Any, state: BookState, correcting: Correcting, out: Corrected, now_us: int
+) -> bool:
+    """Rate the next closed homes again, for their own wallets; true when none is left to a later batch."""
+    done = already_rated(cursor=cursor, book=state.book, publication=correcting.publication)
+    done |= set(_left(cursor, state.book, correcting.fact, out.events))
+    rest = [home for home in correcting.closed if home not in done]
+    some = rest[:REGISTERS_A_BATCH]
+    if some:
+        heads = closed_registers(state=state, correcting=correcting, installations=some)
+        every = np.arange(len(heads), dtype=np.int64)
+        out.reworked += _rerate_each(cursor, state, heads, correcting, every, out, now_us)
+    out.more |= len(some) < len(rest)
+    return len(some) == len(rest)
 
 
 def _left(cursor: Any, book: int, fact: int, events: Sequence[EventRow]) -> list[int]:
@@ -239,7 +243,30 @@ def _rerate(
     some: npt.NDArray[np.int64],
     now_us: int,
 ) -> list[Reworked]:
-    old, new = state.plans[correcting.old_ix], state.plans[correcting.new_ix]
+    """Rate registers again, those of equal prices together."""
+    alike: dict[tuple[int, int], list[int]] = {}
+    for n in some.tolist():
+        alike.setdefault(correcting.moves[int(registers["installation"][n])], []).append(n)
+    made = []
+    for (old_ix, new_ix), mine in sorted(alike.items()):
+        plans = state.plans[old_ix], state.plans[new_ix]
+        part = np.array(mine, dtype=np.int64)
+        change = _change(cursor, state, registers, plans, part)
+        for k, n in enumerate(mine):
+            registers[n]["plan_ix"] = new_ix
+            made.append(_reworked(cursor, state, registers[n], correcting, change.change(k), now_us))
+    return made
+
+
+def _change(
+    cursor: Any,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    plans: tuple[Plan, Plan],
+    some: npt.NDArray[np.int64],
+) -> SiteChange:
+    """What one tariff for another changes for some registers."""
+    old, new = plans
     from_us = differ_from_us(old=old.schedule, new=new.schedule)
     until_us = int(registers["at_us"][some].max())
     from_us = until_us if from_us is None else min(from_us, until_us)
@@ -249,7 +276,7 @@ def _rerate(
         or ledger.opening_of(cursor=cursor, installation=n)
         for n in installations.tolist()
     ]
-    change = rerate_site(
+    return rerate_site(
         cursor=cursor,
         book=state.book,
         zone=state.zone,
@@ -261,31 +288,32 @@ def _rerate(
         until_us=until_us,
         by_day=True,
     )
-    made = []
-    for k, n in enumerate(some.tolist()):
-        head, mine = registers[n], change.change(k)
-        head["counter_wh"], head["window_us"] = mine.counter_wh, mine.window_us
-        head["plan_ix"] = correcting.new_ix
-        wallet = int(state.wallets["wallet"][head["wallet_ix"]])
-        free_us = free_correction_instant(
-            cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=now_us
-        )
-        lines, notes = post_changes(
-            book=state.book, head=head, wallet=wallet, fact=correcting.fact, change=mine, from_us=free_us
-        )
-        row = ReratingRow(
-            installation=int(head["installation"]),
-            wallet=wallet,
-            fact=correcting.fact,
-            cause="tariff",
-            author=correcting.author,
-            reason=correcting.reason,
-            from_us=mine.from_us,
-            until_us=mine.until_us,
-            counted_us=mine.counted_us,
-            after=state_after(head),
-            publication=correcting.publication,
-            readings=mine.readings,
-        )
-        made.append(Reworked(wallet_ix=int(head["wallet_ix"]), lines=lines, row=row, notes=notes))
-    return made
+
+
+def _reworked(
+    cursor: Any, state: BookState, head: Any, correcting: Correcting, mine: Change, now_us: int
+) -> Reworked:
+    """The lines of one register, and why they are there; moves `head`."""
+    head["counter_wh"], head["window_us"] = mine.counter_wh, mine.window_us
+    wallet, installation = int(state.wallets["wallet"][head["wallet_ix"]]), int(head["installation"])
+    free_us = free_correction_instant(
+        cursor=cursor, book=state.book, installation=installation, from_us=now_us
+    )
+    lines, notes = post_changes(
+        book=state.book, head=head, wallet=wallet, fact=correcting.fact, change=mine, from_us=free_us
+    )
+    row = ReratingRow(
+        installation=installation,
+        wallet=wallet,
+        fact=correcting.fact,
+        cause="tariff",
+        author=correcting.author,
+        reason=correcting.reason,
+        from_us=mine.from_us,
+        until_us=mine.until_us,
+        counted_us=mine.counted_us,
+        after=state_after(head),
+        publication=correcting.publication,
+        readings=mine.readings,
+    )
+    return Reworked(wallet_ix=int(head["wallet_ix"]), lines=lines, row=row, notes=notes)

@@ -111,8 +111,11 @@ def _charged(
     to_us, wh = int(evidence["to_us"]), int(evidence["wh"])
     plan = state.plans[int(head["plan_ix"])]
     register_wh = (int(head["register_wh"]) + wh) % int(head["modulus_wh"])
+    billed_wh = plan.schedule.grown(
+        before=int(head["register_wh"]), after=register_wh, modulus=int(head["modulus_wh"])
+    )
     charge, after = rate(
-        table=plan.table, state=state_after(head), at_us=to_us, register_wh=register_wh, energy_wh=wh
+        table=plan.table, state=state_after(head), at_us=to_us, register_wh=register_wh, energy_wh=billed_wh
     )
     line = np.zeros((), dtype=LINE)
     line["ts"], line["ref"], line["book"], line["kind"] = (
@@ -121,7 +124,7 @@ def _charged(
         state.book,
         Kind.READING,
     )
-    line["register_wh"], line["energy_wh"] = register_wh, wh
+    line["register_wh"], line["energy_wh"] = register_wh, billed_wh
     for name in ("energy_micro", "standing_micro", "tax_micro"):
         line[name] = getattr(charge, name)
     for name in ("counter_wh", "carry_nano", "carry_tax"):

@@ -12,7 +12,6 @@ from fairwatt.core.commands.model import OPEN_STATES, State
 from fairwatt.core.credit.levels import low_threshold_micro
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.rating.scalar import opening_state
-from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import (
     REGISTER,
@@ -26,12 +25,13 @@ from fairwatt.flows.posting.book_state import (
     register_key,
 )
 from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
+from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.money import REVIEW_US
-from fairwatt.flows.posting.plans import Values, make_plan, plans_of_book, values_of_homes
+from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD, cached_upto
-from fairwatt.store.corrections import already_rated, correcting_of, opened_before
+from fairwatt.store.corrections import already_rated
 from fairwatt.store.models import (
     Book,
     Gateway,
@@ -39,7 +39,6 @@ from fairwatt.store.models import (
     Installation,
     Outbox,
     RegisterHead,
-    TariffPublication,
     Wallet,
     WalletHead,
 )
@@ -73,7 +72,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     homes = _open_homes(book)
     values = values_of_homes(book, homes)
     plans, plan_ix = plans_of_book(book, alarms, homes, values)
-    correcting = _correcting(book, plans, plan_ix)
+    correcting = corrections_of(book, plans, plan_ix)
     credit, policy_ix = read_policies(book=book, alarms=alarms)
     wallets = _wallets(book, policy_ix)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
@@ -123,23 +122,9 @@ def _money_in_review(state: BookState, now_us: int) -> None:
 def _open_homes(book: Book) -> list[Installation]:
     return list(
         Installation.objects.filter(wallet__book=book, closed_us__isnull=True)
-        .select_related("meter")
+        .select_related("meter", "wallet")
         .order_by("wallet_id", "pk")
     )
-
-
-def _correcting(book: Book, plans: list[Plan], plan_ix: dict[tuple[int, Values], int]) -> list[Correcting]:
-    """Tariff corrections that are being posted; the text each replaces becomes a plan of its own beside it."""
-    found = []
-    with connection.cursor() as cursor:
-        rows = correcting_of(cursor=cursor, book=book.pk)
-    for fact, plan, publication, replaced, author, reason in rows:
-        if (plan, ()) not in plan_ix:
-            continue
-        text = TariffPublication.objects.get(pk=replaced).text
-        plans.append(make_plan(plan=plan, schedule=parse_schedule(text)))
-        found.append(Correcting(fact, publication, len(plans) - 1, plan_ix[plan, ()], author, reason))
-    return found
 
 
 def _not_yet_corrected(book: int, correcting: list[Correcting]) -> dict[int, int]:
@@ -148,8 +133,7 @@ def _not_yet_corrected(book: int, correcting: list[Correcting]) -> dict[int, int
     for one in correcting:
         with connection.cursor() as cursor:
             done = already_rated(cursor=cursor, book=book, publication=one.publication)
-            opened = opened_before(cursor=cursor, publication=one.publication)
-        waits |= dict.fromkeys(opened - done, one.old_ix)
+        waits |= {home: old_ix for home, (old_ix, _) in one.moves.items() if home not in done}
     return waits
 
 

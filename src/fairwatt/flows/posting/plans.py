@@ -44,22 +44,37 @@ def values_of_homes(book: Book, homes: Iterable[Installation]) -> dict[int, Valu
     """{installation: what its prices depend on}; homes that have nothing of their own are left out."""
     with connection.cursor() as cursor:
         known = values_of_book(cursor=cursor, book=book.pk)
-    if not known:
-        return {}
-    texts = _newest_texts(book)
+    schedules = {plan: _read(text.text) for plan, text in _newest_texts(book).items()}
     found = {}
     for row in homes:
-        text = texts.get(row.plan_id)
-        if row.pk not in known or text is None:
-            continue
-        try:
-            schedule = parse_schedule(text.text)
-        except TariffError:
+        schedule = schedules.get(row.plan_id)
+        if schedule is None:
             continue  # the plan itself says so, below
-        mine = values_of(known[row.pk], schedule=schedule, opened_us=row.opened_us)
+        mine = values_of(
+            known.get(row.pk, []), schedule=schedule, opened_us=row.opened_us, started_us=row.wallet.opened_us
+        )
         if mine:
             found[row.pk] = mine
     return found
+
+
+def values_under(*, book: Book, homes: Sequence[Installation], schedule: Schedule) -> dict[int, Values]:
+    """{installation: what its prices depend on under a text}; nothing is empty."""
+    with connection.cursor() as cursor:
+        known = values_of_book(cursor=cursor, book=book.pk)
+    return {
+        row.pk: values_of(
+            known.get(row.pk, []), schedule=schedule, opened_us=row.opened_us, started_us=row.wallet.opened_us
+        )
+        for row in homes
+    }
+
+
+def _read(text: str) -> Schedule | None:
+    try:
+        return parse_schedule(text)
+    except TariffError:
+        return None
 
 
 def _newest_texts(book: Book) -> dict[int, TariffPublication]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import CARRY_NANO_LIMIT, CARRY_TAX_LIMIT
 from fairwatt.core.rating.vector import rate_rows
+from fairwatt.core.rating.vector_conversion import billed_between
 from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.spans import local_day_start
 from fairwatt.flows.posting.book_state import Plan
@@ -95,7 +96,7 @@ def rate_track(
     wh = np.array([reading.register_wh for reading in readings], dtype=np.int64)
     seq = np.array([reading.seq for reading in readings[1:]], dtype=np.int64)
     rows = len(at) - 1
-    energy = np.diff(wh) % modulus_wh
+    energy = billed_between(schedule=vtable.table.schedule, before=wh[:-1], after=wh[1:], modulus=modulus_wh)
     if not rows:
         none = np.empty(0, dtype=np.int64)
         exact = dict.fromkeys(COMPONENTS, none)

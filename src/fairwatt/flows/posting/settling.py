@@ -17,6 +17,7 @@ from fairwatt.core.rating.closing import Settled, closing_of, settle_register
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.spans import Span
+from fairwatt.flows.posting.correction_moves import closed_head, closed_prices
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.rerating import start_window
 from fairwatt.store import accounts
@@ -31,16 +32,19 @@ def post_window(bench: Bench, before: PostedFacts, *, installation: int, window_
     """Settle one window of a register, first or again; raises what rating raises."""
     state = bench.state
     n = state.installation_index.get(installation)
-    if n is None:
+    head = closed_head(state=state, installation=installation) if n is None else bench.registers.rows[n]
+    if head is None:
         return refuse_fact(
-            bench, "window_unknown", f"no open installation of this book is {installation}; nothing moved"
+            bench, "window_unknown", f"no installation of this book is {installation}; nothing moved"
         )
-    head = bench.registers.rows[n]
-    if head["plan_ix"] < 0:
+    if n is None:
+        table = closed_prices(installation)
+    else:
+        table = state.plans[int(head["plan_ix"])].table if head["plan_ix"] >= 0 else None
+    if table is None:
         return refuse_fact(
             bench, "window_unknown", f"no tariff charges installation {installation}; nothing moved"
         )
-    table = state.plans[int(head["plan_ix"])].table
     window = window_of(table, window_us)
     if window is None:
         return refuse_fact(
@@ -109,7 +113,10 @@ def settled_window(
     assert start is not None, "asked for after the opening"
     known = ledger.standing_between(**ground, start=start, until_us=window.end_us)
     readings = [
-        (later.at_us, (later.register_wh - earlier.register_wh) % modulus_wh)
+        (
+            later.at_us,
+            table.schedule.grown(before=earlier.register_wh, after=later.register_wh, modulus=modulus_wh),
+        )
         for earlier, later in pairwise(known)
     ]
     counting_us = start_window(table=table, at_us=start.at_us, opening=start.opening)

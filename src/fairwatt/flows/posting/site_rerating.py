@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.model import Schedule
+from fairwatt.core.rating.vector_conversion import billed_between
 from fairwatt.core.rating.vector_exact import ExactRows, exact_under
 from fairwatt.flows.posting.book_state import Plan
 from fairwatt.flows.posting.changed_days import ChangedDays, days_of
@@ -175,7 +176,7 @@ def rerate_site(
     )
     with closing(months):  # it holds the connection
         for month in months:
-            rows = _rows(month, at, wh, modulus_wh, edits)
+            rows = _rows(month, at, wh, modulus_wh, edits, new.schedule)
             if rows is not None:
                 _compare(out, sides, rows, days_of(instants=rows.at, zone=zone) if by_day else None)
     return out
@@ -215,9 +216,17 @@ def _edits(cursor: Any, book: int, installations: Int64s, before_seq: int) -> li
 
 
 def _rows(
-    month: Readings, at: Int64s, wh: Int64s, modulus_wh: Int64s, edits: list[tuple[int, Edit]]
+    month: Readings,
+    at: Int64s,
+    wh: Int64s,
+    modulus_wh: Int64s,
+    edits: list[tuple[int, Edit]],
+    schedule: Schedule,
 ) -> _Rows | None:
-    """The month's readings as intervals; moves the last instant and register of each."""
+    """The month's readings as intervals; moves the last instant and register of each.
+
+    Both tariffs turn a register into energy in the same way: a correction changes prices, not what was metered.
+    """
     place, shown = np.repeat(month.place, month.counts), month.register_wh
     later = month.at_us > at[place]  # those before a register's own start are not asked for
     for n, edit in edits:
@@ -235,7 +244,7 @@ def _rows(
     prev_wh = np.where(first, wh[place], np.roll(shown, 1))
     ends = np.append(np.flatnonzero(first)[1:], len(place)) - 1
     at[place[ends]], wh[place[ends]] = now[ends], shown[ends]
-    energy = (shown - prev_wh) % modulus_wh[place]
+    energy = billed_between(schedule=schedule, before=prev_wh, after=shown, modulus=modulus_wh[place])
     return _Rows(place=place, first=first, ends=ends, prev_at=prev_at, at=now, energy_wh=energy, seq=seq)
 
 

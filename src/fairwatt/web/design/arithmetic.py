@@ -13,7 +13,7 @@ from fairwatt.core.units import NANO_PER_MICRO
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.web.design import format as text
 from fairwatt.web.design import vee_words, words
-from fairwatt.web.design.sentences import component, exact, kwh
+from fairwatt.web.design.sentences import component, exact, kwh, register
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,17 @@ def steps(*, account: LineAccount) -> list[Step]:
         *_facts(account),
         *_wallet(account),
     ]
+
+
+def _converted(account: LineAccount) -> str:
+    """How the volume became energy, where the tariff says so."""
+    if account.meter is None or account.meter.conversion == (1, 1):
+        return ""
+    multiply, divide = account.meter.conversion
+    return gettext("m³ × %(multiply)d / %(divide)d of the whole register, less what was billed before") % {
+        "multiply": multiply,
+        "divide": divide,
+    }
 
 
 def _where(account: LineAccount) -> Iterator[Step]:
@@ -75,22 +86,24 @@ def _interval(account: LineAccount, interval: Explained) -> Iterator[Step]:
     zone, money = account.zone, account.currency
     before, line = interval.before, account.line
     yield Step(
-        label=gettext("Register before"), detail=_at(before.at_us, zone), figure=kwh(before.register_wh)
+        label=gettext("Register before"),
+        detail=_at(before.at_us, zone),
+        figure=register(before.register_wh, account),
     )
     for boundary in interval.boundaries:
         yield Step(
             label=gettext("Register at the price change, estimated"),
             detail=_at(boundary.at_us, zone),
-            figure=kwh(boundary.register_wh),
+            figure=register(boundary.register_wh, account),
         )
     rolled = gettext("it passed its end and began at zero") if interval.rolled_over else ""
     yield Step(
         label=gettext("Register after"),
         detail=" ".join(filter(None, [_at(line.ts_us, zone), rolled])),
-        figure=kwh(line.register_wh),
+        figure=register(line.register_wh, account),
     )
     yield from _taken(account)
-    yield Step(label=gettext("Used"), figure=kwh(interval.energy_wh))
+    yield Step(label=gettext("Used"), detail=_converted(account), figure=kwh(interval.energy_wh))
     for share in interval.shares:
         if not share.energy_wh and len(interval.shares) > 1:
             continue

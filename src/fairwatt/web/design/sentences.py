@@ -227,7 +227,7 @@ def _cause(account: LineAccount) -> str:
     if corrects.reason:
         said += f" ({corrects.reason})"
     for at_us, wh in corrects.readings[:1]:
-        shown = kwh(wh) if wh is not None else gettext("does not count")
+        shown = register(wh, account) if wh is not None else gettext("does not count")
         said += gettext(" (%(day)s %(time)s: %(shown)s)") % {**_instant(at_us, account.zone), "shown": shown}
     return said
 
@@ -236,7 +236,7 @@ def _late(account: LineAccount) -> str:
     said = gettext(
         "The meter showed %(kwh)s on %(day)s at %(time)s; this was told late. It costs nothing itself: its energy "
         "was charged with the reading after it."
-    ) % {"kwh": kwh(account.line.register_wh), **_instant(account.line.ts_us, account.zone)}
+    ) % {"kwh": register(account.line.register_wh, account), **_instant(account.line.ts_us, account.zone)}
     if account.corrected_by:
         total = sum(by.amount_micro for by in account.corrected_by)
         said += gettext(" The charges around it were set right by %(amount)s.") % {
@@ -307,6 +307,13 @@ def component(code: str) -> str:
 def kwh(wh: int) -> str:
     """An energy to the watt-hour, without zeros that say nothing."""
     return text.kwh(wh=wh, places=0 if wh % 1000 == 0 else 1 if wh % 100 == 0 else 2 if wh % 10 == 0 else 3)
+
+
+def register(wh: int, account: LineAccount) -> str:
+    """What a register shows: an energy, or a volume where the tariff turns litres into energy."""
+    if account.meter is None or account.meter.conversion == (1, 1):
+        return kwh(wh)
+    return kwh(wh).replace("kWh", "m³")
 
 
 def when(start_us: int, end_us: int, zone: str) -> tuple[str, str]:
