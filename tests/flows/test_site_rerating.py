@@ -79,5 +79,5 @@ def test_columns_and_the_simple_path_name_the_same_days(
                 assert (change.counter_wh, change.window_us) == (simple.counter_wh, simple.window_us)
                 assert change.readings == simple.readings == len(known) - 1
                 for component in ("energy", "standing", "tax"):
-                    assert made.old[component][n] == sum(old.exact[component].tolist())
-                    assert made.new[component][n] == sum(new.exact[component].tolist())
+                    assert made.total(component, n)[0] == sum(old.exact[component].tolist())
+                    assert made.total(component, n)[1] == sum(new.exact[component].tolist())

@@ -16,11 +16,12 @@ from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.flows.posting.plans import make_plan
-from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS
-from fairwatt.flows.posting.site_rerating import SiteChange, differ_from_us, rerate_site
+from fairwatt.flows.posting.rerating import LIMITS
+from fairwatt.flows.posting.site_rerating import SiteRerating, differ_from_us, rerate_site
 from fairwatt.store import facts
 from fairwatt.store import registers as ledger
 from fairwatt.store.accounts import plan_has_values
+from fairwatt.store.corrections import COMPONENTS
 from fairwatt.store.models import (
     Book,
     Installation,
@@ -187,7 +188,10 @@ def preview_correction(*, book: Book, plan: TariffPlan, old_text: str, new_text:
             change = _chunk(cursor, book, some, old, new, from_us or 0)
             readings += int(change.readings.sum())
             for n, home in enumerate(some):
-                differ = {c: (change.new[c][n] - change.old[c][n]) // LIMITS[c] for c in COMPONENTS}
+                differ = {}
+                for component in COMPONENTS:
+                    was, is_ = change.total(component, n)
+                    differ[component] = (is_ - was) // LIMITS[component]
                 for component, micro in differ.items():
                     sums[component] += micro
                 by_home.append((home.unit.label, sum(differ.values())))
@@ -196,12 +200,13 @@ def preview_correction(*, book: Book, plan: TariffPlan, old_text: str, new_text:
     return replace(_summed(from_us or 0, readings, sums, by_home), closed=closed)
 
 
-def _chunk(cursor: Any, book: Book, some: list[Installation], old: Any, new: Any, from_us: int) -> SiteChange:
-    starts = [
-        ledger.start_before(cursor=cursor, book=book.pk, installation=home.pk, before_us=from_us + 1)
-        or ledger.opening_of(cursor=cursor, installation=home.pk)
-        for home in some
-    ]
+def _chunk(
+    cursor: Any, book: Book, some: list[Installation], old: Any, new: Any, from_us: int
+) -> SiteRerating:
+    installations = [home.pk for home in some]
+    starts = ledger.starts_before(
+        cursor=cursor, book=book.pk, installations=installations, before_us=from_us + 1
+    )
     cursor.execute(
         "SELECT (extract(epoch FROM max(ts)) * 1000000)::bigint FROM line WHERE book = %s", [book.pk]
     )
@@ -210,7 +215,7 @@ def _chunk(cursor: Any, book: Book, some: list[Installation], old: Any, new: Any
         cursor=cursor,
         book=book.pk,
         zone=book.zone,
-        installations=np.array([home.pk for home in some], dtype=np.int64),
+        installations=np.array(installations, dtype=np.int64),
         modulus_wh=np.array([home.meter.modulus_wh for home in some], dtype=np.int64),
         starts=starts,
         old=old,

@@ -63,7 +63,7 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
     """Read configuration and heads again under the same fence, after the caches were flushed."""
     book = Book.objects.get(pk=state.book)
     fresh = _load(book, state.epoch, state.last_batch, state.last_batch, now_us)
-    fresh.chaff, fresh.condemned = state.chaff, state.condemned
+    fresh.chaff, fresh.condemned, fresh.ahead = state.chaff, state.condemned, state.ahead
     return fresh
 
 
