@@ -115,7 +115,8 @@ class Site:
                 result = post(self.closed_us, flush)
                 run.batches_s.append(time.perf_counter() - one)
                 run.lines += len(result.lines)
-                if result.facts and (said := Fact.objects.get(pk=fact)).state != "waiting":
+                said = Fact.objects.get(pk=fact)
+                if said.result is not None and said.state != "waiting":
                     run.whole_s = time.perf_counter() - began
                     run.readings = said.result["readings"]
                     assert said.state == "posted" and not said.result["left"], said.result

@@ -40,8 +40,8 @@ class _Side:
     window: Int64s
 
     def grow(self, start_us: int, end_us: int) -> None:
-        """Price a stretch in one go, not piece by piece; where that fails, the rows that fail tell it."""
-        with suppress(ValueError, LookupError):
+        """Price the whole way in one go, not stretch by stretch; where that fails, the rows that fail tell it."""
+        with suppress(ValueError, LookupError, ArithmeticError):
             self.plan.vtable.ensure(start_us=start_us, end_us=end_us)
 
 
@@ -134,6 +134,8 @@ class SiteRerating:
         self._by_day, self._leaving = by_day, leaving
         self._edits = _edits(cursor, book, installations, before_seq)
         self._sides = (self._side(old), self._side(new))
+        for side in self._sides:
+            side.grow(int(self.at_us.min()), int(limit_us.max()))
 
     def _side(self, plan: Plan) -> _Side:
         windows = np.zeros(len(self.starts), dtype=np.int64)
@@ -152,8 +154,6 @@ class SiteRerating:
         rows = self._rows(found, of)
         if rows is None:
             return
-        for side in self._sides:
-            side.grow(int(rows.prev_at.min()), int(rows.at.max()))
         for piece in rows.pieces(_AT_ONCE):
             try:
                 self._compare(piece)
