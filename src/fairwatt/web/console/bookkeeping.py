@@ -23,6 +23,7 @@ from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.bookkeeping_forms import BillForm, TrustForm
 from fairwatt.web.console.frame import frame
+from fairwatt.web.design import refusals
 from fairwatt.web.reporting import send
 
 SHOWN = 24
@@ -54,7 +55,7 @@ def bookkeeping(request: HttpRequest, slug: str) -> HttpResponse:
                 return redirect("console:bookkeeping", slug=slug)
             status = 422
         except (EntryRefused, ReportError) as refused:
-            error, status = gettext(str(refused)), 422
+            error, status = refusals.said(refused), 422
     context = {
         **frame(book=book),
         **_entered(book),
