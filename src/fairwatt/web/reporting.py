@@ -73,13 +73,21 @@ def question_of(
 
 
 def report_page(
-    *, request: HttpRequest, report: Report, book: Book, wallet: int | None, now_us: int
+    *,
+    request: HttpRequest,
+    report: Report,
+    book: Book,
+    wallet: int | None,
+    now_us: int,
+    last_month: bool = False,
 ) -> dict[str, Any]:
     """The context of templates/_report.html, whatever was asked; `status` is what the answer should have."""
     today = local_date(zone=book.zone, at_us=now_us)
     context: dict[str, Any] = {"report": report, "today": today, "status": 200}
     try:
-        question = question_of(asked=request.GET, book=book, wallet=wallet, now_us=now_us)
+        question = question_of(
+            asked=request.GET, book=book, wallet=wallet, now_us=now_us, last_month=last_month
+        )
         with opened(report=report, ask=question.ask) as document:
             return {**context, "question": question, "document": drawn(document)}
     except ReportError as error:
@@ -89,10 +97,17 @@ def report_page(
 
 
 def report_file(
-    *, request: HttpRequest, report: Report, book: Book, wallet: int | None, form: str, now_us: int
+    *,
+    request: HttpRequest,
+    report: Report,
+    book: Book,
+    wallet: int | None,
+    form: str,
+    now_us: int,
+    last_month: bool = False,
 ) -> StreamingHttpResponse:
     """The report as a file, written whole and then sent piece by piece. Raises ReportError."""
-    question = question_of(asked=request.GET, book=book, wallet=wallet, now_us=now_us)
+    question = question_of(asked=request.GET, book=book, wallet=wallet, now_us=now_us, last_month=last_month)
     return send(made=make(report=report, ask=question.ask, form=form))
 
 
