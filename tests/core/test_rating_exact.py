@@ -50,7 +50,6 @@ def test_any_tariff_explains_each_charge_to_the_last_fraction(case: Any) -> None
             counter_wh=after.counter_wh,
             carry_nano=after.carry_nano,
             carry_tax=after.carry_tax,
-            estimated=charge.estimated_boundaries,
         )
         told = explain_interval(
             table=table,

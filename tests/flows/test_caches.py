@@ -15,7 +15,7 @@ from support.street import DAY_US, HOUR_US, NOON_US, Street, reading
 
 MINUTE_US = 60_000_000
 RATING = ("at_us", "register_wh", "counter_wh", "window_us", "carry_nano", "carry_tax")
-TOLD = ("balance_micro", "held_micro", "seq", "level", "warned_us", "cut_by_credit", "withheld", "read_us")
+TOLD = ("balance_micro", "seq", "level", "warned_us", "cut_by_credit", "withheld", "read_us")
 DAY = ("energy_wh", "cost_micro", "slots_wh", "slots_micro", "close_micro")
 
 

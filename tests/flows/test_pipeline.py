@@ -137,7 +137,7 @@ def test_a_batch_is_planned_while_the_one_before_it_commits(
             waiting.start()
             assert planned.wait(20)
         assert not first.done(), "and nobody was answered before the commit"
-        assert len(line.futures) == 1
+        assert energies(desk) == [500]
         go.set()
         waiting.join()
         line.settle()
@@ -177,7 +177,7 @@ def test_a_failed_commit_takes_the_prepared_batch_with_it(
         line.submit(frames[1], now_us=now)
         threading.Timer(0.2, go.set).start()
         with pytest.raises(OperationalError):
-            line.submit(frames[2], now_us=now)
+            line.submit(frames[2], now_us=now).result()
         with pytest.raises(OperationalError):
             line.pipeline.flush().result()
     assert desk.counts() == before
@@ -205,7 +205,7 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated_by_what_was_prepared(
         patch.setattr(module, "batch_transaction", answers_nothing)
         line.submit(frames[0], now_us=now)
         with pytest.raises(OperationalError):
-            line.submit(frames[1], now_us=now)
+            line.submit(frames[1], now_us=now).result()
     line.take()
     for frame in frames:
         line.submit(frame, now_us=now)

@@ -104,8 +104,8 @@ def test_a_charge_that_is_not_the_sum_of_its_parts_is_refused(neighbours: Neighb
     ):
         ask(
             "INSERT INTO line SELECT '2013-07-02', ref, wallet, seq + 1, register_wh, counter_wh, energy_micro, "
-            "standing_micro, tax_micro, amount_micro - 1, balance_micro, held_micro, batch, energy_wh, tariff_version, "
-            "carry_tax, book, carry_nano, kind, estimated FROM line WHERE book = %s AND kind = 1 LIMIT 1",
+            "standing_micro, tax_micro, amount_micro - 1, balance_micro, batch, energy_wh, tariff_version, "
+            "carry_tax, book, carry_nano, kind FROM line WHERE book = %s AND kind = 1 LIMIT 1",
             neighbours.ours.book,
         )
 

@@ -149,7 +149,6 @@ def test_hours_without_use_are_one_entry(scene: Scene) -> None:
             balance_micro=5,
             tariff_version=1,
             counter_wh=0,
-            estimated=0,
         )
         for n in range(1, 6)
     ]

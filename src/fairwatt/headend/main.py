@@ -161,6 +161,7 @@ class HeadEnd:
             if pipeline is not None:
                 with contextlib.suppress(DatabaseError, psycopg.Error, PosterFenced):
                     await self._carried()
+                    await asyncio.to_thread(pipeline.drain)
                     await asyncio.wrap_future(pipeline.flush())
         finally:
             await self._abandon()

@@ -18,7 +18,7 @@ MARGIN_US: Final = US_PER_DAY
 US: Final = "(extract(epoch FROM ts) * 1000000)::bigint"
 _COLUMNS: Final = (
     f"seq, {US}, ref, kind, register_wh, energy_wh, energy_micro, standing_micro, tax_micro, amount_micro, "
-    "balance_micro, batch, tariff_version, counter_wh, carry_nano, carry_tax, estimated"
+    "balance_micro, batch, tariff_version, counter_wh, carry_nano, carry_tax"
 )
 
 
@@ -41,7 +41,6 @@ class Movement(NamedTuple):
     counter_wh: int
     carry_nano: int
     carry_tax: int
-    estimated: int
 
 
 class Before(NamedTuple):
@@ -141,7 +140,7 @@ def balances(asked: Reading, batch: int) -> dict[int, int]:
 
     A cache affects cost, never meaning: whatever it holds, what is not in it is added and what is too much taken off.
     """
-    rows = asked.rows("SELECT cache_batch FROM shard WHERE book = %s", asked.book.pk)
+    rows = asked.rows("SELECT batch FROM cache_mark WHERE book = %s", asked.book.pk)
     cached = int(rows[0][0]) if rows else 0
     heads = asked.rows("SELECT wallet, balance_micro FROM wallet_head WHERE book = %s", asked.book.pk)
     found = {int(wallet): int(balance) for wallet, balance in heads}

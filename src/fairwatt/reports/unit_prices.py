@@ -76,7 +76,6 @@ class UnitPrices:
             tax_micro=line.tax_micro,
             amount_micro=line.amount_micro,
             balance_micro=line.balance_micro,
-            held_micro=0,
             batch=line.batch,
             energy_wh=line.energy_wh,
             tariff_version=line.version,
@@ -84,7 +83,6 @@ class UnitPrices:
             book=self._asked.book.pk,
             carry_nano=line.carry_nano,
             kind=line.kind,
-            estimated=line.estimated,
         )
 
     def _text(self, cell: int, shape: Shape) -> str:

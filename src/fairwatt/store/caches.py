@@ -55,7 +55,6 @@ _USE_DAY_TABLE: Final = (
 _WALLET: Final[Columns] = (
     ("wallet", "i8"),
     ("balance_micro", "i8"),
-    ("held_micro", "i8"),
     ("seq", "i8"),
     ("warned_us", "i8"),
     ("read_us", "i8"),
@@ -93,6 +92,8 @@ def save_wallet_heads(*, cursor: Any, book: int, batch: int, wallets: Array) -> 
     """Write the heads of some wallets as of a batch, inside its transaction or a later flush."""
     if not len(wallets):
         return
+    # A batch and the flush beside it would take the rows in other orders: one after the other, then.
+    cursor.execute("SELECT 1 FROM cache_mark WHERE book = %s FOR UPDATE", [book])
     news = wire_rows(len(wallets), _WALLET)
     for name, _ in _WALLET:
         news[name] = wallets[name]
@@ -131,14 +132,16 @@ def _upsert(
     parameters: list[Any],
     count: int,
 ) -> None:
-    """Bring the news into a cache: `columns` names each column and what it is of `n`, the news.
+    """Bring the news as of a batch into a cache: `columns` names each column and what it is of `n`, the news.
 
-    Nearly every row is there already, and an UPDATE costs half of what INSERT .. ON CONFLICT does.
+    What a later batch wrote stays. Nearly every row is there already, and an UPDATE costs half of what
+    INSERT .. ON CONFLICT does.
     """
     same = " AND ".join(f"c.{name} = n.{name}" for name in key)
     values = ", ".join(f"{name} = {value}" for name, value in columns.items() if name not in key)
     cursor.execute(
-        f"UPDATE {table} c SET {values}, batch = %s FROM {table}_news n WHERE {same}", [*parameters, batch]
+        f"UPDATE {table} c SET {values}, batch = %s FROM {table}_news n WHERE {same} AND c.batch <= %s",
+        [*parameters, batch, batch],
     )
     if cursor.rowcount < count:
         cursor.execute(
@@ -172,19 +175,23 @@ def save_use_days(*, cursor: Any, book: int, batch: int, days: Array) -> None:
     _upsert(cursor, "use_day", ("wallet", "day_us"), columns, book, batch, gaps, len(days))
 
 
+def cached_upto(*, book: int) -> int:
+    """Up to which batch the caches are whole. Waits for a flush that an earlier poster has begun."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO cache_mark (book) VALUES (%s) ON CONFLICT DO NOTHING", [book])
+        cursor.execute("SELECT batch FROM cache_mark WHERE book = %s FOR UPDATE", [book])
+        return int(cursor.fetchone()[0])
+
+
 def mark_cached(*, cursor: Any, book: int, epoch: int, batch: int) -> bool:
-    """Note up to which batch the heads are whole; False when another poster has the book."""
-    cursor.execute("UPDATE shard SET cache_batch = %s WHERE book = %s AND epoch = %s", [batch, book, epoch])
-    return int(cursor.rowcount) == 1
+    """Note up to which batch the caches are whole; False when another poster has the book.
 
-
-def mark_days(*, cursor: Any, book: int, epoch: int, batch: int) -> bool:
-    """Note up to which batch the days are whole; False when another poster has the book.
-
-    Whoever takes the book reads this row and locks it (`use.days_upto`) after the epoch has moved, so a poster
+    Whoever takes the book reads this row and locks it (`cached_upto`) after the epoch has moved, so a poster
     that lost the book either ends before or finds the new epoch here.
     """
-    cursor.execute("UPDATE use_mark SET batch = %s WHERE book = %s", [batch, book])
+    # A flush that a power failure takes back is made again from the lines: nobody waits for the disk.
+    cursor.execute("SET LOCAL synchronous_commit = off")
+    cursor.execute("UPDATE cache_mark SET batch = %s WHERE book = %s", [batch, book])
     cursor.execute("SELECT 1 FROM shard WHERE book = %s AND epoch = %s", [book, epoch])
     return cursor.fetchone() is not None
 
@@ -197,5 +204,5 @@ def drop_caches(*, book: int) -> None:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         for table in ("wallet_head", "register_head", "use_day"):
             cursor.execute(f"DELETE FROM {table} WHERE book = %s", [book])
-        cursor.execute("UPDATE use_mark SET batch = 0 WHERE book = %s", [book])
-        cursor.execute("UPDATE shard SET cache_batch = 0, epoch = epoch + 1 WHERE book = %s", [book])
+        cursor.execute("UPDATE cache_mark SET batch = 0 WHERE book = %s", [book])
+        cursor.execute("UPDATE shard SET epoch = epoch + 1 WHERE book = %s", [book])

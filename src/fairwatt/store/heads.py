@@ -29,16 +29,16 @@ class RegisterLine:
     """known where the register was rated again last"""
 
 
-def last_wallet_lines(*, book: int, after_batch: int) -> list[tuple[int, int, int, int]]:
-    """(wallet, seq, balance_micro, held_micro) of the newest line of each wallet touched since a batch."""
+def last_wallet_lines(*, book: int, after_batch: int) -> list[tuple[int, int, int]]:
+    """(wallet, seq, balance_micro) of the newest line of each wallet touched since a batch."""
     with connection.cursor() as cursor:
         newer, parameters = newer_lines(cursor=cursor, book=book, after_batch=after_batch)
         cursor.execute(
-            "SELECT DISTINCT ON (wallet) wallet, seq, balance_micro, held_micro FROM line "
+            "SELECT DISTINCT ON (wallet) wallet, seq, balance_micro FROM line "
             f"WHERE {newer} ORDER BY wallet, seq DESC",
             parameters,
         )
-        return [(int(w), int(s), int(b), int(h)) for w, s, b, h in cursor.fetchall()]
+        return [(int(w), int(s), int(b)) for w, s, b in cursor.fetchall()]
 
 
 def last_register_lines(*, book: int, after_batch: int) -> Iterator[RegisterLine]:

@@ -33,7 +33,6 @@ class LineRow:
     tax_micro: int
     amount_micro: int
     balance_micro: int
-    held_micro: int
     batch: int
     energy_wh: int
     tariff_version: int
@@ -41,7 +40,6 @@ class LineRow:
     book: int
     carry_nano: int
     kind: int
-    estimated: int
 
 
 _COLUMNS: Final = ", ".join(

@@ -41,7 +41,6 @@ LINE_COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("tax_micro", "i8"),
     ("amount_micro", "i8"),
     ("balance_micro", "i8"),
-    ("held_micro", "i8"),
     ("batch", "i8"),
     ("energy_wh", "i4"),
     ("tariff_version", "i4"),
@@ -49,7 +48,6 @@ LINE_COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("book", "i4"),
     ("carry_nano", "i2"),
     ("kind", "i2"),
-    ("estimated", "i2"),
 )
 LINE: Final = np.dtype([(name, f"<{kind}") for name, kind in LINE_COLUMNS])
 """A line in memory; `ts` in microseconds since the Unix epoch."""
@@ -148,19 +146,19 @@ class BatchRows:
     corrections: list[CorrectionRow] = field(default_factory=list)
 
 
-def take_book(*, book: int) -> tuple[int, int, int]:
-    """Become the poster of a book: return (epoch, last batch, last batch in the caches).
+def take_book(*, book: int) -> tuple[int, int]:
+    """Become the poster of a book: return (epoch, last batch).
 
     Any earlier poster is fenced by the new epoch at its next commit.
     """
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("INSERT INTO shard (book) VALUES (%s) ON CONFLICT DO NOTHING", [book])
         cursor.execute(
-            "UPDATE shard SET epoch = epoch + 1 WHERE book = %s RETURNING epoch, last_batch, cache_batch",
+            "UPDATE shard SET epoch = epoch + 1 WHERE book = %s RETURNING epoch, last_batch",
             [book],
         )
         row = cursor.fetchone()
-    return int(row[0]), int(row[1]), int(row[2])
+    return int(row[0]), int(row[1])
 
 
 def make_partitions(*, from_us: int, until_us: int) -> int:
@@ -178,13 +176,21 @@ def make_partitions(*, from_us: int, until_us: int) -> int:
 def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Any]:
     """Open the one transaction of a batch, behind the fence. Raises PosterFenced."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE shard SET last_batch = %s WHERE book = %s AND epoch = %s AND last_batch = %s",
-            [batch, book, epoch, batch - 1],
-        )
+        with _one_trip(cursor):  # with the BEGIN
+            cursor.execute(
+                "UPDATE shard SET last_batch = %s WHERE book = %s AND epoch = %s AND last_batch = %s",
+                [batch, book, epoch, batch - 1],
+            )
         if cursor.rowcount != 1:
             raise PosterFenced(f"book {book} is posted by another process; batch {batch} was not kept")
         yield cursor
+
+
+@contextmanager
+def _one_trip(cursor: Any) -> Iterator[None]:
+    """Send the statements of the body without waiting for each; none of them may be asked for rows."""
+    with cursor.connection.pipeline():
+        yield
 
 
 @contextmanager
@@ -218,18 +224,19 @@ def copying_lines(*, cursor: Any, lines: npt.NDArray[Any]) -> Iterator[None]:
 def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: int) -> list[int]:
     """Write what a batch holds besides its lines, inside its transaction; return the outbox ids of the new
     orders, in order."""
-    cursor.execute(
-        "INSERT INTO batch (book, batch, at_us, lines, spans) VALUES (%s, %s, %s, %s, %s::tstzmultirange)",
-        [book, batch, now_us, len(rows.lines), spans_of(ts=np.sort(rows.lines["ts"]))],
-    )
+    with _one_trip(cursor):
+        cursor.execute(
+            "INSERT INTO batch (book, batch, at_us, lines, spans) VALUES (%s, %s, %s, %s, %s::tstzmultirange)",
+            [book, batch, now_us, len(rows.lines), spans_of(ts=np.sort(rows.lines["ts"]))],
+        )
+        _insert_journal(cursor, book, batch, rows.legs, now_us)
+        _move_gateways(cursor, book, rows.gateways, now_us)
     insert_reratings(cursor=cursor, book=book, batch=batch, rows=rows.reratings)
     insert_corrections(cursor=cursor, book=book, batch=batch, rows=rows.corrections)
-    _insert_journal(cursor, book, batch, rows.legs, now_us)
     _insert_events(cursor, book, batch, rows.events)
     _insert_quarantine(cursor, book, batch, rows.quarantine, now_us)
     _move_orders(cursor, rows.moves)
     _answer_facts(cursor, batch, rows.answers)
-    _move_gateways(cursor, book, rows.gateways, now_us)
     return _insert_orders(cursor, book, batch, rows.orders, now_us)
 
 

@@ -29,14 +29,6 @@ def days(*, book: int, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int],
         return {(int(w), int(d)): (wh, micro, int(close)) for w, d, wh, micro, close in cursor.fetchall()}
 
 
-def days_upto(*, book: int) -> int:
-    """Up to which batch the days are whole. Waits for a flush that an earlier poster has begun."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("INSERT INTO use_mark (book) VALUES (%s) ON CONFLICT DO NOTHING", [book])
-        cursor.execute("SELECT batch FROM use_mark WHERE book = %s FOR UPDATE", [book])
-        return int(cursor.fetchone()[0])
-
-
 def newest_days(*, book: int) -> dict[int, int]:
     """The newest cached day of each wallet that has one."""
     with connection.cursor() as cursor:

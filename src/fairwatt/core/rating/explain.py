@@ -110,7 +110,6 @@ class Charged:
     counter_wh: int
     carry_nano: int
     carry_tax: int
-    estimated: int
 
 
 def explain_interval(
@@ -243,6 +242,5 @@ def _differences(charge: Charge, after: RegisterState, charged: Charged) -> list
         "counter_wh": (charged.counter_wh, after.counter_wh),
         "carry_nano": (charged.carry_nano, after.carry_nano),
         "carry_tax": (charged.carry_tax, after.carry_tax),
-        "estimated": (charged.estimated, charge.estimated_boundaries),
     }
     return [Difference(name, was, is_) for name, (was, is_) in pairs.items() if was != is_]

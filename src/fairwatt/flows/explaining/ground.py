@@ -132,7 +132,6 @@ class Ground:
                 counter_wh=line.counter_wh,
                 carry_nano=line.carry_nano,
                 carry_tax=line.carry_tax,
-                estimated=line.estimated,
             ),
         )
 

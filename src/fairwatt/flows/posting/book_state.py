@@ -55,7 +55,6 @@ WALLET: Final = np.dtype(
         ("wallet", "i8"),
         ("policy_ix", "i8"),
         ("balance_micro", "i8"),
-        ("held_micro", "i8"),
         ("seq", "i8"),
         ("read_us", "i8"),
         ("low_micro", "i8"),

@@ -89,7 +89,6 @@ def _charge(
         lines["carry_nano"][part] = rated.carry_nano
         lines["carry_tax"][part] = rated.carry_tax
         lines["tariff_version"][part] = state.plans[plan].version_numbers(at=at[part])
-        lines["estimated"][part] = rated.estimated
         last = np.ones(len(mine), dtype=bool)
         last[:-1] = mine[1:] != mine[:-1]
         windows.append((mine[last], rated.window[last]))
@@ -130,7 +129,6 @@ def chain(*, lines: npt.NDArray[Any], wallet_ix: Int64s, wallets: npt.NDArray[An
     balance = running - before[group] + wallets["balance_micro"][ix]
     seq = np.arange(len(ix)) - starts[group] + 1 + wallets["seq"][ix]
     lines["wallet"] = wallets["wallet"][wallet_ix]
-    lines["held_micro"] = wallets["held_micro"][wallet_ix]
     lines["seq"][order] = seq
     lines["balance_micro"][order] = balance
     touched = ix[starts]

@@ -68,12 +68,12 @@ def decide(
     `answered`: facts of this batch. `corrected`: what corrections of the past took from wallets.
     """
     out = Decided()
-    available = wallets["balance_micro"][touched] - wallets["held_micro"][touched]
+    available = wallets["balance_micro"][touched]
     level = credit_levels(wallets=wallets[touched])
     for ix in credited:
         # Credit starts a new story: somebody who is still low after paying is told so again. A coin into a
         # wallet that stays empty does not, or a coin before every due cut would keep it from ever coming.
-        if wallets["balance_micro"][ix] > wallets["held_micro"][ix]:
+        if wallets["balance_micro"][ix] > 0:
             wallets["level"][ix] = 0
             wallets["warned_us"][ix] = 0
     _warn_anew(wallets, out, corrected, now_us)
@@ -110,7 +110,7 @@ def decide(
 def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, int], now_us: int) -> None:
     """Nobody is cut by a correction without a warning that came after it, however often warned before."""
     for ix, taken in corrected.items():
-        available_micro = int(wallets["balance_micro"][ix] - wallets["held_micro"][ix])
+        available_micro = int(wallets["balance_micro"][ix])
         if not available_micro <= 0 < available_micro + taken or wallets["cut_by_credit"][ix]:
             continue
         wallets["level"][ix] = wallets["warned_us"][ix] = 0
@@ -121,7 +121,7 @@ def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, 
 
 def credit_levels(*, wallets: npt.NDArray[Any]) -> Int64s:
     """How near each wallet is to being empty, as a core.credit.levels.WarningLevel."""
-    available = wallets["balance_micro"] - wallets["held_micro"]
+    available = wallets["balance_micro"]
     level: Int64s = (available < wallets["low_micro"]).astype(np.int64)
     level[available < wallets["critical_micro"]] = 2
     level[available <= 0] = 3
@@ -191,7 +191,7 @@ def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
     wallet, register = case.wallets[ix], case.registers[n]
     relay = int(register["relay"])
     facts = SupplyFacts(
-        available_micro=int(wallet["balance_micro"] - wallet["held_micro"]),
+        available_micro=int(wallet["balance_micro"]),
         relay_closed=None if relay == Relay.UNKNOWN else relay == Relay.CLOSED,
         warned_at_us=int(wallet["warned_us"]) or None,
         payment_in_flight=ix in case.paying,

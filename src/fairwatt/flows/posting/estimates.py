@@ -121,7 +121,7 @@ def _charged(
         state.book,
         Kind.READING,
     )
-    line["register_wh"], line["energy_wh"], line["estimated"] = register_wh, wh, charge.estimated_boundaries
+    line["register_wh"], line["energy_wh"] = register_wh, wh
     for name in ("energy_micro", "standing_micro", "tax_micro"):
         line[name] = getattr(charge, name)
     for name in ("counter_wh", "carry_nano", "carry_tax"):

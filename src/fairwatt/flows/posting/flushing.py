@@ -18,16 +18,20 @@ from fairwatt.store.posting import PosterFenced
 
 
 @dataclass(frozen=True, kw_only=True)
-class DayNews:
-    """Days that changed, as of a batch: ready to be written by any thread."""
+class CacheNews:
+    """What moved, as of a batch: ready to be written by any thread."""
 
     book: int
     epoch: int
     batch: int
+    wallets: npt.NDArray[Any]
+    registers: npt.NDArray[Any]
+    register_wallets: npt.NDArray[np.int64]
+    """wallet ids beside `registers`"""
     days: npt.NDArray[Any]
 
     def write(self) -> None:
-        """Write them in one transaction. Raises PosterFenced when another poster has the book."""
+        """Write it in one transaction. Raises PosterFenced when another poster has the book."""
         try:
             self._write()
         except BaseException:
@@ -35,28 +39,33 @@ class DayNews:
             raise
 
     def _write(self) -> None:
+        at: Any = {"book": self.book, "batch": self.batch}
         with transaction.atomic(durable=True), connection.cursor() as cursor:
-            if not caches.mark_days(cursor=cursor, book=self.book, epoch=self.epoch, batch=self.batch):
-                raise PosterFenced(f"book {self.book} is posted by another process; days were not written")
-            caches.save_use_days(cursor=cursor, book=self.book, batch=self.batch, days=self.days)
+            if not caches.mark_cached(cursor=cursor, epoch=self.epoch, **at):
+                raise PosterFenced(f"book {self.book} is posted by another process; caches were not written")
+            caches.save_wallet_heads(cursor=cursor, wallets=self.wallets, **at)
+            caches.save_register_heads(
+                cursor=cursor, registers=self.registers, wallets=self.register_wallets, **at
+            )
+            caches.save_use_days(cursor=cursor, days=self.days, **at)
 
 
 class CacheFlusher:
-    """Remembers what moved since the last flush and writes it: heads at once, days beside the next batches.
+    """Remembers what moved since the last flush and writes it, beside the next batches.
 
-    `beside`: a thread for the days; without one they are written at once too.
+    `beside`: a thread for it; without one a flush has written everything when it returns.
     """
 
     def __init__(self, *, state: BookState, beside: Executor | None = None) -> None:
         self.days = UseDays(book=state.book, zone=state.zone)
         self._beside = beside
-        self._days_writing: Future[None] | None = None
+        self._writing: Future[None] | None = None
         self._moved = np.ones(len(state.wallets), dtype=bool)
         self._uncounted: deque[npt.NDArray[np.void]] = deque()
 
     def catch_up(self) -> None:
         """Count the lines that an earlier poster wrote and did not flush. Call once, before the first batch."""
-        upto = use.days_upto(book=self.days.book)
+        upto = caches.cached_upto(book=self.days.book)
         for lines in use.lines_since(book=self.days.book, batch=upto):
             self.days.add(lines=lines, ask=True)
 
@@ -82,42 +91,30 @@ class CacheFlusher:
         return bool(self._moved.any() or self._uncounted or self.days.dirty)
 
     def wait(self) -> None:
-        """Wait for days that are being written; raises what writing them raised."""
-        if self._days_writing is not None:
-            self._days_writing.result()
+        """Wait for what is being written; raises what writing it raised."""
+        if self._writing is not None:
+            self._writing.result()
 
     def flush(self, *, state: BookState) -> None:
-        """Write every moved head and day. Raises PosterFenced when another poster has the book, and what the
-        writing of earlier days raised."""
-        self._flush_heads(state)
-        self.count()
-        if self._uncounted or self._days_writing is None or self._days_writing.done():
-            self.count(ask=True)
-            self._flush_days(state)
-
-    def _flush_days(self, state: BookState) -> None:
-        news = DayNews(book=state.book, epoch=state.epoch, batch=state.last_batch, days=self.days.to_save())
+        """Write every moved head and day, unless the flush before is still being written: then all waits for the
+        next. Raises PosterFenced when another poster has the book, and what the flush before raised."""
+        if self._writing is not None and not self._writing.done():
+            return
+        self.count(ask=True)
+        wallets = np.flatnonzero(self._moved)
+        registers = state.registers[np.isin(state.registers["wallet_ix"], wallets)]
+        news = CacheNews(
+            book=state.book,
+            epoch=state.epoch,
+            batch=state.last_batch,
+            wallets=state.wallets[wallets],
+            registers=registers,
+            register_wallets=state.wallets["wallet"][registers["wallet_ix"]],
+            days=self.days.to_save(),
+        )
+        self._moved[:] = False
         self.days.saved()
         if self._beside is None:
             news.write()
         else:
-            self._days_writing = self._beside.submit(news.write)
-
-    def _flush_heads(self, state: BookState) -> None:
-        wallets = np.flatnonzero(self._moved)
-        registers = state.registers[np.isin(state.registers["wallet_ix"], wallets)]
-        batch = state.last_batch
-        with transaction.atomic(durable=True), connection.cursor() as cursor:
-            if not caches.mark_cached(cursor=cursor, book=state.book, epoch=state.epoch, batch=batch):
-                raise PosterFenced(f"book {state.book} is posted by another process; caches were not written")
-            caches.save_wallet_heads(
-                cursor=cursor, book=state.book, batch=batch, wallets=state.wallets[wallets]
-            )
-            caches.save_register_heads(
-                cursor=cursor,
-                book=state.book,
-                batch=batch,
-                registers=registers,
-                wallets=state.wallets["wallet"][registers["wallet_ix"]],
-            )
-        self._moved[:] = False
+            self._writing = self._beside.submit(news.write)

@@ -46,7 +46,7 @@ def hear_events(
                 registers["relay"][n] = Relay.OPEN
             heard.wallets.add(ix)
         if event.code == GUARD_BALANCE and ix is not None:
-            evidence["ledger_micro"] = int(wallets["balance_micro"][ix] - wallets["held_micro"][ix])
+            evidence["ledger_micro"] = int(wallets["balance_micro"][ix])
         heard.events.append(
             EventRow(
                 kind=f"gateway.{_storable(event.code)}",

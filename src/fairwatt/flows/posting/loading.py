@@ -30,7 +30,7 @@ from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import Values, make_plan, plans_of_book, values_of_homes
 from fairwatt.store import heads
-from fairwatt.store.caches import WITHHELD
+from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.corrections import already_rated, correcting_of, opened_before
 from fairwatt.store.models import (
     Book,
@@ -55,8 +55,8 @@ def load_book(*, book: int, now_us: int) -> BookState:
     """
     row = Book.objects.get(pk=book)
     make_partitions(from_us=now_us - 402 * _DAY_US, until_us=now_us + 62 * _DAY_US)
-    epoch, last_batch, cache_batch = take_book(book=book)
-    return _load(row, epoch, last_batch, cache_batch, now_us)
+    epoch, last_batch = take_book(book=book)
+    return _load(row, epoch, last_batch, cached_upto(book=book), now_us)
 
 
 def reload_book(*, state: BookState, now_us: int) -> BookState:
@@ -67,7 +67,7 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
     return fresh
 
 
-def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int) -> BookState:
+def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> BookState:
     alarms = Alarms(book=book.pk, now_us=now_us)
     homes = _open_homes(book)
     values = values_of_homes(book, homes)
@@ -78,7 +78,7 @@ def _load(book: Book, epoch: int, last_batch: int, cache_batch: int, now_us: int
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
     priced = {row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in homes}
     registers = _registers(book, homes, plans, priced | _not_yet_corrected(book.pk, correcting), wallet_ix)
-    _apply_lines(book.pk, cache_batch, plans, registers, wallets)
+    _apply_lines(book.pk, cached, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
     _look_again(registers, wallets)
@@ -164,7 +164,6 @@ def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
         if head is not None:
             for name in (
                 "balance_micro",
-                "held_micro",
                 "seq",
                 "read_us",
                 "level",
@@ -246,10 +245,10 @@ def _apply_lines(
     """Bring the heads up to the last line, whatever the caches had missed."""
     register_of = {int(r): n for n, r in enumerate(registers["installation"])}
     wallet_of = {int(w): n for n, w in enumerate(wallets["wallet"])}
-    for wallet, seq, balance, held in heads.last_wallet_lines(book=book, after_batch=after_batch):
+    for wallet, seq, balance in heads.last_wallet_lines(book=book, after_batch=after_batch):
         n = wallet_of.get(wallet)
         if n is not None and seq > wallets["seq"][n]:
-            wallets["seq"][n], wallets["balance_micro"][n], wallets["held_micro"][n] = seq, balance, held
+            wallets["seq"][n], wallets["balance_micro"][n] = seq, balance
     for line in heads.last_register_lines(book=book, after_batch=after_batch):
         n = register_of.get(line.installation)
         if n is None:
@@ -299,7 +298,7 @@ def _thresholds(
 def _quiet_again(wallets: npt.NDArray[Any]) -> None:
     """Events tell when somebody came nearer to the end, not always when he came away from it: balances do."""
     wallets["level"] = np.minimum(wallets["level"], credit_levels(wallets=wallets))
-    wallets["withheld_ix"][wallets["balance_micro"] > wallets["held_micro"]] = 0
+    wallets["withheld_ix"][wallets["balance_micro"] > 0] = 0
 
 
 def _doubts(book: int, registers: npt.NDArray[Any]) -> None:

@@ -161,7 +161,7 @@ def note_available(*, facts: PostedFacts, state: BookState, wallets: npt.NDArray
     for event in facts.events:
         if event.kind == "payment.credited" and event.wallet is not None:
             head = wallets[state.wallet_index[event.wallet]]
-            event.evidence["available_micro"] = int(head["balance_micro"] - head["held_micro"])
+            event.evidence["available_micro"] = int(head["balance_micro"])
 
 
 def lately_in_review(*, in_review: Mapping[int, list[Reviewed]], now_us: int) -> dict[int, int]:
@@ -178,8 +178,4 @@ def lately_in_review(*, in_review: Mapping[int, list[Reviewed]], now_us: int) ->
 
 def still_withholding(*, lately: Mapping[int, int], wallets: npt.NDArray[Any]) -> set[int]:
     """Wallets that may not be cut for money in review: it would lift them above zero."""
-    return {
-        ix
-        for ix, amount in lately.items()
-        if wallets["balance_micro"][ix] - wallets["held_micro"][ix] + amount > 0
-    }
+    return {ix for ix, amount in lately.items() if wallets["balance_micro"][ix] + amount > 0}

@@ -319,7 +319,7 @@ def _grant(
         wallet=int(wallet["wallet"]),
         as_of_us=now_us,
         # Money in review spares a home here as it does at the edge.
-        available_micro=int(wallet["balance_micro"] - wallet["held_micro"]) + spare.get(ix, 0),
+        available_micro=int(wallet["balance_micro"]) + spare.get(ix, 0),
         state=GrantState(
             at_us=int(head["at_us"]),
             register_wh=int(head["register_wh"]),

@@ -1,13 +1,14 @@
 """Batches of one book, two at a time: while one is written, the next is read, priced and decided.
 
-Two threads. The caller plans; the posting thread owns what is durable and writes it. A batch is handed over
-only when the one before it is durable, so there is never more than one batch in the database's hands, and
+Two threads. The caller plans; the posting thread owns what is durable and writes it, one batch after the other.
+A batch is handed over while the one before it commits, so that nobody waits for anybody in between;
 what was planned ahead of a failure is simply dropped.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, Final
@@ -43,6 +44,9 @@ class Pipeline:
         self._ahead: BookState | None = None
         """what the last batch handed over will leave, where a plan told that"""
         self._newest: Future[Any] | None = None
+        self._committing = threading.Event()
+        """set when the last planned batch is on its way to the disk, or failed"""
+        self._committing.set()
         self._orders_going_out = False
         self._facts_wait = False
         self._regrant: set[int] = set(state.owed)
@@ -66,8 +70,8 @@ class Pipeline:
         """Start posting a batch once the one before it is durable; return its future result.
 
         Frames as (gateway slug, bytes); waiting facts come along by themselves. `ahead`: more waits behind
-        these, so plan them while the one before is written; facts may then wait for the batch after it.
-        Raises what the batch before raised: then this one is dropped.
+        these, so plan them while the one before is written; facts may then wait for two batches.
+        Raises what a batch before raised, or the future does: then this one is dropped.
         """
         if ahead and not (self._facts_wait or self._regrant):
             planned = self._plan(messages, now_us)
@@ -83,7 +87,9 @@ class Pipeline:
             )
             self._follow(result)
             if result.reload:
+                self._flusher.wait()
                 self._flusher.flush(state=self.state)
+                self._flusher.wait()
                 self.state = reload_book(state=self.state, now_us=now_us)
                 self._flusher.resize(state=self.state)
                 self._regrant = result.regrant
@@ -108,13 +114,30 @@ class Pipeline:
             raise
 
     def _hand_over_planned(self, planned: Planned) -> Future[BatchResult]:
-        self.settle()
-        if self._regrant:
-            raise AssertionError("only a batch that asks brings a new configuration")
-        self._ahead, self._orders_going_out = planned.after, bool(planned.orders)
+        self._committing.wait()
+        before, committing = self._newest, threading.Event()
+        if before is not None and before.done():
+            before.result()
+        self._committing, self._ahead, self._orders_going_out = (
+            committing,
+            planned.after,
+            bool(planned.orders),
+        )
 
         def write() -> BatchResult:
-            result = write_planned(state=self.state, planned=planned, meanwhile=self._flusher.count)
+            try:
+                if before is not None:
+                    before.result()
+                if self._regrant:
+                    raise AssertionError("only a batch that asks brings a new configuration")
+                result = write_planned(
+                    state=self.state,
+                    planned=planned,
+                    meanwhile=self._flusher.count,
+                    committing=committing.set,
+                )
+            finally:
+                committing.set()
             self._facts_wait = result.facts_wait
             self._follow(result)
             return result

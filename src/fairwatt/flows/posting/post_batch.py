@@ -69,11 +69,13 @@ def plan_batch(*, state: BookState, prepared: Prepared, poster: Poster) -> Plann
     return lay_out(desk, none, PostedFacts(), ())
 
 
-def write_planned(*, state: BookState, planned: Planned, meanwhile: Callable[[], None]) -> BatchResult:
+def write_planned(
+    *, state: BookState, planned: Planned, meanwhile: Callable[[], None], committing: Callable[[], None]
+) -> BatchResult:
     """Write a planned batch and move `state`; otherwise as `post_batch`.
 
-    `meanwhile` is called while the server takes in the lines; it must leave the connection alone. The result
-    says whether facts wait: they are for a batch that asks.
+    `meanwhile` is called while the server takes in the lines; it must leave the connection alone. `committing`
+    when all is said but COMMIT. The result says whether facts wait: they are for a batch that asks.
     """
     if planned.batch != state.last_batch + 1:
         raise ValueError(
@@ -84,6 +86,7 @@ def write_planned(*, state: BookState, planned: Planned, meanwhile: Callable[[],
             meanwhile()
         _write(cursor, planned)
         planned.result.facts_wait = facts_wait(cursor=cursor, book=state.book)
+        committing()
     state.become(planned.after)
     return planned.result
 
@@ -108,7 +111,7 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
     )
     made = _set_right(desk, cursor, late)
     lines, wallet_ix = metered(desk, late)
-    available = desk.wallets["balance_micro"] - desk.wallets["held_micro"]
+    available = desk.wallets["balance_micro"].copy()
     np.add.at(available, wallet_ix, lines["amount_micro"])
     rows = np.concatenate((desk.sifted.forward, desk.sifted.behind))
     facts = post_facts(

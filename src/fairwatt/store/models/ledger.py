@@ -29,7 +29,6 @@ class Line(models.Model):
     tax_micro = models.BigIntegerField()
     amount_micro = models.BigIntegerField()
     balance_micro = models.BigIntegerField()
-    held_micro = models.BigIntegerField()
     batch = models.BigIntegerField()
     energy_wh = models.IntegerField()
     tariff_version = models.IntegerField()
@@ -37,7 +36,6 @@ class Line(models.Model):
     book = models.IntegerField()
     carry_nano = models.SmallIntegerField()
     kind = models.SmallIntegerField()
-    estimated = models.SmallIntegerField()
 
     class Meta:
         managed = False
@@ -67,7 +65,6 @@ class Shard(models.Model):
     book = models.IntegerField(primary_key=True)
     epoch = models.BigIntegerField()
     last_batch = models.BigIntegerField()
-    cache_batch = models.BigIntegerField()
 
     class Meta:
         managed = False
@@ -165,7 +162,6 @@ class WalletHead(models.Model):
     wallet = models.BigIntegerField(primary_key=True)
     book = models.IntegerField()
     balance_micro = models.BigIntegerField()
-    held_micro = models.BigIntegerField()
     seq = models.BigIntegerField()
     level = models.SmallIntegerField()
     warned_us = models.BigIntegerField()

@@ -18,7 +18,7 @@ BEGIN
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
         EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
     END LOOP;
-    FOREACH t IN ARRAY ARRAY['batch', 'journal', 'quarantine', 'gateway_head', 'shard', 'use_mark'] LOOP
+    FOREACH t IN ARRAY ARRAY['batch', 'journal', 'quarantine', 'gateway_head', 'shard', 'cache_mark'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
@@ -60,19 +60,19 @@ GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_poster, 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_poster, fairwatt_web, fairwatt_auditor;
 
 -- The poster reads what prices and supply depend on, and nothing about people.
-GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, use_mark, fact,
+GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, cache_mark, fact,
     store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation, store_tariffplan,
     store_tariffpublication, store_policy, store_paymentintent TO fairwatt_poster;
 -- What the prices of a home depend on is commissioned, like the prices; the web shows it.
 GRANT SELECT ON store_accountparameter TO fairwatt_poster, fairwatt_auditor;
-GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, use_mark, shard TO fairwatt_poster;
+GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, cache_mark, shard TO fairwatt_poster;
 GRANT SELECT, INSERT ON rerating, correction TO fairwatt_poster;
 -- A confirmed tariff correction becomes a publication by the poster's hand, with the text that commissioning placed.
 GRANT SELECT ON store_tariffcorrection TO fairwatt_poster;
 GRANT INSERT ON store_tariffpublication TO fairwatt_poster;
 -- Who confirmed it must be an administrator of the organisation: of people the poster knows that, and no more.
 GRANT SELECT (id, username, organisation_id, role, is_active) ON store_user TO fairwatt_poster;
-GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day, use_mark TO fairwatt_poster;
+GRANT UPDATE ON shard, outbox, gateway_head, wallet_head, register_head, use_day, cache_mark TO fairwatt_poster;
 GRANT UPDATE (state, result, batch) ON fact TO fairwatt_poster;
 GRANT UPDATE (state, provider_ref, credited_us) ON store_paymentintent TO fairwatt_poster;
 GRANT DELETE ON wallet_head, register_head, use_day TO fairwatt_poster;
@@ -108,7 +108,7 @@ GRANT INSERT ON store_unitmeasure, store_fee, store_feeend, store_costformula, s
 GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;
 GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
-    use_day, fact, rerating, correction, cost_entry TO fairwatt_web;
+    use_day, cache_mark, fact, rerating, correction, cost_entry TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
 -- What commissioning asks for, and what the poster's own clock raises, is not asked for by a page.
@@ -128,7 +128,7 @@ DROP TRIGGER IF EXISTS intent_begins_unpaid ON store_paymentintent;
 CREATE TRIGGER intent_begins_unpaid BEFORE INSERT ON store_paymentintent FOR EACH ROW EXECUTE FUNCTION intent_begins_unpaid();
 ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 
-GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, fact,
+GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, cache_mark, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
     store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, store_tariffcorrection TO fairwatt_auditor;
 GRANT SELECT ON cost_entry, store_unitmeasure, store_landlordaccount, store_feerule, store_fee, store_feeend, store_costformula,

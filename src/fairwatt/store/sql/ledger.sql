@@ -10,8 +10,7 @@ END $$;
 CREATE TABLE shard (
     book        int PRIMARY KEY,
     epoch       bigint NOT NULL DEFAULT 0,
-    last_batch  bigint NOT NULL DEFAULT 0,
-    cache_batch bigint NOT NULL DEFAULT 0
+    last_batch  bigint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE line (
@@ -26,7 +25,6 @@ CREATE TABLE line (
     tax_micro      bigint NOT NULL,
     amount_micro   bigint NOT NULL,
     balance_micro  bigint NOT NULL,
-    held_micro     bigint NOT NULL,
     batch          bigint NOT NULL,
     energy_wh      int NOT NULL,
     tariff_version int NOT NULL,
@@ -34,7 +32,6 @@ CREATE TABLE line (
     book           int NOT NULL,
     carry_nano     smallint NOT NULL,
     kind           smallint NOT NULL,
-    estimated      smallint NOT NULL,
     PRIMARY KEY (ts, ref, kind, book),
     CONSTRAINT charge_is_the_sum_of_its_parts
         CHECK (amount_micro + energy_micro + standing_micro + tax_micro = 0 OR kind NOT IN (1, 3))
@@ -217,7 +214,6 @@ CREATE TABLE wallet_head (
     wallet        bigint PRIMARY KEY,
     book          int NOT NULL,
     balance_micro bigint NOT NULL,
-    held_micro    bigint NOT NULL,
     seq           bigint NOT NULL,
     level         smallint NOT NULL DEFAULT 0,
     warned_us     bigint NOT NULL DEFAULT 0,
@@ -255,8 +251,8 @@ CREATE TABLE use_day (
 ) WITH (fillfactor = 70);
 CREATE INDEX use_day_book ON use_day (book, day_us);
 
--- Up to which batch the days are whole. Apart from the fence, so that days are written beside the next batches.
-CREATE TABLE use_mark (
+-- Up to which batch the caches are whole. Apart from the fence, so that they are written beside the next batches.
+CREATE TABLE cache_mark (
     book  int PRIMARY KEY,
     batch bigint NOT NULL DEFAULT 0
 );

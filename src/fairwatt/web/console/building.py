@@ -123,7 +123,7 @@ def _square(
     now_us: int,
 ) -> Square:
     balance = head.balance_micro if head else 0
-    available = balance - (head.held_micro if head else 0)
+    available = balance
     read_us = max((register.at_us for register in registers), default=0)
     relay_open = any(register.relay == 0 for register in registers)
     days_left = _days_left(max(0, available), mean, now_us, unit.site.book.zone)

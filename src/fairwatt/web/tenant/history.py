@@ -190,7 +190,7 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
         balance_micro=last.balance_micro,
         title=title,
         sum_words=sum_words,
-        estimated=any(use.line.estimated for use in group),
+        estimated=sums.split_at_a_price(group=group),
         line_id=str(LineId(last.book, last.wallet, last.seq)),
         at_us=end_us,
         seq=last.seq if len(group) == 1 else 0,

@@ -133,7 +133,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         )
         recent = _recent(wallet, now_us, schedule)
         balance = head.balance_micro if head else 0
-        available = balance - (head.held_micro if head else 0)
+        available = balance
         supply = _supply(wallet, head, registers, available)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)

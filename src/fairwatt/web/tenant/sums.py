@@ -8,6 +8,7 @@ from functools import cached_property
 
 from django.utils.translation import gettext, pgettext
 
+from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.model import NoTariff, Schedule, Tax
 from fairwatt.core.rating.scalar import Piece, pieces
 from fairwatt.core.rating.segments import SegmentTable
@@ -49,6 +50,21 @@ class Sums:
             parts.append(self._tax(lines[-1], tax))
         total = text.charge(micro=energy + standing + tax, currency=self._currency)
         return f"{' + '.join(parts)} = {total}"
+
+    def split_at_a_price(self, *, group: Sequence[Use]) -> bool:
+        """Whether a price changed inside an interval, so that its use was split where the straight line says."""
+        return any(
+            self._crosses(use) for use in group if use.line.energy_wh and use.line.kind == Kind.READING
+        )
+
+    def _crosses(self, use: Use) -> bool:
+        if self._schedule is None:
+            return False
+        try:
+            first, last = self._table.locate(start_us=use.start_us, end_us=from_datetime(use.line.ts))
+        except NoTariff:
+            return False
+        return first != last
 
     def _fine(self, micro: int) -> str:
         return text.money_fine(micro=micro, currency=self._currency)
