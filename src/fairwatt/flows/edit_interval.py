@@ -11,7 +11,7 @@ from fairwatt.core.metering.vee.model import Status, Value
 from fairwatt.core.units import US_PER_MINUTE
 from fairwatt.flows.desk import DeskRefused, NotFound, acting, meter_of
 from fairwatt.store import facts, intervals
-from fairwatt.store.models import Book, IntervalValue
+from fairwatt.store.models import Book, IntervalValue, Meter
 
 REASON_MIN: Final = 5
 REASON_MAX: Final = 400
@@ -78,15 +78,7 @@ def edit_interval(
                 version=old.version,
                 wh=old.wh,
             )
-        limit_wh = meter.max_power_w * old.minutes * US_PER_MINUTE // 3_600_000_000 + meter.resolution_wh
-        if not 0 <= wh <= limit_wh:
-            raise EditRefused(
-                "%(wh)s Wh is not between 0 and %(limit)s Wh, the most this connection can carry in %(minutes)s "
-                "minutes. Nothing was changed; check the unit.",
-                wh=wh,
-                limit=limit_wh,
-                minutes=old.minutes,
-            )
+        _believable(wh=wh, minutes=old.minutes, meter=meter)
         intervals.add_versions(
             cursor=cursor,
             book=book.pk,
@@ -114,3 +106,16 @@ def edit_interval(
             },
         )
     return Edited(version=old.version + 1, wh=wh)
+
+
+def _believable(*, wh: int, minutes: int, meter: Meter) -> None:
+    """No connection carries more than its fuse lets through. Raises EditRefused."""
+    limit_wh = meter.max_power_w * minutes * US_PER_MINUTE // 3_600_000_000 + meter.resolution_wh
+    if not 0 <= wh <= limit_wh:
+        raise EditRefused(
+            "%(wh)s Wh is not between 0 and %(limit)s Wh, the most this connection can carry in %(minutes)s minutes. "
+            "Nothing was changed; check the unit.",
+            wh=wh,
+            limit=limit_wh,
+            minutes=minutes,
+        )
