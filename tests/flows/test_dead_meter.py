@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from support.desk import Desk
 from support.house import as_role
@@ -83,8 +84,6 @@ def test_an_approved_estimate_is_charged_once_by_the_tariff(desk: Desk, meter: i
 
 
 def test_the_line_says_that_it_was_estimated_and_who_approved_it(desk: Desk, meter: int, person: Any) -> None:
-    from django.utils import translation
-
     from fairwatt.flows.explaining.ids import LineId
     from fairwatt.flows.explaining.line import explain_line
     from fairwatt.web.design import arithmetic, sentences
@@ -139,6 +138,27 @@ def test_a_meter_that_was_read_meanwhile_is_not_estimated(desk: Desk, meter: int
     assert desk.lines()[-1].energy_wh == 30_000
 
 
+def test_what_the_poster_refused_is_approved_again_on_new_evidence(
+    desk: Desk, meter: int, person: Any
+) -> None:
+    """Where the tariff was out of force that day, or the connection too small, the same silence is looked at again."""
+    from fairwatt.flows.approve_estimate import EstimateImpossible
+
+    desk.state.registers["max_power_w"] = 1  # as if the connection could not have carried so much
+    refused = approve(desk.street, person)
+    with pytest.raises(EstimateImpossible, match="approved before"):
+        approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    assert desk.fact(refused).state == "refused"
+    desk.open(now_us=NOW_US)
+    again = approve(desk.street, person, reason="checked the fuse, photo 8")
+    desk.post(now_us=NOW_US)
+    assert desk.fact(again).state == "posted"
+    assert desk.lines()[-1].energy_wh == 48_000
+    with pytest.raises(EstimateImpossible):
+        approve(desk.street, person)
+
+
 def test_without_a_persons_row_a_fact_charges_nothing(desk: Desk, meter: int) -> None:
     from django.db import connection, transaction
 
@@ -166,3 +186,131 @@ def test_a_meter_read_within_a_day_is_not_dead(desk: Desk, meter: int, person: A
 
     with pytest.raises(EstimateImpossible, match="look at it again"):
         approve(desk.street, person, now_us=DEAD_US + DAY_US - HOUR_US)
+
+
+def shown(days: int, wh: int = 0) -> int:
+    """What the register shows after some days of a kilowatt-hour an hour, and a little more."""
+    return days * 24_000 + wh
+
+
+def spoken(line: Any) -> str:
+    from fairwatt.flows.explaining.ids import LineId
+    from fairwatt.flows.explaining.line import explain_line
+    from fairwatt.web.design import sentences
+
+    return sentences.sentence(account=explain_line(line_id=LineId(line.book, line.wallet, line.seq)))
+
+
+def explained(desk: Desk) -> None:
+    """Every line of the story works out again."""
+    from fairwatt.flows.explaining.ids import LineId
+    from fairwatt.flows.explaining.line import explain_line
+
+    for line in desk.lines():
+        account = explain_line(line_id=LineId(line.book, line.wallet, line.seq))
+        assert account.agrees and account.recomputed, (line.seq, account.differences)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("real_wh", [10, 25_000])
+def test_a_real_reading_below_the_estimate_is_believed_and_the_money_comes_back(
+    desk: Desk, meter: int, person: Any, real_wh: int, restarted: bool
+) -> None:
+    before = desk.balance(meter)
+    approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    charged = before - desk.balance(meter)
+    if restarted:
+        desk.open(now_us=NOW_US)
+    desk.read(meter, NOW_US + HOUR_US, shown(8, real_wh))
+
+    assert "backward_register" not in desk.quarantine()
+    (told,) = desk.events("estimate.trued_up")
+    assert told.evidence["estimated_wh"] == shown(10) > told.evidence["register_wh"] >= shown(8)
+    back = [line for line in desk.lines() if line.kind == 3]
+    assert "the estimate gave way" in spoken(back[0])
+    with translation.override("zh-hans"):
+        assert "估算值让位于" in spoken(back[0])
+    assert sum(line.amount_micro for line in back) == -told.evidence["difference_micro"] > 0
+    assert before - desk.balance(meter) < charged
+    assert sum(line.energy_wh for line in desk.lines()) == shown(8, real_wh)
+    assert not [order for order in desk.orders() if order.relay == 0]
+    explained(desk)
+    lines = len(desk.lines())
+    for n in range(1, 3):  # nothing is left to be set right, and the register goes on from what was read
+        desk.read(meter, NOW_US + (1 + n) * HOUR_US, shown(8, real_wh + n * 1_000))
+    assert len(desk.lines()) == lines + 2
+    assert len(desk.events("estimate.trued_up")) == 1
+
+
+def test_a_real_reading_far_above_the_estimate_is_believed_as_well(
+    desk: Desk, meter: int, person: Any
+) -> None:
+    """More than the meter can carry in half an hour, but not in the two days that it was silent."""
+    approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    desk.read(meter, NOW_US + HALF_US, shown(8, 300_000))
+    assert [code for code in desk.quarantine() if code != "dead_meter"] == []
+    assert sum(line.energy_wh for line in desk.lines()) == shown(8, 300_000)
+    explained(desk)
+
+
+def test_a_register_below_its_last_real_reading_stays_in_quarantine(
+    desk: Desk, meter: int, person: Any
+) -> None:
+    approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    balance = desk.balance(meter)
+    desk.read(meter, NOW_US + HOUR_US, shown(8) - 1)
+    assert desk.quarantine()[-1] == "backward_register"
+    assert (desk.balance(meter), desk.events("estimate.trued_up")) == (balance, [])
+
+
+@pytest.mark.parametrize("order", ["in time", "newest first", "one batch"])
+def test_the_spool_of_a_silent_gateway_is_believed_over_the_estimate_in_any_order(
+    desk: Desk, meter: int, person: Any, order: str
+) -> None:
+    """The meter went on counting, slower and faster than estimated: what it says replaces what was guessed."""
+    approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    said = [
+        reading(meter, DEAD_US + n * 6 * HOUR_US, shown(8, 9_000 * n if n < 7 else 54_000 + n * 10))
+        for n in range(1, 12)
+    ]
+    frames = [desk.street.readings(one) for one in said]
+    if order == "one batch":
+        desk.post(*frames, now_us=NOW_US + DAY_US)
+    else:
+        for n, frame in enumerate(frames if order == "in time" else reversed(frames)):
+            desk.post(frame, now_us=NOW_US + DAY_US + n)
+    assert [code for code in desk.quarantine() if code != "dead_meter"] == []
+    assert sum(line.energy_wh for line in desk.lines()) == shown(8, 54_110)
+    explained(desk)
+
+
+def test_two_estimates_in_a_row_give_way_together(desk: Desk, meter: int, person: Any) -> None:
+    approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    later_us = NOW_US + 3 * DAY_US
+    approve(desk.street, person, now_us=later_us)
+    desk.post(now_us=later_us)
+    assert desk.lines()[-1].register_wh > shown(12)
+    desk.read(meter, later_us + HOUR_US, shown(8, 5_000))
+    assert len(desk.events("estimate.trued_up")) == 2
+    assert sum(line.energy_wh for line in desk.lines()) == shown(8, 5_000)
+    assert [code for code in desk.quarantine() if code != "dead_meter"] == []
+    explained(desk)
+
+
+def test_what_the_meter_says_of_the_estimated_instant_itself_is_its_value(
+    desk: Desk, meter: int, person: Any
+) -> None:
+    approve(desk.street, person)
+    desk.post(now_us=NOW_US)
+    for _ in range(2):
+        desk.read(meter, NOW_US - HALF_US, shown(8, 20_000), now_us=NOW_US + HOUR_US)
+    (told,) = desk.events("estimate.trued_up")
+    assert told.evidence["register_wh"] == shown(8, 20_000)
+    desk.read(meter, NOW_US + HOUR_US, shown(8, 19_000))  # and then it is real: nothing may go below it
+    assert desk.quarantine()[-1] == "backward_register"
+    explained(desk)

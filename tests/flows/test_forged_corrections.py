@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.db import ProgrammingError
 
 from fairwatt.server.launcher.services import Services
 from support.corrections import WRONG, confirm, drain, live_on, place
 from support.desk import opened_desk
-from support.forged import forge
+from support.forged import add_fact, forge
 from support.laws import check_laws
 from support.street import DAY_US, NOON_US, Street
 
@@ -26,7 +27,7 @@ def wrong(house: Services) -> Street:
 def test_no_number_in_a_fact_keeps_a_book_from_being_loaded(wrong: Street) -> None:
     with opened_desk(wrong) as desk:
         said = [{"correction": 10**30, "confirmed_by": 1}, {"correction": 1.5}, {"correction": -1}, [1], "x"]
-        facts = [forge(wrong.book, "tariff_correction", one, key=f"{n}") for n, one in enumerate(said)]
+        facts = [add_fact(wrong.book, "tariff_correction", one, key=f"{n}") for n, one in enumerate(said)]
         desk.open(now_us=LATER_US)
         assert [desk.fact(fact).state for fact in facts] == ["refused"] * len(said)
 
@@ -41,9 +42,14 @@ def test_nobody_confirms_but_an_administrator_of_the_organisation(wrong: Street)
         correction = place(wrong)
         for n, person in enumerate((clerk.pk, stranger.pk, 10**30, -1, clerk.username, None)):
             said = {"correction": correction.pk, "confirmed_by": person}
-            fact = forge(wrong.book, "tariff_correction", said, key=f"{n}")
+            with pytest.raises(ProgrammingError, match="did not place it"):
+                forge(wrong.book, "tariff_correction", said, key=f"{n}")
+            fact = add_fact(wrong.book, "tariff_correction", said, key=f"{n}")
             desk.post(now_us=LATER_US)
             assert desk.fact(fact).result["code"] in ("not_authorised", "bad_correction")
+        ada = User.objects.only("pk").get(username=f"ada-{wrong.book}").pk
+        with pytest.raises(ProgrammingError, match="did not place it"):
+            forge(wrong.book, "tariff_correction", {"correction": correction.pk, "confirmed_by": ada})
         drain(desk, confirm(wrong, correction), now_us=LATER_US)
         (begun,) = desk.events("tariff.correcting")
         assert begun.evidence["confirmed_by"] == User.objects.only("pk").get(username=f"bea-{wrong.book}").pk

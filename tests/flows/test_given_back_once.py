@@ -170,24 +170,83 @@ def test_a_fee_is_given_back_once_by_a_ruling_or_by_its_reversal(
     assert desk.balance(case.meter) == before + 1_060_000
 
 
-def test_what_a_correction_gave_back_is_not_given_back_again(case: Case) -> None:
+def edit(case: Case, wh: int) -> None:
     from fairwatt.flows.correct_reading import correct_reading
 
     with as_role("migrate"):
         correct_reading(
             installation_id=case.desk.street.installations[0],
             at_us=NOON_US + HOUR_US,
-            register_wh=1_000,
+            register_wh=wh,
             author="ada",
             reason="read off wrongly",
             now_us=case.now_us,
         )
+
+
+def settle(case: Case, batches: int = 4) -> None:
+    for _ in range(batches):
+        case.now_us += 1
+        case.desk.post(now_us=case.now_us)
+
+
+@pytest.mark.parametrize("refund_percent", [10, 100])
+@pytest.mark.parametrize("steps", ["ruling, edit", "edit, ruling", "edit+ruling"])
+def test_a_ruling_and_a_correction_give_one_charge_back_once_in_either_order(
+    case: Case, steps: str, refund_percent: int
+) -> None:
     took, opened = charged(case), case.open()
-    case.rule(opened, took)
+    refund = took * refund_percent // 100
+    case.rule(opened, refund)
+    for step in steps.replace("+", ", ").split(", "):
+        case.answer(opened) if step == "ruling" else edit(case, 1_000)
+        if "+" not in steps:
+            settle(case)
+    settle(case)
+    corrected = sum(line.amount_micro for line in case.desk.lines() if line.kind == 3)
+    assert 0 < corrected < took
+    assert case.desk.balance(case.meter) == 20_000_000 - took + max(refund, corrected)
+    assert not case.desk.events("fact.refused")
+
+
+def test_what_is_charged_again_later_is_given_back_again(case: Case) -> None:
+    """The edit that had eaten up the refund was wrong itself: with the charge, the refund comes back."""
+    took, opened = charged(case), case.open()
+    case.rule(opened, took // 2)
     case.answer(opened)
-    case.desk.post(now_us=case.now_us)  # the correction; the ruling waits for it
-    corrected = case.desk.balance(case.meter)
-    case.desk.post(now_us=case.now_us)
-    assert case.desk.balance(case.meter) == corrected > 20_000_000 - took
-    (refused,) = case.desk.events("fact.refused")
-    assert "corrections" in refused.evidence["detail"]
+    settle(case)
+    refunded = case.desk.balance(case.meter)
+    for wh in (1_000, 0, 5_000):
+        edit(case, wh)
+        settle(case)
+    assert case.desk.balance(case.meter) == refunded == 20_000_000 - took + took // 2
+    from fairwatt.store.models import Journal
+
+    tax = Journal.objects.filter(book=case.desk.street.book, account="tax:output")
+    assert sum(leg.amount_micro for leg in tax) == case.desk.lines()[1].tax_micro - tax_of(case, took // 2)
+
+
+def tax_of(case: Case, refund: int) -> int:
+    line = case.desk.lines()[1]
+    return int(refund * line.tax_micro // -line.amount_micro)
+
+
+def test_a_forged_fact_that_counts_what_nobody_gave_moves_nothing(case: Case) -> None:
+    day_us = NOON_US - 13 * HOUR_US  # midnight in London
+    charge = {
+        "wallet": case.wallet,
+        "ref": case.desk.street.installations[0],
+        "day_us": day_us,
+        "after_seq": 0,
+    }
+    first = forge(case.desk.street.book, "adjustment", charge)
+    opened = case.open()
+    case.rule(opened, 5)
+    case.answer(opened)
+    settle(case)
+    before = case.desk.balance(case.meter)
+    again = forge(case.desk.street.book, "adjustment", charge, key="again")
+    settle(case)
+    assert case.desk.fact(first).state == "refused"
+    assert case.desk.fact(again).result["amount_micro"] == 0
+    assert case.desk.balance(case.meter) == before

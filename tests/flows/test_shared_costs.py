@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError
 
 from fairwatt.server.launcher.services import Services
 from support.costs import (
@@ -12,17 +13,21 @@ from support.costs import (
     TOTAL,
     WINDOW_US,
     balances,
+    digest_seen,
     drafted,
     entries,
     legs,
+    object_to,
+    publish_as_seen,
     published,
     resident,
     run_due,
+    share_of,
     staff,
     three_homes,
 )
 from support.desk import Desk
-from support.forged import add_fact
+from support.forged import add_fact, forge
 from support.house import as_role
 from support.street import DAY_US, FLAT, HOUR_US, NOON_US, Street
 
@@ -264,3 +269,61 @@ def test_who_objected_does_not_decide_his_own_objection(
     object_to(street, people | {"lin": judge}, share, 0)
     with pytest.raises(SharedCostRefused, match="Who objected"):
         decide(street, share, judge, 0)
+
+
+def test_only_the_figures_that_were_looked_at_are_published(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    """A home is measured anew between looking and publishing: its neighbours' shares are others then."""
+    from fairwatt.flows.fees import measure_unit
+    from fairwatt.flows.shared_costs import SharedCostRefused
+    from fairwatt.store.models import AllocationProof, Installation
+
+    three_homes(desk, street, people)
+    draft = drafted(street, people)
+    seen = digest_seen(draft)
+    unit = Installation.objects.get(pk=street.installations[0]).unit_id
+    with as_role("web"):
+        measure_unit(
+            unit_id=unit, from_us=NOON_US, area_dm2=9_000, heads=2, by=people["drafter"], now_us=AUGUST_US
+        )
+    with pytest.raises(SharedCostRefused, match="figures have changed"):
+        publish_as_seen(street, people, draft, seen)
+    assert not AllocationProof.objects.filter(allocation=draft).exists()
+    proof = publish_as_seen(street, people, draft, digest_seen(draft))
+    assert proof.digest == digest_seen(draft) != seen
+
+
+def test_a_deadline_that_a_page_wrote_shortens_no_window(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    """A web process taken over dates the publication back: objections still run from when the poster saw it."""
+    from fairwatt.flows.shared_costs import publish
+    from fairwatt.store.models import AllocationProof
+
+    meters = three_homes(desk, street, people)
+    draft = drafted(street, people)
+    with as_role("web"):
+        publish(
+            book_id=street.book,
+            allocation_id=draft.pk,
+            seen_digest=digest_seen(draft),
+            by=people["drafter"],
+            now_us=AUGUST_US - 60 * DAY_US,
+        )
+    assert AllocationProof.objects.get(allocation=draft).deadline_us < AUGUST_US
+    forged = {"allocation": draft.pk}
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        forge(street.book, "publication", forged)
+    early = add_fact(street.book, "allocation", forged, key="early")
+    desk.post(now_us=AUGUST_US)
+    assert desk.fact(early).result["code"] == "objections_open"
+    run_due(desk, AUGUST_US)
+    assert [event.evidence["until_us"] for event in desk.events("shared.published")] == [
+        AUGUST_US + WINDOW_US
+    ]
+    object_to(street, people, share_of(street, draft, 0), 0, now_us=AUGUST_US + DAY_US)
+    run_due(desk, AUGUST_US + WINDOW_US - 1)
+    assert balances(desk, meters) == [100_000_000] * 3
+    run_due(desk, AUGUST_US + WINDOW_US)
+    assert balances(desk, meters) == [100_000_000, 70_000_000, 80_000_000]

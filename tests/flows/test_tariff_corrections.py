@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError
 
 from fairwatt.server.launcher.services import Services
 from flows.test_corrections import all_is_explained
 from flows.test_explain import explained
 from support.corrections import WRONG, confirm, drain, known, live_on, place
 from support.desk import opened_desk
+from support.forged import add_fact, forge
 from support.house import as_role
 from support.laws import check_laws
 from support.street import DAY_US, NOON_US, TARIFF, Street
@@ -99,24 +101,10 @@ def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
         correction = place(wrong, author=bea.username)
         with pytest.raises(CannotConfirm, match="somebody else"):
             confirm(wrong, correction)
-        with as_role("web"):
-            from django.db import connection, transaction
-
-            from fairwatt.store import facts
-            from fairwatt.store.models import User
-
-            bea = User.objects.get(username=f"bea-{wrong.book}")
-            with transaction.atomic(), connection.cursor() as cursor:
-                fact, _ = facts.add(
-                    cursor=cursor,
-                    book=wrong.book,
-                    kind="tariff_correction",
-                    natural_key="forged",
-                    wallet=None,
-                    payload={"correction": correction.pk, "confirmed_by": bea.pk},
-                    raw=b"",
-                    now_us=NOON_US,
-                )
+        said = {"correction": correction.pk, "confirmed_by": bea.pk}
+        with pytest.raises(ProgrammingError, match="did not place it"):
+            forge(wrong.book, "tariff_correction", said)
+        fact = add_fact(wrong.book, "tariff_correction", said)
         desk.post(now_us=NOON_US + 60 * DAY_US)
         assert desk.fact(fact).result["code"] == "one_pair_of_eyes"
 

@@ -102,6 +102,33 @@ def test_a_vacant_home_that_uses_energy_is_named(lived: Lived) -> None:
     assert made["figures"]["ghost_wh"] == ghost["energy_wh"] > 80_000
 
 
+def test_standing_charges_that_nobody_lives_behind_are_counted(lived: Lived) -> None:
+    from fairwatt.store.models import LandlordAccount, Tenancy, User, Wallet
+
+    wallet = Wallet.objects.select_related("unit").get(pk=lived.street.wallets[1])
+    with as_role("migrate"):
+        who = User.objects.create_user(f"left-{lived.book}", None, "x")
+        stay = Tenancy.objects.create(wallet=wallet, user=who, start_us=at(7, 1), end_us=at(8, 10))
+    try:
+        left = lived.make("vacancy", home=None, month=8)
+        with as_role("migrate"):
+            owner = LandlordAccount.objects.create(site=wallet.unit.site, wallet=wallet)
+        owned = lived.make("vacancy", home=None, month=8)
+        with as_role("migrate"):
+            owner.delete()
+    finally:
+        with as_role("migrate"):
+            stay.delete()
+    since = [
+        line
+        for line in lines(lived)
+        if line.wallet == wallet.pk and at(8, 10) < int(line.ts.timestamp()) * 1_000_000 < at(9, 1)
+    ]
+    (row,) = table(left, "homes")
+    assert row["left"] == left["figures"]["left"] == sum(line.standing_micro for line in since) > 0
+    assert owned["figures"]["left"] == 0
+
+
 def test_a_figure_that_disagrees_is_an_error_and_not_a_print(lived: Lived) -> None:
     """The cache is made to lie; the journal knows better."""
     from fairwatt.reports.model import FiguresDisagree

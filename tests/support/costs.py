@@ -152,12 +152,41 @@ def drafted(street: Street, people: dict[str, Any], **changes: Any) -> Any:
 
 
 def published(street: Street, people: dict[str, Any], **changes: Any) -> Any:
+    draft = drafted(street, people, **changes)
+    publish_as_seen(street, people, draft, digest_seen(draft))
+    see_published(street)
+    return draft
+
+
+def see_published(street: Street, now_us: int = AUGUST_US) -> int:
+    """What the head-end does all the time: objections run from when its own clock saw the cost."""
+    from django.db import connection, transaction
+
+    from fairwatt.flows.raise_due import see_publications
+
+    with as_role("poster"), transaction.atomic(), connection.cursor() as cursor:
+        return see_publications(cursor=cursor, book=street.book, now_us=now_us)
+
+
+def digest_seen(draft: Any) -> str:
+    """What names the preview that a person looks at now."""
+    from fairwatt.flows.shared_costs import preview
+
+    with as_role("web"):
+        return str(preview(allocation=draft).proof()["digest"])
+
+
+def publish_as_seen(street: Street, people: dict[str, Any], draft: Any, digest: str) -> Any:
     from fairwatt.flows.shared_costs import publish
 
-    draft = drafted(street, people, **changes)
     with as_role("web"):
-        publish(book_id=street.book, allocation_id=draft.pk, by=people["drafter"], now_us=AUGUST_US)
-    return draft
+        return publish(
+            book_id=street.book,
+            allocation_id=draft.pk,
+            seen_digest=digest,
+            by=people["drafter"],
+            now_us=AUGUST_US,
+        )
 
 
 def share_of(street: Street, draft: Any, home: int) -> Any:

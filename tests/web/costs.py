@@ -52,9 +52,12 @@ def share_a_cost(
     scene: Scene, *, at_us: int = NOW_US, title: str = "Stairs and lift, October"
 ) -> dict[str, int]:
     """Publish a cost of 486.40 by area and people; return its numbers and the owner's share."""
+    from django.db import connection, transaction
+
     from fairwatt.core.costs.apportion import Basis, Formula, Part
     from fairwatt.flows.cost_sources import Typed
-    from fairwatt.flows.shared_costs import draft_allocation, publish, publish_formula
+    from fairwatt.flows.raise_due import see_publications
+    from fairwatt.flows.shared_costs import draft_allocation, preview, publish, publish_formula
     from fairwatt.store.models import AllocationShare
     from fairwatt.web.access import Scope, seeing
 
@@ -77,9 +80,12 @@ def share_a_cost(
             now_us=at_us,
             entropy=bytes(range(16)),
         )
-        publish(book_id=scene.book, allocation_id=draft.pk, by=scene.operator, now_us=at_us)
-        with seeing(scope=Scope(books=(scene.book,))):
-            share = AllocationShare.objects.get(allocation=draft, wallet=scene.wallets[0])
+        seen = preview(allocation=draft).proof()["digest"]
+        publish(book_id=scene.book, allocation_id=draft.pk, seen_digest=seen, by=scene.operator, now_us=at_us)
+    with as_role("poster"), transaction.atomic(), connection.cursor() as cursor:
+        see_publications(cursor=cursor, book=scene.book, now_us=at_us)
+    with as_role("web"), seeing(scope=Scope(books=(scene.book,))):
+        share = AllocationShare.objects.get(allocation=draft, wallet=scene.wallets[0])
     fee = write_fee(scene, first_day=date(2030, 1, 1))
     return {"cost": draft.pk, "share": share.pk, "fee": fee}
 

@@ -188,7 +188,12 @@ def test_the_desk_drafts_previews_and_publishes(
     page = desk.post(f"/console/{scene.slug}/costs/draft/", typed, follow=True)
     assert "Publish these shares" in text(page) and "¥25.000000" in text(page)
     number = page.redirect_chain[-1][0].rstrip("/").rsplit("/", 1)[-1]
-    page = desk.post(f"/console/{scene.slug}/costs/{number}/publish/", follow=True)
+    asked = f"/console/{scene.slug}/costs/{number}/publish/"
+    said = text(desk.post(asked, {"digest": "sha256:of another preview"}, follow=True))
+    assert "The figures have changed since you looked at them" in said and "Publish these shares" in said
+    seen = re.search(r'name="digest" value="([^"]+)"', page.content.decode())
+    assert seen is not None
+    page = desk.post(asked, {"digest": seen[1]}, follow=True)
     assert "4 shares add up to ¥100.00, the total" in text(page)
 
 

@@ -28,6 +28,11 @@ def allocation_key(*, allocation: int) -> str:
     return _key("allocation", str(allocation))
 
 
+def publication_key(*, allocation: int) -> str:
+    """Name the sighting of a published allocation, from which its objections run."""
+    return _key("publication", str(allocation))
+
+
 def share_key(*, share: int) -> str:
     """Name the posting of a share whose objection was decided."""
     return _key("share", str(share))

@@ -73,12 +73,13 @@ def approve_estimate(
             raise EstimateImpossible(
                 "The meter was read meanwhile, or the estimate has changed. Nothing was charged; look at it again."
             )
+        _refuse_asked(cursor, book, found)
         approval = _note_approval(cursor, book, meter, found, seen_wh, reason, person.pk, now_us)
         fact, _ = facts.add(
             cursor=cursor,
             book=book.pk,
             kind="estimate",
-            natural_key=f"estimate:{found.installation}:{found.from_us}",
+            natural_key=f"estimate:{found.installation}:{found.from_us}:{approval}",
             wallet=None,
             payload={"approval": approval, "person": person.username},
             raw=b"",
@@ -130,21 +131,30 @@ def _proposal(cursor: Any, book: Book, meter: Meter, now_us: int) -> Proposal | 
     return None
 
 
+def _refuse_asked(cursor: Any, book: Book, found: Proposal) -> None:
+    """One approval at a time: another only after the poster refused the one before it."""
+    cursor.execute(
+        "SELECT 1 FROM estimate_approval a JOIN fact f ON f.book = a.book AND f.kind = 'estimate' "
+        "AND f.payload->>'approval' = a.id::text "
+        "WHERE a.book = %s AND a.installation = %s AND a.from_us = %s AND f.state <> 'refused'",
+        [book.pk, found.installation, found.from_us],
+    )
+    if cursor.fetchone():
+        raise EstimateImpossible(
+            "This estimate was approved before; the poster charges it once. Nothing was added."
+        )
+
+
 def _note_approval(
     cursor: Any, book: Book, meter: Meter, found: Proposal, wh: int, reason: str, author: int, now_us: int
 ) -> int:
     cursor.execute(
         "INSERT INTO estimate_approval (book, meter, installation, from_us, to_us, from_wh, wh, method, reason, "
         "author, made_us) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
-        "ON CONFLICT (installation, from_us) DO NOTHING RETURNING id",
+        "RETURNING id",
         [
             *(book.pk, meter.pk, found.installation, found.from_us, found.to_us, found.from_wh, wh),
             *(found.method, reason, author, now_us),
         ],
     )
-    row = cursor.fetchone()
-    if row is None:
-        raise EstimateImpossible(
-            "This estimate was approved before; the poster charges it once. Nothing was added."
-        )
-    return int(row[0])
+    return int(cursor.fetchone()[0])

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fairwatt.core.costs.apportion import Apportionment, Basis, Formula, Participant, Payer, apportion
 from fairwatt.core.costs.formula import formula_from_obj
+from fairwatt.core.costs.proof import proof_of
 from fairwatt.flows.cost_sources import own_use
 from fairwatt.store.models import Allocation, Book
 from fairwatt.store.stays import Stay, stays_in
@@ -46,6 +47,22 @@ class Preview:
     missing: tuple[str, ...]
     """labels of units that lack what the formula counts by"""
     participants: tuple[Participant, ...]
+
+    def proof(self) -> dict[str, Any]:
+        """What publishing it would seal; its `digest` names exactly the figures that were looked at."""
+        allocation = self.allocation
+        return proof_of(
+            title=allocation.title,
+            currency=allocation.book.currency,
+            zone=allocation.book.zone,
+            first_day=allocation.first_day.isoformat(),
+            end_day=allocation.end_day.isoformat(),
+            days=self.days,
+            source=allocation.source,
+            formula=self.formula,
+            participants=list(self.participants),
+            result=self.result,
+        )
 
 
 def unit_key(*, salt: str, unit: int, first: date) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from fairwatt.core.ids import allocation_key, fee_run_key, share_key
+from fairwatt.core.ids import allocation_key, fee_run_key, publication_key, share_key
 from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.posting.fees import fee_runs
@@ -21,18 +21,27 @@ from fairwatt.store import costs, facts
 from fairwatt.store.models import Book
 
 AGAIN_US: Final = US_PER_DAY
-_OVER = """
+_PUBLISHED = """
 SELECT a.id FROM store_allocation a JOIN store_allocationproof p ON p.allocation_id = a.id
- WHERE a.book_id = %s AND p.deadline_us <= %s
+ WHERE a.book_id = %s AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.book = a.book_id AND f.kind = 'publication'
+                    AND f.by_role <> 'fairwatt_web' AND f.payload->>'allocation' = a.id::text)
+   AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.book = a.book_id AND f.kind = 'allocation' AND f.state = 'posted'
+                    AND starts_with(f.natural_key || ':', 'allocation:' || a.id || ':'))
+ ORDER BY a.id
+"""
+_OVER = f"""
+SELECT a.id FROM store_allocation a JOIN store_allocationproof p ON p.allocation_id = a.id
+ WHERE a.book_id = %s AND {costs.WINDOW_ENDS} <= %s
    AND NOT EXISTS (SELECT 1 FROM store_coststep c WHERE c.allocation = a.id AND c.kind = 'reversed' AND c.share IS NULL)
    AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.book = a.book_id AND f.kind = 'allocation'
                     AND starts_with(f.natural_key || ':', 'allocation:' || a.id || ':')
                     AND (f.state <> 'refused' OR f.created_us > %s))
  ORDER BY p.deadline_us, a.id
 """
-_DECIDED = """
-SELECT c.share FROM store_coststep c JOIN store_allocationproof p ON p.allocation_id = c.allocation
- WHERE c.book = %s AND c.kind IN ('upheld', 'rejected') AND p.deadline_us <= %s
+_DECIDED = f"""
+SELECT c.share FROM store_coststep c JOIN store_allocation a ON a.id = c.allocation
+  JOIN store_allocationproof p ON p.allocation_id = a.id
+ WHERE c.book = %s AND c.kind IN ('upheld', 'rejected') AND {costs.WINDOW_ENDS} <= %s
    AND NOT EXISTS (SELECT 1 FROM store_coststep r WHERE r.allocation = c.allocation AND r.kind = 'reversed'
                     AND r.share IS NULL)
    AND NOT EXISTS (SELECT 1 FROM cost_entry e WHERE e.share = c.share)
@@ -49,7 +58,7 @@ def raise_due(*, book_id: int, now_us: int) -> int:
     book = Book.objects.get(pk=book_id)
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book_id)
-        raised = 0
+        raised = see_publications(cursor=cursor, book=book_id, now_us=now_us)
         again_us = now_us - AGAIN_US
         cursor.execute(_OVER, [book_id, now_us, again_us])
         for (allocation,) in cursor.fetchall():
@@ -63,6 +72,16 @@ def raise_due(*, book_id: int, now_us: int) -> int:
         raised += _fee_runs(cursor, book, now_us)
         raised += raise_windows(cursor=cursor, book=book_id, now_us=now_us)
     return raised
+
+
+def see_publications(*, cursor: Any, book: int, now_us: int) -> int:
+    """Write down when a published cost was first seen by the clock of the poster's process; return how many are new."""
+    cursor.execute(_PUBLISHED, [book])
+    found = [int(allocation) for (allocation,) in cursor.fetchall()]
+    for allocation in found:
+        key = publication_key(allocation=allocation)
+        _raise(cursor, book, "publication", key, {"allocation": allocation}, now_us)
+    return len(found)
 
 
 def _fee_runs(cursor: Any, book: Book, now_us: int) -> int:

@@ -13,7 +13,6 @@ from django.db import connection, transaction
 
 from fairwatt.core.costs.apportion import ApportionError, Formula, Payer
 from fairwatt.core.costs.formula import formula_to_obj
-from fairwatt.core.costs.proof import proof_of
 from fairwatt.core.ids import reversal_key
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import US_PER_DAY
@@ -115,8 +114,12 @@ def preview(*, allocation: Allocation) -> Preview:
 
 
 @transaction.atomic(durable=True)
-def publish(*, book_id: int, allocation_id: int, by: User, now_us: int) -> AllocationProof:
-    """Publish a draft: its shares stand, and residents may object until the deadline. Raises SharedCostRefused."""
+def publish(*, book_id: int, allocation_id: int, seen_digest: str, by: User, now_us: int) -> AllocationProof:
+    """Publish a draft: its shares stand, and residents may object until the deadline.
+
+    `seen_digest`: the digest of the preview that the person looked at (`preview(...).proof()["digest"]`); other figures
+    are not published. Raises SharedCostRefused.
+    """
     allocation = _of_book(book_id, allocation_id)
     if AllocationProof.objects.filter(allocation=allocation).exists():
         raise SharedCostRefused("This shared cost was published before. Nothing was changed.")
@@ -133,18 +136,12 @@ def publish(*, book_id: int, allocation_id: int, by: User, now_us: int) -> Alloc
                 "The formula counts what is not known of %(units)s. Nothing was published; measure these units first.",
                 units=", ".join(seen.missing[:8]),
             )
-        body = proof_of(
-            title=allocation.title,
-            currency=allocation.book.currency,
-            zone=allocation.book.zone,
-            first_day=allocation.first_day.isoformat(),
-            end_day=allocation.end_day.isoformat(),
-            days=seen.days,
-            source=allocation.source,
-            formula=seen.formula,
-            participants=list(seen.participants),
-            result=seen.result,
-        )
+        body = seen.proof()
+        if body["digest"] != seen_digest:
+            raise SharedCostRefused(
+                "The figures have changed since you looked at them: who lives where, what was measured or used. "
+                "Nothing was published and nobody is charged; look at the new preview and publish that."
+            )
         AllocationShare.objects.bulk_create([_share_row(allocation, one) for one in seen.shares])
         CostStep.objects.create(
             book=book_id,
@@ -181,7 +178,8 @@ def object_to_share(
         if share is None or proof is None:
             raise SharedCostRefused("There is no such share of this home. Nothing was changed.")
         costs.lock_shares(cursor=cursor, allocation=share.allocation_id)
-        if now_us >= proof.deadline_us or CostEntry.objects.filter(share=share_id).exists():
+        ends_us = costs.window_ends_us(cursor=cursor, allocation=share.allocation_id)
+        if (ends_us is not None and now_us >= ends_us) or CostEntry.objects.filter(share=share_id).exists():
             raise SharedCostRefused(
                 "The time for objections is over, and the share has been or will be charged. "
                 "Ask the people who look after the building; they can take it back."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from fairwatt.core.units import US_PER_DAY
@@ -11,7 +12,7 @@ from fairwatt.reports.asking import Reading
 from fairwatt.reports.bad_debt import moved_out
 from fairwatt.reports.kinds import KINDS, READINGS, Heading
 from fairwatt.reports.model import Chart, Column, Contents, Figure, Report, Row, Shape, Table
-from fairwatt.store.models import Installation
+from fairwatt.store.models import Installation, LandlordAccount, Tenancy
 
 EMPTY_WH_PER_DAY: Final = 200
 """A home that uses less than a modem and a door bell for a whole period looks empty."""
@@ -29,6 +30,7 @@ _COLUMNS = (
     Column(key="wh_per_day", title=_("A day"), shape=Shape.ENERGY),
     Column(key="charged", title=_("Charged for use"), shape=Shape.MONEY, total=True),
     Column(key="fixed", title=_("Fixed charges and fees"), shape=Shape.MONEY, total=True),
+    Column(key="left", title=_("of it standing, after the last tenancy"), shape=Shape.MONEY, total=True),
 )
 
 
@@ -39,6 +41,7 @@ def build(asked: Reading) -> Contents:
     days = max(1, (end_us - asked.ask.start_us) // US_PER_DAY)
     homes = _wallets_of_units(asked, end_us)
     gone = moved_out(sorted({wallet for some in homes.values() for wallet in some}), end_us)
+    left = _left_behind(asked, gone)
     rows: list[Row] = []
     for unit in asked.homes():
         wallets = homes.get(unit.pk, [])
@@ -49,36 +52,10 @@ def build(asked: Reading) -> Contents:
             state = "empty"
         else:
             continue
-        rows.append((unit.site.name, unit.label, state, energy, energy // days, charged, standing))
-    ghosts = [row for row in rows if row[2] == "ghost"]
+        behind = sum(left.get(wallet, 0) for wallet in wallets)
+        rows.append((unit.site.name, unit.label, state, energy, energy // days, charged, standing, behind))
     return Contents(
-        figures=(
-            Figure(
-                key="vacant",
-                title=_("Vacant homes"),
-                shape=Shape.COUNT,
-                value=sum(r[2] != "empty" for r in rows),
-            ),
-            Figure(
-                key="ghosts",
-                title=_("of them using energy"),
-                shape=Shape.COUNT,
-                value=len(ghosts),
-                inner=True,
-            ),
-            Figure(
-                key="ghost_wh",
-                title=_("Ghost consumption"),
-                shape=Shape.ENERGY,
-                value=sum(int(row[3] or 0) for row in ghosts),
-            ),
-            Figure(
-                key="empty",
-                title=_("Homes that look empty"),
-                shape=Shape.COUNT,
-                value=len(rows) - sum(r[2] != "empty" for r in rows),
-            ),
-        ),
+        figures=_figures(rows),
         tables=(
             Table(
                 name="homes",
@@ -93,8 +70,50 @@ def build(asked: Reading) -> Contents:
                 "Vacant: marked so, without a register at work, or every tenancy ended. "
                 "Looks empty: under 0.2 kWh a day over two weeks or more."
             ),
+            _(
+                "Fees and shared costs of days without a resident are the owner's by rule. Standing charges stay on "
+                "the account their register is open on: hand the register over to the owner's account when people "
+                "leave."
+            ),
         ),
         chart=Chart(table="homes", label="home", series=("energy_wh",)),
+    )
+
+
+def _figures(rows: list[Row]) -> tuple[Figure, ...]:
+    ghosts = [row for row in rows if row[2] == "ghost"]
+    return (
+        Figure(
+            key="vacant",
+            title=_("Vacant homes"),
+            shape=Shape.COUNT,
+            value=sum(r[2] != "empty" for r in rows),
+        ),
+        Figure(
+            key="ghosts",
+            title=_("of them using energy"),
+            shape=Shape.COUNT,
+            value=len(ghosts),
+            inner=True,
+        ),
+        Figure(
+            key="ghost_wh",
+            title=_("Ghost consumption"),
+            shape=Shape.ENERGY,
+            value=sum(int(row[3] or 0) for row in ghosts),
+        ),
+        Figure(
+            key="left",
+            title=_("Standing charges of nobody's days, on accounts of people who left"),
+            shape=Shape.MONEY,
+            value=sum(int(row[7] or 0) for row in rows),
+        ),
+        Figure(
+            key="empty",
+            title=_("Homes that look empty"),
+            shape=Shape.COUNT,
+            value=len(rows) - sum(r[2] != "empty" for r in rows),
+        ),
     )
 
 
@@ -116,6 +135,27 @@ def _used(asked: Reading) -> dict[int, tuple[int, int, int]]:
             *parameters,
         )
     }
+
+
+def _left_behind(asked: Reading, gone: set[int]) -> dict[int, int]:
+    """Standing charges taken after the last tenancy from wallets that are not an owner's, by wallet."""
+    owners = LandlordAccount.objects.filter(site__book=asked.book.pk).values_list("wallet_id", flat=True)
+    ended = dict(
+        Tenancy.objects.filter(wallet__in=gone - set(owners))
+        .values_list("wallet_id")
+        .annotate(left=Max("end_us"))
+        .filter(left__isnull=False)
+    )
+    condition, parameters = asked.lines
+    rows = asked.rows(
+        "SELECT wallet, sum(standing_micro)::bigint FROM line "
+        "JOIN unnest(%s::bigint[], %s::bigint[]) AS gone (home, left_us) ON home = wallet "
+        f"WHERE {condition} AND ts > timestamptz 'epoch' + left_us * interval '1 microsecond' GROUP BY 1",
+        list(ended),
+        list(ended.values()),
+        *parameters,
+    )
+    return {int(wallet): int(standing) for wallet, standing in rows}
 
 
 def _wallets_of_units(asked: Reading, end_us: int) -> dict[int, list[int]]:

@@ -135,7 +135,7 @@ class Office(Books):
         """Share a week's lift and corridor: a part by area, a part by people; an empty home's share is the owner's."""
         from fairwatt.core.costs.apportion import Basis, Formula, Part
         from fairwatt.flows.cost_sources import Typed
-        from fairwatt.flows.shared_costs import draft_allocation, publish, publish_formula
+        from fairwatt.flows.shared_costs import draft_allocation, preview, publish, publish_formula
         from fairwatt.store.models import Allocation, AllocationProof
 
         by, title = self._person("desk"), self._lift_title(end)
@@ -159,7 +159,8 @@ class Office(Books):
                 entropy=sha256(title.encode()).digest()[:16],
             )
         if not AllocationProof.objects.filter(allocation=draft).exists():
-            publish(book_id=self._book.pk, allocation_id=draft.pk, by=by, now_us=now_us)
+            seen = preview(allocation=draft).proof()["digest"]
+            publish(book_id=self._book.pk, allocation_id=draft.pk, seen_digest=seen, by=by, now_us=now_us)
 
     def _object(self, now_us: int, end: date) -> None:
         """A resident finds a share too high: it waits for the manager, the others' do not."""

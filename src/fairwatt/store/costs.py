@@ -147,6 +147,26 @@ def known_keys(*, cursor: Any, book: int, keys: Sequence[str]) -> set[str]:
     return {str(key) for (key,) in cursor.fetchall()}
 
 
+WINDOW_ENDS: Final = """
+(SELECT greatest(p.deadline_us, min(seen.created_us) + a.objection_days * 86400000000) FROM fact seen
+  WHERE seen.book = a.book_id AND seen.kind = 'publication' AND seen.by_role <> 'fairwatt_web'
+    AND seen.payload->>'allocation' = a.id::text HAVING count(*) > 0)
+"""
+"""When the objections to allocation `a` with proof `p` end: its days count from when the poster's own clock first saw
+it published, whatever a web process wrote into the proof. NULL while the poster has not."""
+
+
+def window_ends_us(*, cursor: Any, allocation: int) -> int | None:
+    """When the objections to a published allocation end; None while the poster has not seen it published."""
+    cursor.execute(
+        f"SELECT {WINDOW_ENDS} FROM store_allocation a JOIN store_allocationproof p ON p.allocation_id = a.id "
+        "WHERE a.id = %s",
+        [allocation],
+    )
+    row = cursor.fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
 def lock_shares(*, cursor: Any, allocation: int) -> None:
     """Let an objection and the posting of its share wait for one another, until the end of the transaction."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARES_LOCK + allocation])

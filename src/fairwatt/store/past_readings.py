@@ -70,7 +70,7 @@ def _edits(cursor: Any, book: int, until_batch: int) -> dict[int, list[tuple[int
     """(instant, register or None where it does not count) of what people said of readings, oldest first."""
     cursor.execute(
         "SELECT r.installation, f.payload FROM fact f JOIN rerating r ON r.fact = f.id "
-        "WHERE f.book = %s AND f.kind = 'reading_edit' AND r.cause = 'edited' AND r.batch <= %s ORDER BY f.id",
+        "WHERE f.book = %s AND f.kind = 'reading_edit' AND r.cause = 'edited' AND r.batch <= %s ORDER BY r.batch, f.id",
         [book, until_batch],
     )
     edits: dict[int, list[tuple[int, int | None]]] = {}

@@ -169,10 +169,29 @@ def edits_of(*, cursor: Any, book: int, installation: int, as_of_seq: int = NOW)
     """What people said of the readings of an installation, and the poster posted, oldest first."""
     cursor.execute(
         "SELECT f.id, f.payload FROM fact f JOIN rerating r ON r.fact = f.id AND r.installation = %s "
-        "WHERE f.book = %s AND f.kind = 'reading_edit' AND r.cause = 'edited' AND r.last_seq < %s ORDER BY f.id",
+        "WHERE f.book = %s AND f.kind = 'reading_edit' AND r.cause = 'edited' AND r.last_seq < %s "
+        "ORDER BY r.batch, f.id",
         [installation, book, as_of_seq],
     )
     return [_edit(int(fact), payload) for fact, payload in cursor.fetchall()]
+
+
+def estimates_of(*, cursor: Any, book: int, installations: list[int]) -> dict[int, list[int]]:
+    """{installation: instants} of charged estimates at which neither the meter nor a person has spoken since."""
+    cursor.execute(
+        "SELECT a.installation, a.to_us FROM estimate_approval a "
+        "JOIN fact f ON f.book = a.book AND f.kind = 'estimate' AND f.state = 'posted' "
+        "AND f.result->>'approval' = a.id::text "
+        "WHERE a.book = %s AND a.installation = ANY(%s) AND NOT EXISTS (SELECT 1 FROM fact e WHERE e.book = a.book "
+        "AND e.kind = 'reading_edit' AND e.state = 'posted' AND e.payload->>'installation' = a.installation::text "
+        "AND e.payload->>'at_us' = a.to_us::text AND coalesce(e.payload->>'estimate', 'false') <> 'true') "
+        "ORDER BY a.installation, a.to_us",
+        [book, installations],
+    )
+    found: dict[int, list[int]] = {}
+    for installation, at_us in cursor.fetchall():
+        found.setdefault(int(installation), []).append(int(at_us))
+    return found
 
 
 def _edit(fact: int, payload: Any) -> Edit:

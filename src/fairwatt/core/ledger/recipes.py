@@ -77,9 +77,12 @@ def owed_legs(
 
 
 def adjustment_legs(*, currency: str, amount_micro: int, tax_micro: int) -> tuple[Leg, ...]:
-    """Give back a charge by a ruling: `amount_micro` in all, of it `tax_micro` tax that is owed no more."""
-    amount = _positive(amount_micro)
-    if not 0 <= tax_micro <= amount:
+    """Give back a charge by a ruling: `amount_micro` in all, of it `tax_micro` tax that is owed no more.
+
+    Below zero it takes back what a correction of the same charge gives as well.
+    """
+    amount = amount_micro
+    if not amount or not 0 <= tax_micro * (1 if amount > 0 else -1) <= abs(amount):
         raise ValueError(f"tax of {tax_micro} micro-units is no part of an adjustment of {amount}")
     return _entry(
         Kind.ADJUSTMENT,

@@ -204,10 +204,11 @@ class _Maker:
     def take_true_ups(self, cells: Mapping[Cell, int], counter_wh: int) -> None:
         """Price whole bands again by the totals of the counting windows that have closed."""
         totals: dict[int, int] = {}
+        zone = self.table.schedule.zone
         for cell, wh in cells.items():
             totals[cell.window_us] = totals.get(cell.window_us, 0) + wh
-        first, _ = self.table.locate(start_us=self.span.start_us, end_us=self.span.end_us)
         # What was counted before the bill began was counted under the version in force then, in its window.
+        first, _ = self.table.locate(start_us=self.span.start_us, end_us=self.span.end_us)
         opened = self.table.version[first], self.table.window_us[first]
         for index, version in enumerate(self.versions):
             for energy in version.energies:
@@ -215,20 +216,16 @@ class _Maker:
                     mine = [
                         (c, wh) for c, wh in cells.items() if (c.version, c.window_us) == (index, window_us)
                     ]
-                    window = window_at(
-                        energy=version.counting,
-                        zone=self.table.schedule.zone,
-                        at_us=max(window_us, self.span.start_us),
-                        bill=self.span,
-                    )
-                    end_us = date_start(zone=self.table.schedule.zone, day=window.end)
+                    at_us = max(window_us, self.span.start_us)
+                    window = window_at(energy=version.counting, zone=zone, at_us=at_us, bill=self.span)
+                    end_us = date_start(zone=zone, day=window.end)
                     if not mine or not (self.settle_open or end_us <= self.span.end_us):
                         continue
-                    before_wh = counter_wh if window_us == opened[1] else 0
+                    before_wh = counter_wh * (window_us == opened[1])
                     amount = true_up(
                         energy=energy,
                         cells=mine,
-                        before_wh=before_wh if index == opened[0] else 0,
+                        before_wh=before_wh * (index == opened[0]),
                         total_wh=totals[window_us] + before_wh,
                         days=window.days,
                     )

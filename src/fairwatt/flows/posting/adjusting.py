@@ -1,13 +1,14 @@
 """Money given back by a ruling on a dispute, and balances brought over: what the poster posts, and on what grounds.
 
 The fact only names a row. Whoever wrote it is not trusted: the poster looks up the case, the ruling and its approval
-by another person, and the disputed line itself, and gives back no more than that line took, once.
+by another person, and the disputed line itself, and gives back no more than that line took, once: what corrections of
+that charge give back counts towards it (counting.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -16,6 +17,14 @@ from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.ledger.recipes import adjustment_legs, opening_legs
 from fairwatt.core.spans import to_datetime
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.counting import (
+    Charge,
+    Standing,
+    charge_of,
+    corrected,
+    standing_of,
+    still_due,
+)
 from fairwatt.store.posting import LINE, EventRow
 
 _RULING: Final = """
@@ -30,19 +39,12 @@ SELECT amount_micro, tax_micro FROM line
  WHERE ts = %s AND ref = %s AND kind = %s AND book = %s AND wallet = %s AND seq = %s
 """
 _GIVEN: Final = """
-SELECT coalesce(sum((f.result->>'amount_micro')::bigint), 0) FROM fact f
-  JOIN store_dispute d ON d.id::text = f.result->>'case' AND d.book_id = f.book
- WHERE f.book = %s AND f.kind = 'adjustment' AND f.state = 'posted' AND d.wallet_id = %s AND d.line_seq = %s
+SELECT EXISTS (SELECT 1 FROM fact f JOIN store_dispute d ON d.id::text = f.result->>'case' AND d.book_id = f.book
+ WHERE f.book = %s AND f.kind = 'adjustment' AND f.state = 'posted' AND d.wallet_id = %s AND d.line_seq = %s)
 """
 _REVERSED: Final = """
 SELECT EXISTS (SELECT 1 FROM cost_entry e JOIN cost_entry r ON r.of = coalesce(e.of, e.id) AND r.kind = 'reversal'
                 WHERE e.id = %s AND e.book = %s)
-"""
-_CORRECTED: Final = """
-SELECT coalesce(sum(l.amount_micro), 0) FROM correction c
-  JOIN line l ON l.ts = timestamptz 'epoch' + c.ts_us * interval '1 microsecond' AND l.ref = c.ref
-             AND l.kind = %s AND l.book = c.book
- WHERE c.book = %s AND c.wallet = %s AND c.ref = %s AND c.first_seq <= %s AND c.last_seq >= %s
 """
 
 
@@ -86,6 +88,8 @@ class Adjustment:
         evidence = {"fact": fact, **self.result}
         if self.kind == "opening":
             return EventRow(kind="balance.brought_over", at_us=now_us, wallet=self.wallet, evidence=evidence)
+        if self.kind == "counted":
+            return EventRow(kind="dispute.counted", at_us=now_us, wallet=self.wallet, evidence=evidence)
         return EventRow(kind="dispute.given_back", at_us=now_us, wallet=self.wallet, evidence=evidence)
 
 
@@ -96,20 +100,24 @@ def adjustment_of(
 
     Raises AdjustmentRefused.
     """
-    makers: Mapping[str, Callable[[Any, BookState, int], Adjustment]] = {
-        "adjustment": _given_back,
-        "opening": _brought_over,
-    }
-    match about:
-        case {"row": int(row)}:
-            made = makers[kind](cursor, state, row)
-            about_what = ("wallet", "line_seq") if kind == "adjustment" else ("wallet", "entry")
-            same = [made.grounds[name] for name in about_what]
-            if any([answer.get(name) for name in about_what] == same for answer in before):
-                raise AlreadyGiven(f"what {kind} {row} rests on was posted in this very batch")
-            return made
+    about_what: tuple[str, ...]
+    match kind, about:
+        case "adjustment", {"row": int(row)}:
+            made, about_what = _given_back(cursor, state, row), ("wallet", "line_seq")
+        case "opening", {"row": int(row)}:
+            made, about_what = _brought_over(cursor, state, row), ("wallet", "entry")
+        case (
+            "adjustment",
+            {"wallet": int(wallet), "ref": int(ref), "day_us": int(day_us), "after_seq": int(after_seq)},
+        ):
+            charge = Charge(wallet=wallet, ref=ref, day_us=day_us, after_seq=after_seq)
+            made, about_what = _counted(cursor, state, charge), tuple(asdict(charge))
         case _:
             raise AdjustmentRefused(f"an {kind} names the row it rests on")
+    same = [made.grounds[name] for name in about_what]
+    if any([answer.get(name) for name in about_what] == same for answer in before):
+        raise AlreadyGiven(f"what this {kind} rests on was posted in this very batch")
+    return made
 
 
 def _given_back(cursor: Any, state: BookState, row: int) -> Adjustment:
@@ -127,25 +135,29 @@ def _given_back(cursor: Any, state: BookState, row: int) -> Adjustment:
         raise AdjustmentRefused(f"case {case} is about a line that this book does not have")
     took, tax = -int(line[0]), int(line[1])
     cursor.execute(_GIVEN, [state.book, wallet, seq])
-    given = int(cursor.fetchone()[0])
-    if given:
-        raise AlreadyGiven(f"line {seq} was given back before, {given} micro-units of it")
-    returned = _returned(cursor, state.book, wallet, seq, ref, line_kind)
-    if returned is None:
-        raise AlreadyGiven(f"the charge of line {seq} was taken back as a whole before")
-    if not 0 < refund <= took - returned:
-        raise AdjustmentRefused(
-            f"ruling {row} gives back {refund} of a line that took {took} micro-units, of which corrections "
-            f"returned {returned}"
-        )
+    if cursor.fetchone()[0]:
+        raise AlreadyGiven(f"a ruling on line {seq} was posted before")
+    if not 0 < refund <= took:
+        raise AdjustmentRefused(f"ruling {row} gives back {refund} of a line that took {took} micro-units")
     if line_kind in (Kind.FEE, Kind.SHARED):
+        _not_reversed(cursor, state.book, ref, seq)
         tax = _tax_in(cursor, state.book, ref, took)
     tax_back = refund * tax // took if tax > 0 else 0
+    charge = charge_of(
+        cursor=cursor, state=state, wallet=wallet, ref=ref, kind=line_kind, ts_us=ts_us, seq=seq
+    )
+    amount, tax_paid = refund, tax_back
+    if charge is not None:
+        standing = standing_of(cursor=cursor, state=state, wallet=wallet).get(charge, Standing())
+        amount, tax_paid = still_due(
+            standing=standing.ruling(refund, tax_back),
+            corrected_micro=corrected(cursor=cursor, book=state.book, charge=charge),
+        )
     return Adjustment(
         wallet=wallet,
         wallet_ix=state.wallet_index[wallet],
-        amount_micro=refund,
-        legs=adjustment_legs(currency=state.currency, amount_micro=refund, tax_micro=tax_back),
+        amount_micro=amount,
+        legs=_legs(state, amount, tax_paid),
         kind="adjustment",
         grounds={
             "case": case,
@@ -153,23 +165,41 @@ def _given_back(cursor: Any, state: BookState, row: int) -> Adjustment:
             "wallet": wallet,
             "line_seq": seq,
             "about_us": ts_us,
-            "tax_micro": tax_back,
+            "tax_micro": tax_paid,
+            "ruled_micro": refund,
+            "ruled_tax_micro": tax_back,
         },
     )
 
 
-def _returned(cursor: Any, book: int, wallet: int, seq: int, ref: int, kind: int) -> int | None:
-    """What corrections of the days around a line have given back already; None for a fee or share taken back whole.
+def _counted(cursor: Any, state: BookState, charge: Charge) -> Adjustment:
+    """What rulings gave back of a charge that was corrected since: as much of it as the correction gives back, too."""
+    standing = standing_of(cursor=cursor, state=state, wallet=charge.wallet).get(charge)
+    if standing is None or charge.wallet not in state.wallet_index:
+        raise AdjustmentRefused("no ruling of this book gave back anything of that charge")
+    amount, tax = still_due(
+        standing=standing, corrected_micro=corrected(cursor=cursor, book=state.book, charge=charge)
+    )
+    return Adjustment(
+        wallet=charge.wallet,
+        wallet_ix=state.wallet_index[charge.wallet],
+        amount_micro=amount,
+        legs=_legs(state, amount, tax),
+        kind="counted",
+        grounds={**asdict(charge), "tax_micro": tax},
+    )
 
-    A correction speaks of a day, not of one line, so all it gave back is held against each line of that day.
-    """
-    if kind in (Kind.FEE, Kind.SHARED):
-        cursor.execute(_REVERSED, [ref, book])
-        return None if cursor.fetchone()[0] else 0
-    if kind != Kind.READING:
-        return 0
-    cursor.execute(_CORRECTED, [Kind.CORRECTION, book, wallet, ref, seq, seq])
-    return max(0, int(cursor.fetchone()[0]))
+
+def _legs(state: BookState, amount_micro: int, tax_micro: int) -> tuple[Leg, ...]:
+    if not amount_micro:
+        return ()
+    return adjustment_legs(currency=state.currency, amount_micro=amount_micro, tax_micro=tax_micro)
+
+
+def _not_reversed(cursor: Any, book: int, entry: int, seq: int) -> None:
+    cursor.execute(_REVERSED, [entry, book])
+    if cursor.fetchone()[0]:
+        raise AlreadyGiven(f"the charge of line {seq} was taken back as a whole before")
 
 
 def given_for_costs(

@@ -48,6 +48,7 @@ REGISTER: Final = np.dtype(
         ("order_seq", "i8"),
         ("disobeyed", "i1"),
         ("doubted", "?"),
+        ("estimated", "?"),
     ]
 )
 WALLET: Final = np.dtype(

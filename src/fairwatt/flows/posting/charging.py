@@ -107,6 +107,7 @@ def _charge(
     for name in ("register_wh", "counter_wh", "carry_nano", "carry_tax"):
         registers[name][ends] = lines[name][last]
     registers["at_us"][ends] = at[last]
+    registers["estimated"][ends] = False
     return lines, registers["wallet_ix"][reg]
 
 

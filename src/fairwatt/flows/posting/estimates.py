@@ -162,3 +162,4 @@ def move_register(*, rows: npt.NDArray[Any], register: int, after: RegisterState
     """Let a register stand where an estimate left it."""
     for name in ("at_us", "register_wh", "counter_wh", "window_us", "carry_nano", "carry_tax"):
         rows[name][register] = getattr(after, name)
+    rows["estimated"][register] = True

@@ -22,7 +22,12 @@ from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.settling import post_window
-from fairwatt.flows.posting.shares import post_allocation, post_allocation_reversal, post_share
+from fairwatt.flows.posting.shares import (
+    post_allocation,
+    post_allocation_reversal,
+    post_publication,
+    post_share,
+)
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, CostWaits, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.facts import written_by_web
@@ -98,7 +103,7 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             )
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
-        case (("fee_run" | "allocation" | "share" | "reversal"), dict(about)):
+        case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):
             return _cost(bench, before, kind, about)
         case "window_close", {"installation": int(installation), "window_us": int(window_us)}:
             return post_window(bench, before, installation=installation, window_us=window_us)
@@ -139,6 +144,8 @@ def _cost(bench: Bench, before: PostedFacts, kind: str, about: dict[str, Any]) -
                 posted = post_fee_run(desk, fee_id=fee, due=due)
             case "allocation", {"allocation": int(allocation)}:
                 posted = post_allocation(desk, allocation=allocation)
+            case "publication", {"allocation": int(allocation)}:
+                posted = post_publication(desk, allocation=allocation)
             case "share", {"share": int(share)}:
                 posted = post_share(desk, share=share)
             case "reversal", {"allocation": int(allocation)}:
@@ -206,8 +213,11 @@ def _adjustment(bench: Bench, before: PostedFacts, kind: str, about: dict[str, A
         given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
     except AdjustmentRefused as error:
         return refuse_fact(bench, error.code, str(error))
-    if kind == "adjustment" and given.wallet_ix in bench.reworked:
-        return PostedFacts(more=True)  # what its corrections of this batch give back counts in the next one
+    given_now = [answer["wallet"] for answer in answers if "ruling" in answer or "after_seq" in answer]
+    if kind == "adjustment" and (given.wallet_ix in bench.reworked or given.wallet in given_now):
+        return PostedFacts(more=True)  # what this batch gives back already counts in the next one
+    if not given.amount_micro:
+        return PostedFacts(answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)])
     return PostedFacts(
         lines=[given.line(fact=bench.fact, book=bench.state.book, now_us=bench.now_us)],
         wallet_ix=[given.wallet_ix],

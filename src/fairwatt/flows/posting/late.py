@@ -19,8 +19,9 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.intake import Intake
 from fairwatt.flows.posting.reworking import Reworked, rework
 from fairwatt.flows.posting.sift import Sifted, quarantined
+from fairwatt.flows.posting.truing import Settled, TruedUp, register_spec
 from fairwatt.store import registers as ledger
-from fairwatt.store.posting import LINE, EventRow, QuarantineRow
+from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
 
 Int64s = npt.NDArray[np.int64]
 
@@ -35,6 +36,7 @@ class LateReadings:
     duplicates: int = 0
     corrected: list[int] = field(default_factory=list)
     quarantine: list[QuarantineRow] = field(default_factory=list)
+    answers: list[FactAnswer] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
 
     def taken(self) -> dict[int, int]:
@@ -60,16 +62,22 @@ def settle_late(
     registers: npt.NDArray[Any],
     intake: Intake,
     sifted: Sifted,
+    trued: TruedUp,
     now_us: int,
 ) -> LateReadings:
-    """Look up every reading behind its head; re-rate registers that learned something; move `registers`."""
+    """Look up every reading behind its head; re-rate registers that learned something; move `registers`.
+
+    `trued`: what real readings made of estimates in this batch; its corrections come first.
+    """
     out = LateReadings(lines=np.empty(0, dtype=LINE), wallet_ix=np.empty(0, dtype=np.int64))
+    out.reworked, out.answers, out.events = list(trued.reworked), list(trued.answers), list(trued.events)
+    out.corrected = [one.wallet_ix for one in trued.reworked]
     by_register: dict[int, list[int]] = {}
     for row in sifted.behind.tolist():
         by_register.setdefault(int(sifted.register[row]), []).append(row)
     for n, rows in sorted(by_register.items()):
         try:
-            one = _settle(cursor, state, registers, intake, out, n, rows, now_us)
+            one = _settle(cursor, state, registers, intake, out, n, rows, trued.estimates.get(n), now_us)
         except (ValueError, LookupError, ArithmeticError):
             out.quarantine += quarantined(
                 intake, np.array(rows), "unpriceable", "rating it again failed; nothing was charged"
@@ -89,6 +97,7 @@ def _settle(
     out: LateReadings,
     n: int,
     rows: list[int],
+    settled: Settled | None,
     now_us: int,
 ) -> Reworked | None:
     """Sort the late readings of one register and rate it again where it learned something."""
@@ -102,6 +111,8 @@ def _settle(
         before_us=max(opening.at_us + 1, min(at for _, at, _ in said)),
     )
     assert start is not None, "asked for after the opening"
+    settled = settled or Settled(start=start)
+    start = min(start, settled.start, key=lambda one: one.at_us)
     stored = ledger.readings_between(
         cursor=cursor,
         book=state.book,
@@ -109,16 +120,16 @@ def _settle(
         start=start,
         until_us=max(at for _, at, _ in said),
     )
-    edits = ledger.edits_of(cursor=cursor, book=state.book, installation=installation)
+    edits = ledger.edits_of(cursor=cursor, book=state.book, installation=installation) + settled.edits
     known = {reading.at_us: reading.register_wh for reading in ledger.applied(known=stored, edits=edits)}
     raw = {reading.at_us: reading.register_wh for reading in stored}
     raw[opening.at_us] = opening.register_wh
     fresh: dict[int, int] = {}
     for row, at, total in said:
-        if raw.get(at) == total or fresh.get(at) == total:
+        if total in (raw.get(at), known.get(at)):
             out.duplicates += 1
         elif (
-            code := _disbelief({**raw, **known}, _spec(registers[n]), at, total, opening.at_us)
+            code := _disbelief({**raw, **known}, register_spec(registers[n]), at, total, opening.at_us)
         ) is not None:
             out.quarantine += quarantined(
                 intake, np.array([row]), code, "the ledger's readings around it say otherwise"
@@ -136,6 +147,8 @@ def _settle(
         fresh=fresh,
         cause="late",
         now_us=now_us,
+        pending=settled.edits,
+        from_us=settled.from_us,
     )
     if any(line["kind"] == 3 for line in one.lines):
         out.corrected.append(one.wallet_ix)
@@ -151,14 +164,6 @@ def _event(state: BookState, head: Any, one: Reworked, late: int, now_us: int) -
         meter=int(head["meter"]),
         reason="rerated",
         evidence={"late_readings": late, "difference_micro": one.difference_micro, "rated": one.row.readings},
-    )
-
-
-def _spec(head: Any) -> RegisterSpec:
-    return RegisterSpec(
-        modulus_wh=int(head["modulus_wh"]),
-        resolution_wh=int(head["resolution_wh"]),
-        max_power_w=int(head["max_power_w"]),
     )
 
 

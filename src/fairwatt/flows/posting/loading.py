@@ -44,6 +44,7 @@ from fairwatt.store.models import (
     WalletHead,
 )
 from fairwatt.store.posting import make_partitions, take_book
+from fairwatt.store.registers import estimates_of
 
 _DAY_US: Final = 86_400_000_000
 
@@ -83,6 +84,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     _quiet_again(wallets)
     _look_again(registers, wallets)
     _doubts(book.pk, registers)
+    _estimated(book.pk, registers)
     gateways = _gateways(book)
     state = BookState(
         book=book.pk,
@@ -306,6 +308,15 @@ def _doubts(book: int, registers: npt.NDArray[Any]) -> None:
     seen = heads.newest_quarantine(book=book)
     for n, (gateway, meter) in enumerate(zip(registers["gateway"], registers["meter"], strict=True)):
         registers["doubted"][n] = seen.get((int(gateway), int(meter)), 0) > registers["at_us"][n]
+
+
+def _estimated(book: int, registers: npt.NDArray[Any]) -> None:
+    """Registers that stand where an estimate left them: no real reading was posted since."""
+    installations = registers["installation"].tolist()
+    with connection.cursor() as cursor:
+        estimates = estimates_of(cursor=cursor, book=book, installations=installations)
+    for n, (installation, at_us) in enumerate(zip(installations, registers["at_us"].tolist(), strict=True)):
+        registers["estimated"][n] = at_us in estimates.get(installation, ())
 
 
 def _gateways(book: Book) -> dict[int, GatewayState]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.correcting import settle_wanted
+from fairwatt.flows.posting.counting import ask_to_count
 from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.facts import facts_wait, post_facts
 from fairwatt.flows.posting.late import LateReadings, settle_late
@@ -23,6 +24,7 @@ from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, 
 from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, prepare
 from fairwatt.flows.posting.sift import sift
+from fairwatt.flows.posting.truing import TruedUp, true_up_estimates
 from fairwatt.flows.posting.wanted import Corrected, wanted_of
 from fairwatt.store.caches import save_wallet_heads
 from fairwatt.store.posting import (
@@ -106,6 +108,7 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         state=desk.state,
         registers=desk.registers,
         intake=desk.intake,
+        trued=_true_up(desk, cursor),
         sifted=desk.sifted,
         now_us=desk.now_us,
     )
@@ -125,12 +128,31 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         now_us=desk.now_us,
         reworked=frozenset(one.wallet_ix for one in late.reworked),
     )
-    facts.answers += made.answers
+    facts.more |= ask_to_count(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
+    facts.answers += [*late.answers, *made.answers]
     facts.events += made.events
     facts.reload |= made.reload
     facts.more |= made.more
     facts.finished = made.finished
     return late, facts
+
+
+def _true_up(desk: Desk, cursor: Any) -> TruedUp:
+    """Let the real readings of this batch settle estimates, before anything is judged by these."""
+    if desk.prepared.charged is not None:
+        return TruedUp()
+    trued = true_up_estimates(
+        cursor=cursor,
+        state=desk.state,
+        registers=desk.registers,
+        intake=desk.intake,
+        sifted=desk.sifted,
+        now_us=desk.now_us,
+    )
+    if trued.reworked:
+        again = sift(state=desk.state, heads=desk.registers, intake=desk.intake, now_us=desk.now_us)
+        desk.prepared = replace(desk.prepared, sifted=again)
+    return trued
 
 
 def _set_right(desk: Desk, cursor: Any, late: LateReadings) -> Corrected:

@@ -38,7 +38,7 @@ class Prepared:
     intake: Intake
     sifted: Sifted
     charged: Charged | None
-    """None when readings behind their heads must be settled first: the forward ones go on from there"""
+    """None when readings behind their heads, or estimates, must be settled first: the forward ones go on from there"""
 
 
 def prepare(*, state: BookState, messages: Messages, now_us: int) -> Prepared:
@@ -52,7 +52,8 @@ def prepare(*, state: BookState, messages: Messages, now_us: int) -> Prepared:
     intake = take_in(messages=messages, known=known, now_us=now_us)
     sifted = sift(state=state, heads=state.registers, intake=intake, now_us=now_us)
     charged = None
-    if not len(sifted.behind):
+    on_estimates = state.registers["estimated"][sifted.register[sifted.plausible]].any()
+    if not (len(sifted.behind) or on_estimates):
         charged = charge(state=state, registers=state.registers.copy(), intake=intake, sifted=sifted)
     return Prepared(now_us=now_us, intake=intake, sifted=sifted, charged=charged)
 

@@ -218,9 +218,18 @@ class Question:
 
 
 def work_out(
-    *, cursor: Any, question: Question, start: Start, fresh: Mapping[int, int], edit: Edit | None = None
+    *,
+    cursor: Any,
+    question: Question,
+    start: Start,
+    fresh: Mapping[int, int],
+    edit: Edit | None = None,
+    pending: Sequence[Edit] = (),
 ) -> tuple[Change, int | None]:
-    """What late readings or an edit change, and what the register shows at its head now (None: as before)."""
+    """What late readings or an edit change, and what the register shows at its head now (None: as before).
+
+    `pending`: edits of this very batch, which the database does not know yet.
+    """
     plan, installation = question.plan, question.installation
     ground: dict[str, Any] = {
         "cursor": cursor,
@@ -233,6 +242,7 @@ def work_out(
     # First only as far as the next reading; only where the count itself moved, on to the head.
     for until_us in (changed_us + 1 if edit else changed_us, question.head_us):
         before = standing_between(**ground, start=start, until_us=until_us)
+        before = applied(known=before, edits=list(pending))
         after = applied(known=before, edits=[edit] if edit else [])
         late = (Known(at, wh, 0) for at, wh in fresh.items())
         after = sorted([*after, *late], key=lambda reading: reading.at_us)

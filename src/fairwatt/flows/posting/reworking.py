@@ -71,11 +71,14 @@ def rework(
     cause: str,
     now_us: int,
     edit: Edit | None = None,
+    pending: Sequence[Edit] = (),
+    from_us: int = 0,
 ) -> Reworked:
     """Rate a register again with readings that were not known before; move its row of `registers`.
 
     `fresh` are late readings (instant -> register), each stored as a line of kind LATE; `edit` is a person's
-    word on a known one. Raises what rating raises; then `registers` is as it was.
+    word on a known one. `pending` edits were posted in this batch before it, with corrections up to `from_us`.
+    Raises what rating raises; then `registers` is as it was.
     """
     head = registers[n]
     changed = [*fresh, *([edit.at_us] if edit else [])]
@@ -87,7 +90,9 @@ def rework(
         plan=state.plans[int(head["plan_ix"])],
         head_us=int(head["at_us"]),
     )
-    change, register_wh = work_out(cursor=cursor, question=question, start=start, fresh=fresh, edit=edit)
+    change, register_wh = work_out(
+        cursor=cursor, question=question, start=start, fresh=fresh, edit=edit, pending=pending
+    )
     wallet_ix = int(head["wallet_ix"])
     if not change.merged:
         head["counter_wh"], head["window_us"] = change.counter_wh, change.window_us
@@ -95,7 +100,7 @@ def rework(
         head["register_wh"] = register_wh
     lines = [_late_line(state.book, head, ts, wh) for ts, wh in sorted(fresh.items())]
     free_us = free_correction_instant(
-        cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=now_us
+        cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=max(now_us, from_us)
     )
     wallet, fact = int(state.wallets["wallet"][wallet_ix]), edit.fact if edit else 0
     made, notes = post_changes(

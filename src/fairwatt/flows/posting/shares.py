@@ -12,6 +12,7 @@ from fairwatt.core.ledger.model import RECOVERY_SHARED
 from fairwatt.flows.posting.fees import reversal_step
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, Owed, charge_owed, take_back
 from fairwatt.store import costs, stays
+from fairwatt.store.facts import written_by_web
 from fairwatt.store.posting import EventRow
 
 SHARE_PRIORITY: Final = 10
@@ -108,10 +109,28 @@ def _post(desk: CostDesk, allocation: int, only: int | None) -> CostsPosted:
     return posted
 
 
+def post_publication(desk: CostDesk, *, allocation: int) -> CostsPosted:
+    """Say until when residents may object to a published cost; nothing is charged yet. Raises CostRefused."""
+    if written_by_web(cursor=desk.cursor, fact=desk.fact):
+        raise _refuse(
+            "not_authorised", "a web process asked for it; the poster's own clock does, and nobody else"
+        )
+    ends_us = costs.window_ends_us(cursor=desk.cursor, allocation=allocation)
+    if ends_us is None:
+        raise _refuse("unknown_allocation", f"allocation {allocation} is not published; nothing moved")
+    evidence = {"allocation": allocation, "until_us": ends_us}
+    return CostsPosted(
+        events=[
+            EventRow(kind="shared.published", at_us=desk.now_us, rule="shared.window", evidence=evidence)
+        ],
+        result={"outcome": "seen", **evidence},
+    )
+
+
 def _published(desk: CostDesk, allocation: int) -> tuple[int, str, dict[str, Any]]:
     """(site, title, proof) of an allocation whose objection window is over."""
     desk.cursor.execute(
-        "SELECT a.site_id, a.title, p.deadline_us, p.body::text, a.total_micro FROM store_allocation a "
+        f"SELECT a.site_id, a.title, {costs.WINDOW_ENDS}, p.body::text, a.total_micro FROM store_allocation a "
         "JOIN store_allocationproof p ON p.allocation_id = a.id WHERE a.id = %s AND a.book_id = %s",
         [allocation, desk.state.book],
     )
@@ -121,8 +140,8 @@ def _published(desk: CostDesk, allocation: int) -> tuple[int, str, dict[str, Any
             "unknown_allocation",
             f"allocation {allocation} is not published in this book; nothing was charged",
         )
-    site, title, deadline_us, body, total = row
-    if int(deadline_us) > desk.now_us:
+    site, title, ends_us, body, total = row
+    if ends_us is None or int(ends_us) > desk.now_us:
         raise _refuse("objections_open", f"residents may still object to {title}; nothing was charged")
     content: dict[str, Any] = json.loads(body)
     if content.get("total_micro") != int(total):

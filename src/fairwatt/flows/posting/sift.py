@@ -37,6 +37,8 @@ class Sifted:
     duplicates: int
     observed: Int64s
     """rows whose relay, power and voltage are believed, in order of arrival"""
+    plausible: Int64s
+    """rows of known, priced meters at sane instants, one an instant, whatever their heads say of them"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
 
 
@@ -102,6 +104,7 @@ def sift(*, state: BookState, heads: npt.NDArray[Any], intake: Intake, now_us: i
         behind=behind,
         duplicates=len(repeated) + int(equal.sum()),
         observed=believed,
+        plausible=rows,
         quarantine=chaff,
     )
 

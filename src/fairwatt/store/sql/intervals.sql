@@ -115,7 +115,7 @@ CREATE TABLE estimate_approval (
     reason       text NOT NULL CHECK (reason <> ''),
     author       bigint NOT NULL,
     made_us      bigint NOT NULL,
-    UNIQUE (installation, from_us)
+    UNIQUE (installation, from_us)  -- until migration 0013: what the poster refused may be approved again
 );
 
 DO $$

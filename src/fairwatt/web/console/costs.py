@@ -97,7 +97,13 @@ def publish_cost(request: HttpRequest, slug: str, cost_id: int) -> HttpResponse:
     book = access.clerk_book(user=user, slug=slug)
     _of_book(book, cost_id)
     try:
-        publish(book_id=book.pk, allocation_id=cost_id, by=user, now_us=access.now_us())
+        publish(
+            book_id=book.pk,
+            allocation_id=cost_id,
+            seen_digest=request.POST.get("digest", ""),
+            by=user,
+            now_us=access.now_us(),
+        )
     except SharedCostRefused as error:
         messages.error(request, said(error))
     return redirect("console:cost", slug=slug, cost_id=cost_id)
@@ -229,6 +235,7 @@ def _cost_page(request: HttpRequest, user: User, book: Book, cost_id: int) -> di
         "proof": proof,
         "rows": rows,
         "missing": seen.missing if seen else (),
+        "digest": seen.proof()["digest"] if seen else "",
         "problem": problem,
         "sum_micro": sum(row["amount_micro"] for row in rows),
         "from_us": date_start(zone=book.zone, day=found.first_day),

@@ -6,6 +6,7 @@ Everything in it is exact: a price times an energy is shown to the last decimal 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from django.utils.functional import Promise
@@ -18,6 +19,7 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import NANO_PER_MICRO
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
+from fairwatt.flows.posting.truing import ESTIMATE_GAVE_WAY
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
 
@@ -214,6 +216,9 @@ def _cause(account: LineAccount) -> str:
     match corrects.cause:
         case "tariff":
             said = gettext("The tariff was corrected by %(author)s")
+        case "edited" if corrects.reason == ESTIMATE_GAVE_WAY:
+            said = gettext("The meter was read after its use had been estimated, and the estimate gave way")
+            corrects = replace(corrects, author="", reason="")
         case "edited":
             said = gettext("A reading was set right by %(author)s")
         case _:
@@ -246,6 +251,10 @@ def _by_fact(account: LineAccount) -> str:
         "amount": text.money_exact(micro=account.line.amount_micro, currency=account.currency),
         **_instant(account.line.ts_us, account.zone),
     }
+    if "after_seq" in account.facts:
+        return said + gettext(
+            ": a ruling and a correction gave the same charge back, and it comes back once."
+        )
     reason = next(
         (value for key in ("note", "reason", "name", "description") if (value := account.facts.get(key))),
         None,

@@ -93,6 +93,7 @@ EVENTS: Words = {
         "{home}: a payment does not match what was asked for; it is kept aside until someone decides"
     ),
     "fee.run": _("A fee fell due: {amount} was asked for; energy keeps its reserve"),
+    "shared.published": _("A shared cost was published; residents may object"),
     "shared.posted": _("A shared cost was charged: {amount}"),
     "arrears.recovered": _("{home}: {amount} of a top-up went to arrears"),
     "cost.reversed": _("{home}: a fee or shared cost was taken back, {amount} returned"),
@@ -109,6 +110,9 @@ EVENTS: Words = {
     "estimate.charged": _(
         "{home}: a dead meter's approved estimate was charged, {amount}; nobody is cut on it"
     ),
+    "estimate.trued_up": _(
+        "{home}: the meter was read after its use had been estimated, and the estimate gave way"
+    ),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
     "desk.interval_edited": _("{home}: an interval's value was set right by hand; no balance moved"),
@@ -122,6 +126,9 @@ EVENTS: Words = {
     "desk.dispute_ruled": _("{home}: a dispute was ruled, {amount} to be given back"),
     "desk.dispute_approval": _("{home}: a ruling on a dispute was approved"),
     "desk.dispute_refusal": _("{home}: a ruling on a dispute was not approved"),
+    "dispute.counted": _(
+        "{home}: a charge that a ruling had given back was corrected as well; it is given back once"
+    ),
     "dispute.given_back": _("{home}: {amount} was given back by a ruling on a disputed charge"),
     "balance.brought_over": _("{home}: a balance was brought over from an earlier system"),
     "reading.late": _("{home}: late readings arrived; the charge was set right"),
