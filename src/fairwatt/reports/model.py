@@ -9,12 +9,14 @@ from typing import Any
 
 from django.utils.functional import Promise
 
+from fairwatt.core.refusal import Refusal
+
 Words = str | Promise
 Cell = int | str | None
 Row = tuple[Cell, ...]
 
 
-class ReportError(ValueError):
+class ReportError(Refusal):
     """A report cannot be made as asked; nothing was written, and no money or supply is touched."""
 
     code = "report"

@@ -173,7 +173,10 @@ def _journal(asked: Reading) -> Iterator[Row]:
     ):
         if number != batch and total:
             raise FiguresDisagree(
-                f"Journal batch {batch} is off by {total} micro-units, so nothing was printed."
+                "Journal batch %(batch)s is off by %(off)s micro-units, so nothing was printed. Tell whoever runs the "
+                "book; the ledger has to be looked at.",
+                batch=batch,
+                off=total,
             )
         batch, total = number, (0 if number != batch else total) + int(amount)
         yield (number, leg, at_us, account, max(0, -int(amount)), max(0, int(amount)))
