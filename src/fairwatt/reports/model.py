@@ -83,6 +83,8 @@ class Table:
     empty: Words
     expect: Mapping[str, int] = field(default_factory=dict)
     lead: Words = ""
+    on_paper: bool = True
+    """False for rows by the thousand that nobody reads: the PDF counts them, the other forms have them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from unicodedata import east_asian_width
 
 import typst
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from fairwatt.reports.cells import NUMBERS, for_reading, heading, shown
 from fairwatt.reports.model import Row, Shape, Table, TooLong
@@ -22,7 +22,7 @@ PDF_ROWS_MAX: Final = 20_000
 _HEAD_MAX: Final = 12
 _LETTERS_PORTRAIT: Final = 105
 _LETTERS_LANDSCAPE: Final = 155
-"""So many digits of a table's face stand on a line."""
+"""So many digits of a table's face stand on a line at 8.2 points."""
 _FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
 _SHEET: Final = importlib.resources.files("fairwatt.reports") / "paper.typ"
 
@@ -70,8 +70,12 @@ def write_pdf(
 def _table(document: Document, table: Table, rows_left: int) -> tuple[dict[str, Any], int]:
     zone, currency = document.reading.zone, document.reading.currency
     totals: dict[str, int] = {}
-    rows = []
+    rows: list[list[str]] = []
+    elsewhere = 0
     for row in document.rows(table, totals):
+        if not table.on_paper:
+            elsewhere += 1
+            continue
         rows_left -= 1
         if rows_left < 0:
             raise TooLong(
@@ -94,8 +98,16 @@ def _table(document: Document, table: Table, rows_left: int) -> tuple[dict[str, 
         "numbers": [column.shape in NUMBERS for column in table.columns],
         "rows": rows,
         "total": total if summed else [],
-        "empty": str(table.empty),
+        "empty": _not_here(elsewhere) if elsewhere else str(table.empty),
     }, rows_left
+
+
+def _not_here(rows: int) -> str:
+    return ngettext(
+        "%(n)s row, not printed: the Excel, CSV and JSON forms of this report have it, under the same SHA-256.",
+        "%(n)s rows, not printed: the Excel, CSV and JSON forms of this report have them, under the same SHA-256.",
+        rows,
+    ) % {"n": f"{rows:,}"}
 
 
 def _shares(heads: list[str], rows: list[list[str]], *, landscape: bool) -> list[int]:
@@ -108,7 +120,9 @@ def _shares(heads: list[str], rows: list[list[str]], *, landscape: bool) -> list
         for n, head in enumerate(heads)
     ]
     room = _LETTERS_LANDSCAPE if landscape else _LETTERS_PORTRAIT
-    return widest if sum(widest) <= room else []
+    # The sheet sets tables of many columns smaller: 8.2, 7.4 and 6.6 points.
+    size = 66 if len(heads) > 9 else 74 if len(heads) > 7 else 82
+    return widest if sum(widest) * size <= room * 82 else []
 
 
 def _letters(text: str) -> int:

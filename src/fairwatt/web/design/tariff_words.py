@@ -48,6 +48,5 @@ CORRECTION_REFUSALS: Final[Words] = {
     "corrected_before": _("This correction was posted already."),
     "one_pair_of_eyes": _("Who placed a correction cannot confirm it as well."),
     "overtaken": _("The tariff was published anew meanwhile; the correction has to be placed again."),
-    "account_values": _("Homes of this tariff have parameters of their own by now."),
     "not_authorised": _("Only an administrator of the organisation confirms a correction."),
 }
