@@ -39,6 +39,10 @@ def exact(micro: int) -> str:
     return ("-" if micro < 0 else "") + text
 
 
+IN_THE_FILES = {"journal"}
+"""Too long for paper: the PDF says how many rows the files have."""
+
+
 @pytest.mark.parametrize(
     ("name", "home"), [("statement", 0), ("fees", 0), ("month-end", None), ("bad-debt", None)]
 )
@@ -60,9 +64,11 @@ def test_every_figure_and_total_is_on_paper_to_the_last_digit(
             if shapes[key] == "money":
                 assert exact(total) in flat, (one["name"], key, exact(total))
         money = [n for n, column in enumerate(one["columns"]) if column["shape"] == "money"]
-        for row in one["rows"]:
+        for row in one["rows"] if one["name"] not in IN_THE_FILES else ():
             for n in money:
                 assert row[n] is None or exact(row[n]) in flat
+        if one["name"] in IN_THE_FILES:
+            assert f"{len(one['rows'])} " in flat and "SHA-256" in flat
     assert made["digest"] in flat.replace(" ", ""), "the line that makes it proof"
 
 
