@@ -11,14 +11,14 @@ import pytest
 from django.db import transaction
 
 from fairwatt.flows.posting import charging as charging_module
-from fairwatt.flows.posting import post_batch as posting_module
 from fairwatt.flows.posting import preparing as preparing_module
 from fairwatt.server.launcher.services import Services
+from fairwatt.store.posting import batch_transaction
 from support.desk import Desk, opened_desk
 from support.laws import LawBroken, check_laws
 from support.street import FLAT, HOUR_US, NOON_US, Street
 
-posting: Any = posting_module
+POST_BATCH = "fairwatt.flows.posting.post_batch"
 charging: Any = charging_module
 preparing: Any = preparing_module
 
@@ -46,7 +46,7 @@ def test_a_sound_poster_keeps_the_laws(desk: Desk) -> None:
 def test_a_poster_that_acknowledges_before_its_commit_is_caught(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = posting.batch_transaction
+    real = batch_transaction
 
     @contextmanager
     def never_durable(**wishes: Any) -> Iterator[Any]:
@@ -56,7 +56,7 @@ def test_a_poster_that_acknowledges_before_its_commit_is_caught(
 
     meter = desk.home()
     desk.read(meter, NOON_US + HOUR_US, 333)
-    monkeypatch.setattr(posting, "batch_transaction", never_durable)
+    monkeypatch.setattr(f"{POST_BATCH}.batch_transaction", never_durable)
     desk.read(meter, NOON_US + 2 * HOUR_US, 666)
     with pytest.raises(LawBroken, match="durable: gateway"):
         check_laws(desk.street.book, acked=desk.acked)

@@ -63,6 +63,14 @@ def test_the_trial_balance_is_the_journal_and_sums_to_zero(lived: Lived) -> None
     assert sum(row["closing"] for row in trial.values()) == 0
     august = [leg for leg in legs if at(8, 1) <= leg.at_us < at(9, 1)]
     assert len(table(made, "journal")) == len(august)
+    days = table(made, "journal_by_day")
+    assert len({(row["day"], row["account"]) for row in days}) == len(days) <= len(august)
+    for account, row in trial.items():
+        mine = [day for day in days if day["account"] == account]
+        assert (sum(day["debit"] for day in mine), sum(day["credit"] for day in mine)) == (
+            row["debit"],
+            row["credit"],
+        )
     assert made["figures"]["tax"] == sum(leg.amount_micro for leg in august if leg.account == "tax:output")
     assert made["figures"]["tax_elsewhere"] == 0
 

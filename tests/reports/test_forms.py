@@ -11,7 +11,9 @@ import openpyxl
 import pypdf
 import pytest
 from django.utils import translation
+from openpyxl.utils import get_column_letter
 
+from fairwatt.core.spans import local_datetime
 from reports.conftest import Lived
 
 
@@ -37,6 +39,10 @@ def exact(micro: int) -> str:
     return ("-" if micro < 0 else "") + text
 
 
+IN_THE_FILES = {"journal"}
+"""Too long for paper: the PDF says how many rows the files have."""
+
+
 @pytest.mark.parametrize(
     ("name", "home"), [("statement", 0), ("fees", 0), ("month-end", None), ("bad-debt", None)]
 )
@@ -50,7 +56,7 @@ def test_every_figure_and_total_is_on_paper_to_the_last_digit(
     with translation.override(language):
         said = pdf_text(written(lived, name, "pdf", home=home))
         title = str(REPORTS[name].title)
-    flat = said.replace("\n", " ")
+    flat = said.replace("\n", " ").replace(",", "").replace("\N{MINUS SIGN}", "-")
     assert title in flat
     shapes = {c["key"]: c["shape"] for one in made["tables"] for c in one["columns"]}
     for one in made["tables"]:
@@ -58,9 +64,11 @@ def test_every_figure_and_total_is_on_paper_to_the_last_digit(
             if shapes[key] == "money":
                 assert exact(total) in flat, (one["name"], key, exact(total))
         money = [n for n, column in enumerate(one["columns"]) if column["shape"] == "money"]
-        for row in one["rows"]:
+        for row in one["rows"] if one["name"] not in IN_THE_FILES else ():
             for n in money:
                 assert row[n] is None or exact(row[n]) in flat
+        if one["name"] in IN_THE_FILES:
+            assert f"{len(one['rows'])} " in flat and "SHA-256" in flat
     assert made["digest"] in flat.replace(" ", ""), "the line that makes it proof"
 
 
@@ -76,12 +84,30 @@ def test_a_spreadsheet_holds_numbers_that_add_up_to_the_micro_unit(lived: Lived)
         n = keys.index(key)
         for mine, theirs in zip(table["rows"], rows, strict=False):
             assert Decimal(str(theirs[n])).scaleb(6) == mine[n], (key, mine[n], theirs[n])
+    at_us = keys.index("at_us")
+    assert rows[0][at_us] == local_datetime(zone="Europe/London", at_us=table["rows"][0][at_us]).replace(
+        tzinfo=None
+    )
+    for n in (at_us, keys.index("balance_micro")):
+        width = sheet.column_dimensions[get_column_letter(n + 1)].width
+        assert all(width > len(str(row[n])) for row in rows), (
+            "what does not fit its column is shown as hashes"
+        )
     n = keys.index("deducted_micro")
     assert Decimal(str(rows[-1][n])).scaleb(6) == table["totals"]["deducted_micro"]
     front = [
         cell for row in book.worksheets[0].iter_rows(values_only=True) for cell in row if cell is not None
     ]
     assert f"SHA-256 {made['digest']}" in front
+
+
+def test_numbers_of_a_column_stand_under_each_other_and_keep_every_digit() -> None:
+    from fairwatt.reports.cells import for_reading
+    from fairwatt.reports.model import Column, Shape
+
+    columns = [Column(key="what", title=""), Column(key="money", title="", shape=Shape.MONEY)]
+    rows = for_reading(columns=columns, rows=[["a.5", "0.03075"], ["b", "-1163.62"], ["", ""]])
+    assert rows == [["a.5", "0.03075"], ["b", "\N{MINUS SIGN}1,163.62000"], ["", ""]]
 
 
 def test_a_csv_is_exact_text_and_no_formula(lived: Lived) -> None:

@@ -50,6 +50,21 @@ def test_a_correction_counts_where_it_was_posted_and_says_what_it_is_for(lived: 
     assert lived.make("statement", month=7)["figures"]["corrected"] == 0
 
 
+def test_a_reading_at_midnight_closes_the_day_before_and_a_payment_opens_the_new_one(lived: Lived) -> None:
+    from fairwatt.core.ledger.model import Kind
+    from fairwatt.reports.asking import reading
+    from fairwatt.reports.ledger import Movement, day_of
+
+    with reading(ask=lived.ask()) as asked:
+        read, paid = (
+            Movement(
+                *(at(8, 5) if name == "at_us" else int(kind) * (name == "kind") for name in Movement._fields)
+            )
+            for kind in (Kind.READING, Kind.TOPUP)
+        )
+        assert (day_of(asked, read), day_of(asked, paid)) == (at(8, 4), at(8, 5))
+
+
 def test_as_of_a_batch_says_what_the_ledger_said_then(lived: Lived) -> None:
     lines = lines_of(lived, 0)
     cut = lines[20]

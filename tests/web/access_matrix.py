@@ -78,6 +78,7 @@ MATRIX = {
     "console:add_fee": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:fee": Row("fee", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:end_fee": Row("fee", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:take_back_fee": Row("fee entry", 404, 404, 404, 302, 404, 404, LOGIN, posts=True),
     "console:costs": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:draft_cost": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:cost": Row("cost", 404, 404, 404, 200, 200, 404, LOGIN),

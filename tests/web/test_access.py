@@ -116,6 +116,7 @@ def test_nobody_gets_what_is_not_theirs(
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
         "fee": [scene.slug, shared["fee"]],
+        "fee entry": [scene.slug, shared["fee"], 1],
         "cost": [scene.slug, shared["cost"]],
         "any share": [scene.slug, shared["share"]],
         "share": [scene.public_id(0), shared["share"]],

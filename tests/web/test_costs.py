@@ -220,6 +220,32 @@ def test_the_desk_writes_a_fee_down_and_sees_what_it_will_charge(
     assert "Parking" in page and "Still open" in page and "rent" in page
 
 
+def test_the_desk_takes_a_charged_fee_back_and_says_why(house: Services, signed_in: Any) -> None:
+    from fairwatt.store.models import CostEntry
+    from fairwatt.web.access import Scope, seeing
+
+    scene = Scene(floors=1, columns=3)
+    scene.live()
+    fee = write_fee(scene, name="Rent", basis="unit", amount_micro=9_000_000, end_day=date(2026, 11, 21))
+    charge_everything(scene)
+    with seeing(scope=Scope(books=(scene.book,))):
+        entry = CostEntry.objects.filter(fee=fee, wallet=scene.wallets[0]).get()
+    desk, page = signed_in(scene.operator), f"/console/{scene.slug}/fees/{fee}/"
+    back = f"{page}charged/{entry.pk}/take-back/"
+    assert "Take it back" in text(desk.get(page))
+    assert "Say why the fee is taken back" in text(desk.post(back, {"reason": " "}, follow=True))
+    assert "It is being taken back" in text(desk.post(back, {"reason": "Empty since May"}, follow=True))
+    assert "being taken back" in text(desk.get(page)) and "taken back before" in text(
+        desk.post(back, {"reason": "again"}, follow=True)
+    )
+    scene.post(now_us=NOW_US + 2 * DAY_US, obey=False)
+    said = text(desk.get(page))
+    assert f"{scene.operator.username}: Empty since May" in said and "being taken back" not in said
+    with seeing(scope=Scope(books=(scene.book,))):
+        assert sum(row.taken_micro for row in CostEntry.objects.filter(wallet=scene.wallets[0])) == 0
+    assert "Take it back" not in text(signed_in(scene.auditor).get(page))
+
+
 def test_a_charged_share_is_a_line_that_explains_itself(
     building: tuple[Scene, dict[str, int]], signed_in: Any
 ) -> None:

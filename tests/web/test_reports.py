@@ -69,6 +69,9 @@ def test_as_of_a_day_shows_what_the_ledger_said_then(scene: Scene, signed_in: An
 def test_bookkeepers_enter_bills_and_statements_and_administrators_close(
     house: Any, signed_in: Any, clock: Any
 ) -> None:
+    from fairwatt.store.models import SupplierBill, TrustStatement
+    from fairwatt.web.access import Scope, seeing
+
     scene = Scene(floors=1, columns=3)
     scene.live()
     path = f"/console/{scene.slug}/bookkeeping/"
@@ -100,6 +103,17 @@ def test_bookkeepers_enter_bills_and_statements_and_administrators_close(
     page = clerk.get(path).content.decode()
     assert "State Grid" in page and "1,234.567 kWh" in page and "ICBC 88" in page
     assert "500.00 CNY" in clerk.get(f"/console/{scene.slug}/reports/liability/").content.decode()
+    with seeing(scope=Scope(books=(scene.book,))):
+        old = SupplierBill.objects.get(book=scene.book)
+        statement = TrustStatement.objects.get(book=scene.book)
+    form = clerk.get(f"{path}?replace-bill={old.pk}").content.decode()
+    assert (
+        "This replaces State Grid 2026-11" in form and 'value="1234.567"' in form and 'value="700.5"' in form
+    )
+    assert clerk.post(path, {**bill, "net": "710", "replaces": str(old.pk)}).status_code == 302
+    said = clerk.get(f"{path}?replace-statement={statement.pk}").content.decode()
+    assert "replaced" in said and "This replaces ICBC 88 11/2026" in said and "710.00" in said
+    assert clerk.get(f"{path}?replace-bill=99999999").status_code == 404
     refused = clerk.post(path, {"action": "close", "month": "2026-10"})
     assert refused.status_code == 422 and "may not enter this" in refused.content.decode()
     assert "not over yet" in admin.post(path, {"action": "close", "month": "2026-11"}).content.decode()

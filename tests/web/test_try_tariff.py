@@ -64,7 +64,13 @@ def test_faults_are_shown_by_line_and_nothing_is_computed(scene: Scene, signed_i
     answer = client.post(f"/console/{scene.slug}/try-tariff/", asked(broken))
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert re.search(r"<b>Line \d+</b>[^<]*fortnight", page) and "fortnight" in page
+    assert re.search(
+        r"<b>Line \d+</b> This is none of the words that are known here. <span[^>]*>[^<]*fortnight", page
+    )
+    chinese = client.post(
+        f"/console/{scene.slug}/try-tariff/", asked(broken), headers={"accept-language": "zh-CN"}
+    )
+    assert "这不是此处可用的词" in chinese.content.decode()
     empty = client.post(f"/console/{scene.slug}/try-tariff/", asked(" "))
     assert empty.status_code == 422 and "Paste a draft tariff" in empty.content.decode()
     euro = client.post(f"/console/{scene.slug}/try-tariff/", asked(TARIFF.replace("CNY", "EUR")))
@@ -93,9 +99,8 @@ def test_the_page_draws_the_spread_and_the_paper_holds_its_figures(scene: Scene,
         for form in ("pdf", "xlsx", "csv")
     }
     assert files["pdf"][0] == files["pdf"][1] and files["xlsx"][0] == files["xlsx"][1], "the same bytes again"
-    paper = "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(files["pdf"][0])).pages).replace(
-        "\n", ""
-    )
+    pages = pypdf.PdfReader(io.BytesIO(files["pdf"][0])).pages
+    paper = "".join(page.extract_text() for page in pages).replace("\n", "").replace(",", "")
     assert exact in paper and said["figures"]["draft_sha256"] in paper and said["digest"] in paper
     sheets = openpyxl.load_workbook(io.BytesIO(files["xlsx"][0])).worksheets
     cells = {cell for row in sheets[0].iter_rows(values_only=True) for cell in row}

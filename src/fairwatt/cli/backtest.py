@@ -61,8 +61,8 @@ def backtest(
 ) -> None:
     """Try a draft tariff on past use: revenue, winners and losers, who would have been cut sooner. Changes nothing.
 
-    Example: fairwatt backtest --tariff draft.yaml --against now.yaml --readings homes.parquet --out draft.pdf.
-    Example: fairwatt backtest --tariff draft.yaml --book 1 --from 2026-01-01 --to 2027-01-01 --json.
+    Example: fairwatt backtest --tariff draft.yaml --against now.yaml --readings homes.parquet --out draft.pdf
+    Example: fairwatt backtest --tariff draft.yaml --book 1 --from 2026-01-01 --to 2027-01-01 --json
     Exit code 0: tried. 2: a file or an option cannot be used.
     """
     from fairwatt.cli.rate import _complaint

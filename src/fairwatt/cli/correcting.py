@@ -21,7 +21,7 @@ def correct_tariff(
     """Place the right text of a tariff that was charged wrongly, and show who gains and who pays.
 
     Nothing is posted before an administrator who is not its author confirms it at the console.
-    Example: fairwatt correct-tariff homes right.yaml --book 1 --author desk --why "VAT was 5 %, not 20 %".
+    Example: fairwatt correct-tariff homes right.yaml --book 1 --author desk --why "VAT was 5 %, not 20 %"
 
     Exit code 0: placed. 1: refused, and nothing was placed. 2: the file cannot be used.
     """
@@ -73,7 +73,7 @@ def correct_reading(
 ) -> None:
     """Set a stored reading right; the charges around it follow as correction lines within seconds.
 
-    Example: fairwatt correct-reading 11 2026-07-01T12:00+08:00 74722620 --author desk --why "photo of the register".
+    Example: fairwatt correct-reading 11 2026-07-01T12:00+08:00 74722620 --author desk --why "photo of the register"
 
     Exit code 0: asked for. 1: refused, and nothing moved. 2: an argument cannot be used.
     """

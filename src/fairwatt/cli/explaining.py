@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fairwatt.cli.languages import language_named
 from fairwatt.server.errors import OperatorError
 
 
@@ -19,25 +20,23 @@ def explain(
 ) -> None:
     """Explain one charge, top-up or correction, recomputed from stored facts.
 
-    Example: fairwatt explain 1-17-342 --language zh.
+    Example: fairwatt explain 1-17-342 --language zh
     Exit code 0: works out again. 1: a figure does not, or there is no such line. 2: an option cannot be used.
     """
     from fairwatt.server.wiring import use_django
 
-    if language not in _LANGUAGES:
-        raise OperatorError(f"Language {language!r} is not spoken here; take en or zh. Nothing was changed.")
+    spoken = language_named(language)
     use_django(role="auditor")
     from django.utils import translation
 
-    with translation.override(_LANGUAGES[language]):
+    with translation.override(spoken):
         agrees = _explain(line, as_json=as_json, replay=replay)
     raise typer.Exit(0 if agrees else 1)
 
 
-_LANGUAGES = {"en": "en", "zh": "zh-hans"}
-
-
 def _explain(line: str, *, as_json: bool, replay: bool) -> bool:
+    from django.utils.translation import gettext
+
     from fairwatt.flows.explaining.account import account_to_obj
     from fairwatt.flows.explaining.ids import NotALineId, parse_line_id
     from fairwatt.flows.explaining.line import NoSuchLine, explain_line
@@ -65,8 +64,16 @@ def _explain(line: str, *, as_json: bool, replay: bool) -> bool:
             detail = f"  ({step.detail})" if step.detail else ""
             typer.echo(f"{step.label}: {step.figure}{detail}")
         typer.echo("")
-        typer.echo("Works out again, bit for bit." if account.agrees else "DOES NOT WORK OUT AGAIN.")
+        typer.echo(
+            gettext("Works out again, bit for bit.")
+            if account.agrees
+            else gettext("DOES NOT WORK OUT AGAIN.")
+        )
         if chain is not None:
-            held = "all as stored" if chain.agrees else f"{chain.wrong} FIGURES DIFFER"
-            typer.echo(f"Whole wallet: {chain.lines} lines, {chain.charges} charges rated again: {held}.")
+            typer.echo(
+                gettext(
+                    "Whole wallet: %(lines)d lines, %(charges)d charges rated again; %(wrong)d figures differ."
+                )
+                % {"lines": chain.lines, "charges": chain.charges, "wrong": chain.wrong}
+            )
     return account.agrees and (chain is None or chain.agrees)

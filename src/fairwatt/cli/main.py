@@ -68,6 +68,7 @@ def up() -> None:
         fleet = Fleet(services)
         fleet.keep_in_step()
         fleet.start_web()
+        fleet.start_keeper()
         where = services.config
         serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
 
@@ -94,6 +95,17 @@ def headend(book: Annotated[int, typer.Option(help="Number of the book to post."
     from fairwatt.server.wiring import run_headend
 
     run_headend(Config.load(), book=book)
+
+
+@app.command()
+def keeper() -> None:
+    """Once a night, by each book's own clock: look at the meters' last weeks, estimate gaps, mark them.
+
+    Example: fairwatt keeper
+    """
+    from fairwatt.server.wiring import run_keeper
+
+    run_keeper(Config.load())
 
 
 @app.command()

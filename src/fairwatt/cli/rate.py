@@ -41,7 +41,7 @@ def rate(
 ) -> None:
     """Price an interval file under a tariff: an itemised bill for each home, and the sum.
 
-    Example: fairwatt rate --tariff homes.yaml --readings homes.parquet --from 2013-01-01 --to 2013-02-01 --json.
+    Example: fairwatt rate --tariff homes.yaml --readings homes.parquet --from 2013-01-01 --to 2013-02-01 --json
     Exit code 0: rated. 2: a file cannot be used.
     """
     from fairwatt.cli.tariff_files import load_named

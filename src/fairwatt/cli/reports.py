@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fairwatt.cli.files import Force, check_target, writing
+from fairwatt.cli.languages import language_named
 from fairwatt.server.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ def report(
     form: Annotated[str, typer.Option("--format", help="pdf, xlsx, csv or json.")] = "pdf",
     out: Annotated[Path | None, typer.Option(help="File to write, or - for standard output.")] = None,
     force: Force = False,
-    language: Annotated[str, typer.Option(help="en or zh-hans.")] = "en",
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
     as_json: AsJson = False,
 ) -> None:
     """Make a report of a book or a home as PDF, Excel, CSV or JSON; `list` names them all.
 
-    Example: fairwatt report month-end --book maple --from 2026-10-01 --to 2026-10-31 --format xlsx.
+    Example: fairwatt report month-end --book maple --from 2026-10-01 --to 2026-10-31 --format xlsx
 
     Exit code 0: made. 1: what was asked for is not there. 2: an option or --out cannot be used; nothing was written.
     """
@@ -48,13 +49,15 @@ def report(
 
     if out is not None and str(out) != "-":
         check_target(out, force=force)
+    spoken = language_named(language)
     use_django(role="web")
     from django.utils import translation
 
     from fairwatt.reports.making import make, report_named
     from fairwatt.reports.model import ReportError
+    from fairwatt.web.design.refusals import said as said_of
 
-    with translation.override(language):
+    with translation.override(spoken):
         if name == "list":
             _list(as_json=as_json)
             return
@@ -62,7 +65,7 @@ def report(
             ask = _ask(_book(book), home=home, first=first, last=last, as_of=as_of)
             made = make(report=report_named(name=name), ask=ask, form=form)
         except ReportError as error:
-            raise OperatorError(str(error)) from error
+            raise OperatorError(said_of(error)) from error
     with made.file as file:
         if str(out) == "-":
             shutil.copyfileobj(file, sys.stdout.buffer)
@@ -91,7 +94,7 @@ def close_month(
 ) -> None:
     """Close a month of a book for ever; later corrections are entries of an open month.
 
-    Example: fairwatt close-month 2026-10 --book maple --by manager.
+    Example: fairwatt close-month 2026-10 --book maple --by manager
 
     Exit code 0: closed. 1: refused, and nothing was closed. 2: an option cannot be used.
     """
@@ -138,7 +141,7 @@ def opening_balance(
 ) -> None:
     """Bring a home's balance over from an earlier system.
 
-    Example: fairwatt opening-balance 0301 12.50 --book maple --reference "old system, 31 October".
+    Example: fairwatt opening-balance 0301 12.50 --book maple --reference "old system, 31 October"
 
     Exit code 0: noted. 1: refused, and nothing moved. 2: an option cannot be used.
     """

@@ -163,7 +163,7 @@ def replay(
 ) -> None:
     """Run any interval file under any tariff through the whole product, and judge it.
 
-    Example: fairwatt replay --readings homes.parquet --tariff tariff.yaml --days 7 --json.
+    Example: fairwatt replay --readings homes.parquet --tariff tariff.yaml --days 7 --json
     Exit code 0: every law held. 1: a law was broken. 2: a file cannot be used.
     """
     from fairwatt.core.rating.model import TariffError
@@ -206,7 +206,8 @@ def simulate(
 ) -> None:
     """Run seeded streets with lost, doubled, late messages, outages and crashes; judge each.
 
-    Example: fairwatt simulate --seed 1..20 --days 6. A broken law prints its seed and stops.
+    Example: fairwatt simulate --seed 1..20 --days 6
+    A broken law prints its seed and stops.
     """
     from fairwatt.simulate.scenario import Scenario
 

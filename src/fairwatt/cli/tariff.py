@@ -55,7 +55,7 @@ class Checked:
 def check(files: Files, as_json: AsJson = False) -> None:
     """Validate tariff files and recompute the worked examples they carry; a folder stands for all in and below it.
 
-    Example: fairwatt tariff check homes.yaml --json.
+    Example: fairwatt tariff check homes.yaml --json
     Exit code 0: all holds. 1: an example comes out otherwise. 2: a file is broken.
     """
     several = len(files) > 1 or files[0].is_dir()

@@ -61,7 +61,9 @@ def approve_estimate(
     reason = reason.strip()
     if not REASON_MIN <= len(reason) <= 400:
         raise EstimateImpossible(
-            f"Say in {REASON_MIN} to 400 characters why the meter is dead. Nothing was charged."
+            "Say in %(least)s to %(most)s characters why the meter is dead. Nothing was charged.",
+            least=REASON_MIN,
+            most=400,
         )
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)

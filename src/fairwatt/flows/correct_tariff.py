@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.tariff_file import parse_schedule
+from fairwatt.core.refusal import Refusal
 from fairwatt.flows.posting.correction_moves import homes_of
 from fairwatt.flows.posting.plans import Values, make_plan, values_under
 from fairwatt.flows.posting.rerating import LIMITS
@@ -42,7 +43,7 @@ class CannotPlace(ValueError):
     """A tariff correction that would not be right; nothing was placed and nobody is charged differently."""
 
 
-class CannotConfirm(ValueError):
+class CannotConfirm(Refusal):
     """A confirmation that does not count; nothing moved."""
 
 

@@ -10,9 +10,9 @@ from datetime import date
 from typing import Any
 
 from fairwatt.core.ledger.model import Kind
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import date_start
 from fairwatt.core.units import WH_PER_KWH
-from fairwatt.flows.refusal import Refusal
 from fairwatt.store.charged import charged_in
 from fairwatt.store.models import Book, Installation, Site
 

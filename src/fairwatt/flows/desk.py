@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fairwatt.core.refusal import Refusal
 from fairwatt.store.models import Book, Meter, Role, User
 
 
-class DeskRefused(ValueError):
+class DeskRefused(Refusal):
     """A person at the desk asked for something that cannot be done; nothing was changed. `.code` names why."""
 
     code = "refused"
@@ -42,6 +43,8 @@ def meter_of(*, book: Book, meter_id: int | None = None, number: str = "") -> Me
     one = found.first()
     if one is None:
         raise NotFound(
-            f"No meter {number or meter_id} is in book {book.slug}. Nothing was changed; check the number."
+            "No meter %(meter)s is in book %(book)s. Nothing was changed; check the number.",
+            meter=number or meter_id,
+            book=book.slug,
         )
     return one

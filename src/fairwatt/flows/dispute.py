@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
 from fairwatt.core.ids import ruling_key, uuid7
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
@@ -35,7 +36,7 @@ EVENT_STATES: Final = {"open": {"ruling"}, "proposed": {"approval", "refusal"}}
 """What may be decided in which state; messages and evidence are welcome until the end."""
 
 
-class DisputeRefused(ValueError):
+class DisputeRefused(Refusal):
     """The step is not possible; nothing was written."""
 
     code = "dispute_refused"
@@ -214,13 +215,15 @@ _LOCK: Final = 0x0D15_0000_0000_0000
 
 def _may_decide(case: Dispute, step: str) -> None:
     state = state_of(case=case)
-    if step not in EVENT_STATES.get(state, set()):
+    if step in EVENT_STATES.get(state, set()):
+        return
+    if state == "open":
+        raise DisputeRefused("There is no ruling to approve yet. Nothing was decided.")
+    if state == "proposed":
         raise DisputeRefused(
-            {
-                "open": "There is no ruling to approve yet. Nothing was decided.",
-                "proposed": "A ruling waits for its approval already. Nothing was decided; answer that one first.",
-            }.get(state, "This case is ruled. Nothing was decided again; a new doubt needs a new charge.")
+            "A ruling waits for its approval already. Nothing was decided; answer that one first."
         )
+    raise DisputeRefused("This case is ruled. Nothing was decided again; a new doubt needs a new charge.")
 
 
 def _not_his_own(case: Dispute, user_id: int) -> None:

@@ -11,7 +11,7 @@ from fairwatt.core.metering.vee.model import Status, Value
 from fairwatt.core.units import US_PER_MINUTE
 from fairwatt.flows.desk import DeskRefused, NotFound, acting, meter_of
 from fairwatt.store import facts, intervals
-from fairwatt.store.models import Book, IntervalValue
+from fairwatt.store.models import Book, IntervalValue, Meter
 
 REASON_MIN: Final = 5
 REASON_MAX: Final = 400
@@ -59,7 +59,11 @@ def edit_interval(
     meter = meter_of(book=book, meter_id=meter_id)
     reason = reason.strip()
     if not REASON_MIN <= len(reason) <= REASON_MAX:
-        raise EditRefused(f"Say why in {REASON_MIN} to {REASON_MAX} characters. Nothing was changed.")
+        raise EditRefused(
+            "Say why in %(least)s to %(most)s characters. Nothing was changed.",
+            least=REASON_MIN,
+            most=REASON_MAX,
+        )
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
         intervals.lock_meter(cursor=cursor, meter=meter.pk)
@@ -70,14 +74,11 @@ def edit_interval(
             )
         if old.version != seen_version:
             raise ChangedMeanwhile(
-                f"Version {old.version} was made meanwhile ({old.wh} Wh). Nothing was changed; look again."
+                "Version %(version)s was made meanwhile (%(wh)s Wh). Nothing was changed; look again.",
+                version=old.version,
+                wh=old.wh,
             )
-        limit_wh = meter.max_power_w * old.minutes * US_PER_MINUTE // 3_600_000_000 + meter.resolution_wh
-        if not 0 <= wh <= limit_wh:
-            raise EditRefused(
-                f"{wh} Wh is not between 0 and {limit_wh} Wh, the most this connection can carry in {old.minutes} "
-                "minutes. Nothing was changed; check the unit."
-            )
+        _believable(wh=wh, minutes=old.minutes, meter=meter)
         intervals.add_versions(
             cursor=cursor,
             book=book.pk,
@@ -105,3 +106,16 @@ def edit_interval(
             },
         )
     return Edited(version=old.version + 1, wh=wh)
+
+
+def _believable(*, wh: int, minutes: int, meter: Meter) -> None:
+    """No connection carries more than its fuse lets through. Raises EditRefused."""
+    limit_wh = meter.max_power_w * minutes * US_PER_MINUTE // 3_600_000_000 + meter.resolution_wh
+    if not 0 <= wh <= limit_wh:
+        raise EditRefused(
+            "%(wh)s Wh is not between 0 and %(limit)s Wh, the most this connection can carry in %(minutes)s minutes. "
+            "Nothing was changed; check the unit.",
+            wh=wh,
+            limit=limit_wh,
+            minutes=minutes,
+        )

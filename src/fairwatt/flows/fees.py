@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from fairwatt.core.costs.calendar import Calendar, Every, Run, next_run
 from fairwatt.core.costs.taking import FeePolicy
 from fairwatt.core.ids import reversal_key
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import local_date
 from fairwatt.flows.posting.fees import calendar_of, owed_for
 from fairwatt.flows.posting.taking import Owed
-from fairwatt.flows.refusal import Refusal
 from fairwatt.store import costs, facts
 from fairwatt.store.models import (
     Book,

@@ -56,7 +56,7 @@ def import_readings(
     """
     book = Book.objects.filter(slug=book_slug).first()
     if book is None:
-        raise ImportRefused(f"There is no book {book_slug}. Nothing was stored.")
+        raise ImportRefused("There is no book %(book)s. Nothing was stored.", book=book_slug)
     known = User.objects.filter(username=author).first()
     person = acting(user_id=known.pk if known else 0, book=book)
     meter = meter_of(book=book, number=meter_number)
@@ -213,8 +213,10 @@ def _home(file: IntervalFile, home: str, meter_number: str) -> str:
     if not home and len(file.homes) == 1:
         return next(iter(file.homes))
     raise ImportRefused(
-        f"{file.name} holds {', '.join(list(file.homes)[:8])}; say which of them is meter {meter_number} (--home). "
-        "Nothing was stored."
+        "%(file)s holds %(homes)s; say which of them is meter %(meter)s (--home). Nothing was stored.",
+        file=file.name,
+        homes=", ".join(list(file.homes)[:8]),
+        meter=meter_number,
     )
 
 

@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
 from fairwatt.core.ids import opening_key
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import date_start
 from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
@@ -30,7 +31,7 @@ from fairwatt.store.models import (
 AMOUNT_MICRO_MAX: Final = 10**16
 
 
-class EntryRefused(ValueError):
+class EntryRefused(Refusal):
     """What was entered cannot be right; nothing was written."""
 
     code = "entry_refused"

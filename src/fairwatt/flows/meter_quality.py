@@ -59,7 +59,7 @@ def record_certificate(
     try:
         limit_of(accuracy_class=paper.accuracy_class)
     except UnknownClass as error:
-        raise QualityRefused(str(error)) from error
+        raise QualityRefused(error.words, **error.places) from error
     if (
         not (paper.number.strip() and paper.authority.strip())
         or len(paper.number) > 80
@@ -76,8 +76,9 @@ def record_certificate(
             said = (known.accuracy_class, known.authority, known.issued_on, known.expires_on)
             if said != (paper.accuracy_class, paper.authority.strip(), paper.issued_on, paper.expires_on):
                 raise QualityRefused(
-                    f"Certificate {known.number} is recorded with other content. Nothing was changed; a new "
-                    "certificate has a new number."
+                    "Certificate %(number)s is recorded with other content. Nothing was changed; a new "
+                    "certificate has a new number.",
+                    number=known.number,
                 )
             return known
         cursor.execute(
@@ -166,4 +167,4 @@ def _judged(
             tested_step_wh=step_wh,
         )
     except (CheckImpossible, UnknownClass) as error:
-        raise QualityRefused(str(error)) from error
+        raise QualityRefused(error.words, **error.places) from error

@@ -14,10 +14,10 @@ from django.db import connection, transaction
 from fairwatt.core.costs.apportion import ApportionError, Formula, Payer
 from fairwatt.core.costs.formula import formula_to_obj
 from fairwatt.core.ids import reversal_key
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.cost_preview import Preview, PreviewedShare, work_out
 from fairwatt.flows.cost_sources import Source, measure
-from fairwatt.flows.refusal import Refusal
 from fairwatt.store import costs, facts
 from fairwatt.store.models import (
     Allocation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -70,6 +70,7 @@ def contents_of(body: dict[str, Any], asked: Reading) -> Contents:
     """The proof as tables; the rows must come to its total."""
     rows: list[Row] = [tuple(share[column.key] for column in _COLUMNS) for share in body["shares"]]
     total = int(body["total_micro"])
+    last_day = date.fromisoformat(body["until"]) - timedelta(days=1)
     return Contents(
         figures=(
             Figure(key="total", title=_("The whole cost"), shape=Shape.MONEY, value=total),
@@ -92,7 +93,7 @@ def contents_of(body: dict[str, Any], asked: Reading) -> Contents:
         caption=(
             (_("Book"), asked.book.slug),
             (_("Cost"), str(body["title"])),
-            (_("Period"), f"{body['from']} – {body['until']} ({body['zone']})"),
+            (_("Period"), f"{body['from']} – {last_day} ({body['zone']})"),
             (_("Published"), exact_text(cell=asked.as_of_us, shape=Shape.INSTANT, zone=asked.zone)),
             (_("Formula"), _formula(body["formula"])),
             (_("Days without a resident"), _vacant(body["formula"])),

@@ -172,7 +172,8 @@ def _as_of(cursor: Any, ask: Ask) -> tuple[int, int]:
         row = cursor.fetchone()
         if row is None:
             raise CannotAsk(
-                f"This book has no batch {ask.as_of_batch}. Choose one that was posted, or an instant."
+                "This book has no batch %(batch)s. Choose one that was posted, or an instant.",
+                batch=ask.as_of_batch,
             )
         return ask.as_of_batch, ask.as_of_us if ask.as_of_us is not None else int(row[0])
     as_of_us = ask.now_us if ask.as_of_us is None else ask.as_of_us

@@ -40,8 +40,13 @@ class BookTrial:
         span = Span(asked.ask.start_us, min(asked.ask.end_us, asked.as_of_us))
         try:
             trial = _trial(asked, plan, span, schedule, self)
-        except (NotComparable, NothingUsed, NoTariff, TariffError) as error:
-            raise CannotAsk(f"The draft cannot be tried: {error}. Nothing was changed.") from error
+        except NoTariff as error:
+            raise CannotAsk(
+                "A tariff has no price for a part of this period, so the draft cannot be tried. Nothing was changed; "
+                "choose a shorter period, or dates on which both tariffs hold."
+            ) from error
+        except (NotComparable, NothingUsed, TariffError) as error:
+            raise CannotAsk("The draft cannot be tried: %(why)s. Nothing was changed.", why=error) from error
         return contents_of(trial=trial, draft=self.draft, against=f"{plan.name} ({plan.slug})")
 
     def _in_force(self, asked: Reading) -> tuple[TariffPlan, Schedule]:
@@ -50,14 +55,18 @@ class BookTrial:
         }
         if self.plan not in plans and (self.plan or len(plans) != 1):
             raise CannotAsk(
-                f"This book has {len(plans)} tariff plans: {', '.join(plans) or 'none'}. Name the one that the draft "
-                "would replace."
+                "This book has %(many)s tariff plans: %(plans)s. Name the one that the draft would replace.",
+                many=len(plans),
+                plans=", ".join(plans) or "-",
             )
         plan = plans[self.plan or next(iter(plans))]
         published = TariffPublication.objects.filter(plan=plan, published_us__lte=asked.as_of_us)
         newest = published.order_by("-pk").first()
         if newest is None:
-            raise CannotAsk(f"Nothing was published under {plan.slug!r} by then, so nothing was in force.")
+            raise CannotAsk(
+                "Nothing was published under “%(plan)s” by then, so nothing was in force. Choose a later period.",
+                plan=plan.slug,
+            )
         return plan, parse_schedule(newest.text)
 
 

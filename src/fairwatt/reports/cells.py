@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -11,6 +12,7 @@ from fairwatt.reports.model import Cell, Column, Shape
 _DECIMALS: Final = {Shape.ENERGY: 3, Shape.MONEY: 6, Shape.PRICE: 6, Shape.SHARE: 2, Shape.AREA: 2}
 _FEWEST: Final = {Shape.ENERGY: 3, Shape.MONEY: 2, Shape.PRICE: 2, Shape.SHARE: 2, Shape.AREA: 2}
 NUMBERS: Final = frozenset({Shape.AREA, Shape.COUNT, Shape.ENERGY, Shape.MONEY, Shape.PRICE, Shape.SHARE})
+MINUS: Final = "\N{MINUS SIGN}"
 EXCEL_DIGITS: Final = 15
 """A spreadsheet computes with fifteen digits; a longer number is written as text."""
 
@@ -35,6 +37,30 @@ def shown(*, cell: Cell, column: Column, zone: str) -> str:
     if cell is not None and column.shape is Shape.INSTANT:
         return exact_text(cell=cell, shape=Shape.INSTANT, zone=zone)[:19]
     return exact_text(cell=cell, shape=column.shape, zone=zone)
+
+
+def grouped(said: str) -> str:
+    """An exact number for reading: a true minus, thousands apart; the digits stay as they are."""
+    whole, point, part = said.removeprefix("-").partition(".")
+    if not whole:
+        return said
+    return (MINUS if said.startswith("-") else "") + f"{int(whole):,}" + point + part
+
+
+def for_reading(*, columns: Sequence[Column], rows: list[list[str]]) -> list[list[str]]:
+    """The rows of a table for people: amounts with thousands apart and as many decimals as the longest of the column.
+
+    Only zeros are added at the end, so every digit stays. Numbers that name something (a batch, a line) stay whole.
+    """
+    made = [list(row) for row in rows]
+    for n, column in enumerate(columns):
+        if column.shape not in NUMBERS or column.shape is Shape.COUNT:
+            continue
+        most = max((len(row[n].partition(".")[2]) for row in made), default=0)
+        for row in made:
+            whole, point, part = row[n].partition(".")
+            row[n] = grouped(f"{whole}.{part:0<{most}}" if point else whole)
+    return made
 
 
 def heading(*, column: Column, currency: str) -> str:

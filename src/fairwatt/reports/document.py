@@ -86,12 +86,10 @@ class Document:
 @contextmanager
 def opened(*, report: Report, ask: Ask) -> Iterator[Document]:
     """Make a report over one snapshot. Raises ReportError when it cannot be made or its figures disagree."""
-    if (report.scope is Scope.WALLET) != (ask.wallet is not None):
-        raise CannotAsk(
-            "This report is about one home. Name the home."
-            if ask.wallet is None
-            else "This report is about the whole book. Ask for it without a home."
-        )
+    if report.scope is Scope.WALLET and ask.wallet is None:
+        raise CannotAsk("This report is about one home. Name the home.")
+    if report.scope is not Scope.WALLET and ask.wallet is not None:
+        raise CannotAsk("This report is about the whole book. Ask for it without a home.")
     with reading(ask=ask) as asked:
         yield Document(report=report, reading=asked, contents=report.build(asked))
 
@@ -114,6 +112,11 @@ def _agree(report: Report, table: Table, totals: dict[str, int]) -> None:
     for key, expected in table.expect.items():
         if totals.get(key) != expected:
             raise FiguresDisagree(
-                f"Report {report.name}: the rows of {table.name} come to {totals.get(key)} for {key}, the ledger says "
-                f"{expected}. Nothing was printed and nobody was charged; tell whoever runs the book."
+                "Report %(report)s: the rows of %(table)s come to %(found)s for %(key)s, the ledger says "
+                "%(expected)s. Nothing was printed and nobody was charged; tell whoever runs the book.",
+                report=report.name,
+                table=table.name,
+                found=totals.get(key),
+                key=key,
+                expected=expected,
             )

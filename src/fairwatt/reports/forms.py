@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Final
+from unicodedata import east_asian_width
 
 from django.utils.translation import gettext
 from openpyxl import Workbook
@@ -20,12 +21,14 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 
 from fairwatt.core.cells import control_character, harmless
-from fairwatt.reports.cells import NUMBERS, exact_text, heading, number, shown
+from fairwatt.core.spans import local_datetime
+from fairwatt.reports.cells import NUMBERS, exact_text, grouped, heading, number, shown
 from fairwatt.reports.document import Document, summed
 from fairwatt.reports.model import Column, Figure, Report, Row, Shape, Table, TooLong
 from fairwatt.reports.paper import write_pdf
 
 _FORMATS: Final = {
+    Shape.INSTANT: "yyyy-mm-dd hh:mm:ss",
     Shape.COUNT: "0",
     Shape.ENERGY: "#,##0.000",
     Shape.MONEY: "#,##0.00####",
@@ -33,7 +36,9 @@ _FORMATS: Final = {
     Shape.SHARE: "0.00",
     Shape.AREA: "0.00",
 }
+_WIDTHS: Final = {Shape.INSTANT: 20, Shape.COUNT: 10, Shape.MONEY: 16, Shape.ENERGY: 14}
 SHEET_ROWS_MAX: Final = 1_000_000
+_SHEET_NAME_MAX: Final = 31
 _MODIFIED: Final = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
 
 
@@ -96,11 +101,16 @@ def figures(document: Document) -> list[tuple[str, str, bool]]:
     return [
         (
             str(figure.title),
-            f"{figure_text(figure=figure, zone=zone)} {unit(figure.shape, currency)}".strip(),
+            f"{_for_reading(figure, zone)} {unit(figure.shape, currency)}".strip(),
             figure.inner,
         )
         for figure in document.contents.figures
     ]
+
+
+def _for_reading(figure: Figure, zone: str) -> str:
+    said = figure_text(figure=figure, zone=zone)
+    return grouped(said) if figure.shape in NUMBERS else said
 
 
 def total_row(*, table: Table, totals: Mapping[str, int]) -> Row:
@@ -208,7 +218,7 @@ def _sheet(sheet: object, document: Document, table: Table) -> None:
     heads = [heading(column=column, currency=currency) for column in table.columns]
     for n, head in enumerate(heads):
         letter = target._get_column_letter(n) if hasattr(target, "_get_column_letter") else _letter(n)
-        target.column_dimensions[letter].width = max(12, min(34, len(head) + 4))  # type: ignore[attr-defined]
+        target.column_dimensions[letter].width = _width(table.columns[n], head, first=n == 0)  # type: ignore[attr-defined]
     target.freeze_panes = "A2"  # type: ignore[attr-defined]
     append = target.append  # type: ignore[attr-defined]
     append([_styled(target, head, bold=True, fill=True, wrap=True) for head in heads])
@@ -216,8 +226,10 @@ def _sheet(sheet: object, document: Document, table: Table) -> None:
     for n, row in enumerate(document.rows(table, totals)):
         if n >= SHEET_ROWS_MAX:
             raise TooLong(
-                f"Table {table.name} has more than {SHEET_ROWS_MAX} rows, which no spreadsheet opens. "
-                "Take a shorter period, or the CSV form."
+                "Table %(table)s has more than %(most)s rows, which no spreadsheet opens. "
+                "Take a shorter period, or the CSV form.",
+                table=table.name,
+                most=SHEET_ROWS_MAX,
             )
         append([_cell(target, cell, column, zone) for cell, column in zip(row, table.columns, strict=True)])
     if summed(table.columns):
@@ -230,7 +242,22 @@ def _sheet(sheet: object, document: Document, table: Table) -> None:
         append(sums)
 
 
+def _width(column: Column, head: str, *, first: bool) -> int:
+    """Wide enough for what the column holds: a date that does not fit would be shown as hashes."""
+    least = 22 if first else _WIDTHS.get(column.shape, 18)
+    said = max((_cells_wide(str(word)) for word in column.words.values()), default=0)
+    return max(least, min(34, max(_cells_wide(head), said) + 3))
+
+
+def _cells_wide(text: str) -> int:
+    """How many digits wide a text is: a Chinese character takes two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 def _cell(sheet: object, cell: object, column: Column, zone: str) -> object:
+    if column.shape is Shape.INSTANT and isinstance(cell, int):
+        at = local_datetime(zone=zone, at_us=cell).replace(tzinfo=None, microsecond=0)
+        return _styled(sheet, at, shape=Shape.INSTANT)
     if column.shape in NUMBERS:
         return _styled(sheet, _excel(cell, column.shape, zone), shape=column.shape)
     return harmless(shown(cell=cell, column=column, zone=zone))  # type: ignore[arg-type]  # a Cell by its table
@@ -272,12 +299,12 @@ def _letter(n: int) -> str:
 
 def _sheet_name(title: str, taken: set[str]) -> str:
     """At most 31 characters without those a sheet may not have, and no name twice."""
-    plain = (
-        "".join(" " if letter in r"[]:*?/\'" or control_character(letter) else letter for letter in title)[
-            :31
-        ].strip()
-        or "Sheet"
-    )
+    letters = (" " if letter in r"[]:*?/\\" or control_character(letter) else letter for letter in title)
+    plain = "".join(letters).replace("'", "\N{RIGHT SINGLE QUOTATION MARK}").strip() or "Sheet"
+    if len(plain) > _SHEET_NAME_MAX:
+        plain = (
+            plain[: _SHEET_NAME_MAX - 1].rpartition(" ")[0][: _SHEET_NAME_MAX - 1] or plain[:_SHEET_NAME_MAX]
+        )
     name, n = plain, 2
     while name in taken:
         name, n = f"{plain[:28]} {n}", n + 1

@@ -66,7 +66,8 @@ def treatment(kind: int) -> Treatment:
     found = KINDS.get(kind)
     if found is None:
         raise FiguresDisagree(
-            f"The ledger has a line of kind {kind} that reports do not know, so nothing is printed: a statement that "
-            "leaves it out would not agree. Give the kind its row in reports/kinds.py."
+            "The ledger has a line of kind %(kind)s that reports do not know, so nothing is printed: a statement that "
+            "leaves it out would not agree. Give the kind its row in reports/kinds.py.",
+            kind=kind,
         )
     return found

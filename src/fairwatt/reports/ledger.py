@@ -93,17 +93,21 @@ def _follows(before: Before, line: Movement) -> None:
     how = treatment(line.kind)
     if line.seq != before.seq + 1:
         raise FiguresDisagree(
-            f"Line {before.seq} of this home is followed by line {line.seq}: one is missing, so nothing was printed. "
-            "Tell whoever runs the book; the ledger has to be looked at."
+            "Line %(before)s of this home is followed by line %(after)s: one is missing, so nothing was printed. "
+            "Tell whoever runs the book; the ledger has to be looked at.",
+            before=before.seq,
+            after=line.seq,
         )
     if line.balance_micro != before.balance_micro + line.amount_micro:
         raise FiguresDisagree(
-            f"The balance after line {line.seq} is not the one before it and what the line moved, so nothing was "
-            "printed. Tell whoever runs the book; the ledger has to be looked at."
+            "The balance after line %(line)s is not the one before it and what the line moved, so nothing was "
+            "printed. Tell whoever runs the book; the ledger has to be looked at.",
+            line=line.seq,
         )
     if how.parts and line.amount_micro + line.energy_micro + line.standing_micro + line.tax_micro:
         raise FiguresDisagree(
-            f"Line {line.seq} is not the sum of its components, so nothing was printed. Tell whoever runs the book."
+            "Line %(line)s is not the sum of its components, so nothing was printed. Tell whoever runs the book.",
+            line=line.seq,
         )
 
 
@@ -161,8 +165,10 @@ def balances(asked: Reading, batch: int) -> dict[int, int]:
     journal = account_total(asked, WALLET, batch)
     if sum(found.values()) != journal:
         raise FiguresDisagree(
-            f"The balances of all homes come to {sum(found.values())}, the journal says {journal} micro-units, so "
-            "nothing was printed. Rebuild the caches of the book; if it stays, the ledger has to be looked at."
+            "The balances of all homes come to %(homes)s, the journal says %(journal)s micro-units, so "
+            "nothing was printed. Rebuild the caches of the book; if it stays, the ledger has to be looked at.",
+            homes=sum(found.values()),
+            journal=journal,
         )
     return found
 
@@ -178,9 +184,10 @@ def account_total(asked: Reading, account: str, batch: int) -> int:
     return int(rows[0][0])
 
 
-def day_of(asked: Reading, at_us: int) -> int:
-    """The start of the local day an instant closes: midnight belongs to the day before it."""
-    return local_day_start(zone=asked.zone, at_us=at_us - 1)
+def day_of(asked: Reading, line: Movement) -> int:
+    """The start of the local day a line belongs to. A reading at midnight closes the day before it; money does not."""
+    closes = treatment(line.kind).reading
+    return local_day_start(zone=asked.zone, at_us=line.at_us - 1 if closes else line.at_us)
 
 
 def by_home(asked: Reading, per_wallet: dict[int, Any]) -> Iterator[tuple[str, str, int, Any]]:

@@ -43,7 +43,11 @@ def report_named(*, name: str) -> Report:
     """The report of that name. Raises CannotAsk with the names there are."""
     found = REPORTS.get(name)
     if found is None:
-        raise CannotAsk(f"There is no report {name[:40]!r}. Choose one of: {', '.join(REPORTS)}.")
+        raise CannotAsk(
+            "There is no report “%(name)s”. Choose one of: %(known)s.",
+            name=name[:40],
+            known=", ".join(REPORTS),
+        )
     return found
 
 
@@ -55,7 +59,11 @@ def make(*, report: Report, ask: Ask, form: str) -> Made:
 def write(*, opening: AbstractContextManager[Document], form: str) -> Made:
     """Write a document that is about to be opened into a file of its own. Raises ReportError; then there is no file."""
     if form not in FORMS:
-        raise CannotAsk(f"A report has no form {form[:20]!r}. Choose one of: {', '.join(FORMS)}.")
+        raise CannotAsk(
+            "A report has no form “%(form)s”. Choose one of: %(known)s.",
+            form=form[:20],
+            known=", ".join(FORMS),
+        )
     chosen = FORMS[form]
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_MAX)  # noqa: SIM115  # handed on open
     try:

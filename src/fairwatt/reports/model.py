@@ -9,12 +9,14 @@ from typing import Any
 
 from django.utils.functional import Promise
 
+from fairwatt.core.refusal import Refusal
+
 Words = str | Promise
 Cell = int | str | None
 Row = tuple[Cell, ...]
 
 
-class ReportError(ValueError):
+class ReportError(Refusal):
     """A report cannot be made as asked; nothing was written, and no money or supply is touched."""
 
     code = "report"
@@ -81,6 +83,8 @@ class Table:
     empty: Words
     expect: Mapping[str, int] = field(default_factory=dict)
     lead: Words = ""
+    on_paper: bool = True
+    """False for rows by the thousand that nobody reads: the PDF counts them, the other forms have them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,12 @@ _JOURNAL = (
     Column(key="debit", title=_("Debit"), shape=Shape.MONEY, total=True),
     Column(key="credit", title=_("Credit"), shape=Shape.MONEY, total=True),
 )
+_BY_DAY = (
+    Column(key="day", title=_("Day")),
+    _ACCOUNT,
+    Column(key="debit", title=_("Debit"), shape=Shape.MONEY, total=True),
+    Column(key="credit", title=_("Credit"), shape=Shape.MONEY, total=True),
+)
 DEPOSITS = ("deposit", "suspense")
 """Accounts of money that is held for somebody and is no credit of a home: `deposit:...`, and what nobody can place."""
 
@@ -132,12 +138,21 @@ def _tables(
             empty=_("Nothing was charged in this period."),
         ),
         Table(
+            name="journal_by_day",
+            title=_("Journal by day"),
+            columns=_BY_DAY,
+            rows=_by_day(asked),
+            empty=_("Nothing was posted in this period."),
+            expect={"debit": moved, "credit": moved},
+        ),
+        Table(
             name="journal",
             title=_("Journal"),
             columns=_JOURNAL,
             rows=_journal(asked),
             empty=_("Nothing was posted in this period."),
             expect={"debit": moved, "credit": moved},
+            on_paper=False,
         ),
     )
 
@@ -161,6 +176,23 @@ def _tax(asked: Reading) -> list[Row]:
     return rows
 
 
+def _by_day(asked: Reading) -> list[Row]:
+    """What moved each account on each day of the book's calendar."""
+    return [
+        (str(day), account, int(debit), int(credit))
+        for day, account, debit, credit in asked.rows(
+            "SELECT (to_timestamp(at_us / 1000000) AT TIME ZONE %s)::date AS day, account, "
+            "coalesce(sum(-amount_micro) FILTER (WHERE amount_micro < 0), 0)::bigint, "
+            "coalesce(sum(amount_micro) FILTER (WHERE amount_micro > 0), 0)::bigint "
+            "FROM journal WHERE book = %s AND batch > %s AND batch <= %s GROUP BY day, account ORDER BY day, account",
+            asked.zone,
+            asked.book.pk,
+            asked.opening,
+            asked.closing,
+        )
+    ]
+
+
 def _journal(asked: Reading) -> Iterator[Row]:
     total = 0
     batch = None
@@ -173,7 +205,10 @@ def _journal(asked: Reading) -> Iterator[Row]:
     ):
         if number != batch and total:
             raise FiguresDisagree(
-                f"Journal batch {batch} is off by {total} micro-units, so nothing was printed."
+                "Journal batch %(batch)s is off by %(off)s micro-units, so nothing was printed. Tell whoever runs the "
+                "book; the ledger has to be looked at.",
+                batch=batch,
+                off=total,
             )
         batch, total = number, (0 if number != batch else total) + int(amount)
         yield (number, leg, at_us, account, max(0, -int(amount)), max(0, int(amount)))

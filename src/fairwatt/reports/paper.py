@@ -6,11 +6,12 @@ import importlib.resources
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from unicodedata import east_asian_width
 
 import typst
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 
-from fairwatt.reports.cells import NUMBERS, heading, shown
+from fairwatt.reports.cells import NUMBERS, for_reading, heading, shown
 from fairwatt.reports.model import Row, Shape, Table, TooLong
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 PDF_ROWS_MAX: Final = 20_000
 """About five hundred pages; a machine should read what is longer."""
 _HEAD_MAX: Final = 12
+_LETTERS_PORTRAIT: Final = 105
+_LETTERS_LANDSCAPE: Final = 155
+"""So many digits of a table's face stand on a line at 8.2 points."""
 _FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
 _SHEET: Final = importlib.resources.files("fairwatt.reports") / "paper.typ"
 
@@ -66,31 +70,63 @@ def write_pdf(
 def _table(document: Document, table: Table, rows_left: int) -> tuple[dict[str, Any], int]:
     zone, currency = document.reading.zone, document.reading.currency
     totals: dict[str, int] = {}
-    rows = []
+    rows: list[list[str]] = []
+    elsewhere = 0
     for row in document.rows(table, totals):
+        if not table.on_paper:
+            elsewhere += 1
+            continue
         rows_left -= 1
         if rows_left < 0:
             raise TooLong(
-                f"This report has more than {PDF_ROWS_MAX} rows, too many for paper; nothing was made. "
-                "Take a shorter period, or the Excel or CSV form."
+                "This report has more than %(most)s rows, too many for paper; nothing was made. "
+                "Take a shorter period, or the Excel or CSV form.",
+                most=PDF_ROWS_MAX,
             )
         rows.append(_texts(table, row, zone))
-    sums = []
-    if any(column.total for column in table.columns):
-        sums = _texts(
-            table, tuple(totals.get(column.key) if column.total else None for column in table.columns), zone
-        )
-        sums[0] = sums[0] or gettext("Total")
+    summed = any(column.total for column in table.columns)
+    sums = tuple(totals.get(column.key) if column.total else None for column in table.columns)
+    heads = [_in_two_lines(heading(column=column, currency=currency)) for column in table.columns]
+    *rows, total = read = for_reading(columns=table.columns, rows=[*rows, _texts(table, sums, zone)])
+    total[0] = total[0] or gettext("Total")
     return {
         "title": str(table.title),
         "lead": str(table.lead),
-        "heads": [_in_two_lines(heading(column=column, currency=currency)) for column in table.columns],
+        "heads": heads,
+        "shares": _shares(heads, read, landscape=document.report.landscape),
         "wide": _wide(table, rows),
         "numbers": [column.shape in NUMBERS for column in table.columns],
         "rows": rows,
-        "total": sums,
-        "empty": str(table.empty),
+        "total": total if summed else [],
+        "empty": _not_here(elsewhere) if elsewhere else str(table.empty),
     }, rows_left
+
+
+def _not_here(rows: int) -> str:
+    return ngettext(
+        "%(n)s row, not printed: the Excel, CSV and JSON forms of this report have it, under the same SHA-256.",
+        "%(n)s rows, not printed: the Excel, CSV and JSON forms of this report have them, under the same SHA-256.",
+        rows,
+    ) % {"n": f"{rows:,}"}
+
+
+def _shares(heads: list[str], rows: list[list[str]], *, landscape: bool) -> list[int]:
+    """How the width of the page is shared where a table does not need it all: by the longest text of each column.
+
+    Empty where it needs more; then one column breaks its words and the others are as wide as they must be.
+    """
+    widest = [
+        max(_letters(line) for text in (head, *(row[n] for row in rows)) for line in text.split("\n")) + 3
+        for n, head in enumerate(heads)
+    ]
+    room = _LETTERS_LANDSCAPE if landscape else _LETTERS_PORTRAIT
+    # The sheet sets tables of many columns smaller: 8.2, 7.4 and 6.6 points.
+    size = 66 if len(heads) > 9 else 74 if len(heads) > 7 else 82
+    return widest if sum(widest) * size <= room * 82 else []
+
+
+def _letters(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _wide(table: Table, rows: list[list[str]]) -> int:

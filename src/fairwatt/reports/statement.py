@@ -110,7 +110,7 @@ def _by_day(asked: Reading, lines: list[Movement], early: set[int]) -> list[Row]
     """Runs of lines of one kind and day: never sorted, because a statement is told in posting order."""
 
     def run(line: Movement) -> tuple[int, int, bool]:
-        return ledger.day_of(asked, line.at_us), line.kind, line.seq in early
+        return ledger.day_of(asked, line), line.kind, line.seq in early
 
     rows: list[Row] = []
     for (day_us, kind, earlier), grouped in groupby(lines, key=run):

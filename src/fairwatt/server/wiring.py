@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -75,6 +77,17 @@ def run_headend(config: Config, *, book: int) -> None:
             metrics=metrics,
         )
     )
+
+
+def run_keeper(config: Config) -> None:
+    """Do what is due once a night, until stopped."""
+    use_django(role="web")
+    from fairwatt.worker.nightly import run  # models need Django first
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(clock=clock_for(config), stop=stop)
 
 
 def poster_for(config: Config) -> "Poster":

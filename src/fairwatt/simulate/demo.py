@@ -96,6 +96,7 @@ class Demo:
                 self._slice = HISTORY_TICKS * SLICES
                 self._save()
             self.stack.clock.set(domain_us=self._at_us(), speed=SPEED)
+            self.stack.fleet.start_keeper()
             ready()
             while True:
                 await self._at_the_desk(office)

@@ -102,7 +102,7 @@ def note_deed(
     cursor: Any,
     book: int,
     kind: str,
-    author: int,
+    author: int | None,
     now_us: int,
     meter: tuple[int, int] | None = None,
     wallet: int | None = None,
@@ -110,7 +110,7 @@ def note_deed(
     evidence: dict[str, Any] | None = None,
 ) -> None:
     """Write down what a person at the desk did, in the transaction that does it. `kind` begins with "desk."; `meter` is
-    (gateway id, number)."""
+    (gateway id, number). Nobody is the author of what the clock did."""
     cursor.execute(
         "INSERT INTO event (book, at_us, kind, wallet, gateway, meter, reason, rule, evidence, batch) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s, '', %s, 0)",

@@ -11,6 +11,13 @@ from django.utils.translation import gettext
 _TYPED = re.compile(r"([-−]?)([0-9]{1,9})(?:\.([0-9]+))?")
 
 
+def as_typed(*, scaled: int, places: int) -> str:
+    """A whole number of 10^-places as a person types it; the way back is ExactField."""
+    whole, part = divmod(abs(scaled), 10**places)
+    said = f"{whole}.{part:0{places}d}".rstrip("0").rstrip(".")
+    return f"-{said}" if scaled < 0 else said
+
+
 class ExactField(forms.CharField):
     """A decimal with at most `places` decimals, answered as a whole number of 10^-places; never a float."""
 

@@ -18,13 +18,14 @@ from django.utils.translation import gettext
 
 from fairwatt.core.spans import date_start, local_date
 from fairwatt.reports.asking import Ask, days_to_span, month_of
-from fairwatt.reports.cells import NUMBERS, heading, shown
+from fairwatt.reports.cells import NUMBERS, for_reading, heading, shown
 from fairwatt.reports.document import Document, opened, summed
 from fairwatt.reports.forms import caption, figures, how_to_verify, total_row
 from fairwatt.reports.making import Made, make
 from fairwatt.reports.model import Chart, Report, ReportError, Row, Shape, Table
 from fairwatt.store.models import Book
 from fairwatt.web.design import format as text
+from fairwatt.web.design.refusals import said
 
 ROWS_SHOWN: Final = 100
 DRAWN_MAX: Final = 40
@@ -72,26 +73,41 @@ def question_of(
 
 
 def report_page(
-    *, request: HttpRequest, report: Report, book: Book, wallet: int | None, now_us: int
+    *,
+    request: HttpRequest,
+    report: Report,
+    book: Book,
+    wallet: int | None,
+    now_us: int,
+    last_month: bool = False,
 ) -> dict[str, Any]:
     """The context of templates/_report.html, whatever was asked; `status` is what the answer should have."""
     today = local_date(zone=book.zone, at_us=now_us)
     context: dict[str, Any] = {"report": report, "today": today, "status": 200}
     try:
-        question = question_of(asked=request.GET, book=book, wallet=wallet, now_us=now_us)
+        question = question_of(
+            asked=request.GET, book=book, wallet=wallet, now_us=now_us, last_month=last_month
+        )
         with opened(report=report, ask=question.ask) as document:
             return {**context, "question": question, "document": drawn(document)}
     except ReportError as error:
         first, last = month_of(zone=book.zone, at_us=now_us)
         blank = {"first": first, "last": last, "as_of": ""}
-        return {**context, "question": blank, "error": gettext(str(error)), "status": 400}
+        return {**context, "question": blank, "error": said(error), "status": 400}
 
 
 def report_file(
-    *, request: HttpRequest, report: Report, book: Book, wallet: int | None, form: str, now_us: int
+    *,
+    request: HttpRequest,
+    report: Report,
+    book: Book,
+    wallet: int | None,
+    form: str,
+    now_us: int,
+    last_month: bool = False,
 ) -> StreamingHttpResponse:
     """The report as a file, written whole and then sent piece by piece. Raises ReportError."""
-    question = question_of(asked=request.GET, book=book, wallet=wallet, now_us=now_us)
+    question = question_of(asked=request.GET, book=book, wallet=wallet, now_us=now_us, last_month=last_month)
     return send(made=make(report=report, ask=question.ask, form=form))
 
 
@@ -112,13 +128,12 @@ async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
         await sync_to_async(file.close)()
 
 
-def _day(said: str) -> date:
+def _day(day: str) -> date:
     try:
-        return date.fromisoformat(said)
+        return date.fromisoformat(day)
     except ValueError as error:
         raise ReportError(
-            gettext("%(said)s names no day. A day is written as 2026-11-21. Nothing was changed.")
-            % {"said": said[:20]}
+            "%(said)s names no day. A day is written as 2026-11-21. Nothing was changed.", said=day[:20]
         ) from error
 
 
@@ -131,22 +146,20 @@ def drawn(document: Document) -> dict[str, Any]:
         rows = document.rows(table, totals)
         first = list(islice(rows, ROWS_SHOWN))
         beyond = sum(1 for _ in rows)
-        if contents.chart is not None and contents.chart.table == table.name and first:
+        if contents.chart is not None and contents.chart.table == table.name:
             chart = _chart(contents.chart, table, first, currency)
-        sums = (
-            _texts(table, total_row(table=table, totals=totals), zone)
-            if summed(table.columns) and first
-            else []
-        )
-        if sums and not table.columns[0].total:
-            sums[0] = (gettext("Total"), False)
+        sums = [total_row(table=table, totals=totals)] if summed(table.columns) and first else []
+        texts = _texts(table, [*first, *sums], zone)
+        total = texts.pop() if sums else []
+        if total and not table.columns[0].total:
+            total[0] = (gettext("Total"), False)
         tables.append(
             {
                 "title": table.title,
                 "empty": table.empty,
                 "heads": [(heading(column=c, currency=currency), c.shape in NUMBERS) for c in table.columns],
-                "rows": [_texts(table, row, zone) for row in first],
-                "total": sums,
+                "rows": texts,
+                "total": total,
                 "beyond": beyond,
                 "count": len(first) + beyond,
             }
@@ -162,24 +175,21 @@ def drawn(document: Document) -> dict[str, Any]:
     }
 
 
-def _texts(table: Table, row: Row, zone: str) -> list[tuple[str, bool]]:
-    return [
-        (_grouped(said) if column.shape in NUMBERS else said, column.shape in NUMBERS)
-        for cell, column in zip(row, table.columns, strict=True)
-        for said in [shown(cell=cell, column=column, zone=zone)]
+def _texts(table: Table, rows: list[Row], zone: str) -> list[list[tuple[str, bool]]]:
+    """(text, whether it is a number) of every cell of the rows shown."""
+    said = [
+        [shown(cell=cell, column=column, zone=zone) for cell, column in zip(row, table.columns, strict=True)]
+        for row in rows
     ]
+    numbers = [column.shape in NUMBERS for column in table.columns]
+    return [list(zip(row, numbers, strict=True)) for row in for_reading(columns=table.columns, rows=said)]
 
 
-def _grouped(said: str) -> str:
-    """An exact number for reading: a true minus, thousands apart; the digits stay as they are."""
-    whole, point, part = said.removeprefix("-").partition(".")
-    if not whole:
-        return said
-    return (text.MINUS if said.startswith("-") else "") + f"{int(whole):,}" + point + part
-
-
-def _chart(drawn: Chart, table: Table, rows: list[Row], currency: str) -> dict[str, Any]:
+def _chart(drawn: Chart, table: Table, rows: list[Row], currency: str) -> dict[str, Any] | None:
+    """The data of a drawing; None where every mark would stand on zero."""
     places = {column.key: n for n, column in enumerate(table.columns)}
+    if not any(row[places[key]] for row in rows for key in drawn.series):
+        return None
     shape = table.columns[places[drawn.series[0]]].shape
     some = rows if drawn.line else rows[:DRAWN_MAX]
     return {

@@ -12,6 +12,7 @@ from enum import StrEnum
 from math import lcm
 from typing import Final, assert_never
 
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import BP
 
 PARTICIPANTS_MAX: Final = 100_000
@@ -19,7 +20,7 @@ LANDLORD_KEY: Final = "landlord"
 """The share that no home can carry, because nobody has any weight in its part of the formula."""
 
 
-class ApportionError(ValueError):
+class ApportionError(Refusal):
     """A split that cannot be worked out as asked; nothing was charged."""
 
 
@@ -56,7 +57,9 @@ class Part:
     def __post_init__(self) -> None:
         if not 0 < self.percent_bp <= BP:
             raise ApportionError(
-                f"the part by {self.basis} is {percent_text(self.percent_bp)} %; a part is above 0 and at most 100 %"
+                "the part by %(basis)s is %(percent)s %%; a part is above 0 and at most 100 %%",
+                basis=self.basis,
+                percent=percent_text(self.percent_bp),
             )
 
 
@@ -81,7 +84,8 @@ class Formula:
         total = sum(part.percent_bp for part in self.parts)
         if total != BP:
             raise ApportionError(
-                f"the parts of the formula make {percent_text(total)} %, not 100 %; nothing was shared"
+                "the parts of the formula make %(percent)s %%, not 100 %%; nothing was shared",
+                percent=percent_text(total),
             )
 
 
@@ -98,9 +102,9 @@ class Participant:
 
     def __post_init__(self) -> None:
         if not self.key or self.key == LANDLORD_KEY:
-            raise ApportionError(f"{self.key!r} cannot name a participant")
+            raise ApportionError("“%(key)s” cannot name a participant", key=self.key)
         if min(self.days, self.area_dm2, self.heads, self.own_wh) < 0:
-            raise ApportionError(f"{self.key}: days, area, heads and own use cannot be below zero")
+            raise ApportionError("%(key)s: days, area, heads and own use cannot be below zero", key=self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,9 @@ def apportion(*, formula: Formula, total_micro: int, participants: Iterable[Part
     keys = {one.key for one in ordered}
     if not ordered or len(ordered) > PARTICIPANTS_MAX:
         raise ApportionError(
-            f"{len(ordered)} homes cannot share a cost; there must be 1 to {PARTICIPANTS_MAX}"
+            "%(homes)s homes cannot share a cost; there must be 1 to %(most)s",
+            homes=len(ordered),
+            most=PARTICIPANTS_MAX,
         )
     if len(keys) != len(ordered):
         raise ApportionError("two participants have the same key; nothing was shared")

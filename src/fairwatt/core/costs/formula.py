@@ -52,9 +52,9 @@ def percent_bp(text: str) -> int:
         scaled = Decimal(text.strip()) * 100
         whole = int(scaled)
     except (ArithmeticError, ValueError) as error:
-        raise ApportionError(f"{text!r} is not a percentage such as 60 or 33.33") from error
+        raise ApportionError("“%(text)s” is not a percentage such as 60 or 33.33", text=text) from error
     if whole != scaled:
-        raise ApportionError(f"{text} has more than two decimals; a percentage has at most two")
+        raise ApportionError("%(text)s has more than two decimals; a percentage has at most two", text=text)
     return whole
 
 
@@ -64,5 +64,7 @@ def _part(obj: object) -> Part:
             return Part(Basis(by), percent_bp(percent))
         case _:
             raise ApportionError(
-                f"{obj!r} is not a part; write by (one of {', '.join(Basis)}) and percent (a text such as '60')"
+                "“%(part)s” is not a part; write by (one of %(known)s) and percent (a text such as '60')",
+                part=repr(obj)[:80],
+                known=", ".join(Basis),
             )

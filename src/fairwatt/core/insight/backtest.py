@@ -17,10 +17,11 @@ from fairwatt.core.insight.spread import Spread, share_of, spread_of
 from fairwatt.core.insight.try_tariff import FAMILIES, Dates, Tried, as_if_in_force, try_tariff
 from fairwatt.core.rating.day_prices import DayPrices
 from fairwatt.core.rating.model import Schedule
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import Span
 
 
-class NotComparable(ValueError):
+class NotComparable(Refusal):
     """Two tariffs whose sums cannot be set beside each other."""
 
     code = "not_comparable"
@@ -147,8 +148,11 @@ def _check(current: Schedule, draft: Schedule) -> None:
     ):
         if one != other:
             raise NotComparable(
-                f"the tariff in force has {what} {one}, the draft {other}; a difference between them says nothing, "
-                f"so nothing was computed. Give the draft the same {what}"
+                "the tariff in force has %(what)s %(one)s, the draft %(other)s; a difference between them says "
+                "nothing, so nothing was computed. Give the draft the same %(what)s",
+                what=what,
+                one=one,
+                other=other,
             )
 
 

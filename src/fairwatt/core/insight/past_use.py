@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import Span
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-class NothingUsed(ValueError):
+class NothingUsed(Refusal):
     """There is no interval in the asked span, so there is nothing to try a tariff on."""
 
     code = "nothing_used"

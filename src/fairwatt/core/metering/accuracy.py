@@ -8,6 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
+from fairwatt.core.refusal import Refusal
+
 WARN_DAYS: Final = 90
 """How long before its expiry a certificate is called due."""
 HOUSE_LIMIT_PER_MILLE: Final = 10
@@ -44,13 +46,13 @@ class Verdict(StrEnum):
     """the registers' own steps are too coarse for the energy that was tested: test longer"""
 
 
-class UnknownClass(ValueError):
+class UnknownClass(Refusal):
     """An accuracy class that no standard here names."""
 
     code = "unknown_class"
 
 
-class CheckImpossible(ValueError):
+class CheckImpossible(Refusal):
     """Register readings that make no test."""
 
     code = "test_impossible"
@@ -81,8 +83,10 @@ def limit_of(*, accuracy_class: str) -> tuple[int, str]:
     """The limit of a class in per mille and whose it is: the class's own, or the house's where that is narrower."""
     if accuracy_class not in CLASS_LIMIT_PER_MILLE:
         raise UnknownClass(
-            f"{accuracy_class!r} is no accuracy class; it is one of {', '.join(CLASS_LIMIT_PER_MILLE)} and stands on "
-            "the meter's plate. Nothing was recorded."
+            "“%(said)s” is no accuracy class; it is one of %(known)s and stands on the meter's plate. "
+            "Nothing was recorded.",
+            said=accuracy_class,
+            known=", ".join(CLASS_LIMIT_PER_MILLE),
         )
     own = CLASS_LIMIT_PER_MILLE[accuracy_class]
     return (own, "class") if own <= HOUSE_LIMIT_PER_MILLE else (HOUSE_LIMIT_PER_MILLE, "house")
@@ -99,8 +103,10 @@ def check_meter(
     limit, rule = limit_of(accuracy_class=accuracy_class)
     if reference_wh <= 0 or tested_wh < 0 or reference_step_wh < 0 or tested_step_wh < 0:
         raise CheckImpossible(
-            f"The reference counted {reference_wh} Wh and the tested meter {tested_wh} Wh. Both registers must go "
-            "forward over the test. Read them again; nothing was recorded."
+            "The reference counted %(reference)s Wh and the tested meter %(tested)s Wh. Both registers must go "
+            "forward over the test. Read them again; nothing was recorded.",
+            reference=reference_wh,
+            tested=tested_wh,
         )
     if reference_wh <= reference_step_wh:
         return CheckResult(

@@ -44,6 +44,11 @@ class Fleet:
             )
         )
 
+    def start_keeper(self) -> None:
+        """Do what is due once a night, by the books' own clocks."""
+        spec = _spec(self._config, self._program, name="keeper", role="web", command=["keeper"])
+        self._services.run(spec)
+
     def keep_in_step(self) -> None:
         """Start what new books need, let new gateways in. A database that is down waits for next time."""
         try:

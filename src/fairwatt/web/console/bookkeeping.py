@@ -23,6 +23,7 @@ from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.bookkeeping_forms import BillForm, TrustForm
 from fairwatt.web.console.frame import frame
+from fairwatt.web.design import refusals
 from fairwatt.web.reporting import send
 
 SHOWN = 24
@@ -34,7 +35,10 @@ def bookkeeping(request: HttpRequest, slug: str) -> HttpResponse:
     """Closed months, bills and statements; and the forms to add one."""
     user = access.person(request)
     book = access.desk_book(user=user, slug=slug)
-    bill, trust = BillForm(book=book), TrustForm()
+    bill = BillForm(book=book, initial=_to_replace(request, book, "replace-bill", SupplierBill, BillForm))
+    trust = TrustForm(
+        book=book, initial=_to_replace(request, book, "replace-statement", TrustStatement, TrustForm)
+    )
     error, status = "", 200
     if request.method == "POST":
         try:
@@ -45,7 +49,7 @@ def bookkeeping(request: HttpRequest, slug: str) -> HttpResponse:
                     bill = BillForm(request.POST, book=book)
                     said = _bill(bill, book, user)
                 case "trust":
-                    trust = TrustForm(request.POST)
+                    trust = TrustForm(request.POST, book=book)
                     said = _trust(trust, book, user)
                 case _:
                     said = ""
@@ -54,7 +58,7 @@ def bookkeeping(request: HttpRequest, slug: str) -> HttpResponse:
                 return redirect("console:bookkeeping", slug=slug)
             status = 422
         except (EntryRefused, ReportError) as refused:
-            error, status = gettext(str(refused)), 422
+            error, status = refusals.said(refused), 422
     context = {
         **frame(book=book),
         **_entered(book),
@@ -62,10 +66,23 @@ def bookkeeping(request: HttpRequest, slug: str) -> HttpResponse:
         "trust": trust,
         "error": error,
         "user_role": user.role,
+        "may_enter": access.may_act(user=user),
     }
     response = render(request, "console/bookkeeping.html", context, status=status)
     patch_cache_control(response, private=True, no_store=True)
     return response
+
+
+def _to_replace(request: HttpRequest, book: Book, asked: str, kind: Any, form: Any) -> dict[str, Any] | None:
+    """What was entered wrongly, as it was typed, for the form that replaces it; None for an empty form."""
+    said = request.GET.get(asked, "")
+    if not (said.isascii() and said.isdecimal() and len(said) < 18):
+        return None
+    with seeing(scope=scope_of_book(book=book)):
+        row = kind.objects.filter(book=book, pk=int(said)).first()
+    if row is None:
+        raise Http404
+    return dict(form.as_entered(row=row, zone=book.zone))
 
 
 def _close(request: HttpRequest, book: Book, user: User) -> str:

@@ -18,6 +18,8 @@ from fairwatt.store.models import Book, Fact, Installation, Rerating, Role, Tari
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.design import format as text
+from fairwatt.web.design.refusals import said
+from fairwatt.web.design.tariff_words import CORRECTION_REFUSALS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def corrections(request: HttpRequest, slug: str) -> HttpResponse:
             )
             return redirect("console:corrections", slug=slug)
         except CannotConfirm as error:
-            wrong, status = gettext(str(error)), 422
+            wrong, status = said(error), 422
     context = {
         "book": book,
         "items": _items(book),
@@ -122,8 +124,14 @@ def _item(book: Book, row: TariffCorrection, fact: Fact | None) -> _Item:
         done=done,
         of=Installation.objects.filter(plan=row.plan, closed_us__isnull=True).count(),
         confirmed_by=_name(book, fact.payload.get("confirmed_by")) if fact else "",
-        refusal=str((fact.result or {}).get("detail", "")) if fact and fact.state == "refused" else "",
+        refusal=_refusal(fact) if fact and fact.state == "refused" else "",
     )
+
+
+def _refusal(fact: Fact) -> str:
+    """Why the poster did not post it, in the reader's words."""
+    result = fact.result or {}
+    return str(CORRECTION_REFUSALS.get(result.get("code", ""), result.get("detail", "")))
 
 
 def _name(book: Book, person: Any) -> str:

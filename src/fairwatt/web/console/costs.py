@@ -222,7 +222,7 @@ def _cost_page(request: HttpRequest, user: User, book: Book, cost_id: int) -> di
             try:
                 seen = preview(allocation=found)
             except ApportionError as error:
-                problem = str(error)
+                problem = said(error)
         rows = _published_rows(found, proof) if proof else _preview_rows(seen)
         reversal = CostStep.objects.filter(
             book=book.pk, allocation=found.pk, kind="reversed", share__isnull=True

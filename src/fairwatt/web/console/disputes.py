@@ -8,7 +8,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
-from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from fairwatt.flows.dispute import DisputeRefused
@@ -17,6 +16,7 @@ from fairwatt.store.models import Dispute, DisputeEntry, Role
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.frame import frame
+from fairwatt.web.design.refusals import said
 from fairwatt.web.disputing import CasePage, act, case_of, context_of, file_of
 
 SHOWN = 100
@@ -71,7 +71,7 @@ def dispute(request: HttpRequest, slug: str, case_id: UUID) -> HttpResponse:
             act(request=request, page=page)
             return redirect("console:dispute", slug=slug, case_id=case_id)
         except DisputeRefused as refused:
-            error = gettext(str(refused))
+            error = said(refused)
     context = {**frame(book=book), **context_of(page=page, error=error), "may_say": page.deciding}
     response = render(request, "console/dispute.html", context, status=422 if error else 200)
     patch_cache_control(response, private=True, no_store=True)

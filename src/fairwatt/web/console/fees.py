@@ -14,15 +14,17 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.costs.calendar import next_run
 from fairwatt.core.spans import local_date
-from fairwatt.flows.fees import FeeRefused, add_fee, end_fee, preview_next_run
+from fairwatt.flows.fees import FeeRefused, add_fee, end_fee, preview_next_run, reverse_fee
 from fairwatt.flows.posting.fees import calendar_of
 from fairwatt.store import costs
-from fairwatt.store.models import Book, Fee, FeeEnd, Unit, Wallet
+from fairwatt.store.models import Book, CostEntry, CostStep, Fee, FeeEnd, Unit, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
-from fairwatt.web.console.cost_forms import EndFeeForm, FeeForm
+from fairwatt.web.console.cost_forms import EndFeeForm, FeeForm, ReasonForm
 from fairwatt.web.console.frame import frame, private
 from fairwatt.web.design.refusals import said
+
+CHARGED_SHOWN = 100
 
 
 @login_required
@@ -87,6 +89,25 @@ def end(request: HttpRequest, slug: str, fee_id: int) -> HttpResponse:
     return private(render(request, "console/fee.html", {**context, "end_form": form}, status=422))
 
 
+@login_required
+@require_POST
+def take_back_fee(request: HttpRequest, slug: str, fee_id: int, entry_id: int) -> HttpResponse:
+    """Take one charged run of a fee back from one home."""
+    user = access.person(request)
+    book = access.clerk_book(user=user, slug=slug)
+    _fee_of(book, fee_id)
+    form = ReasonForm(request.POST)
+    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    try:
+        reverse_fee(book_id=book.pk, entry_id=entry_id, reason=reason, by=user, now_us=access.now_us())
+        messages.success(
+            request, gettext("It is being taken back: what was taken returns, what is open is owed no more.")
+        )
+    except FeeRefused as error:
+        messages.error(request, said(error))
+    return redirect("console:fee", slug=slug, fee_id=fee_id)
+
+
 def _fees_page(request: HttpRequest, book: Book) -> dict[str, Any]:
     now_us = access.now_us()
     today = local_date(zone=book.zone, at_us=now_us)
@@ -127,21 +148,50 @@ def _fees_page(request: HttpRequest, book: Book) -> dict[str, Any]:
 
 
 def _fee_page(request: HttpRequest, book: Book, fee_id: int) -> dict[str, Any]:
-    found = Fee.objects.filter(pk=fee_id, book=book).select_related("unit", "created_by").first()
-    if found is None:
-        raise Http404
+    found = _fee_of(book, fee_id)
     now_us = access.now_us()
     with seeing(scope=scope_of_book(book=book)):
         preview = preview_next_run(book=book, fee_id=fee_id, now_us=now_us)
         ended = FeeEnd.objects.filter(fee=found).first()
+        charged = _charged(book, found)
     return {
         **frame(book=book),
         "fee": found,
         "preview": preview,
         "ended": ended,
+        "charged": charged,
         "may_act": _may_act(request),
         "end_form": EndFeeForm(),
     }
+
+
+def _fee_of(book: Book, fee_id: int) -> Fee:
+    found = Fee.objects.filter(pk=fee_id, book=book).select_related("unit", "created_by").first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _charged(book: Book, fee: Fee) -> list[dict[str, Any]]:
+    """What the poster charged for a fee, newest first, and who took which of it back and why."""
+    entries = list(
+        CostEntry.objects.filter(book=book.pk, fee=fee.pk, kind="fee").order_by("-id")[:CHARGED_SHOWN]
+    )
+    numbers = [entry.pk for entry in entries]
+    steps = CostStep.objects.filter(book=book.pk, entry__in=numbers, kind="reversed").select_related("person")
+    back = {step.entry: step for step in steps}
+    returned = set(CostEntry.objects.filter(of__in=numbers, kind="reversal").values_list("of", flat=True))
+    labels = dict(Unit.objects.filter(site__book=book).values_list("id", "label"))
+    return [
+        {
+            "entry": entry,
+            "label": labels.get(entry.unit or 0, ""),
+            "owed_micro": entry.due_micro + entry.tax_micro,
+            "back": back.get(entry.pk),
+            "returned": entry.pk in returned,
+        }
+        for entry in entries
+    ]
 
 
 def _labels(book: Book) -> dict[int, str]:

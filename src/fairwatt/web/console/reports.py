@@ -18,6 +18,8 @@ from fairwatt.web.console.frame import frame
 from fairwatt.web.reporting import report_file, report_page
 
 FORM_NAMES = (("pdf", "PDF"), ("xlsx", "Excel"), ("csv", "CSV"), ("json", "JSON"))
+OF_WHOLE_MONTHS = frozenset({"month-end", "supplier"})
+"""Reports that say little of a month that has just begun: who asks for no period gets the last whole one."""
 
 
 @login_required
@@ -36,7 +38,14 @@ def report(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """One report over the period that was asked for."""
     book = access.desk_book(user=access.person(request), slug=slug)
     asked, wallet, homes = _about(request, book, name)
-    context = report_page(request=request, report=asked, book=book, wallet=wallet, now_us=access.now_us())
+    context = report_page(
+        request=request,
+        report=asked,
+        book=book,
+        wallet=wallet,
+        now_us=access.now_us(),
+        last_month=asked.name in OF_WHOLE_MONTHS,
+    )
     file_url = reverse("console:report_file", args=[slug, name, "pdf"]).removesuffix("pdf/")
     shown = {
         **frame(book=book),
@@ -59,7 +68,13 @@ def report_as_file(request: HttpRequest, slug: str, name: str, form: str) -> Htt
         raise Http404
     try:
         return report_file(
-            request=request, report=asked, book=book, wallet=wallet, form=form, now_us=access.now_us()
+            request=request,
+            report=asked,
+            book=book,
+            wallet=wallet,
+            form=form,
+            now_us=access.now_us(),
+            last_month=asked.name in OF_WHOLE_MONTHS,
         )
     except ReportError:
         # The page says in words what is wrong with the question.

@@ -29,6 +29,7 @@ from fairwatt.web import access
 from fairwatt.web.console.frame import frame
 from fairwatt.web.console.reports import FORM_NAMES
 from fairwatt.web.design import format as text
+from fairwatt.web.design.refusals import said
 from fairwatt.web.plain import PlainForm
 from fairwatt.web.reporting import drawn, send
 
@@ -115,7 +116,7 @@ def try_tariff(request: HttpRequest, slug: str) -> HttpResponseBase:
                 return answered
             context |= answered
         except ReportError as error:
-            context["error"] = gettext(str(error))
+            context["error"] = said(error)
         status = 200 if "document" in context else 422
     response = render(request, "console/try.html", {**frame(book=book), **context}, status=status)
     patch_cache_control(response, private=True, no_store=True)
@@ -129,7 +130,7 @@ def _answer(form: TryForm, book: Book, now_us: int, file_form: str) -> dict[str,
     try:
         made = read_tariff(asked["text"])
     except TariffFileError as error:
-        return {"faults": [(fault.line, fault.meaning) for fault in error.all], "text": asked["text"]}
+        return {"faults": error.all, "text": asked["text"]}
     report, ask = _report(made, asked), _ask(asked, book, now_us)
     if file_form in FORMS:
         return send(made=make(report=report, ask=ask, form=file_form))

@@ -50,6 +50,11 @@ urlpatterns = [
     path("<slug:slug>/fees/add/", fees.add, name="add_fee"),
     path("<slug:slug>/fees/<int:fee_id>/", fees.fee, name="fee"),
     path("<slug:slug>/fees/<int:fee_id>/end/", fees.end, name="end_fee"),
+    path(
+        "<slug:slug>/fees/<int:fee_id>/charged/<int:entry_id>/take-back/",
+        fees.take_back_fee,
+        name="take_back_fee",
+    ),
     path("<slug:slug>/costs/", costs.costs, name="costs"),
     path("<slug:slug>/costs/draft/", costs.draft, name="draft_cost"),
     path("<slug:slug>/costs/<int:cost_id>/", costs.cost, name="cost"),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from django.utils.translation import gettext
 
-from fairwatt.flows.refusal import Refusal
+from fairwatt.core.refusal import Refusal
 
 
 def said(error: Refusal) -> str:
     """The sentence of a refusal, translated before its places are filled in."""
     words = gettext(error.words)
-    return words % error.places if error.places else words
+    if not error.places:
+        return words
+    return words % {
+        name: said(one) if isinstance(one, Refusal) else one for name, one in error.places.items()
+    }

@@ -7,10 +7,11 @@ from datetime import date, timedelta
 from django import template
 
 from fairwatt.core.costs.apportion import percent_text
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import MICRO
 from fairwatt.store.models import CostEntry, MeterCheck
 from fairwatt.web.design import format as text
-from fairwatt.web.design import vee_words, words
+from fairwatt.web.design import refusals, tariff_words, vee_words, words
 
 register = template.Library()
 
@@ -267,6 +268,18 @@ def limit_words(code: str) -> str:
 def refusal_words(code: str) -> str:
     """{{ refusal.code|refusal_words }}: why nothing was written."""
     return str(vee_words.REFUSALS.get(code, code.replace("_", " ")))
+
+
+@register.filter
+def said(refusal: Refusal) -> str:
+    """{{ refusal|said }}: the sentence of a refusal in the reader's language."""
+    return refusals.said(refusal)
+
+
+@register.filter
+def fault_words(code: str) -> str:
+    """{{ fault.code|fault_words }}: what kind of fault a tariff file has, and what to do."""
+    return str(tariff_words.FAULTS.get(code, code.replace("_", " ")))
 
 
 @register.filter

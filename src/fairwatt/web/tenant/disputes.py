@@ -10,7 +10,6 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
-from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from fairwatt.flows.dispute import DisputeRefused, open_dispute
@@ -18,6 +17,7 @@ from fairwatt.store.lines import line_at
 from fairwatt.store.models import Dispute, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_wallet, seeing
+from fairwatt.web.design.refusals import said
 from fairwatt.web.disputing import CasePage, OpenForm, act, case_of, context_of, file_of
 from fairwatt.web.near import about_us
 
@@ -52,7 +52,7 @@ def doubt(request: HttpRequest, public_id: UUID, seq: int) -> HttpResponse:
             )
             return redirect("tenant:dispute", public_id=public_id, case_id=case.public_id)
         except DisputeRefused as refused:
-            error = gettext(str(refused))
+            error = said(refused)
     context = {
         "wallet": wallet,
         "line": line,
@@ -81,7 +81,7 @@ def dispute(request: HttpRequest, public_id: UUID, case_id: UUID) -> HttpRespons
             act(request=request, page=page)
             return redirect("tenant:dispute", public_id=public_id, case_id=case_id)
         except DisputeRefused as refused:
-            error = gettext(str(refused))
+            error = said(refused)
     context = {**context_of(page=page, error=error), "may_say": True}
     return _private(render(request, "tenant/dispute.html", context, status=422 if error else 200))
 
