@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from rich.console import Console
@@ -153,7 +154,7 @@ def bill(_services: Services, progress: Progress) -> Report:
                 minutes=minutes,
                 tariff=tariff,
                 rounds=rounds,
-                progress=lambda task=task: progress.advance(task),
+                progress=partial(progress.advance, task),
             )
             name = f"{what}, {steps}"
             figures += [

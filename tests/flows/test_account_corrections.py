@@ -119,3 +119,42 @@ def test_a_settled_period_of_a_closed_home_is_settled_again_for_the_wallet_it_le
         assert close(desk, now) == 1
         assert charged(desk, meter) == bills(BY_BILL, shown, [start_us, end_us])
         told_apart(desk)
+
+
+def test_what_was_rated_ahead_outlives_a_reload_unless_the_prices_of_a_home_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fairwatt.flows.posting import retariffing, site_ahead
+
+    monkeypatch.setattr(retariffing, "READINGS_A_BATCH", 1)
+    monkeypatch.setattr(site_ahead, "_GROWTH_MAX", 1)
+    with windows(WRONG) as desk:
+        live(desk, WRONG)
+        now = JULY_US + 13 * DAY_US
+        fact = confirm(desk.street, place(desk.street, RIGHT, now_us=now))
+        desk.post(now_us=now)
+        desk.open(now_us=now)  # the correction has begun
+        assert fact in desk.state.ahead
+        reload(desk, now)
+        assert fact in desk.state.ahead
+        set_values(desk, now + DAY_US, now, persons=5_000)
+        desk.post(now_us=now)
+        reload(desk, now)
+        assert fact not in desk.state.ahead
+        later = now + 3 * DAY_US
+        desk.read(desk.street.homes[0], later, 16 * 31_003)
+        drain(desk, fact, now_us=later)
+        assert desk.fact(fact).result["registers"] == 3
+        desk.open(now_us=later)
+        told_apart(desk)
+
+
+def reload(desk: Desk, now_us: int) -> None:
+    """Read the configuration again, as the poster does between two batches."""
+    from fairwatt.flows.posting.flushing import CacheFlusher
+    from fairwatt.flows.posting.loading import reload_book
+
+    flusher = CacheFlusher(state=desk.state)
+    flusher.catch_up()
+    flusher.flush(state=desk.state)
+    desk.state = reload_book(state=desk.state, now_us=now_us)
