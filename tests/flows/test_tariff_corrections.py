@@ -110,6 +110,31 @@ def test_what_a_closed_home_owes_is_posted_to_the_wallet_it_left(
         all_is_explained(desk, homes=3)
 
 
+def test_a_correction_of_a_correction_waits_until_the_first_is_posted(
+    wrong: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows.posting import retariffing
+    from fairwatt.flows.posting.loading import load_book
+
+    monkeypatch.setattr(retariffing, "LINES_A_BATCH", 1)
+    with opened_desk(wrong) as desk:
+        live_on(desk, days=range(28, 33))
+        now = NOON_US + 60 * DAY_US
+        first = confirm(wrong, place(wrong, TARIFF.replace("0.20", "0.24")))
+        assert desk.post(now_us=now).reload
+        desk.state = load_book(book=wrong.book, now_us=now)
+        second = confirm(wrong, place(wrong))
+        desk.post(now_us=now)
+        assert desk.fact(first).state == "waiting"
+        while desk.fact(second).state == "waiting":
+            if desk.post(now_us=now).reload:
+                desk.state = load_book(book=wrong.book, now_us=now)
+        assert [desk.fact(fact).result["registers"] for fact in (first, second)] == [3, 3]
+        desk.open(now_us=now)
+        check_laws(wrong.book, acked=desk.acked)  # the oracle reads the newest publication
+        all_is_explained(desk, homes=3)
+
+
 def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
     from fairwatt.flows.correct_tariff import CannotConfirm
 

@@ -61,14 +61,15 @@ def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: i
     cursor.execute(
         "SELECT plan_id, text, author, replaces_id, (SELECT max(id) FROM store_tariffpublication p "
         "WHERE p.plan_id = c.plan_id), (SELECT id FROM store_tariffpublication p WHERE p.correction_id = c.id), "
-        "c.preview->>'author_id' "
+        "c.preview->>'author_id', "
+        "EXISTS (SELECT 1 FROM store_tariffpublication p WHERE p.plan_id = c.plan_id AND p.id = ANY(%s)) "
         "FROM store_tariffcorrection c WHERE id = %s AND book_id = %s",
-        [number, state.book],
+        [[correcting.publication for correcting in state.correcting], number, state.book],
     )
     row = cursor.fetchone()
     if row is None:
         raise CannotCorrect("unknown_correction", "commissioning has placed no such correction in this book")
-    plan, text, author, replaces, newest, published, author_id = row
+    plan, text, author, replaces, newest, published, author_id, busy = row
     if published is not None:
         raise CannotCorrect("corrected_before", "this correction was posted already")
     name = _administrator(cursor, state, person)
@@ -78,6 +79,11 @@ def _begin(cursor: Any, state: BookState, one: Wanted, out: Corrected, now_us: i
         raise CannotCorrect(
             "overtaken", "the tariff was published anew since the correction was placed; place it again"
         )
+    if busy:
+        out.more = (
+            True  # what it replaces is still being posted: registers move from one text to the next in turn
+        )
+        return
     cursor.execute(
         "INSERT INTO store_tariffpublication (plan_id, published_us, text, correction_id) VALUES (%s, %s, %s, %s)",
         [plan, now_us, text, number],
