@@ -54,9 +54,10 @@ def live(desk: Desk, tariff: str) -> list[int]:
 def test_each_home_ends_where_the_right_text_would_have_put_it(
     restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fairwatt.flows.posting import correcting
+    from fairwatt.flows.posting import retariffing
 
-    monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 2)
+    monkeypatch.setattr(retariffing, "LINES_A_BATCH", 1)
+    monkeypatch.setattr(retariffing, "PRICES_AT_ONCE", 2)
     with windows(RIGHT) as desk:
         right = live(desk, RIGHT)
     with windows(WRONG) as desk:

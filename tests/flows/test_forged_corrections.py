@@ -58,10 +58,10 @@ def test_nobody_confirms_but_an_administrator_of_the_organisation(wrong: Street)
 def test_a_second_fact_about_a_correction_on_its_way_posts_nothing_twice(
     wrong: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fairwatt.flows.posting import correcting
+    from fairwatt.flows.posting import retariffing
     from fairwatt.flows.posting.loading import load_book
 
-    monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 1)
+    monkeypatch.setattr(retariffing, "LINES_A_BATCH", 1)
     with opened_desk(wrong) as desk:
         live_on(desk, days=range(2))
         correction = place(wrong)

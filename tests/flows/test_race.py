@@ -11,13 +11,11 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection
 
-from fairwatt.flows.posting import post_batch as posting_module
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.store.posting import PosterFenced
-from support.desk import Desk
+from support.desk import Desk, part
 from support.street import HOUR_US, NOON_US, Street, reading
 
-module: Any = posting_module
 T1, T2 = NOON_US + HOUR_US, NOON_US + 2 * HOUR_US
 MINUTE_US = 60_000_000
 
@@ -126,7 +124,7 @@ def test_a_broken_connection_in_mid_batch_leaves_nothing(
         connection.connection.close()
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "save_wallet_heads", hangs_up)
+        patch.setattr(part("post_batch"), "save_wallet_heads", hangs_up)
         with pytest.raises(Exception, match="closed"):
             desk.post(frame, now_us=T1)
     connection.close()
@@ -141,7 +139,7 @@ def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_repeated(
     meter = desk.home()
     desk.pay(meter, 5_00, now_us=T1)
     frame = street.readings(reading(meter, T1, 1_000))
-    real = module.batch_transaction
+    real = part("post_batch").batch_transaction
 
     @contextmanager
     def answers_nothing(**wishes: Any) -> Iterator[Any]:
@@ -150,7 +148,7 @@ def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_repeated(
         raise OperationalError("the connection broke while the server was committing")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "batch_transaction", answers_nothing)
+        patch.setattr(part("post_batch"), "batch_transaction", answers_nothing)
         with pytest.raises(OperationalError):
             desk.post(frame, now_us=T1)
     with pytest.raises(PosterFenced):

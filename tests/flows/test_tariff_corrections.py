@@ -31,9 +31,9 @@ def wrong(house: Services) -> Street:
 def test_a_corrected_tariff_ends_where_the_right_one_would_have(
     wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fairwatt.flows.posting import correcting
+    from fairwatt.flows.posting import retariffing
 
-    monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 1)
+    monkeypatch.setattr(retariffing, "LINES_A_BATCH", 1)
     with opened_desk(wrong) as desk:
         live_on(desk, days=range(28, 33))
         charged = {str(account.id): explained_publication(account) for account in explained(desk)}
@@ -80,10 +80,11 @@ def test_the_preview_is_what_is_posted(wrong: Street) -> None:
 def test_what_a_closed_home_owes_is_posted_to_the_wallet_it_left(
     wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fairwatt.flows.posting import correcting
+    from fairwatt.flows.posting import retariffing
     from fairwatt.store.models import Installation
 
-    monkeypatch.setattr(correcting, "REGISTERS_A_BATCH", 1)
+    monkeypatch.setattr(retariffing, "LINES_A_BATCH", 1)
+    monkeypatch.setattr(retariffing, "CLOSED_AT_ONCE", 1)
     with opened_desk(wrong) as desk:
         live_on(desk, days=range(2))
         gone, untouched = Installation.objects.select_related("unit").filter(pk__in=wrong.installations[1:])
@@ -130,19 +131,19 @@ def test_one_person_cannot_place_and_confirm(wrong: Street) -> None:
 def test_a_register_that_cannot_be_rated_again_is_left_with_an_alarm(
     wrong: Street, restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fairwatt.flows.posting import correcting
+    from fairwatt.flows.posting import site_rerating
 
-    real, bad = correcting.rerate_site, wrong.installations[1]
+    real, bad = site_rerating._rate, wrong.installations[1]
 
-    def fragile(**asked: Any) -> Any:
-        if bad in asked["installations"].tolist():
+    def fragile(sides: Any, rows: Any) -> Any:
+        if sorted(wrong.installations).index(bad) in rows.place.tolist():
             raise ValueError("this cannot be rated")
-        return real(**asked)
+        return real(sides, rows)
 
-    monkeypatch.setattr(correcting, "rerate_site", fragile)
     with opened_desk(wrong) as desk:
         live_on(desk, days=range(2))
         fact = confirm(wrong, place(wrong))
+        monkeypatch.setattr(site_rerating, "_rate", fragile)
         drain(desk, fact, now_us=NOON_US + 60 * DAY_US, restart=restart)
         assert (desk.fact(fact).state, desk.fact(fact).result["registers"]) == ("posted", 2)
         assert desk.fact(fact).result["left"] == [bad]

@@ -6,7 +6,6 @@ they were charged under, and the difference is posted as correction lines (posti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -17,13 +16,13 @@ from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.difference import first_difference_us
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.refusal import Refusal
-from fairwatt.flows.posting.book_state import Plan
 from fairwatt.flows.posting.correction_moves import homes_of
 from fairwatt.flows.posting.plans import Values, make_plan, values_under
-from fairwatt.flows.posting.rerating import COMPONENTS, LIMITS
-from fairwatt.flows.posting.site_rerating import SiteChange, differ_from_us, rerate_site
+from fairwatt.flows.posting.rerating import LIMITS
+from fairwatt.flows.posting.site_rerating import Move, SiteRerating, differ_from, rerate_site
 from fairwatt.store import facts
 from fairwatt.store import registers as ledger
+from fairwatt.store.corrections import COMPONENTS
 from fairwatt.store.models import (
     Book,
     Installation,
@@ -171,53 +170,69 @@ def preview_correction(*, book: Book, plan: TariffPlan, old_text: str, new_text:
     sums = dict.fromkeys(COMPONENTS, 0)
     by_home: list[tuple[str, int]] = []
     departed: list[tuple[str, int]] = []
-    readings, first_us = 0, 0
+    readings = 0
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
-        for mine, old, new in _alike(book, plan, old_text, new_text):
-            from_us = differ_from_us(old=old.schedule, new=new.schedule)
-            homes = [home for home in mine if home.closed_us is None or home.closed_us > (from_us or 0)]
-            if from_us is not None:
-                first_us = min(first_us or from_us, from_us)
-            for start in range(0, len(homes) if from_us is not None else 0, CHUNK):
-                some = homes[start : start + CHUNK]
-                change = _chunk(cursor, book, some, old, new, from_us or 0)
-                readings += int(change.readings.sum())
-                for n, home in enumerate(some):
-                    differ = {c: (change.new[c][n] - change.old[c][n]) // LIMITS[c] for c in COMPONENTS}
-                    for component, micro in differ.items():
-                        sums[component] += micro
-                    by_home.append((home.unit.label, sum(differ.values())))
-                    if home.closed_us is not None:
-                        departed.append(by_home[-1])
+        charged = _charged_otherwise(book, plan, old_text, new_text)
+        for start in range(0, len(charged), CHUNK):
+            some = charged[start : start + CHUNK]
+            change = _chunk(cursor, book, some)
+            readings += int(change.readings.sum())
+            for n, one in enumerate(some):
+                differ = {}
+                for component in COMPONENTS:
+                    was, is_ = change.total(component, n)
+                    differ[component] = (is_ - was) // LIMITS[component]
+                for component, micro in differ.items():
+                    sums[component] += micro
+                by_home.append((one.home.unit.label, sum(differ.values())))
+                if one.home.closed_us is not None:
+                    departed.append(by_home[-1])
+    first_us = min((one.from_us for one in charged), default=0)
     return replace(_summed(first_us, readings, sums, by_home), departed=tuple(departed))
 
 
-def _alike(
-    book: Book, plan: TariffPlan, old_text: str, new_text: str
-) -> Iterator[tuple[list[Installation], Plan, Plan]]:
-    """Homes whose parameters make the same prices of both texts, with these prices."""
+@dataclass(frozen=True, kw_only=True)
+class _Charged:
+    """A home whose prices change, from its first changed price on."""
+
+    home: Installation
+    move: Move
+    from_us: int
+
+
+def _charged_otherwise(book: Book, plan: TariffPlan, old_text: str, new_text: str) -> list[_Charged]:
+    """Homes that the texts charge differently, each by its own parameters; those long gone are left out."""
     homes = homes_of(plan.pk)
     old, new = parse_schedule(old_text), parse_schedule(new_text)
     was, is_ = (values_under(book=book, homes=homes, schedule=schedule) for schedule in (old, new))
     groups: dict[tuple[Values, Values], list[Installation]] = {}
     for home in homes:
         groups.setdefault((was[home.pk], is_[home.pk]), []).append(home)
+    moves: dict[int, Move] = {}
     for (before, after), mine in groups.items():
         since_us = min(home.opened_us for home in mine)
-        yield (
-            mine,
+        move = (
             make_plan(plan=plan.pk, schedule=old, values=before, since_us=since_us),
             make_plan(plan=plan.pk, schedule=new, values=after, since_us=since_us),
         )
-
-
-def _chunk(cursor: Any, book: Book, some: list[Installation], old: Any, new: Any, from_us: int) -> SiteChange:
-    starts = [
-        ledger.start_before(cursor=cursor, book=book.pk, installation=home.pk, before_us=from_us + 1)
-        or ledger.opening_of(cursor=cursor, installation=home.pk)
-        for home in some
+        moves |= {home.pk: move for home in mine}
+    changed = zip(homes, differ_from([moves[home.pk] for home in homes]), strict=True)
+    return [
+        _Charged(home=home, move=moves[home.pk], from_us=from_us)
+        for home, from_us in changed
+        if from_us is not None and (home.closed_us is None or home.closed_us > from_us)
     ]
+
+
+def _chunk(cursor: Any, book: Book, some: list[_Charged]) -> SiteRerating:
+    installations = [one.home.pk for one in some]
+    starts = ledger.starts_before(
+        cursor=cursor,
+        book=book.pk,
+        installations=installations,
+        before_us=[one.from_us + 1 for one in some],
+    )
     cursor.execute(
         "SELECT (extract(epoch FROM max(ts)) * 1000000)::bigint FROM line WHERE book = %s", [book.pk]
     )
@@ -226,11 +241,10 @@ def _chunk(cursor: Any, book: Book, some: list[Installation], old: Any, new: Any
         cursor=cursor,
         book=book.pk,
         zone=book.zone,
-        installations=np.array([home.pk for home in some], dtype=np.int64),
-        modulus_wh=np.array([home.meter.modulus_wh for home in some], dtype=np.int64),
+        installations=np.array(installations, dtype=np.int64),
+        modulus_wh=np.array([one.home.meter.modulus_wh for one in some], dtype=np.int64),
         starts=starts,
-        old=old,
-        new=new,
+        moves=[one.move for one in some],
         until_us=max(int(newest or 0), max(start.at_us for start in starts)),
         by_day=False,
     )

@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from fairwatt.core.rating.state import RegisterState
+from fairwatt.store.binary import send_rows
+
+COMPONENTS: Final = ("energy", "standing", "tax")
+"""What a correction line can be about, by number."""
+NOTE: Final = np.dtype(
+    [
+        ("book", "i4"),
+        ("ref", "i8"),
+        ("ts_us", "i8"),
+        ("wallet", "i8"),
+        ("seq", "i8"),
+        ("batch", "i8"),
+        ("fact", "i8"),
+        ("day_us", "i8"),
+        ("first_seq", "i8"),
+        ("last_seq", "i8"),
+        ("from_us", "i8"),
+        ("until_us", "i8"),
+        ("component", "i1"),
+    ]
+)
+"""A row of `correction` but for its two exact amounts; `component` is a number in COMPONENTS."""
+_BASE: Final = 10_000
+"""PostgreSQL sends a numeric as digits of this base."""
+_NARROW_DIGITS: Final = 5
+_WIDE_DIGITS: Final = 10
+"""numeric(40) holds so many."""
 
 
 @dataclass(kw_only=True)
@@ -27,23 +58,30 @@ class ReratingRow:
     last_seq: int = 0
 
 
-@dataclass(kw_only=True)
-class CorrectionRow:
-    """A row of `correction`. `seq` is known when its line has its place in the wallet."""
+def _none() -> npt.NDArray[Any]:
+    return np.empty(0, dtype=np.int64)
 
-    installation: int
-    wallet: int
-    fact: int
-    ts_us: int
-    day_us: int
-    first_seq: int
-    last_seq: int
-    from_us: int
-    until_us: int
-    component: str
-    old_exact: int
-    new_exact: int
-    seq: int = 0
+
+@dataclass(kw_only=True)
+class CorrectionRows:
+    """Rows of `correction`: one for each correction line, as columns.
+
+    `rows` has dtype NOTE; its `seq` is known when the lines have their places in the wallet. The exact amounts
+    are int64, or objects where that is too small.
+    """
+
+    rows: npt.NDArray[Any] = field(default_factory=lambda: np.empty(0, dtype=NOTE))
+    old_exact: npt.NDArray[Any] = field(default_factory=_none)
+    new_exact: npt.NDArray[Any] = field(default_factory=_none)
+
+    @staticmethod
+    def joined(parts: Sequence[CorrectionRows]) -> CorrectionRows:
+        """All of them, one after the other."""
+        return CorrectionRows(
+            rows=np.concatenate([np.empty(0, dtype=NOTE), *(part.rows for part in parts)]),
+            old_exact=np.concatenate([_none(), *(part.old_exact for part in parts)]),
+            new_exact=np.concatenate([_none(), *(part.new_exact for part in parts)]),
+        )
 
 
 def insert_reratings(*, cursor: Any, book: int, batch: int, rows: list[ReratingRow]) -> None:
@@ -79,33 +117,55 @@ def insert_reratings(*, cursor: Any, book: int, batch: int, rows: list[ReratingR
     )
 
 
-def insert_corrections(*, cursor: Any, book: int, batch: int, rows: list[CorrectionRow]) -> None:
-    """Write down what the correction lines of this batch correct."""
-    cursor.executemany(
-        "INSERT INTO correction (book, ref, ts_us, wallet, seq, batch, fact, day_us, first_seq, last_seq, from_us, "
-        "until_us, old_exact, new_exact, component) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [
-            (
-                book,
-                row.installation,
-                row.ts_us,
-                row.wallet,
-                row.seq,
-                batch,
-                row.fact,
-                row.day_us,
-                row.first_seq,
-                row.last_seq,
-                row.from_us,
-                row.until_us,
-                row.old_exact,
-                row.new_exact,
-                row.component,
-            )
-            for row in rows
-        ],
-    )
+def insert_corrections(*, cursor: Any, book: int, batch: int, corrections: CorrectionRows) -> None:
+    """Write down what the correction lines of this batch correct: a binary COPY, no object per row."""
+    corrections.rows["book"], corrections.rows["batch"] = book, batch
+    names = [*(NOTE.names or ())[:-1], "old_exact", "new_exact", "component"]
+    for packed in _packed(corrections):
+        send_rows(cursor=cursor, into=f"correction ({', '.join(names)})", rows=packed)
+
+
+def _packed(corrections: CorrectionRows) -> Iterator[npt.NDArray[Any]]:
+    """The rows as they go over the wire, those of a component together: a row of one array has one length."""
+    wide = object in (corrections.old_exact.dtype, corrections.new_exact.dtype)
+    digits = _WIDE_DIGITS if wide else _NARROW_DIGITS
+    for number, component in enumerate(COMPONENTS):
+        mine = np.flatnonzero(corrections.rows["component"] == number)
+        if not mine.size:
+            continue
+        word = component.encode()
+        fields: list[tuple[Any, ...]] = [("_columns", ">i2")]
+        for name in (NOTE.names or ())[:-1]:
+            fields += [(f"_{name}", ">i4"), (name, NOTE[name].newbyteorder(">"))]
+        for name in ("old_exact", "new_exact"):
+            fields += [(f"_{name}", ">i4"), (name, ">i2", (4 + digits,))]
+        fields += [("_component", ">i4"), ("component", f"S{len(word)}")]
+        packed = np.empty(mine.size, dtype=np.dtype(fields))
+        packed["_columns"] = len(fields) // 2
+        rows = corrections.rows[mine]
+        for name in (NOTE.names or ())[:-1]:
+            packed[f"_{name}"], packed[name] = NOTE[name].itemsize, rows[name]
+        for name in ("old_exact", "new_exact"):
+            packed[f"_{name}"] = 2 * (4 + digits)
+            _numeric(into=packed[name], values=getattr(corrections, name)[mine], digits=digits)
+        packed["_component"], packed["component"] = len(word), word
+        yield packed
+
+
+def _numeric(*, into: npt.NDArray[Any], values: npt.NDArray[Any], digits: int) -> None:
+    """Whole numbers as PostgreSQL's binary numeric of so many digits, leading zeros included: it drops them.
+
+    Its head: the number of digits, the weight of the first, the sign, no decimal places.
+    """
+    into[:, 0], into[:, 1], into[:, 3] = digits, digits - 1, 0
+    into[:, 2] = np.where(values < 0, 0x4000, 0)
+    left = np.abs(values)
+    for place in range(digits - 1, -1, -1):
+        rest = left // _BASE
+        into[:, 4 + place] = left - rest * _BASE
+        left = rest
+    if left.any():
+        raise OverflowError("an exact amount of a correction has more than forty digits; nothing was written")
 
 
 def correcting_of(*, cursor: Any, book: int) -> list[tuple[int, int, int, int, str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,6 +96,48 @@ def start_before(
             return Start(at, wh, counter, opening=False)
         before_us = stale_us + 1 if stale_us < at else at
     return opening
+
+
+def starts_before(
+    *, cursor: Any, book: int, installations: Sequence[int], before_us: Sequence[int]
+) -> list[Start]:
+    """`start_before` for many installations at once, each before an instant of its own; or else their openings."""
+    cursor.execute(
+        "SELECT id, opened_us, opening_wh, opening_counter_wh FROM store_installation WHERE id = ANY(%s)",
+        [list(installations)],
+    )
+    openings = {
+        int(n): Start(int(opened), int(wh), int(counter), opening=True)
+        for n, opened, wh, counter in cursor.fetchall()
+    }
+    before = dict(zip(installations, before_us, strict=True))
+    begun = [n for n in installations if openings[n].at_us < before[n]]
+    found: dict[int, Start] = {}
+    if begun:
+        # `rerating` tells whether the counter of the newest line is still that of its instant: _stale_since.
+        cursor.execute(
+            "SELECT i.id, l.at_us, l.register_wh, l.counter_wh, (SELECT min(r.from_us) FROM rerating r "
+            "WHERE r.installation = i.id AND r.last_seq > l.seq AND r.from_us < l.at_us AND r.counted_us >= l.at_us) "
+            "FROM unnest(%s::bigint[], %s::timestamptz[]) AS i(id, before_ts) CROSS JOIN LATERAL ("
+            f"SELECT {_US} AS at_us, register_wh, counter_wh, seq FROM line "
+            "WHERE ref = i.id AND kind = %s AND book = %s AND ts < i.before_ts AND ts < %s AND ts > %s "
+            "ORDER BY ts DESC LIMIT 1) l",
+            [
+                begun,
+                [to_datetime(before[n]) for n in begun],
+                Kind.READING,
+                book,
+                to_datetime(max(before[n] for n in begun)),
+                to_datetime(min(openings[n].at_us for n in begun)),
+            ],
+        )
+        for n, at, wh, counter, stale in cursor.fetchall():
+            if stale is not None:
+                one = start_before(cursor=cursor, book=book, installation=int(n), before_us=before[int(n)])
+                found[int(n)] = one or openings[int(n)]
+            elif int(at) > openings[int(n)].at_us:
+                found[int(n)] = Start(int(at), int(wh), int(counter), opening=False)
+    return [found.get(n, openings[n]) for n in installations]
 
 
 def _stale_since(cursor: Any, installation: int, at_us: int, seq: int, as_of_seq: int) -> int | None:
@@ -205,9 +248,18 @@ def free_correction_instant(*, cursor: Any, book: int, installation: int, from_u
 
     The clock may stand still between two batches, and the instant is part of a line's key.
     """
+    return free_correction_instants(cursor=cursor, book=book, installations=[installation], from_us=from_us)[
+        installation
+    ]
+
+
+def free_correction_instants(
+    *, cursor: Any, book: int, installations: Sequence[int], from_us: int
+) -> dict[int, int]:
+    """The same for many installations at once."""
     cursor.execute(
-        f"SELECT max({_US}) FROM line WHERE ref = %s AND kind = %s AND book = %s AND ts >= %s",
-        [installation, Kind.CORRECTION, book, to_datetime(from_us)],
+        f"SELECT ref, max({_US}) FROM line WHERE ref = ANY(%s) AND kind = %s AND book = %s AND ts >= %s GROUP BY ref",
+        [list(installations), Kind.CORRECTION, book, to_datetime(from_us)],
     )
-    (taken,) = cursor.fetchone()
-    return from_us if taken is None else max(from_us, int(taken) + 1)
+    taken = {int(ref): int(at_us) for ref, at_us in cursor.fetchall()}
+    return {n: max(from_us, taken[n] + 1) if n in taken else from_us for n in installations}

@@ -1,4 +1,4 @@
-"""Every reading of many registers, fast: one binary COPY a month, one row a register, an array a column."""
+"""Every reading of many registers, fast: one binary COPY a stretch of time, one row a register, an array a column."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from django.db import connection
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.spans import from_datetime, to_datetime
 from fairwatt.store.binary import COPY_HEADER
+from fairwatt.store.registers import NOW
 
 Int64s = npt.NDArray[np.int64]
 
@@ -42,33 +44,48 @@ class Readings:
     seq: Int64s
 
 
+def read_stretch(
+    *, cursor: Any, book: int, installations: Int64s, from_us: int, until_us: int, before_seq: int = NOW
+) -> Readings | None:
+    """The readings in (from_us, until_us] of the installations (rising ids); None without any. Inside a transaction."""
+    # Arrays are gathered in memory; what PostgreSQL keeps by default would spill to disk. And the primary key leads
+    # through a table in the order it was written: never worse than reading it whole.
+    cursor.execute("SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
+    parameters = [
+        book,
+        [int(Kind.READING), int(Kind.LATE)],
+        to_datetime(from_us),
+        to_datetime(until_us),
+        installations.tolist(),
+        before_seq,
+    ]
+    refs: list[int] = []
+    columns: list[list[Int64s]] = [[], [], []]
+    with cursor.copy(_SELECT, parameters) as copy:
+        for message in copy:
+            _take(bytes(message), refs, columns)
+    cursor.execute("SET LOCAL enable_seqscan = on")
+    return _joined(installations, refs, columns) if refs else None
+
+
 def read_months(
-    *, cursor: Any, book: int, installations: Int64s, from_us: int, until_us: int, before_seq: int = 1 << 62
+    *, cursor: Any, book: int, installations: Int64s, from_us: int, until_us: int, before_seq: int = NOW
 ) -> Generator[Readings]:
     """The readings in (from_us, until_us] of the installations (rising ids), month by month (UTC).
 
     Inside a transaction; the cursor's connection is busy until the last of them was taken or the iterator is closed.
     """
-    # A month of a thousand registers is gathered in memory; what PostgreSQL keeps by default would spill to disk.
-    cursor.execute("SET LOCAL work_mem = '256MB'")
     months = list(_months(from_us, until_us))
-    wanted = installations.tolist()
 
     def read(start_us: int, end_us: int) -> Readings | None:
-        parameters = [
-            book,
-            [int(Kind.READING), int(Kind.LATE)],
-            to_datetime(start_us),
-            to_datetime(end_us),
-            wanted,
-            before_seq,
-        ]
-        refs: list[int] = []
-        columns: list[list[Int64s]] = [[], [], []]
-        with cursor.copy(_SELECT, parameters) as copy:
-            for message in copy:
-                _take(bytes(message), refs, columns)
-        return _joined(installations, refs, columns) if refs else None
+        return read_stretch(
+            cursor=cursor,
+            book=book,
+            installations=installations,
+            from_us=start_us,
+            until_us=end_us,
+            before_seq=before_seq,
+        )
 
     # The server reads a month while the caller rates the one before it: a core each.
     with ThreadPoolExecutor(1, thread_name_prefix="months") as reader:
@@ -79,6 +96,31 @@ def read_months(
             found = ready.result() if ready else None
             if found is not None:
                 yield found
+
+
+def read_aside(
+    *, reader: ThreadPoolExecutor, book: int, installations: Int64s, from_us: int, until_us: int
+) -> Future[Readings | None]:
+    """`read_stretch` in another thread, on a connection of its own: what was committed when it is read."""
+    # Of this thread's kind, with its role; handed over whole, and closed by the other thread.
+    own = connection.copy()
+    own.inc_thread_sharing()
+
+    def read() -> Readings | None:
+        try:
+            own.set_autocommit(False)
+            with own.cursor() as cursor:
+                return read_stretch(
+                    cursor=cursor,
+                    book=book,
+                    installations=installations,
+                    from_us=from_us,
+                    until_us=until_us,
+                )
+        finally:
+            own.close()
+
+    return reader.submit(read)
 
 
 def _take(message: bytes, refs: list[int], columns: list[list[Int64s]]) -> None:

@@ -8,7 +8,6 @@ from fractions import Fraction
 
 from fairwatt.core.rating.elements.base import month_of
 from fairwatt.core.rating.elements.energy_blocks import EnergyBlocks
-from fairwatt.core.rating.elements.package import Package
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.model import Element, Rounding, Schedule
@@ -366,8 +365,6 @@ def word_of(element: Element) -> str:
     match element:
         case EnergyBlocks():
             return "energy"
-        case Package():
-            return "package"
         case Tax():
             return element.word
         case UseCharge():

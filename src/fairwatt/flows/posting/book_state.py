@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.store.posting import EventRow
+
+if TYPE_CHECKING:
+    from fairwatt.flows.posting.site_ahead import SiteAhead
 
 Int64s = npt.NDArray[np.int64]
 
@@ -183,6 +186,8 @@ class BookState:
     condemned: frozenset[bytes] = frozenset()
     """SHA-256 of frames that stopped a batch"""
     correcting: tuple[Correcting, ...] = ()
+    ahead: dict[int, SiteAhead] = field(default_factory=dict)
+    """By fact: what was worked out of a tariff correction before it is posted. Lost, it is worked out again."""
 
     def __post_init__(self) -> None:
         self.order = np.argsort(self.registers["key"], kind="stable")

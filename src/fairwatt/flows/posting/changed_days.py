@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.rating.vector_exact import SUM_MAX, ExactRows
 from fairwatt.core.spans import local_day_start, local_midnights
-from fairwatt.flows.posting.rerating import COMPONENTS, DayChange
+from fairwatt.core.units import US_PER_HOUR
+from fairwatt.flows.posting.rerating import DayChange
+from fairwatt.store.corrections import COMPONENTS
 
 Int64s = npt.NDArray[np.int64]
 
+_NAMES: Final = ("place", "day", "component", "first_seq", "last_seq", "from_us", "until_us", "old", "new")
 
-@dataclass(frozen=True, kw_only=True)
-class _Columns:
-    """One entry for each register, day and component that changed; exact amounts as int64 or objects."""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DayColumns(Sequence[DayChange]):
+    """One entry for each register, day and component that changed, in that order.
+
+    `component` is a number in COMPONENTS; `old` and `new` are exact amounts as int64 or objects. One entry is
+    a `DayChange` only when it is looked at.
+    """
 
     place: Int64s
     day: Int64s
@@ -29,22 +38,42 @@ class _Columns:
     old: Int64s
     new: Int64s
 
-    @staticmethod
-    def joined(parts: list[_Columns]) -> _Columns:
-        """The parts as one, by place, day and component; a day that lies in two of them becomes one entry."""
-        at = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in _Columns.__dataclass_fields__
+    @classmethod
+    def of(cls, changes: Sequence[DayChange]) -> DayColumns:
+        """Changes of one register, in the order they have."""
+        if isinstance(changes, DayColumns):
+            return changes
+        numbers: dict[str, list[int]] = {
+            "place": [0] * len(changes),
+            "day": [change.day_us for change in changes],
+            "component": [COMPONENTS.index(change.component) for change in changes],
+            "first_seq": [change.first_seq for change in changes],
+            "last_seq": [change.last_seq for change in changes],
+            "from_us": [change.from_us for change in changes],
+            "until_us": [change.until_us for change in changes],
         }
-        order = np.lexsort((at["from_us"], at["component"], at["day"], at["place"]))
-        at = {name: column[order] for name, column in at.items()}
-        begins = np.ones(len(order), dtype=np.bool_)
-        begins[1:] = False
-        for name in ("place", "day", "component"):
-            begins[1:] |= at[name][1:] != at[name][:-1]
+        columns = {name: np.array(values, dtype=np.int64) for name, values in numbers.items()}
+        old, new = [change.old_exact for change in changes], [change.new_exact for change in changes]
+        return cls(**columns, old=_exact(old), new=_exact(new))
+
+    @classmethod
+    def joined(cls, parts: Sequence[DayColumns]) -> DayColumns:
+        """Parts that follow each other in time as one; a day that lies in several becomes one entry."""
+        at = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES}
+        if not len(at["place"]):
+            return cls(**at)
+        # Days begin many hours apart, so the hour tells them apart; equal keys keep their order in time.
+        hours = (at["day"] - at["day"].min()) // US_PER_HOUR
+        key = (at["place"] * (int(hours.max()) + 1) + hours) * len(COMPONENTS) + at["component"]
+        order = np.argsort(key, kind="stable")
+        at, key = {name: column[order] for name, column in at.items()}, key[order]
+        begins = np.ones(len(key), dtype=np.bool_)
+        begins[1:] = key[1:] != key[:-1]
+        if begins.all():
+            return cls(**at)
         heads = np.flatnonzero(begins)
-        ends = np.append(heads[1:], len(order)) - 1
-        return _Columns(
+        ends = np.append(heads[1:], len(key)) - 1
+        return cls(
             place=at["place"][heads],
             day=at["day"][heads],
             component=at["component"][heads],
@@ -52,16 +81,49 @@ class _Columns:
             last_seq=np.maximum.reduceat(at["last_seq"], heads),
             from_us=at["from_us"][heads],
             until_us=at["until_us"][ends],
-            old=np.add.reduceat(_roomy(at["old"]), heads),
-            new=np.add.reduceat(_roomy(at["new"]), heads),
+            old=np.add.reduceat(roomy(at["old"]), heads),
+            new=np.add.reduceat(roomy(at["new"]), heads),
         )
+
+    def where(self, which: Any) -> DayColumns:
+        """Some of the entries: a slice or a mask."""
+        return DayColumns(**{name: getattr(self, name)[which] for name in _NAMES})
+
+    def of_place(self, place: int) -> DayColumns:
+        """The entries of one register."""
+        return self.where(slice(*np.searchsorted(self.place, (place, place + 1)).tolist()))
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    @overload
+    def __getitem__(self, n: int) -> DayChange: ...
+    @overload
+    def __getitem__(self, n: slice) -> DayColumns: ...
+    def __getitem__(self, n: int | slice) -> DayChange | DayColumns:
+        if isinstance(n, slice):
+            return self.where(n)
+        return DayChange(
+            component=COMPONENTS[int(self.component[n])],
+            day_us=int(self.day[n]),
+            first_seq=int(self.first_seq[n]),
+            last_seq=int(self.last_seq[n]),
+            from_us=int(self.from_us[n]),
+            until_us=int(self.until_us[n]),
+            old_exact=int(self.old[n]),
+            new_exact=int(self.new[n]),
+        )
+
+    def __iter__(self) -> Iterator[DayChange]:
+        return (self[n] for n in range(len(self)))
 
 
 @dataclass(kw_only=True)
 class ChangedDays:
-    """The changed days of many registers; they become objects only for the register that is asked for."""
+    """The changed days of many registers, gathered stretch after stretch of time."""
 
-    _parts: list[_Columns] = field(default_factory=list)
+    _parts: list[DayColumns] = field(default_factory=list)
+    _joined: DayColumns | None = None
 
     def add(
         self,
@@ -86,7 +148,7 @@ class ChangedDays:
             heads = np.flatnonzero(begins)
             ends = np.append(heads[1:], changed.size) - 1
             self._parts.append(
-                _Columns(
+                DayColumns(
                     place=mine[heads],
                     day=days[heads],
                     component=np.full(heads.size, number, dtype=np.int64),
@@ -99,33 +161,25 @@ class ChangedDays:
                 )
             )
 
-    def of(self, place: int) -> tuple[DayChange, ...]:
-        """The changes of one register by day, and within a day as COMPONENTS are ordered by name."""
-        if not self._parts:
-            return ()
-        if len(self._parts) > 1:
-            self._parts = [_Columns.joined(self._parts)]
-        (all_,) = self._parts
-        mine = slice(*np.searchsorted(all_.place, (place, place + 1)).tolist())
-        found = [
-            DayChange(
-                component=COMPONENTS[component],
-                day_us=day,
-                first_seq=first,
-                last_seq=last,
-                from_us=from_us,
-                until_us=until_us,
-                old_exact=int(old),
-                new_exact=int(new),
-            )
-            for day, component, first, last, from_us, until_us, old, new in zip(
-                *(getattr(all_, name)[mine].tolist() for name in _ORDER), strict=True
-            )
-        ]
-        return tuple(sorted(found, key=lambda change: (change.day_us, change.component)))
+    def join(self) -> None:
+        """Put what was gathered so far in order, once, before it is asked for."""
+        if self._joined is not None:
+            self._parts.insert(0, self._joined)
+        self._joined, self._parts = DayColumns.joined(self._parts or [DayColumns.of(())]), []
 
+    def of(self, place: int) -> DayColumns:
+        """The changes of one register by day, and within a day as COMPONENTS are ordered."""
+        if self._joined is None:
+            self.join()
+        assert self._joined is not None
+        mine = self._joined.of_place(place)
+        later = [part.where(part.place == place) for part in self._parts]
+        return DayColumns.joined([mine, *later]) if later else mine
 
-_ORDER = ("day", "component", "first_seq", "last_seq", "from_us", "until_us", "old", "new")
+    def counts(self, many: int) -> Int64s:
+        """How many changes were put in order for each of so many registers."""
+        places = self._joined.place if self._joined is not None else np.empty(0, dtype=np.int64)
+        return np.bincount(places, minlength=many).astype(np.int64)
 
 
 def days_of(*, instants: Int64s, zone: str) -> Int64s:
@@ -138,8 +192,17 @@ def days_of(*, instants: Int64s, zone: str) -> Int64s:
     return days
 
 
-def _roomy(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def roomy(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Exact amounts that may be added up in any number."""
-    if values.dtype == object or max(int(values.max()), -int(values.min())) < SUM_MAX // len(values):
+    if (
+        values.dtype == object
+        or not values.size
+        or max(int(values.max()), -int(values.min())) < SUM_MAX // len(values)
+    ):
         return values
     return values.astype(object)
+
+
+def _exact(values: list[int]) -> npt.NDArray[Any]:
+    fits = all(-SUM_MAX < value < SUM_MAX for value in values)
+    return np.array(values, dtype=np.int64 if fits else object)

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.spans import local_day_start
 from fairwatt.flows.posting.book_state import BookState
@@ -138,7 +140,11 @@ def ask_to_count(*, cursor: Any, state: BookState, reworked: Iterable[Reworked],
 
     Its lines stand only when this batch does: the next one looks at them.
     """
-    days = {(one.row.wallet, note.installation, note.day_us) for one in reworked for note in one.notes}
+    days = {
+        (one.row.wallet, one.row.installation, day_us)
+        for one in reworked
+        for day_us in np.unique(one.notes.rows["day_us"]).tolist()
+    }
     if not days:
         return False
     cursor.execute(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.ledger.model import Kind
 from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.intake import Intake
@@ -48,11 +49,10 @@ class LateReadings:
 
     def gather(self) -> None:
         """Make the lines of everything that was rated again, in posting order."""
-        lines = [line for one in self.reworked for line in one.lines]
-        if lines:
-            self.lines = np.array(lines, dtype=LINE)
-            wallets = [one.wallet_ix for one in self.reworked for _ in one.lines]
-            self.wallet_ix = np.array(wallets, dtype=np.int64)
+        if self.reworked:
+            self.lines = np.concatenate([one.lines for one in self.reworked])
+            wallets = np.array([one.wallet_ix for one in self.reworked], dtype=np.int64)
+            self.wallet_ix = np.repeat(wallets, [len(one.lines) for one in self.reworked])
 
 
 def settle_late(
@@ -150,7 +150,7 @@ def _settle(
         pending=settled.edits,
         from_us=settled.from_us,
     )
-    if any(line["kind"] == 3 for line in one.lines):
+    if (one.lines["kind"] == Kind.CORRECTION).any():
         out.corrected.append(one.wallet_ix)
     out.events.append(_event(state, registers[n], one, len(fresh), now_us))
     return one

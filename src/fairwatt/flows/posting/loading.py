@@ -29,6 +29,7 @@ from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
+from fairwatt.flows.posting.site_ahead import SiteAhead
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.corrections import already_rated
@@ -64,7 +65,27 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
     book = Book.objects.get(pk=state.book)
     fresh = _load(book, state.epoch, state.last_batch, state.last_batch, now_us)
     fresh.chaff, fresh.condemned = state.chaff, state.condemned
+    fresh.ahead = _still_ahead(state, fresh)
     return fresh
+
+
+def _still_ahead(before: BookState, now: BookState) -> dict[int, SiteAhead]:
+    """What was worked out ahead of corrections whose homes are priced as they were, and live where they lived."""
+    known = {one.fact: one for one in before.correcting if one.fact in before.ahead}
+    return {
+        one.fact: before.ahead[one.fact]
+        for one in now.correcting
+        if one.fact in known
+        and one.closed == known[one.fact].closed
+        and _priced_alike(before, known[one.fact], now, one)
+    }
+
+
+def _priced_alike(before: BookState, known: Correcting, now: BookState, one: Correcting) -> bool:
+    if known.moves.keys() != one.moves.keys():
+        return False
+    pairs = {ixs for home, move in one.moves.items() for ixs in zip(known.moves[home], move, strict=True)}
+    return all(before.plans[was].schedule == now.plans[is_].schedule for was, is_ in pairs)
 
 
 def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> BookState:

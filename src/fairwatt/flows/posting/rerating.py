@@ -21,11 +21,11 @@ from fairwatt.core.rating.vector_conversion import billed_between
 from fairwatt.core.rating.vector_table import VectorTable
 from fairwatt.core.spans import local_day_start
 from fairwatt.flows.posting.book_state import Plan
+from fairwatt.store.corrections import COMPONENTS
 from fairwatt.store.registers import NOW, Edit, Known, Start, applied, standing_between
 
 Int64s = npt.NDArray[np.int64]
 
-COMPONENTS: Final = ("energy", "standing", "tax")
 LIMITS: Final = {"energy": CARRY_NANO_LIMIT, "standing": 1_000, "tax": CARRY_TAX_LIMIT}
 """One micro-unit in the exact unit of each component."""
 _EXACT_MAX: Final = 1 << 46
@@ -74,7 +74,7 @@ class Change:
     counter_wh: int
     window_us: int
     energy_wh: int
-    days: tuple[DayChange, ...]
+    days: Sequence[DayChange]
     readings: int
 
 

@@ -10,38 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.explain import add_exactly
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.changed_days import DayColumns, roomy
 from fairwatt.flows.posting.rerating import LIMITS, Change, DayChange, Question, work_out
-from fairwatt.store.corrections import CorrectionRow, ReratingRow
+from fairwatt.store.corrections import COMPONENTS, NOTE, CorrectionRows, ReratingRow
 from fairwatt.store.posting import LINE
 from fairwatt.store.registers import Edit, Start, free_correction_instant
 
-
-def correction_line(*, book: int, head: Any, change: DayChange, ts_us: int, energy_wh: int = 0) -> Any:
-    """The line that posts one change; moves the carry of `head`, a row of the poster's registers."""
-    line = np.zeros((), dtype=LINE)
-    name = {"energy": "carry_nano", "tax": "carry_tax"}.get(change.component)
-    micro, carry = add_exactly(
-        carry=int(head[name]) if name else 0,
-        exact=change.new_exact - change.old_exact,
-        limit=LIMITS[change.component],
-    )
-    if name:
-        head[name] = carry
-    line["ts"] = ts_us
-    line["ref"] = head["installation"]
-    line["register_wh"] = head["register_wh"]
-    line["counter_wh"] = head["counter_wh"]
-    line["carry_nano"] = head["carry_nano"]
-    line["carry_tax"] = head["carry_tax"]
-    line["energy_wh"] = energy_wh
-    line[f"{change.component}_micro"] = micro
-    line["amount_micro"] = -micro
-    line["kind"] = Kind.CORRECTION
-    line["book"] = book
-    return line
+Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(kw_only=True)
@@ -49,15 +26,15 @@ class Reworked:
     """One register rated again: its lines in posting order, and the rows that explain them."""
 
     wallet_ix: int
-    lines: list[Any]
+    lines: npt.NDArray[Any]
     row: ReratingRow
-    notes: list[CorrectionRow]
+    notes: CorrectionRows
     """one for each CORRECTION line, in the order of `lines`"""
 
     @property
     def difference_micro(self) -> int:
         """What it took from the wallet in all."""
-        return -sum(int(line["amount_micro"]) for line in self.lines)
+        return -int(self.lines["amount_micro"].sum())
 
 
 def rework(
@@ -98,7 +75,7 @@ def rework(
         head["counter_wh"], head["window_us"] = change.counter_wh, change.window_us
     if register_wh is not None:
         head["register_wh"] = register_wh
-    lines = [_late_line(state.book, head, ts, wh) for ts, wh in sorted(fresh.items())]
+    late = _late_lines(state.book, head, sorted(fresh.items()))
     free_us = free_correction_instant(
         cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=max(now_us, from_us)
     )
@@ -120,44 +97,60 @@ def rework(
         publication=0,
         readings=change.readings,
     )
-    return Reworked(wallet_ix=wallet_ix, lines=lines + made, row=row, notes=notes)
+    return Reworked(wallet_ix=wallet_ix, lines=np.concatenate((late, made)), row=row, notes=notes)
 
 
 def post_changes(
     *, book: int, head: Any, wallet: int, fact: int, change: Change, from_us: int
-) -> tuple[list[Any], list[CorrectionRow]]:
-    """The correction lines of one register, at instants from `from_us` on, and what each of them corrects."""
-    lines: list[Any] = []
-    notes: list[CorrectionRow] = []
-    energy_wh = change.energy_wh
-    for n, day in enumerate(_with_energy(change)):
-        carries_energy = energy_wh if day.component == "energy" else 0
-        energy_wh -= carries_energy
-        line = correction_line(book=book, head=head, change=day, ts_us=from_us + n, energy_wh=carries_energy)
-        lines.append(line)
-        notes.append(
-            CorrectionRow(
-                installation=int(head["installation"]),
-                wallet=wallet,
-                fact=fact,
-                ts_us=from_us + n,
-                day_us=day.day_us,
-                first_seq=day.first_seq,
-                last_seq=day.last_seq,
-                from_us=day.from_us,
-                until_us=day.until_us,
-                component=day.component,
-                old_exact=day.old_exact,
-                new_exact=day.new_exact,
-            )
-        )
-    return lines, notes
+) -> tuple[npt.NDArray[Any], CorrectionRows]:
+    """The correction lines of one register, at instants from `from_us` on, and what each of them corrects.
+
+    Moves the fractions that `head`, a row of the poster's registers, carries.
+    """
+    days = _with_energy(change)
+    lines = np.zeros(len(days), dtype=LINE)
+    lines["ts"] = from_us + np.arange(len(days))
+    lines["ref"] = head["installation"]
+    lines["register_wh"], lines["counter_wh"] = head["register_wh"], head["counter_wh"]
+    lines["kind"], lines["book"] = Kind.CORRECTION, book
+    for number, component in enumerate(COMPONENTS):
+        mine = np.flatnonzero(days.component == number)
+        exact = roomy(days.new[mine] - days.old[mine])
+        name = {"energy": "carry_nano", "tax": "carry_tax"}.get(component)
+        if name is None:
+            micro = exact // LIMITS[component]
+        else:
+            micro, carried = add_each(carry=int(head[name]), exact=exact, limit=LIMITS[component])
+            # Every line shows the fraction as it stands after it.
+            place = np.zeros(len(days), dtype=np.int64)
+            place[mine] = np.arange(1, mine.size + 1)
+            lines[name] = carried[np.maximum.accumulate(place)]
+            head[name] = carried[-1]
+        lines[f"{component}_micro"][mine] = micro
+        lines["amount_micro"][mine] = -lines[f"{component}_micro"][mine]
+    if change.energy_wh:
+        lines["energy_wh"][int(np.argmax(days.component == COMPONENTS.index("energy")))] = change.energy_wh
+    notes = np.zeros(len(days), dtype=NOTE)
+    notes["ref"], notes["wallet"], notes["fact"] = head["installation"], wallet, fact
+    notes["ts_us"], notes["day_us"], notes["component"] = lines["ts"], days.day, days.component
+    for name in ("first_seq", "last_seq", "from_us", "until_us"):
+        notes[name] = getattr(days, name)
+    return lines, CorrectionRows(rows=notes, old_exact=days.old, new_exact=days.new)
 
 
-def _with_energy(change: Change) -> tuple[DayChange, ...]:
+def add_each(*, carry: int, exact: Int64s, limit: int) -> tuple[Int64s, Int64s]:
+    """Add exact amounts to a carried fraction one after the other: what each comes to in whole micro-units, and the
+    fractions, that before the first of them included. Row by row it is `explain.add_exactly`."""
+    total = carry + np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(exact)))
+    units = total // limit
+    return np.diff(units), total - units * limit
+
+
+def _with_energy(change: Change) -> DayColumns:
     """The changes, and a line for energy that cost nothing: it is counted all the same."""
-    if not change.energy_wh or any(day.component == "energy" for day in change.days):
-        return change.days
+    days = DayColumns.of(change.days)
+    if not change.energy_wh or (days.component == COMPONENTS.index("energy")).any():
+        return days
     free = DayChange(
         component="energy",
         day_us=change.until_us,
@@ -168,7 +161,7 @@ def _with_energy(change: Change) -> tuple[DayChange, ...]:
         old_exact=0,
         new_exact=0,
     )
-    return (free, *change.days)
+    return DayColumns.of((free, *days))
 
 
 def state_after(head: Any) -> RegisterState:
@@ -185,20 +178,15 @@ def state_after(head: Any) -> RegisterState:
 
 def place_rows(
     *, lines: npt.NDArray[Any], reworked: Sequence[Reworked], wallets: npt.NDArray[Any]
-) -> tuple[list[ReratingRow], list[CorrectionRow]]:
+) -> tuple[list[ReratingRow], CorrectionRows]:
     """Fill in the seq of what explains the lines, once they are chained; they come first among the lines."""
-    rows, notes = [], []
     offset = 0
     for one in reworked:
         mine = lines[offset : offset + len(one.lines)]
         offset += len(one.lines)
         one.row.last_seq = _last_seq(lines[offset:], mine, one, wallets)
-        corrections = mine[mine["kind"] == Kind.CORRECTION]
-        for note, seq in zip(one.notes, corrections["seq"].tolist(), strict=True):
-            note.seq = seq
-        rows.append(one.row)
-        notes += one.notes
-    return rows, notes
+        one.notes.rows["seq"] = mine["seq"][mine["kind"] == Kind.CORRECTION]
+    return [one.row for one in reworked], CorrectionRows.joined([one.notes for one in reworked])
 
 
 def _last_seq(
@@ -211,13 +199,12 @@ def _last_seq(
     return int(later[0]) - 1 if len(later) else int(wallets["seq"][one.wallet_ix])
 
 
-def _late_line(book: int, head: Any, ts: int, register_wh: int) -> Any:
-    line = np.zeros((), dtype=LINE)
-    line["ts"] = ts
-    line["ref"] = head["installation"]
-    line["register_wh"] = register_wh
+def _late_lines(book: int, head: Any, fresh: Sequence[tuple[int, int]]) -> npt.NDArray[Any]:
+    lines = np.zeros(len(fresh), dtype=LINE)
+    lines["ts"] = [ts for ts, _ in fresh]
+    lines["register_wh"] = [wh for _, wh in fresh]
+    lines["ref"] = head["installation"]
     for name in ("counter_wh", "carry_nano", "carry_tax"):
-        line[name] = head[name]
-    line["kind"] = Kind.LATE
-    line["book"] = book
-    return line
+        lines[name] = head[name]
+    lines["kind"], lines["book"] = Kind.LATE, book
+    return lines
