@@ -10,17 +10,10 @@ import numpy as np
 import pytest
 from django.db import transaction
 
-from fairwatt.flows.posting import charging as charging_module
-from fairwatt.flows.posting import preparing as preparing_module
 from fairwatt.server.launcher.services import Services
-from fairwatt.store.posting import batch_transaction
-from support.desk import Desk, opened_desk
+from support.desk import Desk, opened_desk, part
 from support.laws import LawBroken, check_laws
 from support.street import FLAT, HOUR_US, NOON_US, Street
-
-POST_BATCH = "fairwatt.flows.posting.post_batch"
-charging: Any = charging_module
-preparing: Any = preparing_module
 
 
 @pytest.fixture
@@ -46,7 +39,7 @@ def test_a_sound_poster_keeps_the_laws(desk: Desk) -> None:
 def test_a_poster_that_acknowledges_before_its_commit_is_caught(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = batch_transaction
+    real = part("post_batch").batch_transaction
 
     @contextmanager
     def never_durable(**wishes: Any) -> Iterator[Any]:
@@ -56,14 +49,14 @@ def test_a_poster_that_acknowledges_before_its_commit_is_caught(
 
     meter = desk.home()
     desk.read(meter, NOON_US + HOUR_US, 333)
-    monkeypatch.setattr(f"{POST_BATCH}.batch_transaction", never_durable)
+    monkeypatch.setattr(part("post_batch"), "batch_transaction", never_durable)
     desk.read(meter, NOON_US + 2 * HOUR_US, 666)
     with pytest.raises(LawBroken, match="durable: gateway"):
         check_laws(desk.street.book, acked=desk.acked)
 
 
 def test_a_poster_that_charges_a_duplicate_is_caught(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = preparing.charge_forward
+    real = part("preparing").charge_forward
 
     def twice(**wishes: Any) -> Any:
         lines, wallet_ix = real(**wishes)
@@ -71,7 +64,7 @@ def test_a_poster_that_charges_a_duplicate_is_caught(desk: Desk, monkeypatch: py
         again["ts"] += 1  # the key of the table alone would have stopped an exact copy
         return np.concatenate((lines, again)), np.concatenate((wallet_ix, wallet_ix))
 
-    monkeypatch.setattr(preparing, "charge_forward", twice)
+    monkeypatch.setattr(part("preparing"), "charge_forward", twice)
     an_afternoon(desk)
     with pytest.raises(LawBroken, match=r"energy: register .* were charged") as caught:
         check_laws(desk.street.book, acked=desk.acked)
@@ -79,13 +72,13 @@ def test_a_poster_that_charges_a_duplicate_is_caught(desk: Desk, monkeypatch: py
 
 
 def test_a_poster_that_rounds_every_interval_is_caught(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = charging.rate_rows
+    real = part("charging").rate_rows
 
     def forgetful(**wishes: Any) -> Any:
         nothing = np.zeros_like(wishes["carry_nano"])
         return real(**{**wishes, "carry_nano": nothing, "carry_tax": nothing})
 
-    monkeypatch.setattr(charging, "rate_rows", forgetful)
+    monkeypatch.setattr(part("charging"), "rate_rows", forgetful)
     an_afternoon(desk)
     with pytest.raises(LawBroken, match=r"oracle: wallet \d+ owes") as caught:
         check_laws(desk.street.book, acked=desk.acked)

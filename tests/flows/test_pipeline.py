@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.server.launcher.services import Services
-from fairwatt.store.posting import PosterFenced, batch_transaction
-from support.desk import Desk, opened_desk
+from fairwatt.store.posting import PosterFenced
+from support.desk import Desk, opened_desk, part
 from support.house import as_role
 from support.laws import check_laws
 from support.street import HOUR_US, NOON_US, TARIFF, Street, reading
 
-POST_BATCH = "fairwatt.flows.posting.post_batch"
 MINUTE_US = 60_000_000
 LATE, CORRECTION = 7, 3
 DEARER = """
@@ -90,7 +89,7 @@ def energies(desk: Desk, of: int = 0) -> list[int]:
 @contextmanager
 def held_back(monkeypatch: pytest.MonkeyPatch, failure: Exception | None = None) -> Iterator[threading.Event]:
     """The next commit waits for the event, and fails if told to."""
-    go, real = threading.Event(), batch_transaction
+    go, real = threading.Event(), part("post_batch").batch_transaction
     failures = [failure]
 
     @contextmanager
@@ -102,7 +101,7 @@ def held_back(monkeypatch: pytest.MonkeyPatch, failure: Exception | None = None)
                 raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"{POST_BATCH}.batch_transaction", slowly)
+        patch.setattr(part("post_batch"), "batch_transaction", slowly)
         try:
             yield go
         finally:
@@ -192,7 +191,7 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated_by_what_was_prepared(
 ) -> None:
     desk, now = line.desk, NOON_US + 3 * HOUR_US
     frames = [hours(desk, 1), hours(desk, 2)]
-    real = batch_transaction
+    real = part("post_batch").batch_transaction
 
     @contextmanager
     def answers_nothing(**wishes: Any) -> Iterator[Any]:
@@ -201,7 +200,7 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated_by_what_was_prepared(
         raise OperationalError("the connection broke while the server was committing")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"{POST_BATCH}.batch_transaction", answers_nothing)
+        patch.setattr(part("post_batch"), "batch_transaction", answers_nothing)
         line.submit(frames[0], now_us=now)
         with pytest.raises(OperationalError):
             line.submit(frames[1], now_us=now).result()

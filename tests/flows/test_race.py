@@ -12,11 +12,10 @@ import pytest
 from django.db import OperationalError, connection
 
 from fairwatt.flows.posting.flushing import CacheFlusher
-from fairwatt.store.posting import PosterFenced, batch_transaction
-from support.desk import Desk
+from fairwatt.store.posting import PosterFenced
+from support.desk import Desk, part
 from support.street import HOUR_US, NOON_US, Street, reading
 
-POST_BATCH = "fairwatt.flows.posting.post_batch"
 T1, T2 = NOON_US + HOUR_US, NOON_US + 2 * HOUR_US
 MINUTE_US = 60_000_000
 
@@ -125,7 +124,7 @@ def test_a_broken_connection_in_mid_batch_leaves_nothing(
         connection.connection.close()
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"{POST_BATCH}.save_wallet_heads", hangs_up)
+        patch.setattr(part("post_batch"), "save_wallet_heads", hangs_up)
         with pytest.raises(Exception, match="closed"):
             desk.post(frame, now_us=T1)
     connection.close()
@@ -140,7 +139,7 @@ def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_repeated(
     meter = desk.home()
     desk.pay(meter, 5_00, now_us=T1)
     frame = street.readings(reading(meter, T1, 1_000))
-    real = batch_transaction
+    real = part("post_batch").batch_transaction
 
     @contextmanager
     def answers_nothing(**wishes: Any) -> Iterator[Any]:
@@ -149,7 +148,7 @@ def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_repeated(
         raise OperationalError("the connection broke while the server was committing")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"{POST_BATCH}.batch_transaction", answers_nothing)
+        patch.setattr(part("post_batch"), "batch_transaction", answers_nothing)
         with pytest.raises(OperationalError):
             desk.post(frame, now_us=T1)
     with pytest.raises(PosterFenced):

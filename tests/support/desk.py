@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from fairwatt.wire.commands import Command, Receipt, Result, hash8, verify_command
 from support.house import as_role
 from support.street import NOON_US, Street, reading
+
+
+def part(name: str) -> Any:
+    """A module of the poster, to be watched or broken; it needs Django, so ask inside a test."""
+    return import_module(f"fairwatt.flows.posting.{name}")
 
 
 class Desk:
