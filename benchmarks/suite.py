@@ -26,14 +26,14 @@ def lines(services: Services, progress: Progress) -> Report:
     from benchmarks.lines import METERS_EACH, run_lines
     from benchmarks.tpcb import CLIENTS, run_tpcb
 
-    rows = 4_600_000
+    rows = 7_500_000
     task = progress.add_task("lines", total=rows)
     run = run_lines(
         config=services.config,
         rows=rows,
         gateways=GATEWAYS,
         ticks_a_batch=TICKS_A_BATCH,
-        batches_a_round=30,
+        batches_a_round=60,
         progress=lambda n: progress.advance(task, n),
     )
     tpcb = progress.add_task("pgbench", total=1)

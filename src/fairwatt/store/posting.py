@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
@@ -145,6 +146,11 @@ class BatchRows:
     reratings: list[ReratingRow] = field(default_factory=list)
     corrections: CorrectionRows = field(default_factory=CorrectionRows)
 
+    @cached_property
+    def spans(self) -> str:
+        """Where the lines lie; worth asking for while the server takes them in."""
+        return spans_of(ts=np.sort(self.lines["ts"]))
+
 
 def take_book(*, book: int) -> tuple[int, int]:
     """Become the poster of a book: return (epoch, last batch).
@@ -227,7 +233,7 @@ def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: 
     with _one_trip(cursor):
         cursor.execute(
             "INSERT INTO batch (book, batch, at_us, lines, spans) VALUES (%s, %s, %s, %s, %s::tstzmultirange)",
-            [book, batch, now_us, len(rows.lines), spans_of(ts=np.sort(rows.lines["ts"]))],
+            [book, batch, now_us, len(rows.lines), rows.spans],
         )
         _insert_journal(cursor, book, batch, rows.legs, now_us)
         _move_gateways(cursor, book, rows.gateways, now_us)

@@ -22,7 +22,7 @@ from fairwatt.flows.posting.planning import BatchResult, Planned, Poster
 from fairwatt.flows.posting.post_batch import plan_batch, post_batch, write_planned
 from fairwatt.flows.posting.preparing import Messages, prepare
 
-SWITCH_S: Final = 0.0005
+SWITCH_S: Final = 0.0002
 """How long a thread may keep the interpreter from the other: with Python's own 5 ms the database waits for the
 next piece of a COPY while a batch is being priced."""
 

@@ -85,6 +85,7 @@ def write_planned(
         )
     with batch_transaction(book=state.book, epoch=state.epoch, batch=planned.batch) as cursor:
         with copying_lines(cursor=cursor, lines=planned.rows.lines):
+            _ = planned.rows.spans
             meanwhile()
         _write(cursor, planned)
         planned.result.facts_wait = facts_wait(cursor=cursor, book=state.book)
