@@ -205,7 +205,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], int, list[tuple[int, int]], 
 
 
 @given(cases())
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 def test_every_element_costs_what_its_definition_says_on_all_paths(case: Any) -> None:
     sheet, start_us, readings, counter_wh, persons = case
     naive = Naive(sheet, start_us, counter_wh, {"persons": Fraction(persons)})
