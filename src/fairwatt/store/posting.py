@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +54,7 @@ LINE: Final = np.dtype([(name, f"<{kind}") for name, kind in LINE_COLUMNS])
 """A line in memory; `ts` in microseconds since the Unix epoch."""
 
 
-_PIECE_ROWS: Final = 2048
+_PIECE_ROWS: Final = 8192
 RAW_MAX: Final = 4096
 """Bytes of a quarantined item that are stored: a flood must not fill the disk."""
 _COPY_LINES: Final = f"COPY line ({', '.join(name for name, _ in LINE_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
@@ -178,23 +178,32 @@ def make_partitions(*, from_us: int, until_us: int) -> int:
         return int(cursor.fetchone()[0])
 
 
+class Turn(NamedTuple):
+    """The transaction of a batch: its cursor, and whether facts of the book waited when it began."""
+
+    cursor: Any
+    facts_wait: bool
+
+
 @contextmanager
-def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Any]:
+def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Turn]:
     """Open the one transaction of a batch, behind the fence. Raises PosterFenced."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         with _one_trip(cursor):  # with the BEGIN
             cursor.execute(
-                "UPDATE shard SET last_batch = %s WHERE book = %s AND epoch = %s AND last_batch = %s",
+                "UPDATE shard SET last_batch = %s WHERE book = %s AND epoch = %s AND last_batch = %s "
+                "RETURNING EXISTS (SELECT 1 FROM fact f WHERE f.book = shard.book AND f.state = 'waiting')",
                 [batch, book, epoch, batch - 1],
             )
-        if cursor.rowcount != 1:
+        row = cursor.fetchone()
+        if row is None:
             raise PosterFenced(f"book {book} is posted by another process; batch {batch} was not kept")
-        yield cursor
+        yield Turn(cursor, bool(row[0]))
 
 
 @contextmanager
 def _one_trip(cursor: Any) -> Iterator[None]:
-    """Send the statements of the body without waiting for each; none of them may be asked for rows."""
+    """Send the statements of the body without waiting for each; ask none of them for rows before the end."""
     with cursor.connection.pipeline():
         yield
 

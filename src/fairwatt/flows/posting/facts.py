@@ -80,12 +80,6 @@ def post_facts(
     return out
 
 
-def facts_wait(*, cursor: Any, book: int) -> bool:
-    """True when the next batch that asks will find facts."""
-    cursor.execute("SELECT EXISTS (SELECT 1 FROM fact WHERE book = %s AND state = 'waiting')", [book])
-    return bool(cursor.fetchone()[0])
-
-
 def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: bytes) -> PostedFacts:
     """What one fact comes to; `before` is what the facts of this batch before it came to."""
     content = json.loads(payload) if isinstance(payload, str) else payload

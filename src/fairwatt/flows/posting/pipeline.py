@@ -70,7 +70,7 @@ class Pipeline:
         """Start posting a batch once the one before it is durable; return its future result.
 
         Frames as (gateway slug, bytes); waiting facts come along by themselves. `ahead`: more waits behind
-        these, so plan them while the one before is written; facts may then wait for two batches.
+        these, so plan them while the one before is written; facts may then wait for a few batches.
         Raises what a batch before raised, or the future does: then this one is dropped.
         """
         if ahead and not (self._facts_wait or self._regrant):

@@ -18,7 +18,7 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.correcting import settle_wanted
 from fairwatt.flows.posting.counting import ask_to_count
 from fairwatt.flows.posting.estimates import Registers
-from fairwatt.flows.posting.facts import facts_wait, post_facts
+from fairwatt.flows.posting.facts import post_facts
 from fairwatt.flows.posting.late import LateReadings, settle_late
 from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, lay_out, metered
 from fairwatt.flows.posting.posted import PostedFacts
@@ -52,12 +52,12 @@ def post_batch(
     """
     prepared = prepare(state=state, messages=list(messages), now_us=now_us)
     desk = Desk.set_up(state=state, poster=poster, prepared=prepared)
-    with batch_transaction(book=state.book, epoch=state.epoch, batch=desk.batch) as cursor:
-        late, facts = _ask(desk, cursor)
+    with batch_transaction(book=state.book, epoch=state.epoch, batch=desk.batch) as turn:
+        late, facts = _ask(desk, turn.cursor)
         planned = lay_out(desk, late, facts, regrant)
-        with copying_lines(cursor=cursor, lines=planned.rows.lines):
+        with copying_lines(cursor=turn.cursor, lines=planned.rows.lines):
             pass
-        _write(cursor, planned)
+        _write(turn.cursor, planned)
     state.become(planned.after)
     return planned.result
 
@@ -77,18 +77,18 @@ def write_planned(
     """Write a planned batch and move `state`; otherwise as `post_batch`.
 
     `meanwhile` is called while the server takes in the lines; it must leave the connection alone. `committing`
-    when all is said but COMMIT. The result says whether facts wait: they are for a batch that asks.
+    when all is said but COMMIT. The result says whether facts waited: they are for a batch that asks.
     """
     if planned.batch != state.last_batch + 1:
         raise ValueError(
             f"batch {planned.batch} was planned, batch {state.last_batch} is the last one posted"
         )
-    with batch_transaction(book=state.book, epoch=state.epoch, batch=planned.batch) as cursor:
-        with copying_lines(cursor=cursor, lines=planned.rows.lines):
+    with batch_transaction(book=state.book, epoch=state.epoch, batch=planned.batch) as turn:
+        planned.result.facts_wait = turn.facts_wait
+        with copying_lines(cursor=turn.cursor, lines=planned.rows.lines):
             _ = planned.rows.spans
             meanwhile()
-        _write(cursor, planned)
-        planned.result.facts_wait = facts_wait(cursor=cursor, book=state.book)
+        _write(turn.cursor, planned)
         committing()
     state.become(planned.after)
     return planned.result
