@@ -134,10 +134,13 @@ def test_pressing_a_home_says_why_it_is_dark_and_escape_leads_back(
 ) -> None:
     context = browser.new_context(storage_state=sessions["operator"], locale="en")
     page = context.new_page()
-    page.goto(f"{site.origin}/console/{scene.slug}/")
-    dark = page.locator("a.state-cut")
-    dark.focus()
-    page.keyboard.press("Enter")
+    for _ in range(4):
+        page.goto(f"{site.origin}/console/{scene.slug}/")
+        page.locator("a.state-cut").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#unit:not(:empty), main:not(:has(#unit))").first).to_be_attached()
+        if "/unit/" not in page.url:
+            break  # else a live swap had just renewed the link, and it led to the home's own page
     panel = page.locator("#unit")
     expect(panel).to_contain_text("It comes back by itself after a top-up")
     page.evaluate(axe_source())
