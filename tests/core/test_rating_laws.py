@@ -245,10 +245,8 @@ def test_a_new_version_prices_from_its_very_microsecond_and_keeps_the_counter() 
     state = opening_state(schedule=tariff, at_us=change - US_PER_HOUR, register_wh=0)
     (crossing,), _ = rate_all(table, state, [(change + US_PER_HOUR, 2_000)])
     assert crossing.energy_micro == 100_000 + 150_000 + 200_000
-    assert crossing.estimated_boundaries == 1
     (before, after), _ = rate_all(table, state, [(change, 1_000), (change + US_PER_HOUR, 1_000)])
     assert (before.energy_micro, after.energy_micro) == (100_000, 350_000)
-    assert (before.estimated_boundaries, after.estimated_boundaries) == (0, 0)
 
 
 def test_a_negative_price_is_floored_toward_the_resident_and_adds_up_exactly() -> None:
@@ -262,16 +260,15 @@ def test_a_negative_price_is_floored_toward_the_resident_and_adds_up_exactly() -
     assert after.carry_nano == 0
 
 
-def test_midnight_alone_is_no_boundary_for_energy_and_idle_time_estimates_nothing() -> None:
+def test_midnight_alone_is_no_boundary_for_energy() -> None:
     tariff = schedule(EnergyBlocks.flat(price_micro=500_000), StandingCharge(1_000))
     table = SegmentTable(schedule=tariff)
     state = opening_state(schedule=tariff, at_us=instant("2024-01-01 12:00"), register_wh=0)
-    (charge,), _ = rate_all(table, state, [(instant("2024-01-04 12:00"), 10)])
-    assert (charge.standing_micro, charge.estimated_boundaries) == (3_000, 0)
-
-    tou = SegmentTable(schedule=schedule(day_night(day_micro=1, night_micro=2)))
-    (idle,), _ = rate_all(tou, state, [(instant("2024-01-04 12:00"), 0)])
-    assert idle.estimated_boundaries == 0
+    until_us = instant("2024-01-04 12:00")
+    (charge,), _ = rate_all(table, state, [(until_us, 10)])
+    assert charge.standing_micro == 3_000
+    first, last = table.locate(start_us=state.at_us, end_us=until_us)
+    assert first == last
 
 
 def test_the_opening_day_is_free_and_a_reading_on_midnight_closes_its_day() -> None:

@@ -75,12 +75,10 @@ def test_a_batch_equals_one_by_one_bit_for_bit(tariff: Schedule, data: st.DataOb
                 rated.energy_micro[row],
                 rated.standing_micro[row],
                 rated.tax_micro[row],
-                rated.estimated[row],
             ) == (
                 charge.energy_micro,
                 charge.standing_micro,
                 charge.tax_micro,
-                charge.estimated_boundaries,
             )
             assert (
                 rated.counter[row],

@@ -105,13 +105,11 @@ def rate(
         counter_wh, window_us = piece.counter_wh + piece.energy_wh, piece.window_us
     standing_micro, standing_tax = table.standing_between(start_us=state.at_us, end_us=at_us)
     tax += standing_tax
-    first, last = table.locate(start_us=state.at_us, end_us=at_us)
     charge = Charge(
         energy_wh=energy_wh,
         energy_micro=nano // CARRY_NANO_LIMIT,
         standing_micro=standing_micro,
         tax_micro=tax // CARRY_TAX_LIMIT,
-        estimated_boundaries=last - first if energy_wh else 0,
     )
     after = RegisterState(
         at_us=at_us,

@@ -38,16 +38,12 @@ class RegisterState:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one interval cost, by component, in micro-units.
-
-    ``estimated_boundaries`` counts the price boundaries inside it whose reading was interpolated.
-    """
+    """What one interval cost, by component, in micro-units."""
 
     energy_wh: int
     energy_micro: int
     standing_micro: int
     tax_micro: int
-    estimated_boundaries: int
 
     @property
     def amount_micro(self) -> int:

@@ -37,7 +37,6 @@ class RatedRows:
     window: Ints
     carry_nano: Ints
     carry_tax: Ints
-    estimated: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def rate_rows(
     _check(first=first, columns=(prev_at, at, energy_wh, counter, window, carry_nano, carry_tax))
     if not at.size:
         none = np.zeros(0, dtype=np.int64)
-        return RatedRows(none, none, none, none, none, none, none, none)
+        return RatedRows(none, none, none, none, none, none, none)
     rows = use_rows(
         vtable=vtable,
         first=first,
@@ -116,7 +115,6 @@ def rate_rows(
         window=vtable.window_us[rows.last_segment],
         carry_nano=nano_after,
         carry_tax=tax_after,
-        estimated=np.where(energy_wh == 0, 0, rows.last_segment - rows.first_segment),
     )
 
 
@@ -124,7 +122,7 @@ def rate_rows(
 class UsedRows:
     """Where the use of each row lies in the tariff, before it is priced.
 
-    ``since`` and ``upto`` are places in ``VectorTable.instants_us``, the segments are those of the row's ends.
+    ``since`` and ``upto`` are places in ``VectorTable.instants_us``, the segment is that of the row's end.
     """
 
     parts: CutRows
@@ -132,7 +130,6 @@ class UsedRows:
     after_wh: Ints
     since: Ints
     upto: Ints
-    first_segment: Ints
     last_segment: Ints
 
 
@@ -161,7 +158,7 @@ def use_rows(
     check_known(vtable=vtable, parts=parts, used=used, prev_at=prev_at)
     # A midnight exactly on a reading belongs to the interval it closes, though its segment starts there.
     upto = upto + (vtable.instants_us[np.minimum(upto + 1, vtable.instants_us.size - 1)] == at)
-    return UsedRows(parts, used, after_wh, since, upto, s0, s1)
+    return UsedRows(parts, used, after_wh, since, upto, s1)
 
 
 def _check(*, first: Bools, columns: tuple[Ints, ...]) -> None:
