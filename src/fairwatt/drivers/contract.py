@@ -7,6 +7,7 @@ the bytes that come back. The edge owns the serial port or socket and the clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 
@@ -55,6 +56,83 @@ class CurrentReading:
     """Current in milliamperes; negative when energy flows back to the grid."""
 
     current_ma: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseReading:
+    """One phase at one instant; ``None`` where the meter does not measure it.
+
+    ``power_factor_milli`` is thousandths (1000 = 1.0); power and current are negative when energy flows back.
+    """
+
+    voltage_dv: int | None = None
+    current_ma: int | None = None
+    power_w: int | None = None
+    power_factor_milli: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """Everything a meter measures at one instant; ``None`` where it does not. Phases in order A, B, C."""
+
+    phases: tuple[PhaseReading, ...]
+    neutral_current_ma: int | None = None
+    frequency_chz: int | None = None
+    terminal_temperature_dc: int | None = None
+    residual_current_ma: int | None = None
+    voltage_thd_pm: int | None = None
+    current_thd_pm: int | None = None
+
+
+class MeterEventKind(StrEnum):
+    """What a meter can have noticed by itself. The value is fit for an event's code."""
+
+    POWER_FAIL = "power_fail"
+    PROGRAMMED = "programmed"
+    METER_CLEARED = "meter_cleared"
+    CLOCK_SET = "clock_set"
+    COVER_OPEN = "cover_open"
+    TERMINAL_COVER_OPEN = "terminal_cover_open"
+    MAGNETIC_FIELD = "magnetic_field"
+    OVERLOAD = "overload"
+    OVERVOLTAGE = "overvoltage"
+    UNDERVOLTAGE = "undervoltage"
+    REVERSE_FLOW = "reverse_flow"
+    RELAY_OPENED = "relay_opened"
+    RELAY_CLOSED = "relay_closed"
+    LEAK = "leak"
+    LOW_BATTERY = "low_battery"
+
+
+@dataclass(frozen=True, slots=True)
+class EventCount:
+    """How often the meter has seen something since it was made. It only rises."""
+
+    kind: MeterEventKind
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One stored event; instants by the meter's own clock, ``None`` where it keeps none or it is not over."""
+
+    kind: MeterEventKind
+    begun_us: int | None
+    ended_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterClock:
+    """What the meter's own clock says, as an instant of UTC in microseconds."""
+
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLimit:
+    """The power above which the meter cuts by itself, in watts; ``None`` = no limit is set."""
+
+    limit_w: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +212,43 @@ class WarnsAtMeter(Protocol):
     def warn(self, *, valid_until_us: int) -> Exchange[Accepted]: ...
 
     def end_warning(self, *, valid_until_us: int) -> Exchange[Accepted]: ...
+
+
+@runtime_checkable
+class ReadsMeasurements(Protocol):
+    """A meter that shows more than one power: phases, power factor, temperature, residual current."""
+
+    def read_measurements(self) -> Exchange[Measurements]: ...
+
+
+@runtime_checkable
+class ReadsEvents(Protocol):
+    """A meter that counts and records what happened to it.
+
+    ``event_kinds`` names what this model knows. ``nth`` 1 is the newest record.
+    """
+
+    @property
+    def event_kinds(self) -> tuple[MeterEventKind, ...]: ...
+
+    def read_event_count(self, *, kind: MeterEventKind) -> Exchange[EventCount]: ...
+
+    def read_event_record(self, *, kind: MeterEventKind, nth: int = 1) -> Exchange[EventRecord]: ...
+
+
+@runtime_checkable
+class KeepsClock(Protocol):
+    """A meter with a clock that can be read and set."""
+
+    def read_clock(self) -> Exchange[MeterClock]: ...
+
+    def set_clock(self, *, at_us: int) -> Exchange[Accepted]: ...
+
+
+@runtime_checkable
+class LimitsPower(Protocol):
+    """A meter that cuts by itself above a power it is told."""
+
+    def read_power_limit(self) -> Exchange[PowerLimit]: ...
+
+    def limit_power(self, *, limit_w: int | None) -> Exchange[Accepted]: ...
