@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fairwatt.drivers.contract import Exchange
+from fairwatt.drivers.contract import AsksOn, Exchange
 
 
 async def ask[ReplyT](*, port: int, exchange: Exchange[ReplyT], wait_s: float = 0.05) -> ReplyT:
@@ -18,6 +18,8 @@ async def ask[ReplyT](*, port: int, exchange: Exchange[ReplyT], wait_s: float = 
                     while data := await reader.read(4096):
                         if (reply := exchange.feed(data)) is not None:
                             return reply
+                        if isinstance(exchange, AsksOn):
+                            writer.write(exchange.next_request())
             except TimeoutError:
                 continue
             raise ConnectionError("the bus hung up")

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from fairwatt.drivers.contract import DriverError, Exchange
+from fairwatt.drivers.contract import AsksOn, DriverError, Exchange
 from fairwatt.edge.config import BusConfig
 
 
@@ -115,6 +115,8 @@ class _Line(asyncio.Protocol):
             return
         if reply is not None:
             self._reply.set_result(reply)
+        elif isinstance(self._exchange, AsksOn) and self._transport is not None:
+            self._transport.write(self._exchange.next_request())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.alive = False

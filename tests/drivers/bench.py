@@ -1,0 +1,33 @@
+"""A bench for drivers: a question goes to a device's message function, and the line between them may be bad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from fairwatt.drivers.contract import AsksOn, Exchange
+
+type Device = Callable[[bytes], bytes]
+type Line = Callable[[bytes], Iterable[bytes]]
+
+
+def whole(said: bytes) -> list[bytes]:
+    """A good line: everything at once."""
+    return [said]
+
+
+def one_by_one(said: bytes) -> list[bytes]:
+    """A slow line: a byte at a time."""
+    return [said[at : at + 1] for at in range(len(said))]
+
+
+def ask[ReplyT](exchange: Exchange[ReplyT], device: Device, *, line: Line = whole) -> ReplyT:
+    """Put a question as the edge does: silence repeats it, an answer may lead to the next. Raises as it does."""
+    asked = exchange.request()
+    while True:
+        following = b""
+        for piece in line(device(asked)):
+            if (reply := exchange.feed(piece)) is not None:
+                return reply
+            if isinstance(exchange, AsksOn) and (following := exchange.next_request()):
+                break
+        asked = following or exchange.request()
