@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fairwatt.drivers.contract import AsksOn, Exchange
+from fairwatt.drivers.contract import Exchange, Step
 
 type Device = Callable[[bytes], bytes]
 type Line = Callable[[bytes], Iterable[bytes]]
@@ -22,12 +22,11 @@ def one_by_one(said: bytes) -> list[bytes]:
 
 def ask[ReplyT](exchange: Exchange[ReplyT], device: Device, *, line: Line = whole) -> ReplyT:
     """Put a question as the edge does: silence repeats it, an answer may lead to the next. Raises as it does."""
-    asked = exchange.request()
     while True:
-        following = b""
+        asked = exchange.request()
         for piece in line(device(asked)):
-            if (reply := exchange.feed(piece)) is not None:
-                return reply
-            if isinstance(exchange, AsksOn) and (following := exchange.next_request()):
+            reply = exchange.feed(piece)
+            if isinstance(reply, Step):
                 break
-        asked = following or exchange.request()
+            if reply is not None:
+                return reply

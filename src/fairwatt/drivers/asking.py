@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from .contract import NEXT, Step
 from .errors import NoAnswer
 
 HEARD_MAX: Final = 1024
@@ -45,11 +46,10 @@ type Talk[ReplyT] = Generator[Ask[Any], Any, ReplyT]
 class Conversation[ReplyT]:
     """An `Exchange` of one or more questions to one meter.
 
-    Each question has all the attempts of ``retry``. When `feed` returns None, `next_request` may already
-    hold the question that follows.
+    Each question has all the attempts of ``retry``; `feed` returns `NEXT` when its answer led to another.
     """
 
-    __slots__ = ("_asked", "_ended", "_heard", "_sent", "_talk", "_waiting", "number", "retry")
+    __slots__ = ("_asked", "_ended", "_heard", "_sent", "_talk", "number", "retry")
 
     def __init__(self, *, number: str, talk: Talk[ReplyT], retry: Retry = STANDARD_RETRY) -> None:
         self.number = number
@@ -58,7 +58,6 @@ class Conversation[ReplyT]:
         self._asked = next(talk)
         self._heard = b""
         self._sent = 0
-        self._waiting = False
         self._ended = False
 
     @property
@@ -71,15 +70,10 @@ class Conversation[ReplyT]:
         if self._sent >= self.retry.attempts:
             raise NoAnswer(number=self.number, attempts=self._sent)
         self._sent += 1
-        self._waiting = False
         self._heard = b""
         return self._asked.frame
 
-    def next_request(self) -> bytes:
-        """Return what to send at once because an answer led to another question; empty when nothing is."""
-        return self.request() if self._waiting else b""
-
-    def feed(self, data: bytes) -> ReplyT | None:
+    def feed(self, data: bytes) -> ReplyT | Literal[Step.NEXT] | None:
         """Take bytes from the line; return the reply once the last answer is whole. Raises `DriverError`."""
         if self._ended:
             return None
@@ -95,8 +89,7 @@ class Conversation[ReplyT]:
             return reply
         self._sent = 0
         self._heard = b""
-        self._waiting = True
-        return None
+        return NEXT
 
 
 def single[ReplyT](ask: Ask[ReplyT]) -> Talk[ReplyT]:

@@ -7,8 +7,8 @@ the bytes that come back. The edge owns the serial port or socket and the clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from enum import Enum, StrEnum
+from typing import Final, Literal, Protocol, runtime_checkable
 
 
 class DriverError(Exception):
@@ -203,11 +203,21 @@ class Heard:
     reachable: bool = False
 
 
-class Exchange[ReplyT](Protocol):
-    """One question to one meter.
+class Step(Enum):
+    """What `Exchange.feed` returns when the answer was a part, and the next request is to be sent at once."""
 
-    Send `request()`, feed what arrives until `feed` returns a reply. After `reply_within_ms` of silence
-    send `request()` again; it raises `DriverError` when the meter has had all its attempts. Throw away
+    NEXT = "next"
+
+
+NEXT: Final = Step.NEXT
+
+
+class Exchange[ReplyT](Protocol):
+    """One question to one meter, however many requests it takes.
+
+    Send `request()`, feed what arrives until `feed` returns a reply. When it returns `NEXT` instead, send
+    `request()` again at once: the reply needs more than one answer. After `reply_within_ms` of silence send
+    `request()` again, too; it raises `DriverError` when the meter has had all its attempts. Throw away
     unread bytes on the link before the first send: a late answer to an older question is not today's.
     """
 
@@ -216,18 +226,7 @@ class Exchange[ReplyT](Protocol):
 
     def request(self) -> bytes: ...
 
-    def feed(self, data: bytes) -> ReplyT | None: ...
-
-
-@runtime_checkable
-class AsksOn(Protocol):
-    """An `Exchange` of more than one question.
-
-    When `feed` returned None, send what `next_request` returns at once, unless it is empty: the bytes fed
-    were a whole answer, and led to another question. It then has its own `reply_within_ms`.
-    """
-
-    def next_request(self) -> bytes: ...
+    def feed(self, data: bytes) -> ReplyT | Literal[Step.NEXT] | None: ...
 
 
 @runtime_checkable
