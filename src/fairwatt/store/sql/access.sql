@@ -122,7 +122,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 -- What commissioning asks for, and what the poster's own clock raises, is not asked for by a page.
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
-    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share'));
+    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
