@@ -33,7 +33,7 @@ from fairwatt.headend.suspicion import Suspicion
 from fairwatt.store.posting import PosterFenced
 from fairwatt.wire import topics
 from fairwatt.wire.cose import MAX_MESSAGE_BYTES
-from fairwatt.wire.frames import command_frames, encode_ack
+from fairwatt.wire.frames import command_frames, encode_ack, encode_say_again
 
 log = structlog.get_logger()
 
@@ -52,6 +52,7 @@ POLL_FACTS_S: Final = 2.0
 DUE_S: Final = 15.0
 """How often the calendar is asked for fees and shared costs that fell due."""
 HEARD_S: Final = 60.0
+ASK_AGAIN_S: Final = 1.0
 RETRY_S: Final = 0.2
 SETBACK_S: Final = 2.0
 
@@ -110,6 +111,7 @@ class HeadEnd:
         """frames taken and not yet durable"""
         self._suspicion = Suspicion()
         self._heard: dict[int, float] = {}
+        self._asked: dict[int, float] = {}
         self._sent_at = 0.0
         self._flushed_at = 0.0
         self._polled_at = 0.0
@@ -295,6 +297,19 @@ class HeadEnd:
         for gateway, epoch, seq in result.acks:
             self._heard[gateway] = time.monotonic()
             await client.publish(self._down(state, gateway), encode_ack(epoch=epoch, seq=seq, now_us=now_us))
+        for gateway, epoch, seq in result.again:
+            await self._ask_again(client, state, gateway, epoch, seq)
+
+    async def _ask_again(
+        self, client: Client, state: BookState, gateway: int, epoch: int, after_seq: int
+    ) -> None:
+        """Ask for what is missing, seldom: every frame behind a hole finds it, and the answer is under way."""
+        now_s = time.monotonic()
+        if now_s - self._asked.get(gateway, -ASK_AGAIN_S) >= ASK_AGAIN_S:
+            self._asked[gateway] = now_s
+            await client.publish(
+                self._down(state, gateway), encode_say_again(epoch=epoch, after_seq=after_seq)
+            )
 
     async def _resend(self, client: Client, state: BookState) -> None:
         """Offer open orders again to gateways that were heard lately."""

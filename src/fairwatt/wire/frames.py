@@ -1,7 +1,8 @@
 """The two frames between gateway and head-end, and the event that travels inside one of them.
 
 UP    ``[1, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
-DOWN  ``[1, 0, epoch, seq, now_us]`` = stored up to seq, or ``[1, 1, [command, ...]]``
+DOWN  ``[1, 0, epoch, seq, now_us]`` = stored up to seq, ``[1, 1, [command, ...]]``,
+      or ``[1, 2, epoch, after_seq]`` = say again what came after after_seq
 
 ``epoch`` names one life of the gateway's spool, ``seq`` a record in it. The head-end acknowledges after its
 own commit; the gateway deletes only then. docs/protocol/wire.md has the whole conversation.
@@ -66,6 +67,13 @@ class Commands(NamedTuple):
     """Signed commands, each a COSE_Sign1 message."""
 
     messages: tuple[bytes, ...]
+
+
+class SayAgain(NamedTuple):
+    """Records of that ``epoch`` behind ``after_seq`` have not all arrived: send them again from there."""
+
+    epoch: int
+    after_seq: int
 
 
 type Detail = Mapping[str, int | str | bool | bytes | None]
@@ -160,6 +168,11 @@ def encode_ack(*, epoch: int, seq: int, now_us: int) -> bytes:
     return cbor.encode([VERSION, 0, epoch, seq, now_us])
 
 
+def encode_say_again(*, epoch: int, after_seq: int) -> bytes:
+    """Write the wish to hear records again, from behind ``after_seq`` on."""
+    return cbor.encode([VERSION, 2, epoch, after_seq])
+
+
 def encode_commands(messages: Iterable[bytes], /) -> bytes:
     """Write signed commands into one frame. For any number of them, use `command_frames`."""
     return cbor.encode([VERSION, 1, list(messages)])
@@ -187,7 +200,7 @@ def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BY
     return frames
 
 
-def decode_down(data: bytes, /) -> Ack | Commands:
+def decode_down(data: bytes, /) -> Ack | Commands | SayAgain:
     """Read a down frame. Raises a FrameError whose ``code`` names the fault."""
     value = cbor.decode(data, max_bytes=MAX_FRAME_BYTES, what="the down frame")
     if type(value) is not list or len(value) < 2:
@@ -201,6 +214,9 @@ def decode_down(data: bytes, /) -> Ack | Commands:
             cbor.integer(seq, what="seq"),
             cbor.signed(now_us, what="now_us"),
         )
+    if kind == 2:
+        _, _, epoch, after_seq = cbor.array(value, length=4, what="the wish to hear again")
+        return SayAgain(cbor.integer(epoch, what="epoch", low=1), cbor.integer(after_seq, what="after_seq"))
     if kind != 1:
         raise BadShape(f"the down frame has the unknown kind {kind}")
     messages = cbor.array(value, length=3, what="the command frame")[2]
@@ -252,6 +268,7 @@ __all__ = [
     "FrameError",
     "Item",
     "Kind",
+    "SayAgain",
     "UpFrame",
     "command_frames",
     "decode_down",
@@ -260,6 +277,7 @@ __all__ = [
     "encode_ack",
     "encode_commands",
     "encode_event",
+    "encode_say_again",
     "encode_up",
     "stored_up_to",
 ]

@@ -55,6 +55,8 @@ class BatchResult:
     """(gateway, epoch, stored seq)"""
     send: dict[int, list[bytes]]
     """gateway -> signed commands: the new ones, and the open ones of a gateway that said hello"""
+    again: list[tuple[int, int, int]] = field(default_factory=list)
+    """(gateway, epoch, seq): records behind that number have not all arrived"""
     readings: int = 0
     duplicates: int = 0
     late: int = 0
@@ -290,6 +292,7 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         lines=money.lines,
         acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
         send=_to_send(desk.state, supply.orders, intake),
+        again=[(g, epoch, seq) for g, (epoch, seq) in intake.holes.items()],
         readings=money.readings,
         duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
         late=len(money.late.lines),
