@@ -16,6 +16,8 @@ from fairwatt.wire.commands import RelayOrder, Result
 
 SECOND_US = 1_000_000
 QUARTER_US = 15 * MINUTE_US
+CARRIERS: list[asyncio.Task[None]] = []
+"""Kept, or the loop forgets them while they wait."""
 
 
 def a_meter(n: int) -> MeterConfig:
@@ -198,11 +200,8 @@ async def dial_in(bus: Dlt645Bus, *, port: int, registration: bytes) -> asyncio.
             writer.write(data)
         writer.close()
 
-    carriers = {
-        asyncio.create_task(carry(near_reader, far_writer)),
-        asyncio.create_task(carry(far_reader, near_writer)),
-    }
-    near_writer.carriers = carriers  # type: ignore[attr-defined]  # kept while the line is
+    for ends in ((near_reader, far_writer), (far_reader, near_writer)):
+        CARRIERS.append(asyncio.create_task(carry(*ends)))
     return near_writer
 
 

@@ -17,7 +17,6 @@ from typing import Final, Protocol
 
 import psycopg
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from nats.aio.client import Client
 
@@ -28,6 +27,7 @@ from fairwatt.flows.posting.pipeline import Pipeline
 from fairwatt.flows.posting.planning import BatchResult, Poster
 from fairwatt.flows.raise_due import raise_due
 from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
+from fairwatt.headend.listening import listen_for_facts
 from fairwatt.headend.metrics import Metrics
 from fairwatt.headend.suspicion import Suspicion
 from fairwatt.store.posting import PosterFenced
@@ -123,9 +123,13 @@ class HeadEnd:
         self.stopping = True
         self._wake.set()
 
+    def _hear_of_a_fact(self) -> None:
+        self._fact_waits = True
+        self._wake.set()
+
     async def serve(self, client: Client) -> None:
         """Post until stopped or fenced."""
-        listener = asyncio.create_task(self._listen())
+        listener = asyncio.create_task(listen_for_facts(heard=self._hear_of_a_fact))
         intake: Intake | None = None
         try:
             consumer = await self._until_done(lambda: ensure_log(client=client, book=str(self._book)))
@@ -352,7 +356,13 @@ class HeadEnd:
             registers=len(state.registers),
             open_orders=len(state.orders),
         )
-        return Pipeline(state=state, flusher=flusher, poster=self._poster, posting=self._posting)
+        return Pipeline(
+            state=state,
+            flusher=flusher,
+            poster=self._poster,
+            posting=self._posting,
+            beside=self._caching,
+        )
 
     async def _until_done[T](self, step: Callable[[], Awaitable[T]]) -> T | None:
         while not self.stopping:
@@ -367,33 +377,6 @@ class HeadEnd:
             await asyncio.sleep(RETRY_S)
         return None
 
-    async def _listen(self) -> None:
-        """Wake when a fact is committed; the poll covers what a broken connection misses."""
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(_dsn(), autocommit=True) as listening:
-                    await listening.execute("LISTEN fact")
-                    self._fact_waits = True
-                    self._wake.set()
-                    async for _ in listening.notifies():
-                        self._fact_waits = True
-                        self._wake.set()
-            except (psycopg.Error, OSError) as error:
-                log.warning("headend.listen_broken", error=str(error)[:200])
-            await asyncio.sleep(RETRY_S)
-
 
 def _of_backbone(error: Exception) -> bool:
     return type(error).__module__.startswith("nats")
-
-
-def _dsn() -> str:
-    database = settings.DATABASES["default"]
-    return psycopg.conninfo.make_conninfo(
-        host=database["HOST"],
-        port=database["PORT"],
-        dbname=database["NAME"],
-        user=database["USER"],
-        password=database["PASSWORD"],
-        application_name="fairwatt-listener",
-    )
