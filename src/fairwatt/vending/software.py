@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from fairwatt.core.tokens.cipher import Algorithm, Cipher, cipher_for
 from fairwatt.core.tokens.code import decode, encode
 from fairwatt.core.tokens.ea07 import Tables, TablesMissing
+from fairwatt.core.tokens.errors import TokenError
 from fairwatt.core.tokens.identity import KeyName
-from fairwatt.core.tokens.key_change import DecoderKey, KeyChangeImpossible, cut
+from fairwatt.core.tokens.key_change import DecoderKey, KeyChangeImpossible, KeySection, cut
 from fairwatt.core.tokens.kinds import Token
 
 from .derive import decoder_key
@@ -23,6 +24,12 @@ class VendingKey:
     group: SupplyGroup
     dkga: str
     key: bytes = field(repr=False)
+
+
+class KeyKept(TokenError):
+    """A code whose content is a key."""
+
+    code = "key_kept"
 
 
 class SoftwareVault:
@@ -44,8 +51,14 @@ class SoftwareVault:
         return encode(token=token, cipher=self._cipher(name))
 
     def decode(self, *, name: KeyName, digits: str) -> Token:
-        """Read a code."""
-        return decode(digits=digits, cipher=self._cipher(name), algorithm=name.algorithm)
+        """Read a code. Raises KeyKept for a part of a key change: a vault shows no key."""
+        token = decode(digits=digits, cipher=self._cipher(name), algorithm=name.algorithm)
+        if isinstance(token, KeySection):
+            raise KeyKept(
+                "This code is whole and carries a part of a new key for this meter, which is not shown. Nothing was "
+                "changed; type it into the meter with the others of its set."
+            )
+        return token
 
     def change_key(self, *, now: KeyName, then: KeyName) -> tuple[str, ...]:
         """Make the codes of a key change: four for EA11; for EA07 two, or three when the supply group changes.
