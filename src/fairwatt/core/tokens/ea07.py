@@ -31,8 +31,8 @@ class TablesMissing(TokenError):
     def __init__(self) -> None:
         super().__init__(
             "This meter needs algorithm EA07, whose tables are licensed by the STS Association and not "
-            "supplied here. No code was made or read; ask the operator for the tables (--tables FILE), or "
-            "use a meter with EA11."
+            "supplied here. No code was made or read; ask the operator for the tables, or use a meter "
+            "with EA11."
         )
 
 

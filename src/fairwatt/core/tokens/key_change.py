@@ -122,7 +122,7 @@ class GroupSection:
 
     def __post_init__(self) -> None:
         within("SGC", self.sgc, 0, 999_999)
-        within("the padding behind SGC", self.rest, 0, (1 << 20) - 1)
+        within("Pad", self.rest, 0, (1 << 20) - 1)
 
     def pack(self) -> int:
         """The 48 bits of the block."""

@@ -20,7 +20,7 @@ class _Setting:
     subclass: ClassVar[int]
     squeezed: ClassVar = False
     """whether the 16 bits are an amount with an exponent"""
-    called: ClassVar = "the value"
+    called: ClassVar = "Value"
 
     tid: int
     rnd: int
@@ -108,7 +108,7 @@ class Extended(_Setting):
     """STS 202-5: an index of 6 bits and a value of 10. Index 63 writes a flag, named by the value's upper bits."""
 
     subclass: ClassVar = 10
-    called: ClassVar = "Index and value"
+    called: ClassVar = "Value"
 
     @property
     def index(self) -> int:

@@ -68,7 +68,7 @@ class ExtendedRead:
 
     def __post_init__(self) -> None:
         within("Control", self.control, 0, (1 << 36) - 1)
-        within("the end of Control", self.rest, 0, 0xFF)
+        within("Pad", self.rest, 0, 0xFF)
 
     def pack(self) -> int:
         """The 48 bits of the block."""
