@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from fairwatt.core.tokens.meter import (
     Used,
     enter,
 )
+from fairwatt.core.tokens.meter_state import MemoryUnreadable, meter_from_obj, meter_to_obj
 from fairwatt.core.tokens.settings import ALL_REGISTERS, ClearCredit, PowerLimit, WaterFactor
 from fairwatt.core.tokens.showing import MeterTest
 
@@ -244,3 +246,27 @@ def test_whatever_is_entered_is_said_in_words_or_refused_by_name(token: Token) -
             assert "Nothing was changed" in str(error)
         else:
             assert str(outcome.said).endswith(".") and "%(" not in str(outcome.said)
+
+
+# --- through a power cut ----------------------------------------------------------------------------------------
+
+
+def test_a_meter_is_the_same_after_a_power_cut() -> None:
+    fresh = meter()
+    halfway = typed(fresh, [code(cases.credit(tid=5)), *change()[:2]])
+    changed = typed(halfway, [*change(rollover=True), code(cases.credit(tid=8))])
+    short = typed(meter(key=SHORT_KEY), change(to=replace(SHORT_KEY, krn=2), under=SHORT_KEY)[1:])
+    for one in (fresh, halfway, changed, short):
+        assert meter_from_obj(cbor2.loads(cbor2.dumps(meter_to_obj(one)))) == one
+
+
+@given(broken=st.recursive(st.none() | st.integers() | st.text() | st.booleans() | st.binary(), st.lists))
+def test_a_memory_that_cannot_be_read_takes_no_code(broken: object) -> None:
+    whole = meter_to_obj(typed(meter(), [code(cases.credit(tid=5)), change()[0]]))
+    for obj in (broken, *([*whole[:i], broken, *whole[i + 1 :]] for i in range(len(whole)))):
+        try:
+            read = meter_from_obj(obj)
+        except MemoryUnreadable as error:
+            assert "takes no code" in str(error)
+        else:
+            assert meter_to_obj(read) == obj

@@ -84,7 +84,7 @@ def test_every_refusal_that_a_person_meets_has_its_chinese(scene: Scene) -> None
     """A refusal is raised with a plain sentence, its places filled in apart: otherwise no catalog could know it."""
     from django.utils import translation
 
-    import fairwatt.core.tokens.meter
+    import fairwatt.core.tokens.meter_state
     import fairwatt.reports.backtest_book
     import fairwatt.server.urls  # every face and what it calls
     import fairwatt.vending.issue
