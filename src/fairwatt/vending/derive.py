@@ -8,9 +8,6 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
-
 from fairwatt.core.tokens.cipher import Algorithm
 from fairwatt.core.tokens.errors import TokenError
 from fairwatt.core.tokens.identity import KeyName, KeyType
@@ -77,10 +74,18 @@ def _dkga02(vending_key: bytes, name: KeyName) -> bytes:
         )
     pan, control = blocks_of(name)
     mixed = int.from_bytes(pan) ^ int.from_bytes(control)
-    # The standard's own single DES: three equal keys make TripleDES that.
-    des = Cipher(TripleDES(vending_key * 3), modes.ECB()).encryptor()  # noqa: S305
-    sealed = int.from_bytes(des.update(mixed.to_bytes(8)) + des.finalize())
+    sealed = int.from_bytes(_des(vending_key, mixed.to_bytes(8)))
     return (sealed ^ mixed ^ int.from_bytes(vending_key)).to_bytes(8)
+
+
+def _des(key: bytes, block: bytes) -> bytes:
+    """The standard's own single DES: three equal keys make TripleDES that."""
+    # Here, because nothing else of the codes needs more than the base install.
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+
+    cipher = Cipher(TripleDES(key * 3), modes.ECB()).encryptor()  # noqa: S305
+    return cipher.update(block) + cipher.finalize()
 
 
 def _dkga04(vending_key: bytes, name: KeyName, base: BaseDate) -> bytes:
