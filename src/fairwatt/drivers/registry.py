@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 from .contract import ReadsRegister
-from .dlt645.meter import Dlt645Meter
+from .dlt645.meter import dlt645_meter
 from .profile import MeterProfile, ProfileError
 
 PROTOCOLS: Final[dict[str, Callable[..., ReadsRegister]]] = {
-    "dlt645-2007": Dlt645Meter,
+    "dlt645-2007": dlt645_meter,
 }
 
 
