@@ -137,7 +137,7 @@ class ControlOrder:
             raise UnreadableValue(what="a relay order", data=data)
         return cls(
             order=data[8],
-            password=data[:1].hex() + data[3:0:-1].hex(),
+            password=decode_password(data[:4]),
             operator=data[7:3:-1].hex(),
             valid_until_us=from_meter_time(data=data[10:], zone=zone),
         )
@@ -147,6 +147,11 @@ def encode_password(password: str) -> bytes:
     """Write eight digits, level first, as `PA P0 P1 P2`: the level, then the password lowest byte first."""
     wire = _digits(password)
     return wire[3:] + wire[:3]
+
+
+def decode_password(data: bytes) -> str:
+    """Read `PA P0 P1 P2` as eight digits, level first."""
+    return data[:1].hex() + data[:0:-1].hex()
 
 
 def encode_operator(operator: str) -> bytes:
