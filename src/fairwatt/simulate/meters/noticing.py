@@ -64,7 +64,7 @@ def _from_fault(meter: SimMeter, fault_kind: FaultKind, kind: MeterEventKind, no
                 meter.events.end(kind, at_us=meter.own_clock(fault.until_us))
         elif fault.from_us <= now_us:
             meter.noticed.add(fault)
-            begun_us = meter.own_clock(max(fault.from_us, meter.born_us))
+            begun_us = meter.own_clock(fault.from_us or now_us)  # a fault "since ever" begins when it is seen
             ended_us = meter.own_clock(fault.until_us) if now_us >= fault.until_us else None
             meter.events.note(kind, SimEvent(begun_us, ended_us))
 
