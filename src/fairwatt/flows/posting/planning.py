@@ -18,6 +18,7 @@ from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
 from fairwatt.flows.posting.charging import chain
+from fairwatt.flows.posting.clocks import clocks_moved, look_at_clock
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
@@ -55,6 +56,7 @@ class BatchResult:
     """(gateway, epoch, stored seq)"""
     send: dict[int, list[bytes]]
     """gateway -> signed commands: the new ones, and the open ones of a gateway that said hello"""
+    again: list[tuple[int, int, int]] = field(default_factory=list)  # behind (gateway, epoch, seq) some lack
     readings: int = 0
     duplicates: int = 0
     late: int = 0
@@ -65,8 +67,7 @@ class BatchResult:
     regrant: set[int] = field(default_factory=set)
     touched: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """indices of the wallets whose caches must follow"""
-    facts_wait: bool = False
-    """True when facts were left to the next batch"""
+    facts_wait: bool = False  # some were left to the next batch
 
 
 @dataclass(kw_only=True)
@@ -164,13 +165,15 @@ def lay_out(desk: Desk, late: LateReadings, facts: PostedFacts, regrant: Iterabl
     flagged = _marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
     )
+    after = _after(desk, supply.orders, facts)
+    rows.clocks = clocks_moved(heard=desk.intake.heads, before=desk.state.gateways, after=after.gateways)
     return Planned(
         batch=desk.batch,
         now_us=desk.now_us,
         rows=rows,
         orders=supply.orders.new,
         heads=desk.wallets[flagged],
-        after=_after(desk, supply.orders, facts),
+        after=after,
         result=_result(desk, money, supply, flagged),
     )
 
@@ -290,6 +293,7 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         lines=money.lines,
         acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
         send=_to_send(desk.state, supply.orders, intake),
+        again=[(g, *at) for g, at in intake.holes.items()],
         readings=money.readings,
         duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
         late=len(money.late.lines),
@@ -305,12 +309,19 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
 def _after(desk: Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
     """What the poster will know when PostgreSQL has said yes."""
     state = desk.state
-    gateways = dict(state.gateways)
-    for gateway, (epoch, seq) in desk.intake.heads.items():
-        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq)
+    gateways, intake = dict(state.gateways), desk.intake
+    set_anew = {gateway for gateway, _, event in intake.events if event.code == "clock_offset"}
+    for gateway, (epoch, seq) in intake.heads.items():
+        clock = look_at_clock(
+            gateways[gateway].clock,
+            ahead_us=intake.clocks[gateway],
+            now_us=desk.now_us,
+            was_set=gateway in set_anew,
+        )
+        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq, clock=clock)
     chaff = {
         key: at_us
-        for key, at_us in {**state.chaff, **desk.intake.chaff}.items()
+        for key, at_us in {**state.chaff, **intake.chaff}.items()
         if desk.now_us - at_us < CHAFF_AGAIN_US
     }
     return state.moved(

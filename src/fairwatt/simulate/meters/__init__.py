@@ -4,6 +4,7 @@ from .bus import Dlt645Bus
 from .faults import Fault, FaultKind, FaultPlan
 from .load import SimPhase
 from .meter import Emitted, SimMeter
+from .serial_port import SerialPort
 from .wallet import SimWallet
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "FaultPlan",
+    "SerialPort",
     "SimMeter",
     "SimPhase",
     "SimWallet",
