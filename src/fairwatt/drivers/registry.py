@@ -15,6 +15,8 @@ PROTOCOLS: Final = {
     "dlt645-2007": "dlt645.meter:Dlt645Meter",
     "modbus-rtu": "modbus.meter:open_modbus",
     "modbus-tcp": "modbus.meter:open_modbus",
+    "cjt188": "cjt188.meter:open_cjt188",
+    "mbus": "mbus.meter:MbusMeter",
 }
 """Meters that are asked: protocol -> where its meter is made."""
 
