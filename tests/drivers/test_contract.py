@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,11 +17,14 @@ from fairwatt.drivers.contract import DriverError, ReadsRegister
 from fairwatt.drivers.dlt645.stream import FrameStream
 from fairwatt.drivers.modbus.frame import crc16
 from fairwatt.drivers.profile import load_profile, profile_keys
-from fairwatt.drivers.registry import LISTENERS, PROTOCOLS, open_meter
+from fairwatt.drivers.registry import LISTENERS, PROTOCOLS, open_listener, open_meter
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter
 from fairwatt.simulate.meters.cjt188 import SimCjt188Bus, SimCjt188Meter
+from fairwatt.simulate.meters.lorawan import SimLorawanMeter
 from fairwatt.simulate.meters.mbus import SimMbusBus, SimMbusMeter
 from fairwatt.simulate.meters.modbus import SimModbusBus, SimModbusMeter
+from fairwatt.simulate.meters.mqttmeter import SimMqttMeter
+from fairwatt.simulate.meters.pulse import SimPulseCounter
 
 NOW_US = 1_785_542_400_000_000
 
@@ -68,6 +73,13 @@ def mbus_by_number(profile: str, address: str, register: int) -> Device:
     return lambda asked: bus.answer(asked)[0]
 
 
+def pulse(profile: str, address: str, register: int) -> Device:
+    unit, _, channel = address.partition("/")
+    module = SimPulseCounter(profile=load_profile(key=profile), unit=unit)
+    module.add(channel=int(channel), amount=register)
+    return lambda asked: module.answer(asked)[0]
+
+
 def sum_off(said: bytes) -> bytes:
     if len(said) == 1:  # M-Bus says "heard" in one byte
         return bytes([said[0] ^ 0x5A])
@@ -100,9 +112,55 @@ MODELS = {
     "mbus_water": Model(mbus, "7", "8", sum_off, b"\x68\x03\x68\x68\x10\x16"),
     "mbus_heat": Model(mbus, "7", "8", sum_off, b"\x68\x03\x68\x68\x10\x16"),
     "mbus_gas": Model(mbus_by_number, "12345678", "12345679", sum_off, b"\x68\x03\x68\x68\x10\x16"),
+    "pulse_water": Model(pulse, "12/3", "13/3", crc_off, b"\x0c\x04\x04\x0c\x84\x00"),
     "modbus_single_phase": Model(modbus, "12", "13", crc_off, b"\x0c\x04\x04\x0c\x84\x00"),
     "modbus_three_phase": Model(modbus, "12", "13", another_transaction, b"\x00\x01\x00\x00\x00\x07\x0c"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A model that speaks by itself: two addresses, what it says of a register, and a spoiled message."""
+
+    say: Callable[[str, str, int], bytes]
+    address: str
+    neighbour: str
+    spoil: Callable[[bytes], bytes]
+
+
+def lorawan(profile: str, address: str, register: int) -> bytes:
+    meter = SimLorawanMeter(profile=load_profile(key=profile), dev_eui=address, register=register)
+    return meter.uplink(now_us=NOW_US)
+
+
+def mqtt(profile: str, address: str, register: int) -> bytes:
+    meter = SimMqttMeter(profile=load_profile(key=profile), meter=address, register=register)
+    return meter.wake(now_us=NOW_US)
+
+
+def payload_off(said: bytes) -> bytes:
+    event = json.loads(said)
+    data = bytearray(base64.b64decode(event["data"]))
+    data[2] ^= 0x5A
+    return json.dumps({**event, "data": base64.b64encode(data).decode()}).encode()
+
+
+def object_off(said: bytes) -> bytes:
+    return said.replace(b'"volume": ', b'"volume": -1')
+
+
+def bit_off(said: bytes) -> bytes:
+    return said[:9] + bytes([said[9] ^ 0x10]) + said[10:]
+
+
+EUI, OTHER_EUI = "0101010101010101", "0101010101010102"
+SPEAKERS = {
+    "lorawan_water": Speaker(lorawan, EUI, OTHER_EUI, payload_off),
+    "lorawan_object_water": Speaker(lorawan, EUI, OTHER_EUI, object_off),
+    "mqtt_electricity": Speaker(mqtt, "E-0017", "E-0018", bit_off),
+    "mqtt_gas": Speaker(mqtt, "G-0017", "G-0018", bit_off),
+}
+every_speaker = pytest.mark.parametrize("key", SPEAKERS)
 every_model = pytest.mark.parametrize("key", MODELS)
 
 
@@ -159,8 +217,9 @@ def assert_silence(key: str, say: Device) -> None:
 
 
 def test_every_protocol_and_every_model_is_tried_here() -> None:
-    assert set(MODELS) == set(profile_keys())
-    assert {load_profile(key=key).protocol for key in MODELS} == {*PROTOCOLS, *LISTENERS}
+    assert {*MODELS, *SPEAKERS} == set(profile_keys())
+    assert {load_profile(key=key).protocol for key in MODELS} == set(PROTOCOLS)
+    assert {load_profile(key=key).protocol for key in SPEAKERS} == set(LISTENERS)
 
 
 @every_model
@@ -230,3 +289,66 @@ def test_a_slow_line_brings_the_answer_byte_by_byte(key: str) -> None:
 
 def test_the_checksum_of_the_serial_line_is_the_published_one() -> None:
     assert crc16(bytes.fromhex("010300000001")) == bytes.fromhex("840a")
+
+
+# --- meters that speak by themselves: their network carries messages whole, or not at all ---------------------
+
+
+def heard(key: str, message: bytes) -> int:
+    told = open_listener(profile=load_profile(key=key), address=SPEAKERS[key].address).hear(message)
+    assert told.reading is not None
+    assert told.reading.register == load_profile(key=key).register
+    return told.reading.total_wh
+
+
+def said(key: str, register: int, *, address: str | None = None) -> bytes:
+    return SPEAKERS[key].say(key, address or SPEAKERS[key].address, register)
+
+
+def assert_refused(key: str, message: bytes) -> None:
+    with pytest.raises(DriverError) as refused:
+        heard(key, message)
+    assert refused.value.code in ("not_a_message", "unreadable_value")
+
+
+@every_speaker
+@pytest.mark.parametrize("count", [0, 1, 1_234_567])
+def test_a_register_is_heard_as_it_was_said_and_twice_is_once(key: str, count: int) -> None:
+    message = said(key, steps(key, count))
+    assert heard(key, message) == steps(key, count)
+
+    listener = open_listener(profile=load_profile(key=key), address=SPEAKERS[key].address)
+    assert listener.hear(message).key == listener.hear(message).key
+
+
+@every_speaker
+def test_a_cut_message_is_refused_wherever_it_is_cut(key: str) -> None:
+    message = said(key, steps(key, 77))
+    for through in range(len(message)):
+        assert_refused(key, message[:through])
+        assert_refused(key, message[through + 1 :])
+
+
+@every_speaker
+def test_a_spoiled_message_is_refused(key: str) -> None:
+    assert_refused(key, SPEAKERS[key].spoil(said(key, steps(key, 77))))
+
+
+@every_speaker
+def test_a_neighbours_message_is_never_taken(key: str) -> None:
+    assert_refused(key, said(key, steps(key, 77), address=SPEAKERS[key].neighbour))
+
+
+@every_speaker
+def test_noise_around_a_message_makes_it_none(key: str) -> None:
+    message = said(key, steps(key, 77))
+    assert_refused(key, b"\x00\xff" + message)
+    assert_refused(key, message + b"\x00\xff")
+    assert_refused(key, message + message)
+
+
+@every_speaker
+def test_a_register_that_turned_over_is_heard_from_its_start(key: str) -> None:
+    modulus = load_profile(key=key).modulus_wh
+    assert heard(key, said(key, modulus - steps(key, 1))) == modulus - steps(key, 1)
+    assert heard(key, said(key, modulus + steps(key, 5))) == steps(key, 5)
