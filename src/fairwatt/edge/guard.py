@@ -64,6 +64,16 @@ class Act(NamedTuple):
     decision: SupplyDecision | None
 
 
+class Holding(NamedTuple):
+    """What a wallet has, as far as this gateway counts: micro-units since the grant of ``as_of_us``."""
+
+    wallet: int
+    available_micro: int
+    currency: str
+    as_of_us: int
+    meters: int
+
+
 class Guard:
     """Counts and decides for every meter that holds a grant."""
 
@@ -211,6 +221,16 @@ class Guard:
     def wallets(self) -> tuple[int, ...]:
         """All wallets with a grant, in order."""
         return tuple(sorted(self._wallets))
+
+    def holdings(self) -> list[Holding]:
+        """What each wallet has here, in order."""
+        held = []
+        for wallet in self.wallets():
+            mine = self._wallets[wallet]
+            newest = anchor_of(mine)
+            currency = newest.table.schedule.currency
+            held.append(Holding(wallet, available_in(mine), currency, newest.grant.as_of_us, len(mine)))
+        return held
 
     def available_micro(self, *, wallet: int) -> int | None:
         """What the wallet still has, as far as this gateway can know; None without a grant.
