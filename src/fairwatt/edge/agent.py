@@ -15,9 +15,11 @@ from fairwatt.core.metering.register import RegisterSpec
 from fairwatt.drivers.contract import DriverError
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.guard import Act, Deed, Guard, StateUnusable
+from fairwatt.edge.holds import Holds
 from fairwatt.edge.link import Clock, Link
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
 from fairwatt.wire.frames import Detail, Event, Kind, encode_event
 from fairwatt.wire.records import FLAG_TRIPPED_LOCALLY, Reading, Relay, pack_readings
@@ -53,6 +55,7 @@ class Agent:
         self.spool: Spool
         self.meters: Meters
         self.guard: Guard
+        self.safety: Safety
         self.link: Link
         self._obeyer: Obeyer
 
@@ -63,7 +66,8 @@ class Agent:
         self.spool = Spool(path=config.spool, now_us=now_us, max_bytes=config.spool_max_bytes)
         self.meters = Meters(config=config)
         specs = {number: _spec(point) for number, point in self.meters.points.items()}
-        self.guard = Guard(specs=specs)
+        holds = Holds(spool=self.spool)
+        self.guard = Guard(specs=specs, held=holds)
         self._obeyer = Obeyer(
             config=config, spool=self.spool, meters=self.meters, guard=self.guard, now=self.clock.now_us
         )
@@ -71,6 +75,16 @@ class Agent:
         kept = self.spool.get("guard")
         if kept is not None:
             self._restore(kept)
+        self.safety = Safety(
+            config=config,
+            spool=self.spool,
+            meters=self.meters,
+            guard=self.guard,
+            holds=holds,
+            prove=self._obeyer.proof,
+        )
+        self.safety.load()
+        self._obeyer.allowed_by(self.safety.allows)
         quiet_since_us = self._take_up_time()
         self.link = Link(
             config=config,
@@ -192,6 +206,7 @@ class Agent:
             for act in acts:
                 await self._act(act, at_us)
             self._tried = {act.meter: act.deed for act in acts if act.deed in (Deed.TRIP, Deed.RESTORE)}
+            await self.safety.look(readings, points=list(self.meters.points.values()), at_us=at_us)
         self.link.records_wait(at_us=at_us)
 
     def _keep(self, readings: list[Reading], events: list[Event], at_us: int) -> None:

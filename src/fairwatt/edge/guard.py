@@ -6,7 +6,7 @@ difference.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -89,8 +89,8 @@ class _Head:
 class Guard:
     """Counts and decides for every meter that holds a grant."""
 
-    def __init__(self, *, specs: Mapping[int, RegisterSpec]) -> None:
-        self._specs = specs
+    def __init__(self, *, specs: Mapping[int, RegisterSpec], held: Collection[int] = ()) -> None:
+        self._specs, self._held = specs, held  # held: whose relay safety keeps open, a live view
         self._heads: dict[int, _Head] = {}
         self._wallets: dict[int, list[_Head]] = {}
         # Whose relay is open, or may be, because this guard opened it: true with any grant or none.
@@ -177,7 +177,7 @@ class Guard:
         except DuplicateReading:
             return
         except _UNUSABLE:
-            # No reading may stop the others from being taken; what it is, the server says in its quarantine.
+            # No reading may stop the others; what it is, the server says in its quarantine.
             head.quarantined = True
             return
         head.quarantined = False
@@ -196,10 +196,8 @@ class Guard:
             head.relay = relay
 
     def expect_trip(self, *, meter: int) -> None:
-        """Note, before the relay is ordered to open, that it may be open on this guard's account from now on.
-
-        Power or answer may fail after the order was heard; a cut that nobody remembers is never undone.
-        """
+        """Note, before the relay is ordered to open, that it may be open on this guard's account from now on."""
+        # Power or answer may fail after the order was heard; a cut that nobody remembers is never undone.
         self._tripped.add(meter)
 
     def is_tripped(self, *, meter: int) -> bool:
@@ -216,11 +214,7 @@ class Guard:
         return tuple(sorted(self._wallets))
 
     def available_micro(self, *, wallet: int) -> int | None:
-        """What the wallet still has, as far as this gateway can know; None without a grant.
-
-        The newest grant of the wallet is the anchor. It counts on from its own register state; of the
-        wallet's other meters, what they used after the anchor's ``as_of_us`` is taken off.
-        """
+        """What the wallet still has, as far as this gateway can know; None without a grant."""
         mine = self._wallets.get(wallet)
         return _available(mine) if mine else None
 
@@ -265,7 +259,15 @@ class Guard:
             newest_reading_us=min(other.state.at_us for other in mine),
             cut_by_credit=head.meter in self._tripped,
             ordered_closed=None,
+            safety_open=head.meter in self._held,
         )
+
+    def facts(self, *, meter: int) -> tuple[SupplyFacts, CreditPolicy] | None:
+        """What the offline rule goes by for one meter now, and its policy; None without a grant."""
+        if (head := self._heads.get(meter)) is None:
+            return None
+        mine = self._wallets[head.grant.wallet]
+        return self._facts(head, mine, _available(mine)), _anchor(mine).policy
 
     def _table(self, schedule_obj: object) -> SegmentTable:
         # Homes of a street share a tariff: one table for all of them.
@@ -363,6 +365,7 @@ def _anchor(mine: Iterable[_Head]) -> _Head:
 
 
 def _available(mine: list[_Head]) -> int:
+    # The newest grant counts on from its own register; what the other meters used since is taken off.
     anchor = _anchor(mine)
     available = anchor.grant.available_micro
     for head in mine:
@@ -392,7 +395,6 @@ def _add(log: deque[Spent], spent: Spent, *, limit: int) -> None:
     if spent.amount_micro:
         log.append(spent)
     while len(log) > limit:
-        # Only a wallet with several meters looks into the log, and never that far back. The sum bears the
-        # earlier instant: should a grant ever fall between the two, that errs toward supply.
+        # Only a wallet with several meters looks that far back; the earlier instant errs toward supply.
         first, second = log.popleft(), log.popleft()
         log.appendleft(Spent(first.at_us, first.amount_micro + second.amount_micro))

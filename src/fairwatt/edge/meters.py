@@ -39,6 +39,7 @@ class MeterPoint:
             password=config.password,
             operator=config.operator,
         )
+        self.alarms = config.alarms
         self.relay: int = Relay.UNKNOWN
         self.trouble: str | None = None
         self.last_at_us: int | None = None
