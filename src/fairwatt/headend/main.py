@@ -337,7 +337,13 @@ class HeadEnd:
             registers=len(state.registers),
             open_orders=len(state.orders),
         )
-        return Pipeline(state=state, flusher=flusher, poster=self._poster, posting=self._posting)
+        return Pipeline(
+            state=state,
+            flusher=flusher,
+            poster=self._poster,
+            posting=self._posting,
+            beside=self._caching,
+        )
 
     async def _until_done[T](self, step: Callable[[], Awaitable[T]]) -> T | None:
         while not self.stopping:
