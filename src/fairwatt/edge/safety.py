@@ -7,7 +7,7 @@ the relay moves.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -91,35 +91,35 @@ class Safety:
             log.error("alarms_begin_anew", error=str(error))
             self._states, self._closing, self._limits_w = {}, {}, {}
 
-    async def look(self, readings: Iterable[Reading], *, points: Iterable[MeterPoint], at_us: int) -> None:
-        """Look at every meter that was just read: tell what is raised and cleared, and do what follows.
+    async def look(self, point: MeterPoint, reading: Reading, *, flush: Callable[[], None]) -> None:
+        """Look at a meter that was just read: tell what is raised and cleared, and cut at once where it must be.
 
-        ``points``: the meters whose line is free to be asked now.
+        ``flush`` puts what was read before on the disk; a relay moves, and is read again, only behind it.
         """
-        events: list[Event] = []
-        acts: list[tuple[MeterPoint, Act]] = []
-        for reading in readings:
-            point = self._meters.points[reading.meter]
-            picture = await self._pictures.take(point, reading)
-            state = self._states.get(point.number, WatchState())
-            watched = watch(
-                policy=self._policies[point.number],
-                state=state,
-                now=picture,
-                feeds_gateway=self._feeds_gateway(point.number, state),
-            )
-            self._states[point.number] = watched.state
-            events += [_told(one, point.number) for one in watched.transitions]
-            if watched.act is not None:
-                events += self._note(point, watched.act, reading, at_us)
-                acts.append((point, watched.act))
-        self._keep(events, at_us)
-        for point, act in acts:
-            if act.deed is Deed.CUT:
-                await self._cut(point, at_us)
-        free = list(points)
-        await self.close_due(points=free, at_us=at_us)
-        for point in free:
+        picture = await self._pictures.take(point, reading)
+        state = self._states.get(point.number, WatchState())
+        watched = watch(
+            policy=self._policies[point.number],
+            state=state,
+            now=picture,
+            feeds_gateway=self._feeds_gateway(point.number, state),
+        )
+        self._states[point.number] = watched.state
+        events = [_told(one, point.number) for one in watched.transitions]
+        if watched.act is not None:
+            events += self._note(point, watched.act, reading)
+        if events:
+            flush()
+            self._keep(events, reading.at_us)
+        if watched.act is not None and watched.act.deed is Deed.CUT and point.relay != Relay.OPEN:
+            flush()
+            await self._switch(point, closed=False, at_us=reading.at_us)
+
+    async def follow(self, points: Sequence[MeterPoint], *, at_us: int) -> None:
+        """After a pass over these meters: keep where every delay stands, close whose turn it is, land softly."""
+        self._keep([], at_us)
+        await self.close_due(points=points, at_us=at_us)
+        for point in points:
             await self._land(point, at_us)
 
     def _feeds_gateway(self, meter: int, state: WatchState) -> bool:
@@ -127,16 +127,16 @@ class Safety:
         known = self._guard.facts(meter=meter)
         return state.hold is None if known is None else known[0].feeds_gateway
 
-    def _note(self, point: MeterPoint, act: Act, reading: Reading, at_us: int) -> list[Event]:
+    def _note(self, point: MeterPoint, act: Act, reading: Reading) -> list[Event]:
         """Move what the guard and the queue know of this relay, and say it once."""
         if act.deed is Deed.RELEASE:
-            return [self._release(point, str(act.code), at_us)]
+            return [self._release(point, str(act.code), reading.at_us)]
         self._closing.pop(point.number, None)
         if act.again:
             return []
         self._holds.begin(meter=point.number, was_closed=reading.relay == Relay.CLOSED)
         detail: Detail = {"reason": str(act.code), "until_us": act.until_us, "relay": reading.relay}
-        return [Event("safety_cut", at_us, point.number, detail)]
+        return [Event("safety_cut", reading.at_us, point.number, detail)]
 
     def _release(self, point: MeterPoint, code: str, at_us: int) -> Event:
         """End a hold. The relay closes unless it was open before, or credit has run out meanwhile."""
@@ -210,14 +210,9 @@ class Safety:
                 self._closed_us[closing.feeder] = [*recent[-SPACING.homes :], at_us]
         self._keep([], at_us)
 
-    @property
-    def waits(self) -> bool:
-        """Whether relays wait for their turn to be closed."""
-        return bool(self._closing)
-
-    async def _cut(self, point: MeterPoint, at_us: int) -> None:
-        if point.relay != Relay.OPEN:
-            await self._switch(point, closed=False, at_us=at_us)
+    def wait(self, points: Iterable[MeterPoint]) -> bool:
+        """Say whether one of these relays waits for its turn to be closed."""
+        return any(point.number in self._closing for point in points)
 
     async def _switch(self, point: MeterPoint, *, closed: bool, at_us: int) -> bool:
         """Order the relay and read the meter; say whether it obeyed. A failure is told once."""
