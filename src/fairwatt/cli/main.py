@@ -15,6 +15,7 @@ from fairwatt.cli import (
     allocation,
     correcting,
     edge,
+    drill,
     estate,
     explaining,
     meter,
@@ -36,6 +37,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(edge.app, name="edge")
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
+app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
