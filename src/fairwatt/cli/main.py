@@ -14,8 +14,8 @@ import typer
 from fairwatt.cli import (
     allocation,
     correcting,
-    edge,
     drill,
+    edge,
     estate,
     explaining,
     meter,
