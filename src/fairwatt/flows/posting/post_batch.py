@@ -86,7 +86,7 @@ def write_planned(
     with batch_transaction(book=state.book, epoch=state.epoch, batch=planned.batch) as turn:
         planned.result.facts_wait = turn.facts_wait
         with copying_lines(cursor=turn.cursor, lines=planned.rows.lines):
-            _ = planned.rows.spans
+            _ = planned.rows.spans  # worked out here and kept: this thread has nothing else to do meanwhile
             meanwhile()
         _write(turn.cursor, planned)
         committing()
