@@ -118,7 +118,9 @@ def run_lines(
         flusher = CacheFlusher(state=state, beside=caching)
         flusher.catch_up()
         flusher.flush(state=state)
-        pipeline = Pipeline(state=state, flusher=flusher, poster=poster_for(config), posting=posting)
+        pipeline = Pipeline(
+            state=state, flusher=flusher, poster=poster_for(config), posting=posting, beside=caching
+        )
         bare = BareReadings(dsn=config.dsn(role="admin"))
         batches = _batches(town, seqs, rows, ticks_a_batch)
         _, _, since_flush_s = _round(pipeline, bare, list(islice(batches, WARM_BATCHES)), 0.0)

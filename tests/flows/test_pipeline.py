@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.server.launcher.services import Services
-from fairwatt.store.posting import PosterFenced
+from fairwatt.store.posting import PosterFenced, make_durable
 from support.desk import Desk, opened_desk, part
 from support.house import as_role
 from support.laws import check_laws
@@ -34,9 +34,10 @@ DEARER = """
 class Line:
     """A pipeline over a desk's book, and what it acknowledged."""
 
-    def __init__(self, desk: Desk, posting: ThreadPoolExecutor) -> None:
+    def __init__(self, desk: Desk, posting: ThreadPoolExecutor, beside: ThreadPoolExecutor) -> None:
         self.desk = desk
         self.posting = posting
+        self.beside = beside
         self.take()
 
     def take(self) -> None:
@@ -47,7 +48,13 @@ class Line:
         flusher = CacheFlusher(state=self.desk.state)
         flusher.catch_up()
         poster: Any = self.desk.street.poster()
-        self.pipeline = Pipeline(state=self.desk.state, flusher=flusher, poster=poster, posting=self.posting)
+        self.pipeline = Pipeline(
+            state=self.desk.state,
+            flusher=flusher,
+            poster=poster,
+            posting=self.posting,
+            beside=self.beside,
+        )
         self.futures: list[Any] = []
 
     def submit(self, *frames: tuple[str, bytes], now_us: int, ahead: bool = True) -> Any:
@@ -62,18 +69,30 @@ class Line:
         self.desk.state = self.pipeline.state
 
 
-@pytest.fixture
-def posting() -> Iterator[ThreadPoolExecutor]:
+@contextmanager
+def a_thread() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as thread:
         yield thread
         thread.submit(lambda: connection.close()).result()
 
 
 @pytest.fixture
-def line(desk: Desk, posting: ThreadPoolExecutor) -> Line:
+def posting() -> Iterator[ThreadPoolExecutor]:
+    with a_thread() as thread:
+        yield thread
+
+
+@pytest.fixture
+def beside() -> Iterator[ThreadPoolExecutor]:
+    with a_thread() as thread:
+        yield thread
+
+
+@pytest.fixture
+def line(desk: Desk, posting: ThreadPoolExecutor, beside: ThreadPoolExecutor) -> Line:
     desk.home()
     desk.home()
-    return Line(desk, posting)
+    return Line(desk, posting, beside)
 
 
 def hours(desk: Desk, n: int, *, of: int = 0) -> tuple[str, bytes]:
@@ -272,6 +291,43 @@ def test_a_new_tariff_prices_the_batch_that_was_prepared_before_it(
     assert [row.energy_micro for row in desk.lines() if row.kind == 1] == [100_000, 450_000]
 
 
+def test_a_batch_of_a_flood_is_told_when_it_is_on_the_disk_and_not_before(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, now = line.desk, NOON_US + 4 * HOUR_US
+    on_disk, asked, real = threading.Event(), threading.Event(), part("pipeline").make_durable
+
+    def slowly(**wishes: Any) -> None:
+        asked.set()
+        assert on_disk.wait(20)
+        real(**wishes)
+
+    monkeypatch.setattr(part("pipeline"), "make_durable", slowly)
+    line.submit(hours(desk, 1), now_us=now, ahead=False).result(20)
+    second = line.submit(hours(desk, 2), now_us=now)
+    assert asked.wait(20)
+    line.pipeline.settle()
+    assert energies(desk)[-1] == 500  # committed, and seen by others
+    assert not second.done()  # but acknowledged to nobody
+    third = line.submit(hours(desk, 3), now_us=now)  # what follows does not wait for it
+    line.pipeline.settle()
+    assert len(energies(desk)) >= 3
+    assert not third.done()
+    on_disk.set()
+    assert second.result(20).acks < third.result(20).acks
+
+
+def test_a_batch_that_the_server_lost_is_never_told(line: Line) -> None:
+    desk, now = line.desk, NOON_US + 4 * HOUR_US
+    line.submit(hours(desk, 1), now_us=now).result(20)
+    state = line.pipeline.state
+    make_durable(book=state.book, epoch=state.epoch, batch=state.last_batch)
+    with pytest.raises(PosterFenced, match="was lost"):
+        make_durable(book=state.book, epoch=state.epoch, batch=state.last_batch + 1)
+    with pytest.raises(PosterFenced, match="another process"):
+        make_durable(book=state.book, epoch=state.epoch + 1, batch=state.last_batch)
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_cut_into_batches_equals_one_after_another(house: Services, data: st.DataObject) -> None:
@@ -287,10 +343,10 @@ def test_any_cut_into_batches_equals_one_after_another(house: Services, data: st
     outcomes = []
     for ahead in (False, True):
         street = Street(tariff=TARIFF)
-        with opened_desk(street) as desk, ThreadPoolExecutor(1) as posting:
+        with opened_desk(street) as desk, a_thread() as posting, a_thread() as beside:
             for _ in range(2):
                 desk.home()
-            line = Line(desk, posting)
+            line = Line(desk, posting, beside)
             for start, end in pairwise([0, *cuts, len(shown)]):
                 frame = street.readings(*(reading(street.homes[h], at, wh) for h, at, wh in shown[start:end]))
                 line.submit(frame, now_us=now, ahead=ahead)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import allocation, correcting, estate, explaining, readings, reports, simulation
+from fairwatt.cli import allocation, correcting, estate, explaining, meter, readings, reports, simulation, sts
 from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
@@ -21,11 +21,14 @@ from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
 
 STREETS, PRICES, BOOKS = "A street to look at and to judge", "Prices and charges", "Money and books"
+CODES = "Meters and codes"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
+app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
+app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
 app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)

@@ -106,13 +106,13 @@ def demo(
 
         def ready() -> None:
             progress.stop()
-            _welcome(welcome, dark=show.dark_rooms())
+            _welcome(welcome, folder=state, dark=show.dark_rooms())
 
         run_until_signalled(show.live(ready=ready))
     print("stopped; the next `fairwatt demo` goes on from here")
 
 
-def _welcome(welcome: Welcome, *, dark: list[str]) -> None:
+def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
     first, last = welcome.rooms[0], welcome.rooms[-1]
     table = Table(title=f"Fairwatt is live: {welcome.url}", show_header=True)
     table.add_column("who")
@@ -128,9 +128,10 @@ def _welcome(welcome: Welcome, *, dark: list[str]) -> None:
     if dark:
         screen.print(f"without power at this moment, and told why: {', '.join(dark)}", highlight=False)
     screen.print(
-        "for `fairwatt report`, `explain`, `status` and `dsn` of this demo, set FAIRWATT_STATE to its state folder "
-        "(.fairwatt/demo) and FAIRWATT_CLOCK to the file `clock` in it",
+        f"for `fairwatt report`, `explain`, `status` and `dsn` of this demo: export FAIRWATT_STATE={folder} "
+        f"FAIRWATT_CLOCK={folder / 'clock'}",
         highlight=False,
+        soft_wrap=True,
     )
     screen.print(
         "London, spring 2013: real half-hourly use of 20 homes; an hour passes in a minute. Ctrl-C stops it all."

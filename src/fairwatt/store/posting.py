@@ -55,7 +55,8 @@ LINE: Final = np.dtype([(name, f"<{kind}") for name, kind in LINE_COLUMNS])
 """A line in memory; `ts` in microseconds since the Unix epoch."""
 
 
-_PIECE_ROWS: Final = 8192
+_PIECE_ROWS: Final = 1024
+"""Small enough that a piece stays in the processor's cache, and that the server starts early."""
 RAW_MAX: Final = 4096
 """Bytes of a quarantined item that are stored: a flood must not fill the disk."""
 _COPY_LINES: Final = f"COPY line ({', '.join(name for name, _ in LINE_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
@@ -188,10 +189,16 @@ class Turn(NamedTuple):
 
 
 @contextmanager
-def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Turn]:
-    """Open the one transaction of a batch, behind the fence. Raises PosterFenced."""
+def batch_transaction(*, book: int, epoch: int, batch: int, await_disk: bool = True) -> Iterator[Turn]:
+    """Open the one transaction of a batch, behind the fence. Raises PosterFenced.
+
+    Without `await_disk` its COMMIT does not wait for the disk: nothing of it may be told to anybody before
+    `make_durable` has returned.
+    """
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         with _one_trip(cursor):  # with the BEGIN
+            if not await_disk:
+                cursor.execute("SET LOCAL synchronous_commit = off")
             cursor.execute(
                 "UPDATE shard SET last_batch = %s WHERE book = %s AND epoch = %s AND last_batch = %s "
                 "RETURNING EXISTS (SELECT 1 FROM fact f WHERE f.book = shard.book AND f.state = 'waiting')",
@@ -201,6 +208,24 @@ def batch_transaction(*, book: int, epoch: int, batch: int) -> Iterator[Turn]:
         if row is None:
             raise PosterFenced(f"book {book} is posted by another process; batch {batch} was not kept")
         yield Turn(cursor, bool(row[0]))
+
+
+def make_durable(*, book: int, epoch: int, batch: int) -> None:
+    """Wait until a committed batch is on the disk. Raises PosterFenced when the book does not hold it any more."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        # Whose commit waits for the disk waits for all commits before it, but only when it wrote to the log
+        # itself. The batch must be seen here: a server that crashed and came back in between has lost it.
+        cursor.execute(
+            "SELECT pg_logical_emit_message(true, 'fairwatt', ''), last_batch FROM shard "
+            "WHERE book = %s AND epoch = %s",
+            [book, epoch],
+        )
+        row = cursor.fetchone()
+        if row is None or row[1] < batch:
+            raise PosterFenced(
+                f"batch {batch} of book {book} was lost by the server or taken by another process; none of it was "
+                "told to anybody, and its readings come again"
+            )
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """The two frames between gateway and head-end, and the event that travels inside one of them.
 
-UP    ``[1, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
-DOWN  ``[1, 0, epoch, seq, now_us]`` = stored up to seq, or ``[1, 1, [command, ...]]``
+Both end with a CRC-32 of what comes before: a line may flip a bit in a reading, which nobody signed.
+
+UP    ``[2, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
+DOWN  ``[2, 0, epoch, seq, now_us, [boot_id, uptime_ms] or null]`` = stored up to seq, ``[2, 1, [command, ...]]``,
+      or ``[2, 2, epoch, after_seq]`` = say again what came after after_seq
 
 ``epoch`` names one life of the gateway's spool, ``seq`` a record in it. The head-end acknowledges after its
 own commit; the gateway deletes only then. docs/protocol/wire.md has the whole conversation.
@@ -10,19 +13,21 @@ own commit; the gateway deletes only then. docs/protocol/wire.md has the whole c
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from fairwatt.wire import cbor
 from fairwatt.wire.cose import MAX_MESSAGE_BYTES
-from fairwatt.wire.errors import BadShape, BadVersion, FrameError, TooLarge
+from fairwatt.wire.errors import BadShape, BadVersion, Damaged, FrameError, TooLarge
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_FRAME_BYTES: Final = 256 * 1024
 MAX_ITEMS: Final = 4096
 MAX_BODY_BYTES: Final = 128 * 1024
 COMMANDS_BYTES: Final = 128 * 1024
 """How long a frame of commands gets: well under what the edge refuses."""
 _I63: Final = cbor.I63
-_COMMANDS_HEAD: Final = 6  # [1, 1, [ with up to 2^16 commands
+_SEAL_BYTES: Final = 4
+_COMMANDS_HEAD: Final = 6 + _SEAL_BYTES  # [2, 1, [ with up to 2^16 commands
 _OCTETS_HEAD: Final = 5
 
 
@@ -54,18 +59,36 @@ class UpFrame(NamedTuple):
     items: tuple[Item, ...]
 
 
+class Sent(NamedTuple):
+    """Which frame: the start of the agent that sent it, and how long after that."""
+
+    boot_id: bytes
+    uptime_ms: int
+
+
 class Ack(NamedTuple):
-    """Every record up to ``seq`` of that ``epoch`` is stored (or quarantined, which is stored too)."""
+    """Every record up to ``seq`` of that ``epoch`` is stored (or quarantined, which is stored too).
+
+    ``answers`` is the newest of the frames that this answers: without it a late answer would tell a wrong time.
+    """
 
     epoch: int
     seq: int
     now_us: int
+    answers: Sent | None = None
 
 
 class Commands(NamedTuple):
     """Signed commands, each a COSE_Sign1 message."""
 
     messages: tuple[bytes, ...]
+
+
+class SayAgain(NamedTuple):
+    """Records of that ``epoch`` behind ``after_seq`` have not all arrived: send them again from there."""
+
+    epoch: int
+    after_seq: int
 
 
 type Detail = Mapping[str, int | str | bool | bytes | None]
@@ -84,7 +107,7 @@ class Event(NamedTuple):
 def encode_up(frame: UpFrame, /) -> bytes:
     """Write an up frame. Raises what `decode_up` would: no gateway sends what nobody accepts."""
     items = [[item.seq, int(item.kind), item.body] for item in frame.items]
-    data = cbor.encode([VERSION, *frame[:6], items])
+    data = seal(cbor.encode([VERSION, *frame[:6], items]))
     decode_up(data)
     return data
 
@@ -95,7 +118,7 @@ def decode_up(data: bytes, /) -> UpFrame:
     Items rise strictly in ``seq``. A gap between two items of one frame means that the gateway no longer has
     the records between them.
     """
-    value = cbor.decode(data, max_bytes=MAX_FRAME_BYTES, what="the up frame")
+    value = cbor.decode(_opened(data), max_bytes=MAX_FRAME_BYTES, what="the up frame")
     if type(value) is not list or not value:
         raise BadShape("the up frame is not an array")
     _check_version(value[0])
@@ -155,14 +178,20 @@ def stored_up_to(*, stored_seq: int, frame: UpFrame) -> int:
     return base
 
 
-def encode_ack(*, epoch: int, seq: int, now_us: int) -> bytes:
+def encode_ack(*, epoch: int, seq: int, now_us: int, answers: Sent | None = None) -> bytes:
     """Write an acknowledgement. Send it only after the commit that stored the records."""
-    return cbor.encode([VERSION, 0, epoch, seq, now_us])
+    sent = None if answers is None else list(answers)
+    return seal(cbor.encode([VERSION, 0, epoch, seq, now_us, sent]))
+
+
+def encode_say_again(*, epoch: int, after_seq: int) -> bytes:
+    """Write the wish to hear records again, from behind ``after_seq`` on."""
+    return seal(cbor.encode([VERSION, 2, epoch, after_seq]))
 
 
 def encode_commands(messages: Iterable[bytes], /) -> bytes:
     """Write signed commands into one frame. For any number of them, use `command_frames`."""
-    return cbor.encode([VERSION, 1, list(messages)])
+    return seal(cbor.encode([VERSION, 1, list(messages)]))
 
 
 def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BYTES) -> list[bytes]:
@@ -187,26 +216,35 @@ def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BY
     return frames
 
 
-def decode_down(data: bytes, /) -> Ack | Commands:
+def decode_down(data: bytes, /) -> Ack | Commands | SayAgain:
     """Read a down frame. Raises a FrameError whose ``code`` names the fault."""
-    value = cbor.decode(data, max_bytes=MAX_FRAME_BYTES, what="the down frame")
+    value = cbor.decode(_opened(data), max_bytes=MAX_FRAME_BYTES, what="the down frame")
     if type(value) is not list or len(value) < 2:
         raise BadShape("the down frame is not an array")
     _check_version(value[0])
     kind = cbor.integer(value[1], what="the kind of the down frame")
     if kind == 0:
-        _, _, epoch, seq, now_us = cbor.array(value, length=5, what="the acknowledgement")
+        _, _, epoch, seq, now_us, answers = cbor.array(value, length=6, what="the acknowledgement")
         return Ack(
             cbor.integer(epoch, what="epoch", low=1),
             cbor.integer(seq, what="seq"),
             cbor.signed(now_us, what="now_us"),
+            None if answers is None else _sent(answers),
         )
+    if kind == 2:
+        _, _, epoch, after_seq = cbor.array(value, length=4, what="the wish to hear again")
+        return SayAgain(cbor.integer(epoch, what="epoch", low=1), cbor.integer(after_seq, what="after_seq"))
     if kind != 1:
         raise BadShape(f"the down frame has the unknown kind {kind}")
     messages = cbor.array(value, length=3, what="the command frame")[2]
     if type(messages) is not list or len(messages) > MAX_ITEMS:
         raise BadShape("the command frame does not hold a list of commands")
     return Commands(tuple(cbor.octets(message, what="a command") for message in messages))
+
+
+def _sent(value: object) -> Sent:
+    boot_id, uptime_ms = cbor.array(value, length=2, what="the frame that is answered")
+    return Sent(cbor.octets(boot_id, what="boot_id", length=8), cbor.integer(uptime_ms, what="uptime_ms"))
 
 
 def encode_event(event: Event, /) -> bytes:
@@ -236,6 +274,23 @@ def decode_event(body: bytes, /) -> Event:
     )
 
 
+def seal(data: bytes, /) -> bytes:
+    """Add the checksum that ends every frame: CRC-32 (ISO-HDLC, as in zlib) of what is before it, high byte first."""
+    return data + crc32(data).to_bytes(_SEAL_BYTES)
+
+
+def _opened(data: bytes) -> bytes:
+    if len(data) > MAX_FRAME_BYTES:
+        raise TooLarge(f"the frame has {len(data)} bytes, the limit is {MAX_FRAME_BYTES}; it was not used")
+    body, given = data[:-_SEAL_BYTES], int.from_bytes(data[-_SEAL_BYTES:])
+    if len(data) <= _SEAL_BYTES or crc32(body) != given:
+        raise Damaged(
+            "the frame's checksum is wrong: it was damaged on its way, or is of version 1, which had none; "
+            "nothing of it was used, and it is sent again until it is acknowledged"
+        )
+    return body
+
+
 def _check_version(value: object) -> None:
     if type(value) is not int:
         raise BadShape("the frame does not begin with its version")
@@ -252,6 +307,8 @@ __all__ = [
     "FrameError",
     "Item",
     "Kind",
+    "SayAgain",
+    "Sent",
     "UpFrame",
     "command_frames",
     "decode_down",
@@ -260,6 +317,8 @@ __all__ = [
     "encode_ack",
     "encode_commands",
     "encode_event",
+    "encode_say_again",
     "encode_up",
+    "seal",
     "stored_up_to",
 ]

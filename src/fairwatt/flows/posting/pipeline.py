@@ -1,8 +1,8 @@
 """Batches of one book, two at a time: while one is written, the next is read, priced and decided.
 
-Two threads. The caller plans; the posting thread owns what is durable and writes it, one batch after the other.
-A batch is handed over while the one before it commits, so that nobody waits for anybody in between;
-what was planned ahead of a failure is simply dropped.
+The caller plans; the posting thread owns what is committed and writes it, one batch after the other. A batch is
+handed over while the one before it commits, and a commit in a flood does not wait for the disk: a third thread
+does, and only then is the batch's result told. What was planned ahead of a failure is simply dropped.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fairwatt.flows.posting.loading import reload_book
 from fairwatt.flows.posting.planning import BatchResult, Planned, Poster
 from fairwatt.flows.posting.post_batch import plan_batch, post_batch, write_planned
 from fairwatt.flows.posting.preparing import Messages, prepare
+from fairwatt.store.posting import make_durable
 
 SWITCH_S: Final = 0.0002
 """How long a thread may keep the interpreter from the other: with Python's own 5 ms the database waits for the
@@ -28,22 +29,33 @@ next piece of a COPY while a batch is being priced."""
 
 
 class Pipeline:
-    """The poster of a book that was just loaded. One thread calls it; `posting` is one other thread.
+    """The poster of a book that was just loaded. One thread calls it; `posting` and `beside` are one thread each.
 
     After an exception from any of its methods it is of no more use: nothing that was not durable was kept,
     so load the book again and make another.
     """
 
-    def __init__(self, *, state: BookState, flusher: CacheFlusher, poster: Poster, posting: Executor) -> None:
+    def __init__(
+        self,
+        *,
+        state: BookState,
+        flusher: CacheFlusher,
+        poster: Poster,
+        posting: Executor,
+        beside: Executor,
+    ) -> None:
         sys.setswitchinterval(SWITCH_S)
         self.state = state
-        """what is durable; moved by the posting thread"""
+        """what is committed; moved by the posting thread"""
         self._flusher = flusher
         self._poster = poster
         self._posting = posting
+        self._beside = beside
         self._ahead: BookState | None = None
         """what the last batch handed over will leave, where a plan told that"""
         self._newest: Future[Any] | None = None
+        self._told: Future[BatchResult] | None = None
+        """the result of the newest batch that was planned ahead"""
         self._committing = threading.Event()
         """set when the last planned batch is on its way to the disk, or failed"""
         self._committing.set()
@@ -67,7 +79,7 @@ class Pipeline:
         return self._flusher.pending
 
     def submit(self, *, messages: Messages, now_us: int, ahead: bool = False) -> Future[BatchResult]:
-        """Start posting a batch once the one before it is durable; return its future result.
+        """Start posting a batch once the one before it is committed; return its result when it is durable.
 
         Frames as (gateway slug, bytes); waiting facts come along by themselves. `ahead`: more waits behind
         these, so plan them while the one before is written; facts may then wait for a few batches.
@@ -124,7 +136,11 @@ class Pipeline:
             bool(planned.orders),
         )
 
-        def write() -> BatchResult:
+        # Offered to a gateway as soon as they are known, so they must be on the disk by then.
+        await_disk = bool(planned.orders)
+        told: Future[BatchResult] = Future()
+
+        def write() -> None:
             try:
                 if before is not None:
                     before.result()
@@ -133,16 +149,35 @@ class Pipeline:
                 result = write_planned(
                     state=self.state,
                     planned=planned,
+                    await_disk=await_disk,
                     meanwhile=self._flusher.count,
                     committing=committing.set,
                 )
+                self._facts_wait = result.facts_wait
+                self._follow(result)
+            except BaseException as error:
+                told.set_exception(error)
+                raise
             finally:
                 committing.set()
-            self._facts_wait = result.facts_wait
-            self._follow(result)
-            return result
+            if await_disk:
+                told.set_result(result)
+            else:
+                self._beside.submit(self._tell, planned.batch, result, told)
 
-        return self._hand_over(write)
+        self._hand_over(write)
+        self._told = told
+        return told
+
+    def _tell(self, batch: int, result: BatchResult, told: Future[BatchResult]) -> None:
+        """Wait for the disk, then tell what a committed batch came to."""
+        try:
+            make_durable(book=self.state.book, epoch=self.state.epoch, batch=batch)
+        except BaseException as error:
+            connection.close()  # this thread's own, perhaps broken
+            told.set_exception(error)
+        else:
+            told.set_result(result)
 
     def flush(self) -> Future[None]:
         """Write the caches, after the batch in hand and unless it fails; does not wait."""
@@ -161,8 +196,10 @@ class Pipeline:
             self._newest.result()
 
     def drain(self) -> None:
-        """Wait for everything, the days too; raises what any of it raised."""
+        """Wait until everything is durable, the days too; raises what any of it raised."""
         self.settle()
+        if self._told is not None:
+            self._told.result()
         self._flusher.wait()
 
     def _hand_over[T](self, work: Callable[[], T]) -> Future[T]:

@@ -72,21 +72,33 @@ def plan_batch(*, state: BookState, prepared: Prepared, poster: Poster) -> Plann
 
 
 def write_planned(
-    *, state: BookState, planned: Planned, meanwhile: Callable[[], None], committing: Callable[[], None]
+    *,
+    state: BookState,
+    planned: Planned,
+    await_disk: bool,
+    meanwhile: Callable[[], None],
+    committing: Callable[[], None],
 ) -> BatchResult:
     """Write a planned batch and move `state`; otherwise as `post_batch`.
 
-    `meanwhile` is called while the server takes in the lines; it must leave the connection alone. `committing`
-    when all is said but COMMIT. The result says whether facts waited: they are for a batch that asks.
+    Without `await_disk` the batch is committed, but on the disk only after `make_durable`. `meanwhile` is called
+    while the server takes in the lines; it must leave the connection alone. `committing` when all is said but
+    COMMIT. The result says whether facts waited: they are for a batch that asks.
     """
     if planned.batch != state.last_batch + 1:
         raise ValueError(
             f"batch {planned.batch} was planned, batch {state.last_batch} is the last one posted"
         )
-    with batch_transaction(book=state.book, epoch=state.epoch, batch=planned.batch) as turn:
+    with batch_transaction(
+        book=state.book, epoch=state.epoch, batch=planned.batch, await_disk=await_disk
+    ) as turn:
         planned.result.facts_wait = turn.facts_wait
         with copying_lines(cursor=turn.cursor, lines=planned.rows.lines):
+<<<<<<< HEAD
             _ = planned.rows.spans  # worked out here and kept: this thread has nothing else to do meanwhile
+=======
+            _ = planned.rows.spans  # worked out here, where nobody waits for it
+>>>>>>> 87ab7dca042fc05aa6f7ecd650053fb88d270d03
             meanwhile()
         _write(turn.cursor, planned)
         committing()
