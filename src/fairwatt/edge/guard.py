@@ -99,6 +99,8 @@ class Guard:
         self._trails: dict[int, Trail] = {}
         self._tables: dict[bytes, SegmentTable] = {}
         self._orders = 0
+        self.restored: dict[int, int] = {}
+        """meter -> until when an emergency restore is in force there (kept by edge.local)"""
 
     def take_grant(self, *, meter: int, grant: Grant | None) -> None:
         """Count on from a new grant; with None the meter has no offline rule any more. Raises GrantRefused.
@@ -265,6 +267,7 @@ class Guard:
             newest_reading_us=min(other.state.at_us for other in mine),
             cut_by_credit=head.meter in self._tripped,
             ordered_closed=None,
+            restored_until_us=self.restored.get(head.meter),
         )
 
     def _table(self, schedule_obj: object) -> SegmentTable:
