@@ -167,6 +167,7 @@ def a_config(*, folder: Path, mqtt_port: int, bus_port: int, meters: int, **chan
             resend_s=0.3,
             reconnect_min_s=0.05,
             reconnect_max_s=0.2,
+            return_spread_s=0.0,
         ),
         "buses": (
             BusConfig(

@@ -10,6 +10,7 @@ import pytest
 from edge.rig import MINUTE_US, START_US, a_bench, eventually, run
 from fairwatt.drivers.contract import Exchange, RegisterReading
 from fairwatt.edge.agent import Agent
+from fairwatt.edge.meters import Branch
 from fairwatt.simulate.meters import Fault, FaultKind
 from fairwatt.wire.frames import UpFrame, encode_ack
 from fairwatt.wire.records import UNKNOWN_I32, Relay
@@ -110,15 +111,15 @@ def test_a_tick_that_fails_is_not_the_last_one(tmp_path: Path, monkeypatch: pyte
     async def test() -> None:
         async with a_bench(tmp_path) as bench:
             await bench.agent.stop()
-            poll, ticks = Agent.poll_once, []
+            conclude, ticks = Agent._conclude, []
 
-            async def poll_once(self: Agent, at_us: int) -> None:
+            async def fails_once(self: Agent, branch: Branch, at_us: int) -> None:
                 ticks.append(at_us)
                 if len(ticks) == 1:
                     raise RuntimeError("a fault of our own")
-                await poll(self, at_us)
+                await conclude(self, branch, at_us)
 
-            monkeypatch.setattr(Agent, "poll_once", poll_once)
+            monkeypatch.setattr(Agent, "_conclude", fails_once)
             bench.agent = Agent(config=bench.agent.config, now=bench.time)
             running = asyncio.create_task(bench.agent.run())
             await eventually(lambda: bench.time.forward() > 0 and len(ticks) >= 2)

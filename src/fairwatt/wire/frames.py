@@ -3,7 +3,8 @@
 Both end with a CRC-32 of what comes before: a line may flip a bit in a reading, which nobody signed.
 
 UP    ``[2, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
-DOWN  ``[2, 0, epoch, seq, now_us]`` = stored up to seq, or ``[2, 1, [command, ...]]``
+DOWN  ``[2, 0, epoch, seq, now_us]`` = stored up to seq, ``[2, 1, [command, ...]]``,
+      or ``[2, 2, epoch, after_seq]`` = say again what came after after_seq
 
 ``epoch`` names one life of the gateway's spool, ``seq`` a record in it. The head-end acknowledges after its
 own commit; the gateway deletes only then. docs/protocol/wire.md has the whole conversation.
@@ -70,6 +71,13 @@ class Commands(NamedTuple):
     """Signed commands, each a COSE_Sign1 message."""
 
     messages: tuple[bytes, ...]
+
+
+class SayAgain(NamedTuple):
+    """Records of that ``epoch`` behind ``after_seq`` have not all arrived: send them again from there."""
+
+    epoch: int
+    after_seq: int
 
 
 type Detail = Mapping[str, int | str | bool | bytes | None]
@@ -164,6 +172,11 @@ def encode_ack(*, epoch: int, seq: int, now_us: int) -> bytes:
     return seal(cbor.encode([VERSION, 0, epoch, seq, now_us]))
 
 
+def encode_say_again(*, epoch: int, after_seq: int) -> bytes:
+    """Write the wish to hear records again, from behind ``after_seq`` on."""
+    return seal(cbor.encode([VERSION, 2, epoch, after_seq]))
+
+
 def encode_commands(messages: Iterable[bytes], /) -> bytes:
     """Write signed commands into one frame. For any number of them, use `command_frames`."""
     return seal(cbor.encode([VERSION, 1, list(messages)]))
@@ -191,7 +204,7 @@ def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BY
     return frames
 
 
-def decode_down(data: bytes, /) -> Ack | Commands:
+def decode_down(data: bytes, /) -> Ack | Commands | SayAgain:
     """Read a down frame. Raises a FrameError whose ``code`` names the fault."""
     value = cbor.decode(_opened(data), max_bytes=MAX_FRAME_BYTES, what="the down frame")
     if type(value) is not list or len(value) < 2:
@@ -205,6 +218,9 @@ def decode_down(data: bytes, /) -> Ack | Commands:
             cbor.integer(seq, what="seq"),
             cbor.signed(now_us, what="now_us"),
         )
+    if kind == 2:
+        _, _, epoch, after_seq = cbor.array(value, length=4, what="the wish to hear again")
+        return SayAgain(cbor.integer(epoch, what="epoch", low=1), cbor.integer(after_seq, what="after_seq"))
     if kind != 1:
         raise BadShape(f"the down frame has the unknown kind {kind}")
     messages = cbor.array(value, length=3, what="the command frame")[2]
@@ -273,6 +289,7 @@ __all__ = [
     "FrameError",
     "Item",
     "Kind",
+    "SayAgain",
     "UpFrame",
     "command_frames",
     "decode_down",
@@ -281,6 +298,7 @@ __all__ = [
     "encode_ack",
     "encode_commands",
     "encode_event",
+    "encode_say_again",
     "encode_up",
     "seal",
     "stored_up_to",

@@ -82,6 +82,8 @@ class Intake:
     quarantine: list[QuarantineRow] = field(default_factory=list)
     repeated_items: int = 0
     overtaken_frames: int = 0
+    holes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """gateway -> (epoch, stored seq) behind which records are missing"""
 
 
 @dataclass
@@ -185,7 +187,10 @@ def _take_frame(visit: _Visit) -> None:
     intake.heads[gateway] = (frame.epoch, reached)
     if frame.items and frame.items[-1].seq > reached:
         intake.overtaken_frames += 1
+        intake.holes[gateway] = (frame.epoch, reached)
         return
+    if intake.holes.get(gateway, (0, reached))[1] < reached:
+        del intake.holes[gateway]  # what had been overtaken came behind it
     for item in frame.items:
         if item.seq <= stored:
             intake.repeated_items += 1

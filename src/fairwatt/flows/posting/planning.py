@@ -56,6 +56,7 @@ class BatchResult:
     """(gateway, epoch, stored seq)"""
     send: dict[int, list[bytes]]
     """gateway -> signed commands: the new ones, and the open ones of a gateway that said hello"""
+    again: list[tuple[int, int, int]] = field(default_factory=list)  # behind (gateway, epoch, seq) some lack
     readings: int = 0
     duplicates: int = 0
     late: int = 0
@@ -66,8 +67,7 @@ class BatchResult:
     regrant: set[int] = field(default_factory=set)
     touched: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """indices of the wallets whose caches must follow"""
-    facts_wait: bool = False
-    """True when facts were left to the next batch"""
+    facts_wait: bool = False  # some were left to the next batch
 
 
 @dataclass(kw_only=True)
@@ -293,6 +293,7 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         lines=money.lines,
         acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
         send=_to_send(desk.state, supply.orders, intake),
+        again=[(g, *at) for g, at in intake.holes.items()],
         readings=money.readings,
         duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
         late=len(money.late.lines),

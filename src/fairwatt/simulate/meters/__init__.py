@@ -3,5 +3,6 @@
 from .bus import Dlt645Bus
 from .faults import Fault, FaultKind, FaultPlan
 from .meter import Emitted, SimMeter
+from .serial_port import SerialPort
 
-__all__ = ["Dlt645Bus", "Emitted", "Fault", "FaultKind", "FaultPlan", "SimMeter"]
+__all__ = ["Dlt645Bus", "Emitted", "Fault", "FaultKind", "FaultPlan", "SerialPort", "SimMeter"]
