@@ -248,6 +248,17 @@ def test_whatever_is_entered_is_said_in_words_or_refused_by_name(token: Token) -
             assert str(outcome.said).endswith(".") and "%(" not in str(outcome.said)
 
 
+@given(number=st.integers(0, 2**66 + 2**60), later=st.booleans())
+def test_whatever_is_typed_changes_nothing_unless_it_acts(number: int, later: bool) -> None:
+    one = typed(meter(), change()) if later else meter()
+    try:
+        after, outcome = enter(one, f"{number:020d}")
+    except TokenError as error:
+        assert error.code != TokenError.code
+    else:
+        assert after == one or outcome.token.token_class != 1
+
+
 # --- through a power cut ----------------------------------------------------------------------------------------
 
 
