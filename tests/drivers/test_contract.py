@@ -70,7 +70,10 @@ class Model:
 
 
 MODELS = {
-    "dlt645_single_phase": Model(dlt645, "202611210001", "202611210002", sum_off, b"\xfe\x68\x00\x68\x16"),
+    **{
+        key: Model(dlt645, "202611210001", "202611210002", sum_off, b"\xfe\x68\x00\x68\x16")
+        for key in ("dlt645_single_phase", "dlt645_three_phase", "dlt645_vendor_prepaid")
+    },
     "modbus_single_phase": Model(modbus, "12", "13", crc_off, b"\x0c\x04\x04\x0c\x84\x00"),
     "modbus_three_phase": Model(modbus, "12", "13", another_transaction, b"\x00\x01\x00\x00\x00\x07\x0c"),
 }
