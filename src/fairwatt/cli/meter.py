@@ -113,23 +113,38 @@ def _speaker(protocol: str) -> Speaker:
 
 
 def _recorded(recording: str, *, is_text: bool) -> bytes:
-    """Take bytes from the command line or from a file."""
+    """Take bytes from the command line or from a file: hexadecimal, or raw as a line's recorder wrote them."""
     is_file = _is_file(recording)
+    if is_file and not is_text and (raw := _raw(Path(recording))) is not None:
+        return raw
     text = read_text(Path(recording), bytes_max=BYTES_MAX) if is_file else recording
     if is_text:
         return text.encode()
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    bare = "".join(
-        "".join(lines).replace("0x", "").replace(",", "").replace(":", "").replace("-", "").split()
-    )
+    lines = "".join(line.partition("#")[0] for line in text.splitlines())
+    for between in ("0x", ",", ":", "-"):
+        lines = lines.replace(between, "")
     try:
-        return bytes.fromhex(bare)
+        return bytes.fromhex("".join(lines.split()))
     except ValueError as error:
         what = f"{recording} holds" if is_file else "This is"
         raise BadInput(
-            f"{what} no bytes in hexadecimal ({error}), and no such file is there. Nothing was read; "
-            "give pairs of digits 0-9 A-F, or the name of a file of them."
+            f"{what} no bytes in hexadecimal ({error}){'' if is_file else ', and no such file is there'}. Nothing "
+            "was read; give pairs of digits 0-9 A-F, or the name of a file of them."
         ) from error
+
+
+def _raw(file: Path) -> bytes | None:
+    """Return a file's bytes when they are no text."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(BYTES_MAX + 1)
+    except OSError:
+        return None  # reading it as text says what is wrong
+    try:
+        is_text = all(char in "\t\n\r" or char.isprintable() for char in content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        is_text = False
+    return None if is_text or len(content) > BYTES_MAX else content
 
 
 def _is_file(recording: str) -> bool:
