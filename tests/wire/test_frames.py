@@ -122,6 +122,7 @@ def test_other_versions_and_huge_frames_have_their_own_codes() -> None:
 def test_down_frames_come_back_as_they_went() -> None:
     assert frames.decode_down(frames.encode_ack(epoch=3, seq=0, now_us=9)) == Ack(3, 0, 9)
     assert frames.decode_down(frames.encode_commands([b"one", b"two"])) == Commands((b"one", b"two"))
+    assert frames.decode_down(frames.encode_say_again(epoch=3, after_seq=0)) == SayAgain(3, 0)
 
 
 def test_any_number_of_commands_fits_frames_that_the_edge_takes() -> None:
