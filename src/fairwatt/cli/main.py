@@ -14,6 +14,7 @@ import typer
 from fairwatt.cli import (
     allocation,
     correcting,
+    drill,
     edge,
     estate,
     explaining,
@@ -21,6 +22,7 @@ from fairwatt.cli import (
     readings,
     reports,
     simulation,
+    sts,
 )
 from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
@@ -30,11 +32,14 @@ from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
 
 STREETS, PRICES, BOOKS = "A street to look at and to judge", "Prices and charges", "Money and books"
+CODES = "Meters and codes"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(edge.app, name="edge")
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
+app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
+app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
 app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)
