@@ -255,14 +255,11 @@ class Meters:
 
 
 def _doors(buses: Iterable[BusConfig]) -> dict[tuple[str, int], DtuDoor]:
-    waited: dict[tuple[str, int], list[str]] = {}
+    waiting: dict[tuple[str, int], list[BusConfig]] = {}
     for bus in buses:
         if bus.listen_port:
-            waited.setdefault((bus.listen_host, bus.listen_port), []).append(bus.registration)
-    return {
-        (host, port): DtuDoor(host=host, port=port, registrations=texts)
-        for (host, port), texts in waited.items()
-    }
+            waiting.setdefault((bus.listen_host, bus.listen_port), []).append(bus)
+    return {(host, port): DtuDoor(host=host, port=port, buses=some) for (host, port), some in waiting.items()}
 
 
 def _silent(point: MeterPoint, at_us: int, error: DriverError) -> Iterable[Event]:
