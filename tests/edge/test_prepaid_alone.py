@@ -180,6 +180,7 @@ def test_a_meter_that_does_not_take_the_time_is_told(tmp_path: Path) -> None:
             bench.sims[0].clock_offset_us = 2 * HOUR_US
             bench.sims[0].password = "02999999"
             await bench.tick()
+            await bench.tick()
             (event,) = bench.headend.events()
             assert (event.code, event.meter) == ("meter_clock_wrong", 100)
             assert event.detail["why"] == "clock_not_taken"
