@@ -184,7 +184,7 @@ class Agent:
 
     async def _watch(self, branch: Branch) -> None:
         """Read one bus for ever; however slow or broken it is, the others have their own."""
-        interval_us = (branch.config.interval_s or self.config.interval_s) * 1_000_000
+        interval_us = self._interval_us(branch)
         snapshot_us = self.config.snapshot_s * 1_000_000
         while True:
             now_us = self.clock.now_us()
@@ -192,6 +192,9 @@ class Agent:
             await self._until(due_us)
             await self._survive(self._poll(branch, due_us, stamp=self._stamp(due_us)), at_us=due_us)
             branch.polled_us = due_us
+
+    def _interval_us(self, branch: Branch) -> int:
+        return (branch.config.interval_s or self.config.interval_s) * 1_000_000
 
     async def _survive(self, deed: Coroutine[Any, Any, None], *, at_us: int) -> None:
         try:
@@ -255,8 +258,7 @@ class Agent:
 
     async def _poll(self, branch: Branch, due_us: int, *, stamp: Callable[[], int]) -> None:
         """One pass over one bus. Between two meters an order may cut in."""
-        with_voltage = branch.polls % self.config.voltage_every == 0
-        branch.begin()
+        branch.begin(now_us=self.clock.now_us(), interval_us=self._interval_us(branch))
 
         def flush() -> None:
             self._deeds.flush(branch, at_us=stamp())
@@ -264,11 +266,7 @@ class Agent:
         kept_s = asyncio.get_running_loop().time()
         for point in branch.points:
             async with branch.turn:
-                reading = await branch.read(point, stamp=stamp, with_voltage=with_voltage)
-                if reading is not None:
-                    branch.readings[-1] = reading = self._deeds.flagged(reading)
-                    self.guard.take_reading(reading)
-                    await self.safety.look(point, reading, flush=flush)
+                await self._read(branch, point, stamp, flush)
                 if asyncio.get_running_loop().time() - kept_s > _KEEP_WITHIN_S:
                     flush()
                     self.link.records_wait(at_us=stamp())
@@ -277,6 +275,24 @@ class Agent:
             await self._conclude(branch, stamp())
             await self._check_a_clock(branch)
         self.link.records_wait(at_us=stamp())
+
+    async def _read(
+        self, branch: Branch, point: MeterPoint, stamp: Callable[[], int], flush: Callable[[], None]
+    ) -> None:
+        """Energy and status of one meter, and a closer look where the bus has time for it."""
+        with_voltage = (branch.polls - 1) % self.config.voltage_every == 0
+        began_us = self.clock.now_us()
+        reading = await branch.read(point, stamp=stamp, with_voltage=with_voltage)
+        read_us = self.clock.now_us()
+        branch.pace.was_quick(took_us=read_us - began_us)
+        if reading is None:
+            return
+        branch.readings[-1] = reading = self._deeds.flagged(reading)
+        self.guard.take_reading(reading)
+        closely = branch.pace.may_look(meter=point.number, now_us=read_us)
+        await self.safety.look(point, reading, flush=flush, closely=closely)
+        if closely:
+            branch.pace.was_close(meter=point.number, took_us=self.clock.now_us() - read_us)
 
     async def _conclude(self, branch: Branch, at_us: int) -> None:
         """Keep what a pass has read, and do what follows from it."""

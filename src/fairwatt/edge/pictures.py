@@ -27,10 +27,13 @@ class Pictures:
         self._mute: set[tuple[int, str]] = set()
         self._turns: dict[int, int] = {}
 
-    async def take(self, point: MeterPoint, reading: Reading) -> Picture:
-        """Ask what else there is to know: all measurements, and one event counter in turn."""
-        counts = await self._count(point)
-        measured = await self._measured(point)
+    async def take(self, point: MeterPoint, reading: Reading, *, closely: bool) -> Picture:
+        """Ask what else there is to know: all measurements, and one event counter in turn.
+
+        Not ``closely``: there is no time on the line; what was not asked is not known.
+        """
+        counts = await self._count(point) if closely else ()
+        measured = await self._measured(point) if closely else None
         relay_closed = None if reading.relay == Relay.UNKNOWN else reading.relay == Relay.CLOSED
         power_w = _known(reading.power_w)
         if measured is None:

@@ -91,12 +91,14 @@ class Safety:
             log.error("alarms_begin_anew", error=str(error))
             self._states, self._closing, self._limits_w = {}, {}, {}
 
-    async def look(self, point: MeterPoint, reading: Reading, *, flush: Callable[[], None]) -> None:
+    async def look(
+        self, point: MeterPoint, reading: Reading, *, flush: Callable[[], None], closely: bool = True
+    ) -> None:
         """Look at a meter that was just read: tell what is raised and cleared, and cut at once where it must be.
 
         ``flush`` puts what was read before on the disk; a relay moves, and is read again, only behind it.
         """
-        picture = await self._pictures.take(point, reading)
+        picture = await self._pictures.take(point, reading, closely=closely)
         state = self._states.get(point.number, WatchState())
         watched = watch(
             policy=self._policies[point.number],

@@ -137,6 +137,9 @@ EVENTS: Words = {
     "alarm.command_forged": _(
         "{gateway}: got an order that we did not sign, and did not obey it; look at the gateway"
     ),
+    "alarm.gateway_rolled_back": _(
+        "{gateway}: an older copy of its memory was put back; find out by whom. No order was obeyed twice"
+    ),
     "gateway.records_lost": _("{gateway}: lost some of its records; the meters' totals settle the gap"),
     "gateway.readings_dropped": _(
         "{gateway}: its memory was full and old readings made room; totals stay right"
@@ -161,7 +164,16 @@ EVENTS: Words = {
         "{home}: out of credit while the gateway had no link, but power stays on: {reason}"
     ),
     "gateway.local_switch_failed": _("{home}: the gateway could not switch the relay; look at the meter"),
-    "gateway.guard_balance": _("{gateway}: back, and reported what it counted alone; the ledger counts"),
+    "gateway.guard_balance.unknown": _(
+        "{gateway}: back, and reported what it counted alone; the ledger counts"
+    ),
+    "gateway.guard_balance.agrees": _(
+        "{home}: the gateway is back, and its own count agrees with the ledger to the last digit"
+    ),
+    "gateway.guard_balance.differs": _(
+        "{home}: the gateway is back; it had counted {amount} more than the ledger, which counts: what was paid, "
+        "priced or corrected meanwhile"
+    ),
     "gateway.grant_unusable": _("{home}: the gateway cannot use its grant of credit; update the gateway"),
     "gateway.command_forged": _("{gateway}: got an order twice with other content, and did not obey it"),
     "gateway.command_bad_signature": _("{gateway}: got an order that nobody signed, and did not obey it"),
