@@ -22,6 +22,7 @@ from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.releasing import post_release
 from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import (
     post_allocation,
@@ -96,6 +97,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case "safety_reset", {"gateway": int(gateway), "meter": int(meter), "author": int(author)}:
+            return post_release(bench, gateway=gateway, meter=meter, author=author)
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):
