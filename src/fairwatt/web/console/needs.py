@@ -26,6 +26,26 @@ class Need:
 def needs(*, today: Today) -> list[Need]:
     """Everything that waits for a person, the most urgent first."""
     found = []
+    if today.held:
+        found.append(
+            Need(
+                text=gettext("Switched off for safety until somebody has looked: %(homes)s.")
+                % {"homes": gettext(", ").join(today.held)},
+                href=reverse("console:alarms", args=[today.book.slug]),
+            )
+        )
+    if today.alarms:
+        found.append(
+            Need(
+                text=ngettext(
+                    "A meter told an alarm that nobody has seen yet.",
+                    "Meters told %(n)d alarms that nobody has seen yet.",
+                    today.alarms,
+                )
+                % {"n": today.alarms},
+                href=reverse("console:alarms", args=[today.book.slug]) + "?state=unseen",
+            )
+        )
     if today.offline:
         names = gettext(", ").join(
             gettext("%(gateway)s (last heard %(ago)s)")
