@@ -65,14 +65,6 @@ SHAPE = (
     + (8, 9, 10, 11, 13, 17, 22, 26, 27, 24, 21, 18, 15, 12, 10, 8, 7, 6)
 )
 CUT, PROTECTED, SILENT, VACANT = 36, 24, (17, 45), (13, 52)
-OVERLOADED, HOT, COVER = 21, 30, 40
-"""Places in the list of homes."""
-DANGERS: tuple[tuple[int, int, str, dict[str, int]], ...] = (
-    (HOT, 9, "terminal_temperature", {"temperature_dc": 912, "limit_dc": 850}),
-    (COVER, 70, "cover_open", {"count": 3, "before": 2}),
-    (COVER + 1, 50, "overload", {"power_w": 7_420, "limit_w": 6_600}),
-    (OVERLOADED, 7, "overload", {"power_w": 9_180, "limit_w": 6_600}),
-)
 DRY = 2
 """The home of a small building that is cut; in the large one it has credit."""
 _scenes = itertools.count(1)
@@ -260,36 +252,6 @@ class Scene(Street):
             "meter_silent", NOW_US - 3 * HOUR_US, 210_000_000_000 + SILENT[0], {"why": "no_answer"}
         )
         self.post(self.readings(bad, stray), self.event(silent, clock_us=at_us), now_us=at_us)
-        if self.floors > 1:
-            self._dangers()
-
-    def _dangers(self) -> None:
-        """An overload that was cut twice and one that is over, a cover, a glowing terminal: at homes with credit."""
-        for n, minutes, code, detail in DANGERS:
-            at_us = NOW_US - minutes * MINUTE_US
-            told = {"reason": code, "severity": "danger", **detail}
-            self.post(
-                self.event(Event("alarm_raised", at_us, self.homes[n], told), clock_us=at_us), now_us=NOW_US
-            )
-        for n, minutes, code in ((OVERLOADED, 6, "overload"), (HOT, 8, "terminal_temperature")):
-            at_us = NOW_US - minutes * MINUTE_US
-            until_us = NOW_US + 4 * MINUTE_US if code == "overload" else None
-            cut = Event(
-                "safety_cut", at_us, self.homes[n], {"reason": code, "until_us": until_us, "relay": 1}
-            )
-            self.open_relays.add(self.homes[n])
-            shown = Reading(
-                meter=self.homes[n],
-                at_us=NOW_US - 3 * MINUTE_US,
-                total_wh=self.registers[self.homes[n]],
-                power_w=0,
-                voltage_dv=2_310,
-                relay=0,
-            )
-            self.post(self.event(cut, clock_us=NOW_US), self.readings(shown), now_us=NOW_US)
-        over = {"reason": "overload", "severity": "danger", "power_w": 900, "limit_w": 6_600}
-        cleared = Event("alarm_cleared", NOW_US - 30 * MINUTE_US, self.homes[COVER + 1], over)
-        self.post(self.event(cleared, clock_us=NOW_US), now_us=NOW_US)
 
     # --- the poster ---------------------------------------------------------------------------------------------
 

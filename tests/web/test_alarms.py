@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from fairwatt.core.alarms.model import AlarmCode
+from fairwatt.server.launcher.services import Services
 from support.house import as_role
-from web.scene import COVER, HOT, OVERLOADED, Scene
+from web.dangers import COVER, HOT, OVER, OVERLOADED, dangerous, tell
+from web.scene import DRY, Scene
+
+
+@pytest.fixture(scope="module")
+def scene(house: Services) -> Scene:
+    """A small building of its own, with dangers in it."""
+    return dangerous()
 
 
 def page(client: Any, name: str, *args: Any, **query: Any) -> str:
@@ -39,9 +47,9 @@ def test_the_desk_sees_open_alarms_and_what_is_kept_off(scene: Scene, signed_in:
     assert "It stays off until the cause is mended" in shown
     assert "9.18 kW, limit 6.60 kW" in shown
     assert "91.2 °C, limit 85 °C" in shown
-    assert scene.labels[COVER + 1] not in shown, "it is over"
+    assert scene.labels[OVER] not in shown, "it is over"
     over = page(desk, "console:alarms", scene.slug, state="closed")
-    assert scene.labels[COVER + 1] in over
+    assert scene.labels[OVER] in over
     covers = page(desk, "console:alarms", scene.slug, state="all", code="cover_open")
     assert "Meter opened" in covers and "7.42 kW" not in covers
 
@@ -54,11 +62,7 @@ def test_the_page_of_a_meter_shows_its_alarms_and_why_it_is_dark(scene: Scene, s
     assert "Let power return" in hot
     auditor = signed_in(scene.auditor)
     assert "Let power return" not in page(auditor, "console:meter", scene.slug, meter_id(scene, HOT))
-    with as_role("poster"):
-        from web.scene import CUT
-
-    cut = scene.labels.index(f"{1 + CUT // scene.columns:02d}{1 + CUT % scene.columns:02d}")
-    assert "The credit is used up" in page(desk, "console:meter", scene.slug, meter_id(scene, cut))
+    assert "The credit is used up" in page(desk, "console:meter", scene.slug, meter_id(scene, DRY))
 
 
 def test_an_alarm_is_seen_once_by_name_and_leaves_the_list_of_the_unseen(
@@ -130,17 +134,10 @@ def test_the_answer_is_in_the_language_of_the_page(scene: Scene, signed_in: Any)
 
 
 def test_a_power_limit_is_told_until_it_is_lifted(scene: Scene, signed_in: Any) -> None:
-    from fairwatt.wire.frames import Event
-    from web.scene import NOW_US
-
-    meter, owner = scene.homes[0], signed_in(scene.owner)
-    told = {"limit_w": 1_500, "available_micro": 9_000_000}
-    scene.post(scene.event(Event("power_limited", NOW_US, meter, told), clock_us=NOW_US), now_us=NOW_US)
+    owner = signed_in(scene.owner)
+    tell(scene, "power_limited", 0, 1, limit_w=1_500, available_micro=9_000_000)
     assert "Your power is limited to 1.50 kW" in page(owner, "tenant:home", scene.public_id(0))
-    lifted = {"limit_w": None, "available_micro": 90_000_000}
-    scene.post(
-        scene.event(Event("power_limit_lifted", NOW_US + 1, meter, lifted), clock_us=NOW_US), now_us=NOW_US
-    )
+    tell(scene, "power_limit_lifted", 0, 0, limit_w=None, available_micro=90_000_000)
     assert "Your power is limited" not in page(owner, "tenant:home", scene.public_id(0))
 
 

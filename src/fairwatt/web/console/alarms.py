@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.alarms.model import AlarmCode
@@ -27,7 +27,7 @@ from fairwatt.web.design.refusals import said
 
 PAGE: Final = 50
 STATES: Final = (
-    ("open", gettext_lazy("Open")),
+    ("open", pgettext_lazy("an alarm", "Open")),
     ("unseen", gettext_lazy("Not seen yet")),
     ("closed", gettext_lazy("Over")),
     ("all", gettext_lazy("All")),

@@ -109,7 +109,7 @@ def measured(evidence: Mapping[str, Any]) -> str:
             limit = gettext("limit %(amount)s") % {"amount": amount}
         elif not shown:
             shown = amount
-    return ", ".join(part for part in (shown, limit) if part)
+    return gettext(", ").join(part for part in (shown, limit) if part)
 
 
 def _amount(value: int, unit: str, places: int) -> str:

@@ -140,11 +140,8 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         recent = _recent(wallet, now_us, schedule)
         balance = head.balance_micro if head else 0
         available = balance
-        supply = _supply(wallet, head, registers, available)
-        limit_w = _limit_w(wallet)
+        supply, limit_w = _supply(wallet, head, registers, available), _limit_w(wallet)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
-    off = supply.state == "off"
-    dark = answer(wallet=wallet, now_us=now_us, said_dark=False) if off else None
     today_us = local_day_start(zone=book.zone, at_us=now_us)
     whole = [day for day in days if day.day_us < today_us]
     pace = pace_of(costs_micro=[day.cost_micro for day in whole])
@@ -186,7 +183,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         ),
         recent=recent,
         reviews=reviews,
-        dark=dark,
+        dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
         limit_w=limit_w,
         least=least_of(
             minor=supply.pay_at_least_minor,
