@@ -129,7 +129,9 @@ class Headend:
         if not self.silent:
             upto = frames.stored_up_to(stored_seq=self.upto.get(frame.epoch, 0), frame=frame)
             self.upto[frame.epoch] = upto
-            await self.say(frames.encode_ack(epoch=frame.epoch, seq=upto, now_us=self.time()))
+            answers = frames.Sent(frame.boot_id, frame.uptime_ms)
+            ack = frames.encode_ack(epoch=frame.epoch, seq=upto, now_us=self.time(), answers=answers)
+            await self.say(ack)
 
     async def say(self, data: bytes) -> None:
         await self.link.publish(topics.down_subject(book="b1", site="s1", gateway="gw1"), data)

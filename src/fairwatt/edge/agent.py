@@ -7,7 +7,7 @@ domain time in microseconds from ``now``; only timeouts of lines and of resendin
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import structlog
@@ -156,9 +156,21 @@ class Agent:
             if isinstance(result, Exception):
                 raise result
 
-    async def run(self) -> None:
-        """Start, read every bus at each whole interval of the clock until cancelled, and stop."""
+    async def run(
+        self, *, beside: Callable[["Agent"], AbstractAsyncContextManager[None]] | None = None
+    ) -> None:
+        """Start, read every bus at each whole interval of the clock until cancelled, and stop.
+
+        ``beside``: what else is open while it runs.
+        """
         await self.start()
+        try:
+            async with nullcontext() if beside is None else beside(self):
+                await self._watch_all()
+        finally:
+            await self.stop()
+
+    async def _watch_all(self) -> None:
         watches = [asyncio.create_task(self._watch(branch)) for branch in self.meters.branches]
         try:
             # Whichever ends first has failed: a watch never ends by itself.
@@ -169,7 +181,6 @@ class Agent:
             for task in watches:
                 task.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
-            await self.stop()
 
     async def _watch(self, branch: Branch) -> None:
         """Read one bus for ever; however slow or broken it is, the others have their own."""

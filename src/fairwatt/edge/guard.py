@@ -64,6 +64,16 @@ class Act(NamedTuple):
     decision: SupplyDecision | None
 
 
+class Holding(NamedTuple):
+    """What a wallet has, as far as this gateway counts: micro-units since the grant of ``as_of_us``."""
+
+    wallet: int
+    available_micro: int
+    currency: str
+    as_of_us: int
+    meters: int
+
+
 class Guard:
     """Counts and decides for every meter that holds a grant."""
 
@@ -82,6 +92,8 @@ class Guard:
         self._trails: dict[int, Trail] = {}
         self._tables: dict[bytes, SegmentTable] = {}
         self._orders = 0
+        self.restored: dict[int, int] = {}
+        """meter -> until when an emergency restore is in force there (kept by edge.local)"""
 
     def take_grant(self, *, meter: int, grant: Grant | None) -> None:
         """Count on from a new grant; with None the meter has no offline rule any more. Raises GrantRefused.
@@ -213,6 +225,16 @@ class Guard:
         """All wallets with a grant, in order."""
         return tuple(sorted(self._wallets))
 
+    def holdings(self) -> list[Holding]:
+        """What each wallet has here, in order."""
+        held = []
+        for wallet in self.wallets():
+            mine = self._wallets[wallet]
+            newest = anchor_of(mine)
+            currency = newest.table.schedule.currency
+            held.append(Holding(wallet, available_in(mine), currency, newest.grant.as_of_us, len(mine)))
+        return held
+
     def available_micro(self, *, wallet: int) -> int | None:
         """What the wallet still has, as far as this gateway can know; None without a grant.
 
@@ -294,6 +316,7 @@ class Guard:
             cut_by_credit=head.meter in self._tripped,
             ordered_closed=None,
             safety_open=head.meter in self._held,
+            restored_until_us=self.restored.get(head.meter),
         )
 
     def facts(self, *, meter: int) -> tuple[SupplyFacts, CreditPolicy] | None:

@@ -44,6 +44,7 @@ from fairwatt.store.posting import (
     BatchRows,
     QuarantineRow,
 )
+from fairwatt.wire.frames import Sent
 
 Int64s = npt.NDArray[np.int64]
 
@@ -56,6 +57,8 @@ class BatchResult:
     lines: npt.NDArray[Any]
     acks: list[tuple[int, int, int]]
     """(gateway, epoch, stored seq)"""
+    answered: dict[int, Sent]
+    """gateway -> the newest of its frames, for the acknowledgement to name"""
     send: dict[int, list[bytes]]
     """gateway -> signed commands: the new ones, and the open ones of a gateway that said hello"""
     again: list[tuple[int, int, int]] = field(default_factory=list)  # behind (gateway, epoch, seq) some lack
@@ -297,6 +300,7 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         batch=desk.batch,
         lines=money.lines,
         acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
+        answered=intake.answered,
         send=_to_send(desk.state, supply.orders, intake),
         again=[(g, *at) for g, at in intake.holes.items()],
         readings=money.readings,
