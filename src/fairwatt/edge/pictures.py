@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from typing import Final
+
 from fairwatt.core.alarms.model import AlarmCode
 from fairwatt.core.alarms.picture import Picture
 from fairwatt.drivers.contract import (
@@ -20,17 +24,54 @@ _COUNTED = tuple(kind for kind in MeterEventKind if kind.value in set(AlarmCode)
 """What a meter counts and an alarm rule asks about, under the same name."""
 
 
-class Pictures:
-    """Makes a picture of each meter that was read. What a meter once refused to tell is not asked again."""
+_PART: Final = 5
+"""A fifth of a bus's time is for measurements; the rest is for reading, switching and clocks."""
 
-    def __init__(self) -> None:
+
+class Rota:
+    """Who on a bus is measured in this pass: everybody on a quick line, a few in turn on a slow one."""
+
+    def __init__(self, *, meters: Sequence[int], interval_s: int) -> None:
+        self._place = {meter: n for n, meter in enumerate(meters)}
+        self._budget_s = interval_s / _PART
+        self._cost_s = 0.0
+        self._first = 0
+
+    def is_on(self, meter: int) -> bool:
+        """Say whether it is this meter's turn."""
+        return (self._place[meter] - self._first) % len(self._place) < self._quota
+
+    def took(self, seconds: float) -> None:
+        """Note how long one meter's measurements took."""
+        self._cost_s = seconds if not self._cost_s else (3 * self._cost_s + seconds) / 4
+
+    def turn(self) -> None:
+        """A pass is over: the next meters have their turn."""
+        self._first = (self._first + self._quota) % len(self._place)
+
+    @property
+    def _quota(self) -> int:
+        if not self._cost_s:
+            return 1  # one tells how quick the line is
+        return max(1, min(len(self._place), int(self._budget_s / self._cost_s)))
+
+
+class Pictures:
+    """Makes a picture of each meter that was read. What a meter once refused to tell is not asked again.
+
+    ``rotas``: by meter, the rota of its bus; ``every``: so many passes lie between two measurements, 0 for none.
+    """
+
+    def __init__(self, *, rotas: dict[int, Rota], every: int) -> None:
+        self._rotas = rotas
+        self._every = every
+        self._passes: dict[int, int] = {}
         self._mute: set[tuple[int, str]] = set()
         self._turns: dict[int, int] = {}
 
     async def take(self, point: MeterPoint, reading: Reading) -> Picture:
         """Ask what else there is to know: all measurements, and one event counter in turn."""
-        counts = await self._count(point)
-        measured = await self._measured(point)
+        counts, measured = await self._more(point)
         relay_closed = None if reading.relay == Relay.UNKNOWN else reading.relay == Relay.CLOSED
         power_w = _known(reading.power_w)
         if measured is None:
@@ -59,6 +100,18 @@ class Pictures:
             register_wh=reading.total_wh,
             counts=counts,
         )
+
+    async def _more(self, point: MeterPoint) -> tuple[tuple[tuple[str, int], ...], Measurements | None]:
+        """One event counter and all measurements, where it is this meter's turn."""
+        nth = self._passes.get(point.number, 0)
+        self._passes[point.number] = nth + 1
+        rota = self._rotas[point.number]
+        if not self._every or nth % self._every or not rota.is_on(point.number):
+            return (), None
+        begun_s = time.monotonic()
+        more = await self._count(point), await self._measured(point)
+        rota.took(time.monotonic() - begun_s)
+        return more
 
     async def _measured(self, point: MeterPoint) -> Measurements | None:
         if not isinstance(point.driver, ReadsMeasurements):

@@ -25,7 +25,7 @@ from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.holds import Holds
 from fairwatt.edge.meters import MeterPoint, Meters
-from fairwatt.edge.pictures import Pictures
+from fairwatt.edge.pictures import Pictures, Rota
 from fairwatt.edge.spool import Spool
 from fairwatt.wire import cbor
 from fairwatt.wire.commands import RelayOrder
@@ -61,7 +61,12 @@ class Safety:
         self._guard = guard
         self._holds = holds
         self._prove = prove
-        self._pictures = Pictures()
+        self._rotas: dict[int, Rota] = {}
+        for branch in meters.branches:
+            numbers = [point.number for point in branch.points]
+            rota = Rota(meters=numbers, interval_s=branch.config.interval_s or config.interval_s)
+            self._rotas.update(dict.fromkeys(numbers, rota))
+        self._pictures = Pictures(rotas=self._rotas, every=config.measure_every)
         self._policies = {number: _policy(point, config.zone) for number, point in meters.points.items()}
         self._states: dict[int, WatchState] = {}
         self._closing: dict[int, int] = {}
@@ -117,6 +122,7 @@ class Safety:
 
     async def follow(self, points: Sequence[MeterPoint], *, at_us: int) -> None:
         """After a pass over these meters: keep where every delay stands, close whose turn it is, land softly."""
+        self._rotas[points[0].number].turn()
         self._keep([], at_us)
         await self.close_due(points=points, at_us=at_us)
         for point in points:

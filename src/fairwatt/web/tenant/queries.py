@@ -174,16 +174,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         now=_now(registers, now_us),
         today=next((day for day in days if day.day_us == today_us), None),
         bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
-        points=tuple(
-            balance_points(
-                days=days,
-                top_ups=top_ups,
-                minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
-                zone=book.zone,
-                now_us=now_us,
-                balance_micro=balance,
-            )
-        ),
+        points=_points(wallet, days, top_ups, now_us, balance),
         recent=recent,
         reviews=reviews,
         dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
@@ -195,6 +186,21 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
             minor_digits=book.minor_digits,
         ),
     )
+
+
+def _points(
+    wallet: Wallet, days: list[UseDay], top_ups: list[PaymentIntent], now_us: int, balance_micro: int
+) -> tuple[tuple[int, int], ...]:
+    book = wallet.book
+    made = balance_points(
+        days=days,
+        top_ups=top_ups,
+        minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
+        zone=book.zone,
+        now_us=now_us,
+        balance_micro=balance_micro,
+    )
+    return tuple(made)
 
 
 def presets(*, pace: Pace, available_micro: int, minor_digits: int) -> tuple[Preset, ...]:
