@@ -334,3 +334,33 @@ def test_power_steps_down_with_the_credit_and_comes_back_with_it(tmp_path: Path)
             assert [event.detail["limit_w"] for event in limits] == [2_000, 500, None]
 
     run(story())
+
+
+def test_the_gateway_itself_says_why_it_is_dark(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with watched(tmp_path, meters=4) as bench:
+            sims = bench.sims
+
+            def why(n: int) -> str:
+                answer = bench.agent.safety.why_dark(meter=100 + n, said_dark=True, now_us=bench.time.now_us)
+                return str(answer.cause)
+
+            for sim in sims:
+                sim.load_w = 500
+            await bench.tick()
+            sims[0].load_w, sims[1].load_w = 5_000, 0
+            await order(
+                bench, seq=2, relay=RelayOrder.OPEN, meter=102, reason="balance_empty", available_micro=-1
+            )
+            sims[3].faults.add(Fault(FaultKind.MUTE))
+            await bench.tick()
+            await bench.tick()
+            assert [why(n) for n in range(3)] == ["overload", "breaker", "credit"]
+            for _ in range(31):
+                await bench.tick()
+            assert why(3) == "meter_fault"
+            await bench.restart()
+            await bench.tick()
+            assert why(2) == "unknown", "who opened it is forgotten, and nobody guesses"
+
+    run(story())
