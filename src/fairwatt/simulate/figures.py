@@ -70,6 +70,8 @@ async def figures_of(
         "price_changes_in_outages": sum(
             o.start_tick < scenario.change_tick < o.end_tick for o in scenario.outages
         ),
+        "memories_rolled_back": street.counts["rollbacks"],
+        "readings_forgotten": found["readings_forgotten"],
         "kills_poster": street.counts["kills_poster"],
         "kills_postgres": street.counts["kills_postgres"],
         "kills_nats": street.counts["kills_nats"],
@@ -87,6 +89,7 @@ async def figures_of(
         "restore_p99_s": _quantile(waits, 99),
         "restore_max_s": round(waits[-1], 3) if waits else None,
         "restores_timed": len(waits),
+        "return_max_s": round(max(street.return_s), 3) if street.return_s else None,
     }
 
 

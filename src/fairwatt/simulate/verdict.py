@@ -40,7 +40,7 @@ async def judge(*, street: Street) -> Verdict:
         by_wallet.setdefault(line.wallet, []).append(line)
     for door in street.doors:
         mine = by_wallet.get(door.wallet, [])
-        _readings(door, mine, figures, broken)
+        _readings(street, door, mine, figures, broken)
         _money(street, door, mine, figures, broken)
         _supply(street, door, [e for e in events if door.wallet == e.wallet], mine, figures, broken)
     figures["paid_but_dark"] = street.counts["paid_but_dark"]
@@ -62,13 +62,17 @@ def _bill(door: Door, mine: list[LedgerLine]) -> dict[str, int | str]:
     }
 
 
-def _readings(door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]) -> None:
+def _readings(
+    street: Street, door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]
+) -> None:
     """Every register that left the meter is in the ledger, once."""
     stored = Counter(line.at_us for line in mine if line.kind in (READING, LATE))
     lies = {at_us for at_us, _ in door.account.refused}
     emitted = {e.at_us for e in door.meter.emitted if e.at_us > door.home.opening.at_us} - lies
     figures["lies_told"] += len(lies)
-    lost = sorted(emitted - set(stored))
+    forgotten = {at_us for at_us in emitted - set(stored) if _forgot(street, door, at_us)}
+    figures["readings_forgotten"] += len(forgotten)
+    lost = sorted(emitted - set(stored) - forgotten)
     doubled = sum(count - 1 for count in stored.values())
     figures["readings_lost"] += len(lost)
     figures["readings_doubled"] += doubled
@@ -90,7 +94,7 @@ def _money(
     """Wallet = money paid - exact cost, component by component, to the micro-unit."""
     paid = {p.our_ref: p.amount_micro for p in door.paid}
     confirmed = [paid[p.our_ref] for p in street.pay.payments if p.our_ref in paid]
-    emitted = [(e.at_us, e.register_wh) for e in door.meter.emitted]
+    emitted = [(e.at_us, e.register_wh) for e in door.meter.emitted if not _forgot(street, door, e.at_us)]
     wallet = Wallet(0, street.scenario.terms.tariff_text, [(door.home.opening, emitted)], confirmed)
     want = expect(wallet=wallet, modulus_wh=REGISTER_MODULUS_WH, max_power_w=MAX_POWER_W)
     balance = mine[-1].balance_micro if mine else 0
@@ -143,7 +147,7 @@ def _supply(
             figures["restores"] += 1
             continue
         figures["cuts"] += 1
-        local = move.at_us in trips
+        local = move.at_us in trips or _forgot(street, door, move.at_us)
         figures["local_trips"] += local
         order = max((e for e in decided if e.at_us <= move.at_us), key=lambda e: e.id, default=None)
         at_us = order.at_us if order is not None and not local else move.at_us
@@ -167,6 +171,11 @@ def _supply(
     figures["missed_cuts"] += _missed(street, door, topups, broken)
     figures["missed_warnings"] += _unwarned(street, door, topups, warned, broken)
     figures["restores_not_proven"] += _unproven(door)
+
+
+def _forgot(street: Street, door: Door, at_us: int) -> bool:
+    """Whether the only memory of this instant was rolled back: its use is settled by the next register."""
+    return street.scenario.forgets(gateway=door.home.gateway, at_us=at_us)
 
 
 def _known_until(street: Street, door: Door, at_us: int) -> int:
