@@ -1,6 +1,6 @@
 """Settings of one gateway, from a TOML file or built in code.
 
-[gateway]   book, site, id, zone, spool, interval_s, voltage_every, link_timeout_s
+[gateway]   book, site, id, zone, spool, interval_s, voltage_every, measure_every, link_timeout_s
 [broker]    host, port, password_file
 [keys]      own (private key of the gateway, PEM), own_kid (hex; default: the gateway's id)
             [[keys.issuer]] kid, public (PEM)
@@ -157,7 +157,9 @@ class BrokerConfig:
 class EdgeConfig:
     """Everything one agent needs to run. Durations in seconds; ``link_timeout_s`` is domain time.
 
-    A register is read at each ``snapshot_s`` boundary of the clock, whatever the interval; a reading taken up to
+    Every ``measure_every`` polls a meter is asked for all that its alarms can judge, 0 for never; a slow line
+    takes its meters in turn. A register is read at each ``snapshot_s`` boundary of the clock, whatever the
+    interval; a reading taken up to
     ``boundary_tolerance_s`` after a boundary carries the boundary's instant, any other its own.
     """
 
@@ -173,6 +175,7 @@ class EdgeConfig:
     issuers: Mapping[bytes, Ed25519PublicKey]
     interval_s: int = 60
     voltage_every: int = 15
+    measure_every: int = 1
     link_timeout_s: int = 300
     spool_max_bytes: int = 256 * 1024 * 1024
     spool_history_bytes: int = 16 * 1024 * 1024
@@ -183,8 +186,10 @@ class EdgeConfig:
     def __post_init__(self) -> None:
         for part in (self.book, self.site, self.gateway):
             check_id(part)
-        if self.interval_s < 1 or self.voltage_every < 1:
-            raise ConfigError("gateway.interval_s and gateway.voltage_every must be at least 1")
+        if self.interval_s < 1 or self.voltage_every < 1 or self.measure_every < 0:
+            raise ConfigError(
+                "gateway.interval_s and gateway.voltage_every must be at least 1, gateway.measure_every at least 0"
+            )
         if self.snapshot_s < 1 or not 0 <= self.boundary_tolerance_s < self.snapshot_s:
             raise ConfigError("gateway.snapshot_s must be at least 1 and above gateway.boundary_tolerance_s")
         meters = [meter for bus in self.buses for meter in bus.meters]
