@@ -106,7 +106,10 @@ class Model:
 
 
 MODELS = {
-    "dlt645_single_phase": Model(dlt645, "202611210001", "202611210002", sum_off, b"\xfe\x68\x00\x68\x16"),
+    **{
+        key: Model(dlt645, "202611210001", "202611210002", sum_off, b"\xfe\x68\x00\x68\x16")
+        for key in ("dlt645_single_phase", "dlt645_three_phase", "dlt645_vendor_prepaid")
+    },
     "cjt188_water": Model(cjt188, "78330011223344", "78330011223345", sum_off, b"\xfe\x68\x10\x44\x16"),
     "cjt188_heat": Model(cjt188, "78330011223344", "78330011223345", sum_off, b"\xfe\x68\x20\x44\x16"),
     "mbus_water": Model(mbus, "7", "8", sum_off, b"\x68\x03\x68\x68\x10\x16"),

@@ -12,7 +12,7 @@ from .contract import HearsMessages, ReadsRegister
 from .profile import MeterProfile, ProfileError
 
 PROTOCOLS: Final = {
-    "dlt645-2007": "dlt645.meter:Dlt645Meter",
+    "dlt645-2007": "dlt645.meter:dlt645_meter",
     "modbus-rtu": "modbus.meter:open_modbus",
     "modbus-tcp": "modbus.meter:open_modbus",
     "cjt188": "cjt188.meter:open_cjt188",
