@@ -29,9 +29,10 @@ def explain(*, data: bytes) -> list[Told]:
 
 
 def _uplink(uplink: Uplink, message: bytes) -> list[Told]:
+    hears = "hears at any time" if uplink.listens else "hears only behind an uplink"
     fields = [
         field("key", uplink.key),
-        field("device class", uplink.device_class, note="hears at any time" if uplink.listens else "hears only behind an uplink"),
+        field("device class", uplink.device_class, note=hears),
         field("frame count", uplink.f_cnt),
         field("at_us", uplink.at_us, unit="us since 1970 UTC"),
         field("port", uplink.f_port),
