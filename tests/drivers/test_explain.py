@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,32 @@ def test_what_is_damaged_is_said_to_be_and_the_exit_code_is_1(protocol: str, rec
     code, pieces = decode(protocol, recording)
     assert code == 1
     assert any("why" in piece for piece in pieces)
+
+
+PAGES = Path(__file__).parents[2] / "docs" / "protocol"
+
+
+def examples(page: str, protocol: str) -> list[str]:
+    text = "".join(re.findall(rf"^```{protocol}\n(.*?)^```", (PAGES / page).read_text(), re.M | re.S))
+    return [line.partition("  #")[0].strip() for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("page", "protocol", "count"),
+    [
+        ("modbus.md", "modbus", 8),
+        ("mbus.md", "mbus", 8),
+        ("cjt188.md", "cjt188", 8),
+        ("lorawan.md", "chirpstack", 1),
+        ("mqtt-meter.md", "mqtt-meter", 4),
+    ],
+)
+def test_every_example_on_the_pages_is_whole(page: str, protocol: str, count: int) -> None:
+    lines = examples(page, protocol)
+    assert len(lines) == count
+    for line in lines:
+        code, pieces = decode(protocol, line)
+        assert (code, [piece["kind"] for piece in pieces if piece["kind"] != "wake"]) == (0, ["frame"]), line
 
 
 def test_numbers_are_told_exactly_where_they_end() -> None:
