@@ -186,7 +186,8 @@ def test_maker_and_medium_tell_meters_of_one_number_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["251", "253", "254", "1234567", "1234567F", "123456789", "12345678GG5EFF04", ""]
+    "address",
+    ["251", "253", "254", "1234567", "1234567F", "123456789", "12345678GG5EFF04", "12345678DD 5E 04", ""],
 )
 def test_only_one_meter_can_be_called(address: str) -> None:
     with pytest.raises(BadRequest, match="not an M-Bus address"):

@@ -214,6 +214,8 @@ def test_nobody_is_asked_by_broadcast(unit: str) -> None:
         ("scale = [1000, 1] }          #", "scale = 1000 } #", "whole numbers"),
         ("address = 72,", "address = 70000,", "0 to 65535"),
         ("voltage_dv =", "voltage =", "nobody reads"),
+        ("scale = [1000, 1] }          #", 'word_ordr = "low_first" } #', "word_ordr"),
+        ("reads_over_gaps", "reads_over_gap", "reads_over_gap"),
     ],
 )
 def test_a_broken_profile_is_refused_with_the_line_to_mend(old: str, new: str, says: str) -> None:
