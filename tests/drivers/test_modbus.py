@@ -23,6 +23,7 @@ from fairwatt.drivers.contract import (
     SwitchesRelay,
 )
 from fairwatt.drivers.errors import BadRequest, MeterRefused, NoAnswer, UnreadableValue
+from fairwatt.drivers.exact import FLOAT32, binary_bits, binary_fraction
 from fairwatt.drivers.modbus.frame import RtuFraming, TcpFraming, rtu_frame, tcp_frame
 from fairwatt.drivers.modbus.meter import ModbusMeter, ModbusPrepaidMeter
 from fairwatt.drivers.modbus.pdu import Question
@@ -70,6 +71,12 @@ def test_our_own_floats_are_the_machines_floats(number: int, kind: str) -> None:
     assert item.encode(number) == struct.pack(">f" if kind == "float32" else ">d", number)
 
 
+def test_the_smallest_floats_are_exact_too() -> None:
+    assert binary_fraction(1, FLOAT32) == Fraction(1, 1 << 149)
+    assert binary_fraction(0x80000001, FLOAT32) == -Fraction(1, 1 << 149)
+    assert binary_bits(Fraction(1, 1 << 149), FLOAT32) == 1
+
+
 @pytest.mark.parametrize("wire", ["7f800000", "ff800000", "7fc00000"])
 def test_what_is_no_number_never_becomes_a_reading(wire: str) -> None:
     with pytest.raises(UnreadableValue, match="no number"):
@@ -112,6 +119,7 @@ def test_a_refusal_says_why() -> None:
     [
         pytest.param(rtu_frame(unit=1, pdu=b"\x03\x04\x41\x45\x70\xa4"), id="another function"),
         pytest.param(rtu_frame(unit=1, pdu=b"\x04\x02\x41\x45"), id="another length"),
+        pytest.param(rtu_frame(unit=1, pdu=b"\x04\x02\x41\x45\x70\xa4"), id="a byte count that lies"),
         pytest.param(rtu_frame(unit=2, pdu=b"\x84\x02"), id="another unit's refusal"),
         pytest.param(bytes.fromhex("01 04 00 48 00 02 F1 DD"), id="our own echo"),
     ],
