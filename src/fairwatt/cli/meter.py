@@ -68,6 +68,8 @@ def decode(
     """Explain a recording of a line: each frame and field, and what is damaged or noise.
 
     Example: fairwatt meter decode --protocol dlt645 "68 72 00 32 09 17 20 68 91 08 33 33 34 33 B9 34 33 33 6D 16"
+    Example: fairwatt meter decode --protocol modbus "01 04 04 41 45 70 A4 DA 16" --json
+    Example: fairwatt meter decode --protocol chirpstack event.json
     Exit code 0: frames were found and all are whole. 1: something is damaged or nothing is a frame. 2: bad input.
     """
     speaker = _speaker(protocol)
