@@ -29,6 +29,8 @@ from fairwatt.wire.commands import Command
 log = structlog.get_logger(__name__)
 
 _TIMES: Final = "times"
+_ASLEEP_INTERVALS: Final = 2
+"""After so many intervals without a tick, what was done in between may be forgotten."""
 _WAITING_COMMANDS: Final = 4096
 _TURNS_EVERY_S: Final = 1.0
 _KEEP_WITHIN_S: Final = 5.0
@@ -57,6 +59,8 @@ class Agent:
         self.meters: Meters
         self.guard: Guard
         self.safety: Safety
+        self._slept: set[int] = set()
+        """meters not looked at yet since this memory was without time"""
         self.link: Link
         self._obeyer: Obeyer
         self._deeds: Deeds
@@ -122,6 +126,8 @@ class Agent:
             return None
         ticked_us, quiet_since_us = (int.from_bytes(kept[k : k + 8], "big", signed=True) for k in (0, 8))
         behind_us = ticked_us - self.clock.now_us()
+        if -behind_us > _ASLEEP_INTERVALS * self.config.interval_s * 1_000_000:
+            self._slept = set(self.meters.points)
         if behind_us > 0:
             self.clock.step(behind_us)
             log.warning("clock_lost", behind_us=behind_us)
@@ -288,6 +294,9 @@ class Agent:
         if reading is None:
             return
         branch.readings[-1] = reading = self._deeds.flagged(reading)
+        if point.number in self._slept:
+            self._slept.discard(point.number)
+            self._deeds.own_up(reading)
         self.guard.take_reading(reading)
         closely = branch.pace.may_look(meter=point.number, now_us=read_us)
         await self.safety.look(point, reading, flush=flush, closely=closely)

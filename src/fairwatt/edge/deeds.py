@@ -64,6 +64,33 @@ class Deeds:
             return reading._replace(flags=reading.flags | FLAG_TRIPPED_LOCALLY)
         return reading
 
+    def own_up(self, reading: Reading) -> None:
+        """Take a relay that was found open for this gateway's own deed, if it must be: told as such.
+
+        For the first look after this memory has a hole: the plug was out, or an older copy was put back. No order
+        said open, nothing spares this home, and credit may have run out on the way (in which hours it was used
+        is forgotten, so at the dearest price): who else has opened it? A cut that nobody remembers is never undone.
+        """
+        known = self._guard.facts(meter=reading.meter)
+        if known is None or reading.relay != Relay.OPEN or self._guard.is_tripped(meter=reading.meter):
+            return
+        facts = known[0]
+        spared = facts.protected or facts.feeds_gateway or facts.safety_open
+        if (
+            spared
+            or not self._guard.may_have_run_out(reading)
+            or self._obeyer.was_told_to_open(meter=reading.meter)
+        ):
+            return
+        self._guard.expect_trip(meter=reading.meter)
+        detail: Detail = {
+            "wallet": self._guard.wallet_of(meter=reading.meter),
+            "available_micro": facts.available_micro,
+            "presumed": True,
+        }
+        event = Event(Deed.TRIP.value, reading.at_us, reading.meter, detail)
+        self.keep(readings=[], events=[event], at_us=reading.at_us)
+
     async def stand_guard(self, branch: Branch, *, alone: bool, at_us: int) -> None:
         """Decide for the meters of a bus as the offline rule says, and do it; alarms also end with the line up."""
         meters = {point.number: point for point in branch.points}

@@ -219,6 +219,18 @@ class Guard:
         """Say whether the relay, if open, is open because this guard opened it."""
         return meter in self._tripped
 
+    def may_have_run_out(self, reading: Reading, /) -> bool:
+        """Say whether the wallet can have been empty between the last reading counted and this one."""
+        head = self._heads.get(reading.meter)
+        if head is None:
+            return False
+        schedule = head.table.schedule
+        used_wh = schedule.grown(
+            before=head.state.register_wh, after=reading.total_wh, modulus=head.spec.modulus_wh
+        )
+        most_micro = max(0, used_wh) * schedule.dearest_micro_per_kwh // 1_000
+        return available_in(self._wallets[head.grant.wallet]) <= most_micro
+
     def wallet_of(self, *, meter: int) -> int | None:
         """The wallet that the meter's grant draws on."""
         head = self._heads.get(meter)

@@ -126,6 +126,16 @@ class Obeyer:
         else:
             await self._carry_out(message, command, point)
 
+    def was_told_to_open(self, *, meter: int) -> bool:
+        """Say whether the newest command kept for a meter ordered its relay open."""
+        stored = self._spool.command(meter=meter)
+        if stored is None:
+            return False
+        try:
+            return _kept_command(meter, stored).body.relay == RelayOrder.OPEN
+        except FrameError:
+            return True  # it cannot be read any more: nothing may be made of it
+
     async def retry_open(self, points: Collection[MeterPoint], /) -> None:
         """Carry out what was accepted but not done: the meter was silent, or the power failed in between."""
         mine = {point.number: point for point in points if point.trouble is None}

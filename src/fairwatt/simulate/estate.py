@@ -50,6 +50,11 @@ class Door:
     meter: SimMeter
     number: int
     account: Account
+    """what it must be charged"""
+    lived: Account
+    """what its gateway counts that never lost its memory"""
+    woken: Account
+    """what its gateway counts that was given an old copy of its memory"""
     wallet: int = 0
     installation: int = 0
     heard: int = 0
@@ -99,7 +104,10 @@ def make_door(*, scenario: Scenario, home: Home, tariff: Tariff) -> Door:
         password=METER_PASSWORD,
         faults=FaultPlan(scenario.faults_of(home.index), seed=f"{scenario.seed}/{home.index}"),
     )
-    return Door(home, meter, number, Account(tariff, home.opening, REGISTER_MODULUS_WH, MAX_POWER_W))
+    account, lived, woken = (
+        Account(tariff, home.opening, REGISTER_MODULUS_WH, MAX_POWER_W) for _ in range(3)
+    )
+    return Door(home, meter, number, account, lived, woken)
 
 
 def make_gate(*, index: int, doors: list[Door], now: Callable[[], int]) -> Gate:

@@ -201,6 +201,21 @@ class Scenario:
                     return True
         return False
 
+    def unlearns(self, *, gateway: int, at_us: int) -> bool:
+        """Whether the copy that a gateway is given later knows nothing of this instant."""
+        return any(
+            rollback.gateway == gateway
+            and self.at_us(rollback.kept_tick) <= at_us < self.at_us(rollback.back_tick)
+            for rollback in self.rollbacks
+        )
+
+    def copied_us(self, *, gateway: int, at_us: int) -> int | None:
+        """When the memory that a gateway has at this instant was copied; None: it is its own."""
+        for rollback in self.rollbacks:
+            if rollback.gateway == gateway and at_us >= self.at_us(rollback.back_tick):
+                return self.at_us(rollback.kept_tick)
+        return None
+
     def faults_of(self, home: int) -> list[Fault]:
         """The bad spells of one home's line, as the simulated meters take them."""
         return [

@@ -21,7 +21,7 @@ from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, m
 from fairwatt.simulate.eyes import Eyes, Happened
 from fairwatt.simulate.memory import keep_copy, put_copy_back
 from fairwatt.simulate.network import FaultyLink
-from fairwatt.simulate.oracle import Tariff
+from fairwatt.simulate.oracle import Account, Tariff
 from fairwatt.simulate.paysim import PaySim
 from fairwatt.simulate.residents import Seen, decide
 from fairwatt.simulate.scenario import TICK_US, Outage, Scenario
@@ -232,9 +232,28 @@ class Street:
         """Tell the oracle every register that left a meter."""
         for door in self.doors:
             for emitted in door.meter.emitted[door.heard :]:
-                door.account.read(at_us=emitted.at_us, register_wh=emitted.register_wh)
+                for account in self._told(door, emitted.at_us):
+                    account.read(at_us=emitted.at_us, register_wh=emitted.register_wh)
             door.heard = len(door.meter.emitted)
-            door.costs[self.now_us()] = door.account.total.amount_micro
+            door.costs[self.now_us()] = self._deciding(door).total.amount_micro
+
+    def _told(self, door: Door, at_us: int) -> list[Account]:
+        """Who learns of a reading for good: the ledger, the gateway as it was, and as an old copy left it."""
+        place = {"gateway": door.home.gateway, "at_us": at_us}
+        told = [door.lived]
+        if not self.scenario.forgets(**place):
+            told.append(door.account)
+        if not self.scenario.unlearns(**place):
+            told.append(door.woken)
+        return told
+
+    def _deciding(self, door: Door) -> Account:
+        """By whose count this home is cut at this instant: the ledger's, or in an outage its gateway's."""
+        gate = self.gates[door.home.gateway]
+        if gate.outage is None:
+            return door.account
+        copied_us = self.scenario.copied_us(gateway=gate.index, at_us=self.now_us())
+        return door.lived if copied_us is None else door.woken
 
     # --- people -----------------------------------------------------------------------------------------
 

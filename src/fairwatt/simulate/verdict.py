@@ -151,7 +151,7 @@ def _supply(
         figures["local_trips"] += local
         order = max((e for e in decided if e.at_us <= move.at_us), key=lambda e: e.id, default=None)
         at_us = order.at_us if order is not None and not local else move.at_us
-        known_until = _known_until(street, door, at_us) if local else at_us
+        known_until = _known_until(street, door, at_us, local=True) if local else at_us
         if local:
             known = [topup for topup in topups if topup[0] <= known_until]
         else:
@@ -178,12 +178,16 @@ def _forgot(street: Street, door: Door, at_us: int) -> bool:
     return street.scenario.forgets(gateway=door.home.gateway, at_us=at_us)
 
 
-def _known_until(street: Street, door: Door, at_us: int) -> int:
-    """Until when the edge of a home knew of topups: the start of the outage it was in."""
+def _known_until(street: Street, door: Door, at_us: int, *, local: bool = False) -> int:
+    """Until when the edge of a home knew of topups: the start of the outage it was in, or the copy it was given.
+
+    `local`: it decided alone; at the tick of the line's return it had not heard yet.
+    """
     for outage in street.scenario.outages:
         start, end = street.scenario.at_us(outage.start_tick), street.scenario.at_us(outage.end_tick)
-        if outage.gateway == door.home.gateway and start <= at_us < end:
-            return start - 1
+        if outage.gateway == door.home.gateway and (start <= at_us < end or (local and at_us == end)):
+            copied = street.scenario.copied_us(gateway=outage.gateway, at_us=at_us)
+            return (start if copied is None else min(copied, start)) - 1
     return at_us
 
 

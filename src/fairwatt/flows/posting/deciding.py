@@ -65,6 +65,7 @@ def decide(
     credited: set[int],
     in_review: set[int],
     answered: set[int],
+    returned: set[int],
     now_us: int,
     corrected: Mapping[int, int] = MappingProxyType({}),
 ) -> Decided:
@@ -72,7 +73,8 @@ def decide(
 
     `orders`: open orders by register; `renewed`: registers about to get another. `in_review`: wallets with
     confirmed money that waits for a person.
-    `answered`: facts of this batch. `corrected`: what corrections of the past took from wallets.
+    `answered`: facts of this batch. `returned`: wallets whose gateway tells only now what it cut alone: who paid
+    meanwhile has waited long enough. `corrected`: what corrections of the past took from wallets.
     """
     out = Decided()
     available = wallets["balance_micro"][touched]
@@ -108,7 +110,7 @@ def decide(
         paying=_paying(state, wallets, candidates, answered) | in_review,
         now_us=now_us,
         out=out,
-        asked=credited,
+        asked=credited | returned,
     )
     out.closed_us = {feeder: _lately(some, now_us) for feeder, some in state.closed_us.items()}
     turns = [_decided(case, ix) for ix in candidates.tolist()]

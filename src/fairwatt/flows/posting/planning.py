@@ -246,6 +246,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         credited=set(facts.credited),
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
+        returned=heard.wallets,
         now_us=now_us,
         corrected=_taken(money),
     )
