@@ -72,7 +72,7 @@ simulate: setup  ## Seeded streets with faults and crashes (SEED=41 or SEED=1..2
 .PHONY: soak
 soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), 100,000 commands through hail (COMMANDS=n), then seeded streets until stopped
 	PYTHONPATH=tests $(V)/python -m soak --seed $(firstword $(subst ., ,$(SEED))) --count $(MUTATED)
-	PYTHONPATH=tests $(V)/python -m support.hail --seed $(firstword $(subst ., ,$(SEED))) --commands $(COMMANDS)
+	PYTHONPATH=tests $(V)/python -m support.hail_soak --seed $(firstword $(subst ., ,$(SEED))) --commands $(COMMANDS)
 	$(V)/fairwatt simulate --soak --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: bench

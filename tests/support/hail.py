@@ -4,13 +4,8 @@ says everything."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import heapq
-import json
-import logging
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
 
-import structlog
-
 from fairwatt.edge import agent as agent_module
 from fairwatt.edge.agent import Agent
 from fairwatt.edge.config import BrokerConfig, BusConfig, EdgeConfig, MeterConfig
@@ -29,7 +22,7 @@ from fairwatt.edge.link import Link
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter
 from fairwatt.wire.frames import command_frames, encode_ack
 from support.desk import Desk, opened_desk
-from support.house import as_role, running_house
+from support.house import as_role
 from support.laws import check_laws
 from support.street import FLAT, NOON_US, Street
 
@@ -374,30 +367,3 @@ def hailed(
             hail = Hail(desk=desk, gateway=gateway, sky=sky, draw=Random(f"{seed}/people"))
             hail.run(commands=commands, progress=progress)
             return judge(hail)
-
-
-def main() -> None:
-    """Let it hail for long, and print the figures; a broken law is an exception."""
-    asked = argparse.ArgumentParser(prog="python -m support.hail", description=main.__doc__)
-    asked.add_argument("--commands", type=int, default=100_000)
-    asked.add_argument("--homes", type=int, default=500)
-    asked.add_argument("--seed", type=int, default=41)
-    said = asked.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-
-    def progress(given: int) -> None:
-        print(f"\r{given:,} of {said.commands:,} commands", end="", file=sys.stderr, flush=True)
-
-    with running_house(), tempfile.TemporaryDirectory(prefix="fairwatt-hail-") as folder:
-        figures = hailed(
-            folder=Path(folder),
-            seed=said.seed,
-            homes=said.homes,
-            commands=said.commands,
-            progress=progress if sys.stderr.isatty() else lambda given: None,
-        )
-    print(json.dumps({"seed": said.seed, **figures}))
-
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,7 @@ from random import Random
 
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.paysim import PayFaults
+from fairwatt.simulate.rollbacks import Rollback
 from fairwatt.simulate.scenario import (
     STREET_GBP,
     SURGE_W,
@@ -19,7 +20,6 @@ from fairwatt.simulate.scenario import (
     TICKS_PER_DAY,
     Outage,
     PlannedTopup,
-    Rollback,
     Scenario,
 )
 

@@ -22,6 +22,7 @@ from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.oracle import Opening, Wallet, expect
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.residents import Resident, move_in
+from fairwatt.simulate.rollbacks import Rollback
 
 TICK_US = 1_800_000_000
 TICKS_PER_DAY = 48
@@ -103,15 +104,6 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollback:
-    """A gateway's memory is copied at one tick and put back at another, which lies in an outage."""
-
-    gateway: int
-    kept_tick: int
-    back_tick: int
-
-
-@dataclass(frozen=True, slots=True)
 class MeterFault:
     """The line to one home's meter is bad for the half-open span of ticks."""
 
@@ -189,31 +181,6 @@ class Scenario:
         for outage in self.outages:
             if outage.gateway == gateway and outage.start_tick <= tick < outage.end_tick:
                 return outage
-        return None
-
-    def forgets(self, *, gateway: int, at_us: int) -> bool:
-        """Whether what a gateway read at this instant was only in the memory that was rolled back."""
-        for rollback in self.rollbacks:
-            outage = self.outage_of(gateway=gateway, tick=rollback.back_tick)
-            if rollback.gateway == gateway and outage is not None:
-                first = max(rollback.kept_tick, outage.start_tick)
-                if self.at_us(first) <= at_us < self.at_us(rollback.back_tick):
-                    return True
-        return False
-
-    def unlearns(self, *, gateway: int, at_us: int) -> bool:
-        """Whether the copy that a gateway is given later knows nothing of this instant."""
-        return any(
-            rollback.gateway == gateway
-            and self.at_us(rollback.kept_tick) <= at_us < self.at_us(rollback.back_tick)
-            for rollback in self.rollbacks
-        )
-
-    def copied_us(self, *, gateway: int, at_us: int) -> int | None:
-        """When the memory that a gateway has at this instant was copied; None: it is its own."""
-        for rollback in self.rollbacks:
-            if rollback.gateway == gateway and at_us >= self.at_us(rollback.back_tick):
-                return self.at_us(rollback.kept_tick)
         return None
 
     def faults_of(self, home: int) -> list[Fault]:

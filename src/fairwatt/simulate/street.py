@@ -24,6 +24,7 @@ from fairwatt.simulate.network import FaultyLink
 from fairwatt.simulate.oracle import Account, Tariff
 from fairwatt.simulate.paysim import PaySim
 from fairwatt.simulate.residents import Seen, decide
+from fairwatt.simulate.rollbacks import copied_us, forgets, unlearns
 from fairwatt.simulate.scenario import TICK_US, Outage, Scenario
 from fairwatt.simulate.stack import Stack
 
@@ -239,11 +240,11 @@ class Street:
 
     def _told(self, door: Door, at_us: int) -> list[Account]:
         """Who learns of a reading for good: the ledger, the gateway as it was, and as an old copy left it."""
-        place = {"gateway": door.home.gateway, "at_us": at_us}
+        gateway = door.home.gateway
         told = [door.lived]
-        if not self.scenario.forgets(**place):
+        if not forgets(scenario=self.scenario, gateway=gateway, at_us=at_us):
             told.append(door.account)
-        if not self.scenario.unlearns(**place):
+        if not unlearns(scenario=self.scenario, gateway=gateway, at_us=at_us):
             told.append(door.woken)
         return told
 
@@ -252,8 +253,8 @@ class Street:
         gate = self.gates[door.home.gateway]
         if gate.outage is None:
             return door.account
-        copied_us = self.scenario.copied_us(gateway=gate.index, at_us=self.now_us())
-        return door.lived if copied_us is None else door.woken
+        copied = copied_us(scenario=self.scenario, gateway=gate.index, at_us=self.now_us())
+        return door.lived if copied is None else door.woken
 
     # --- people -----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from fairwatt.simulate.estate import MAX_POWER_W, Door
 from fairwatt.simulate.eyes import Happened, LedgerLine
 from fairwatt.simulate.figures import LATE, LAWS, READING, TOPUP, figures_of, journal_difference
 from fairwatt.simulate.oracle import Wallet, expect
+from fairwatt.simulate.rollbacks import copied_us, forgets
 from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
 from fairwatt.simulate.street import Street
 
@@ -175,7 +176,7 @@ def _supply(
 
 def _forgot(street: Street, door: Door, at_us: int) -> bool:
     """Whether the only memory of this instant was rolled back: its use is settled by the next register."""
-    return street.scenario.forgets(gateway=door.home.gateway, at_us=at_us)
+    return forgets(scenario=street.scenario, gateway=door.home.gateway, at_us=at_us)
 
 
 def _known_until(street: Street, door: Door, at_us: int, *, local: bool = False) -> int:
@@ -186,7 +187,7 @@ def _known_until(street: Street, door: Door, at_us: int, *, local: bool = False)
     for outage in street.scenario.outages:
         start, end = street.scenario.at_us(outage.start_tick), street.scenario.at_us(outage.end_tick)
         if outage.gateway == door.home.gateway and (start <= at_us < end or (local and at_us == end)):
-            copied = street.scenario.copied_us(gateway=outage.gateway, at_us=at_us)
+            copied = copied_us(scenario=street.scenario, gateway=outage.gateway, at_us=at_us)
             return (start if copied is None else min(copied, start)) - 1
     return at_us
 
