@@ -19,6 +19,7 @@ from fairwatt.edge.deeds import Deeds
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.guard_kept import StateUnusable
 from fairwatt.edge.link import Link
+from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters
 from fairwatt.edge.obey import Obeyer
 from fairwatt.edge.spool import Spool, SpoolError
@@ -44,6 +45,7 @@ class Agent:
     ) -> None:
         self.config = config
         self.clock = Clock(raw=now)
+        self._entropy = entropy
         self._boot_id = entropy(8)
         self._orders: dict[int, asyncio.Queue[tuple[bytes, Command]]] = {}
         self._progress = asyncio.Event()
@@ -56,6 +58,7 @@ class Agent:
         self.link: Link
         self._obeyer: Obeyer
         self._deeds: Deeds
+        self.local: Local | None = None
 
     async def start(self) -> None:
         """Open the spool, take up where the last run stopped, and begin to connect. Raises SpoolError."""
@@ -91,11 +94,15 @@ class Agent:
             on_rollback=self._doubt_memory,
             quiet_since_us=quiet_since_us,
         )
+        if config.local is not None:
+            self.local = Local(agent=self, config=config.local, boot_id=self._boot_id, entropy=self._entropy)
         await self.meters.start()
         self._tasks = [asyncio.create_task(self.link.run())]
         for n, branch in enumerate(self.meters.branches):
             self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
             self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
+        if self.local is not None:
+            await self.local.open()
 
     def _take_up_time(self) -> int | None:
         """Never be earlier than the last tick that was kept; return since when nobody answered, if so.
@@ -131,6 +138,8 @@ class Agent:
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
+        if self.local is not None:
+            await self.local.close()
         for task in self._tasks:
             task.cancel()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -256,6 +265,8 @@ class Agent:
         self._deeds.keep(readings=readings, events=events, at_us=at_us)
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
+        if self.local is not None:
+            await self.local.keep(branch.points, at_us=at_us)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
 
     async def _check_a_clock(self, branch: Branch) -> None:
@@ -275,6 +286,19 @@ class Agent:
         async with branch.turn:
             self._deeds.flush(branch, at_us=self.clock.now_us())
             yield
+
+    async def prove(self, point: MeterPoint, /) -> bytes | None:
+        """Read a meter after a switch; its bus is held by the caller. None when it is silent."""
+        return await self._obeyer.proof(point)
+
+    async def take_carried(self, message: bytes, /) -> bool:
+        """Obey a signed command that somebody carried here; False when it is for nobody here."""
+        command = self._obeyer.check(message)
+        if command is not None:
+            async with self.turn_at(self.meters.points[command.meter]):
+                await self._obeyer.take(message, command)
+        self.link.records_wait(at_us=self.clock.now_us())
+        return command is not None
 
     def _queue_command(self, message: bytes) -> None:
         try:

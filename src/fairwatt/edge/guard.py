@@ -205,6 +205,10 @@ class Guard:
         """Say whether the relay, if open, is open because this guard opened it."""
         return meter in self._tripped
 
+    def last_reading(self, *, meter: int) -> Reading | None:
+        """What the meter said last, since this program began."""
+        return self._last.get(meter)
+
     def wallet_of(self, *, meter: int) -> int | None:
         """The wallet that the meter's grant draws on."""
         head = self._heads.get(meter)

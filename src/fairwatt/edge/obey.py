@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from fairwatt.core.credit.decide import Reason
 from fairwatt.drivers.contract import DriverError
 from fairwatt.edge.bus import BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
@@ -155,6 +156,16 @@ class Obeyer:
         order = command.body.relay
         if order == RelayOrder.LEAVE:
             self._finish(message, command, Result.APPLIED, point.relay, None)
+            return
+        restored_until_us = self._guard.restored.get(command.meter, 0)
+        if (
+            order == RelayOrder.OPEN
+            and command.body.reason == Reason.BALANCE_EMPTY
+            and now_us < restored_until_us
+        ):
+            # Decided before the head-end knew: it learns of the restore first, and decides anew.
+            self._event("cut_spared", command.meter, {"seq": command.seq, "until_us": restored_until_us})
+            self._finish(message, command, Result.METER_REFUSED, point.relay, None)
             return
         valid_until_us = min(command.expires_us, now_us + self._config.relay_order_valid_s * 1_000_000)
         try:
