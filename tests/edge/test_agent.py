@@ -12,7 +12,7 @@ from fairwatt.drivers.contract import Exchange, RegisterReading
 from fairwatt.edge.agent import Agent
 from fairwatt.edge.meters import Branch
 from fairwatt.simulate.meters import Fault, FaultKind
-from fairwatt.wire.frames import UpFrame, encode_ack
+from fairwatt.wire.frames import Sent, UpFrame, encode_ack
 from fairwatt.wire.records import UNKNOWN_I32, Relay
 
 
@@ -142,6 +142,23 @@ def test_an_acknowledgement_from_no_century_of_ours_does_not_move_the_clock(tmp_
             assert bench.agent.clock.correction_us == 0
             assert bench.headend.codes() == []
             assert len(bench.headend.readings()) == 4
+
+    run(test())
+
+
+def test_an_answer_that_comes_late_or_twice_does_not_move_the_clock(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            frame, then_us = bench.headend.frames[-1], bench.time()
+            answers = Sent(frame.boot_id, frame.uptime_ms)
+            await bench.tick(10)
+            late = encode_ack(epoch=frame.epoch, seq=1, now_us=then_us, answers=answers)
+            await bench.headend.say(late)
+            await bench.headend.say(late)
+            await bench.tick()
+            assert bench.agent.clock.correction_us == 0
+            assert bench.headend.codes() == []
 
     run(test())
 

@@ -8,10 +8,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bumble.controller import Controller
+from bumble.core import UUID
+from bumble.device import Device, Peer
+from bumble.hci import Address
+from bumble.host import Host
+from bumble.link import LocalLink
+from bumble.transport.common import AsyncPipeSink
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.rig import GATEWAY_KEY, ISSUER, MINUTE_US, START_US, Bench, a_bench
 from fairwatt.core.commands import restore_code
+from fairwatt.edge.local.ble_gateway import ADDRESS, serve
+from fairwatt.edge.local.ble_stream import FROM_GATEWAY, TO_GATEWAY, ChunkWriter
 from fairwatt.edge.local.homes import Home, hash_pin
 from fairwatt.edge.local.settings import Door, LocalConfig
 from fairwatt.edge.local.streams import fd_streams, open_tty, serial_streams
@@ -98,7 +107,45 @@ async def over_serial(bench: Bench) -> AsyncIterator[Streams]:
         mine[1].close()
 
 
-WAYS: dict[str, Way] = {"tcp": over_tcp, "serial": over_serial}
+@asynccontextmanager
+async def over_ble(bench: Bench) -> AsyncIterator[Streams]:
+    """Two virtual controllers on one virtual air: the gateway advertises, the phone connects."""
+    assert bench.agent.local is not None
+    air = LocalLink()
+    near, far = (a_radio(air, name) for name in ("phone", "gw1"))
+    await serve(device=far, name="gw1", visit=bench.agent.local.visits.visit)
+    await near.power_on()
+    connection = await near.connect(far.random_address)
+    peer = Peer(connection)
+    await peer.request_mtu(185)
+    await peer.discover_all()
+    (outward,) = peer.get_characteristics_by_uuid(UUID(TO_GATEWAY))
+    (inward,) = peer.get_characteristics_by_uuid(UUID(FROM_GATEWAY))
+    reader = asyncio.StreamReader()
+    gone: list[int] = []
+    connection.on("disconnection", lambda reason: (gone.append(reason), reader.feed_eof()))
+    await inward.subscribe(reader.feed_data)
+
+    async def send(piece: bytes) -> None:
+        await outward.write_value(piece, with_response=True)
+
+    try:
+        yield reader, ChunkWriter(send=send, mtu=lambda: connection.att_mtu, end=lambda: None)
+    finally:
+        if not gone:
+            await connection.disconnect()
+
+
+def a_radio(air: LocalLink, name: str) -> Device:
+    controller = Controller(name, link=air)
+    host = Host()
+    controller.host = AsyncPipeSink(host)
+    host.set_packet_sink(AsyncPipeSink(controller))
+    address = "F0:F1:F2:F3:F4:F5" if name == "phone" else ADDRESS
+    return Device(name=name, address=Address(address), host=host)
+
+
+WAYS: dict[str, Way] = {"tcp": over_tcp, "serial": over_serial, "ble": over_ble}
 
 
 async def enter(streams: Streams, holds: Pass | None = None) -> Visitor:

@@ -7,7 +7,7 @@ domain time in microseconds from ``now``; only timeouts of lines and of resendin
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import structlog
@@ -18,10 +18,12 @@ from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.deeds import Deeds
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.guard_kept import StateUnusable
+from fairwatt.edge.holds import Holds
 from fairwatt.edge.link import Link
 from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
 from fairwatt.wire.commands import Command
 
@@ -29,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 _TIMES: Final = "times"
 _WAITING_COMMANDS: Final = 4096
+_TURNS_EVERY_S: Final = 1.0
 _KEEP_WITHIN_S: Final = 5.0
 """A slow bus takes minutes for a pass; what it said is on the disk much sooner."""
 
@@ -55,6 +58,7 @@ class Agent:
         self.spool: Spool
         self.meters: Meters
         self.guard: Guard
+        self.safety: Safety
         self.link: Link
         self._obeyer: Obeyer
         self._deeds: Deeds
@@ -72,7 +76,8 @@ class Agent:
         )
         self.meters = Meters(config=config)
         specs = {number: _spec(point) for number, point in self.meters.points.items()}
-        self.guard = Guard(specs=specs)
+        holds = Holds(spool=self.spool)
+        self.guard = Guard(specs=specs, held=holds)
         self._obeyer = Obeyer(
             config=config, spool=self.spool, meters=self.meters, guard=self.guard, now=self.clock.now_us
         )
@@ -83,6 +88,16 @@ class Agent:
         kept = self.spool.get("guard")
         if kept is not None:
             self._restore(kept)
+        self.safety = Safety(
+            config=config,
+            spool=self.spool,
+            meters=self.meters,
+            guard=self.guard,
+            holds=holds,
+            prove=self._obeyer.proof,
+        )
+        self.safety.load()
+        self._obeyer.allowed_by(self.safety.allows)
         quiet_since_us = self._take_up_time()
         self.link = Link(
             config=config,
@@ -97,7 +112,7 @@ class Agent:
         if config.local is not None:
             self.local = Local(agent=self, config=config.local, boot_id=self._boot_id, entropy=self._entropy)
         await self.meters.start()
-        self._tasks = [asyncio.create_task(self.link.run())]
+        self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
         for n, branch in enumerate(self.meters.branches):
             self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
             self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
@@ -150,9 +165,21 @@ class Agent:
             if isinstance(result, Exception):
                 raise result
 
-    async def run(self) -> None:
-        """Start, read every bus at each whole interval of the clock until cancelled, and stop."""
+    async def run(
+        self, *, beside: Callable[["Agent"], AbstractAsyncContextManager[None]] | None = None
+    ) -> None:
+        """Start, read every bus at each whole interval of the clock until cancelled, and stop.
+
+        ``beside``: what else is open while it runs.
+        """
         await self.start()
+        try:
+            async with nullcontext() if beside is None else beside(self):
+                await self._watch_all()
+        finally:
+            await self.stop()
+
+    async def _watch_all(self) -> None:
         watches = [asyncio.create_task(self._watch(branch)) for branch in self.meters.branches]
         try:
             # Whichever ends first has failed: a watch never ends by itself.
@@ -163,7 +190,6 @@ class Agent:
             for task in watches:
                 task.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
-            await self.stop()
 
     async def _watch(self, branch: Branch) -> None:
         """Read one bus for ever; however slow or broken it is, the others have their own."""
@@ -240,6 +266,10 @@ class Agent:
         """One pass over one bus. Between two meters an order may cut in."""
         with_voltage = branch.polls % self.config.voltage_every == 0
         branch.begin()
+
+        def flush() -> None:
+            self._deeds.flush(branch, at_us=stamp())
+
         kept_s = asyncio.get_running_loop().time()
         for point in branch.points:
             async with branch.turn:
@@ -247,8 +277,9 @@ class Agent:
                 if reading is not None:
                     branch.readings[-1] = reading = self._deeds.flagged(reading)
                     self.guard.take_reading(reading)
+                    await self.safety.look(point, reading, flush=flush)
                 if asyncio.get_running_loop().time() - kept_s > _KEEP_WITHIN_S:
-                    self._deeds.flush(branch, at_us=stamp())
+                    flush()
                     self.link.records_wait(at_us=stamp())
                     kept_s = asyncio.get_running_loop().time()
         async with branch.turn:
@@ -268,6 +299,23 @@ class Agent:
         if self.local is not None:
             await self.local.keep(branch.points, at_us=at_us)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
+        await self.safety.follow(branch.points, at_us=at_us)
+
+    async def _close_in_turn(self) -> None:
+        """Relays that wait for their turn on a feeder do not wait for the next poll as well."""
+        while True:
+            await asyncio.sleep(_TURNS_EVERY_S)
+            for branch in self.meters.branches:
+                if not self.safety.wait(branch.points):
+                    continue
+                at_us = self.clock.now_us()
+                await self._survive(self._close(branch, at_us), at_us=at_us)
+                self.link.records_wait(at_us=at_us)
+
+    async def _close(self, branch: Branch, at_us: int) -> None:
+        async with branch.turn:
+            self._deeds.flush(branch, at_us=at_us)
+            await self.safety.close_due(points=branch.points, at_us=at_us)
 
     async def _check_a_clock(self, branch: Branch) -> None:
         """One meter's clock a pass is enough for all of them in a day, and holds nobody up."""

@@ -7,6 +7,7 @@
 [[bus]]     name, and one line: host, port (a converter we call) | device, baud, parity (a serial port)
             | listen_port, registration (a DTU that calls us); interval_s, reply_within_ms, attempts, pace_ms
             [[bus.meter]] number, address, profile, password, operator
+            [bus.meter.alarms]: alarm rules by name, a table of settings or false to leave one out
 [local]     what is offered at the gateway itself: see edge/local/settings.py
 """
 
@@ -19,6 +20,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from fairwatt.core.alarms.model import AlarmError
+from fairwatt.core.alarms.policy import default_policy, with_settings
 from fairwatt.edge.local.settings import LocalConfig, read_local
 from fairwatt.wire.topics import check_id
 
@@ -32,17 +35,25 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterConfig:
-    """One meter: its number in the books and its address, profile and passwords on the bus."""
+    """One meter: its number in the books and its address, profile and passwords on the bus.
+
+    ``alarms``: what core.alarms.policy.with_settings takes, where this meter differs from the default policy.
+    """
 
     number: int
     address: str
     profile: str = DEFAULT_PROFILE
     password: str = "02000000"  # noqa: S105  (the meter maker's public default, level 2)
     operator: str = "00000000"
+    alarms: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.number < 1 << 64:
             raise ConfigError(f"meter number {self.number} is not in 1 .. 2^64-1")
+        try:
+            with_settings(policy=default_policy(zone="UTC", rated_w=1), settings=self.alarms)
+        except AlarmError as error:
+            raise ConfigError(f"bus.meter.alarms of meter {self.number}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

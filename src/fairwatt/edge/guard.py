@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from fairwatt.core.credit.decide import Action, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import WarningLevel, low_threshold_micro
-from fairwatt.core.credit.policy import policy_from_obj
+from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
 from fairwatt.core.metering.register import DuplicateReading, RegisterSpec, advance
 from fairwatt.core.rating.scalar import rate
 from fairwatt.core.rating.segments import SegmentTable
@@ -64,11 +64,22 @@ class Act(NamedTuple):
     decision: SupplyDecision | None
 
 
+class Holding(NamedTuple):
+    """What a wallet has, as far as this gateway counts: micro-units since the grant of ``as_of_us``."""
+
+    wallet: int
+    available_micro: int
+    currency: str
+    as_of_us: int
+    meters: int
+
+
 class Guard:
     """Counts and decides for every meter that holds a grant."""
 
-    def __init__(self, *, specs: Mapping[int, RegisterSpec]) -> None:
-        self._specs = specs
+    def __init__(self, *, specs: Mapping[int, RegisterSpec], held: Collection[int] = ()) -> None:
+        """``held``: the meters whose relay safety keeps open, as they are at each decision."""
+        self._specs, self._held = specs, held
         self._heads: dict[int, Head] = {}
         self._wallets: dict[int, list[Head]] = {}
         # Whose relay is open, or may be, because this guard opened it: true with any grant or none.
@@ -218,6 +229,16 @@ class Guard:
         """All wallets with a grant, in order."""
         return tuple(sorted(self._wallets))
 
+    def holdings(self) -> list[Holding]:
+        """What each wallet has here, in order."""
+        held = []
+        for wallet in self.wallets():
+            mine = self._wallets[wallet]
+            newest = anchor_of(mine)
+            currency = newest.table.schedule.currency
+            held.append(Holding(wallet, available_in(mine), currency, newest.grant.as_of_us, len(mine)))
+        return held
+
     def available_micro(self, *, wallet: int) -> int | None:
         """What the wallet still has, as far as this gateway can know; None without a grant.
 
@@ -298,8 +319,17 @@ class Guard:
             newest_reading_us=min(other.state.at_us for other in mine),
             cut_by_credit=head.meter in self._tripped,
             ordered_closed=None,
+            safety_open=head.meter in self._held,
             restored_until_us=self.restored.get(head.meter),
         )
+
+    def facts(self, *, meter: int) -> tuple[SupplyFacts, CreditPolicy] | None:
+        """What the offline rule goes by for one meter now, and its policy; None without a grant."""
+        head = self._heads.get(meter)
+        if head is None:
+            return None
+        mine = self._wallets[head.grant.wallet]
+        return self._facts(head, mine, available_in(mine)), anchor_of(mine).policy
 
     def _table(self, schedule_obj: object) -> SegmentTable:
         # Homes of a street share a tariff: one table for all of them.

@@ -7,7 +7,7 @@ are the head-end's to recognise, by (gateway, epoch, seq).
 
 import asyncio
 import random
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -39,6 +39,7 @@ from fairwatt.wire.frames import (
 log = structlog.get_logger(__name__)
 
 _BACKLOG_RECORDS: Final = 3
+_REMEMBERED_FRAMES: Final = 256
 # No head-end lives outside of these years; a clock set there would break calendars and charge decades.
 _YEAR_2000_US: Final = 946_684_800_000_000
 _YEAR_2200_US: Final = 7_258_118_400_000_000
@@ -88,7 +89,8 @@ class Link:
         self._heard = False
         self._sent_upto = 0
         self._in_flight: deque[int] = deque()
-        self._sent_floor_us = 0
+        self._sent_us: OrderedDict[int, int] = OrderedDict()
+        """uptime_ms of a frame -> when it was sent by the clock as it is set now"""
         self._progress_s = 0.0
         # Since when nobody answered, also over a restart: else a gateway that is switched off and on in time
         # would wait for its server for ever.
@@ -234,14 +236,23 @@ class Link:
         now_us = self._clock.now_us()
         if not self._in_flight:
             self._progress_s = asyncio.get_running_loop().time()
-            self._sent_floor_us = now_us
         if items:
             self._sent_upto = items[-1].seq
             self._in_flight.append(self._sent_upto)
         hello, self._hello_due = self._hello_due, False
-        uptime_ms = int((asyncio.get_running_loop().time() - self._started_s) * 1000)
+        uptime_ms = self._note_sent(now_us)
         oldest = self._spool.oldest_seq()
         return UpFrame(self._spool.epoch, self._boot_id, uptime_ms, now_us, oldest, hello, tuple(items))
+
+    def _note_sent(self, now_us: int) -> int:
+        """Name a frame by its uptime, which rises strictly, and remember when it was sent."""
+        uptime_ms = int((asyncio.get_running_loop().time() - self._started_s) * 1000)
+        if self._sent_us:
+            uptime_ms = max(uptime_ms, next(reversed(self._sent_us)) + 1)
+        self._sent_us[uptime_ms] = now_us
+        if len(self._sent_us) > _REMEMBERED_FRAMES:
+            self._sent_us.popitem(last=False)
+        return uptime_ms
 
     def _rewind(self) -> None:
         self._sent_upto = self._spool.acked_seq
@@ -275,9 +286,7 @@ class Link:
         if not self._heard:
             self._begin_sending()
         gone = self._spool.forget(epoch=ack.epoch, upto_seq=ack.seq)
-        now_us = self._clock.now_us()
-        answered = bool(gone) or not self._in_flight
-        self._check_clock(ack, now_us, answers_us=self._sent_floor_us if answered else None)
+        self._check_clock(ack, self._clock.now_us())
         while self._in_flight and self._in_flight[0] <= ack.seq:
             self._in_flight.popleft()
             gone += 1
@@ -295,13 +304,11 @@ class Link:
 
         It says nothing about the line: a gateway that is alone stays alone.
         """
-        if ack.epoch > self._spool.epoch or (
-            ack.epoch == self._spool.epoch and ack.seq > self._spool.sent_seq
-        ):
+        if (ack.epoch, ack.seq) > (self._spool.epoch, self._spool.sent_seq):
             self._start_new_epoch(ack)
             return 0
         gone = self._spool.forget(epoch=ack.epoch, upto_seq=ack.seq)
-        self._check_clock(ack, self._clock.now_us(), answers_us=None)
+        self._check_clock(ack, self._clock.now_us())
         while self._in_flight and self._in_flight[0] <= ack.seq and ack.epoch == self._spool.epoch:
             self._in_flight.popleft()
         self._wake.set()
@@ -342,12 +349,15 @@ class Link:
         self._rewind()
         self._wake.set()
 
-    def _check_clock(self, ack: Ack, now_us: int, *, answers_us: int | None) -> None:
+    def _check_clock(self, ack: Ack, now_us: int) -> None:
         """Learn the time from an acknowledgement, however late it came.
 
-        The head-end wrote it before we got it, and (when it acknowledges something) after we sent that. Only
-        outside of these two bounds is a clock wrong.
+        The head-end wrote it before we got it, and after we sent the frame that it names. Only outside of
+        these two bounds is a clock wrong.
         """
+        answers_us = None
+        if ack.answers is not None and ack.answers.boot_id == self._boot_id:
+            answers_us = self._sent_us.get(ack.answers.uptime_ms)
         if not _YEAR_2000_US <= ack.now_us < _YEAR_2200_US:
             log.error("clock_ignored", now_us=ack.now_us)
             return
@@ -370,7 +380,7 @@ class Link:
 
     def _step_clock(self, now_us: int, offset_us: int) -> None:
         self._clock.step(offset_us)
-        self._sent_floor_us += offset_us
+        self._sent_us = OrderedDict((name, at + offset_us) for name, at in self._sent_us.items())
         if self._quiet_since_us is not None:
             self._quiet_since_us += offset_us
         # Readings up to last_seq carry the old clock.

@@ -52,6 +52,7 @@ class MeterPoint:
             password=config.password,
             operator=config.operator,
         )
+        self.alarms = config.alarms
         self.relay: int = Relay.UNKNOWN
         self.trouble: str | None = None
         self.last: Reading | None = None

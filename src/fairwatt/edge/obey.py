@@ -5,7 +5,7 @@ In that order, so that a pulled plug neither obeys twice nor forgets.
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -41,6 +41,16 @@ _FORGED_EVERY_US: Final = 60_000_000
 _REMEMBERED_REFUSALS: Final = 256
 
 
+class Allows(Protocol):
+    """Says whether an order may be carried out now."""
+
+    def __call__(self, *, meter: int, relay: int, reason: str, at_us: int) -> bool: ...
+
+
+def _anything(*, meter: int, relay: int, reason: str, at_us: int) -> bool:
+    return True
+
+
 class Obeyer:
     """Takes signed commands, one at a time, and leaves receipts and proofs in the spool."""
 
@@ -62,6 +72,10 @@ class Obeyer:
         """Obey nothing that was issued earlier: this memory no longer knows what of that it has obeyed."""
         self._not_before_us = max(self._not_before_us, at_us)
         self._spool.put([(_NOT_BEFORE, self._not_before_us.to_bytes(8, "big", signed=True))])
+
+    def allowed_by(self, allows: Allows, /) -> None:
+        """Ask this before any relay is switched."""
+        self._allows = allows
 
     def load_grants(self) -> None:
         """Give the guard the grants that were kept, when the agent starts."""
@@ -153,19 +167,18 @@ class Obeyer:
         if now_us >= command.expires_us:
             self._finish(message, command, Result.EXPIRED, point.relay, None)
             return
-        order = command.body.relay
+        order, reason = command.body.relay, command.body.reason
+        restored_until_us = self._guard.restored.get(point.number, 0)
+        if order == RelayOrder.OPEN and reason == Reason.BALANCE_EMPTY and now_us < restored_until_us:
+            # Decided before the head-end knew: it learns of the restore first, and decides anew.
+            self._event("cut_spared", point.number, {"seq": command.seq, "until_us": restored_until_us})
+            self._finish(message, command, Result.METER_REFUSED, point.relay, None)
+            return
+        if not self._allows(meter=point.number, relay=order, reason=reason, at_us=now_us):
+            self._finish(message, command, Result.SAFETY_OPEN, point.relay, None)
+            return
         if order == RelayOrder.LEAVE:
             self._finish(message, command, Result.APPLIED, point.relay, None)
-            return
-        restored_until_us = self._guard.restored.get(command.meter, 0)
-        if (
-            order == RelayOrder.OPEN
-            and command.body.reason == Reason.BALANCE_EMPTY
-            and now_us < restored_until_us
-        ):
-            # Decided before the head-end knew: it learns of the restore first, and decides anew.
-            self._event("cut_spared", command.meter, {"seq": command.seq, "until_us": restored_until_us})
-            self._finish(message, command, Result.METER_REFUSED, point.relay, None)
             return
         valid_until_us = min(command.expires_us, now_us + self._config.relay_order_valid_s * 1_000_000)
         try:

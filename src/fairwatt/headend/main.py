@@ -300,7 +300,8 @@ class HeadEnd:
             await self._send(client, state, gateway, messages)
         for gateway, epoch, seq in result.acks:
             self._heard[gateway] = time.monotonic()
-            await client.publish(self._down(state, gateway), encode_ack(epoch=epoch, seq=seq, now_us=now_us))
+            ack = encode_ack(epoch=epoch, seq=seq, now_us=now_us, answers=result.answered.get(gateway))
+            await client.publish(self._down(state, gateway), ack)
         for gateway, epoch, seq in result.again:
             await self._ask_again(client, state, gateway, epoch, seq)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from fairwatt.core.commands import restore_code
+from fairwatt.core.credit.decide import Reason
 from fairwatt.edge.local.answers import Answer
 from fairwatt.edge.local.bag import Bags
 from fairwatt.edge.local.codes import enter_code, kinds_of
@@ -26,6 +27,7 @@ from fairwatt.edge.local.settings import LocalConfig
 from fairwatt.edge.local.streams import Visits, serial_streams
 from fairwatt.edge.meters import MeterPoint
 from fairwatt.wire import cose
+from fairwatt.wire.commands import RelayOrder
 from fairwatt.wire.local import GatewaySession
 from fairwatt.wire.permits import Permit
 
@@ -47,7 +49,6 @@ class Local:
         config: LocalConfig,
         boot_id: bytes,
         entropy: Callable[[int], bytes],
-        may_close: Callable[[int, int], bool] = lambda meter, at_us: True,
     ) -> None:
         self._agent, self._config, self._entropy = agent, config, entropy
         self._now = agent.clock.now_us
@@ -62,7 +63,7 @@ class Local:
             else lambda meter, said: restore_code.mark_of(key=code_key, meter=meter, said=said),
             sign=lambda payload: cose.sign(payload=payload, key=place.key, kid=place.kid, domain=RESTORED),
             prove=agent.prove,
-            may_close=may_close,
+            may_close=self._may_close,
             valid_s=place.relay_order_valid_s,
         )
         self._emergency.load()
@@ -100,6 +101,12 @@ class Local:
         self._tasks: list[asyncio.Task[None]] = []
         self.doors: dict[str, int] = {}
         """name of a door -> the port it listens on"""
+
+    def _may_close(self, meter: int, at_us: int) -> bool:
+        # Danger is not debt: no code closes a relay that safety keeps open.
+        return self._agent.safety.allows(
+            meter=meter, relay=RelayOrder.CLOSED, reason=Reason.EMERGENCY_RESTORE, at_us=at_us
+        )
 
     def _session(self) -> GatewaySession:
         place = self._agent.config
