@@ -21,6 +21,7 @@ REASONS: Words = {
     "already_off": _("the meter is already off"),
     "feeds_gateway": _("this meter feeds the site's own gateway"),
     "protected": _("this home is on the protected list"),
+    "emergency_restore": _("an emergency code keeps the supply on"),
     "payment_in_flight": _("a payment is on its way"),
     "stale_data": _("the meter has not been read recently"),
     "quarantined": _("a reading is being checked"),
