@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fairwatt.core.commands import restore_code
+from fairwatt.core.commands.restore_code import KeepsCodeKeys
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.store import restore_codes
 from fairwatt.store.posting import EventRow, FactAnswer
@@ -51,29 +52,8 @@ def post_restore_code(bench: Bench, about: dict[str, Any]) -> PostedFacts:
             "too_many_unused",
             "more codes of this meter are unused than it can tell apart; commission it anew",
         )
-    slug = bench.state.gateways[gateway].slug
-    day = bench.now_us // _DAY_US
-    digits = restore_code.write_code(
-        marker=lambda number, said: keys.mark(gateway=slug, meter=number, said=said),
-        meter=meter,
-        counter=counter,
-        hours=hours,
-        day=day,
-    )
-    made = {
-        "book": bench.state.book,
-        "gateway": gateway,
-        "meter": meter,
-        "counter": counter,
-        "wallet": wallet,
-        "hours": hours,
-        "day": day,
-        "fact": bench.fact,
-        "author": author,
-        "reason": reason[:300],
-        "issued_us": bench.now_us,
-    }
-    restore_codes.save_code(cursor=cursor, row=made, digits=digits)
+    asked = _Asked(wallet, gateway, meter, counter, hours, author, reason[:300])
+    restore_codes.save_code(cursor=cursor, row=_row(bench, asked), digits=_digits(bench, keys, asked))
     event = EventRow(
         kind="supply.restore_code_issued",
         at_us=bench.now_us,
@@ -84,6 +64,39 @@ def post_restore_code(bench: Bench, about: dict[str, Any]) -> PostedFacts:
     )
     result = {"counter": counter, "hours": hours, "meter": meter}
     return PostedFacts(answers=[FactAnswer(fact=bench.fact, state="posted", result=result)], events=[event])
+
+
+class _Asked(NamedTuple):
+    """A code that may be made."""
+
+    wallet: int
+    gateway: int
+    meter: int
+    counter: int
+    hours: int
+    author: int
+    reason: str
+
+
+def _digits(bench: Bench, keys: KeepsCodeKeys, asked: _Asked) -> str:
+    slug = bench.state.gateways[asked.gateway].slug
+    return restore_code.write_code(
+        marker=lambda number, said: keys.mark(gateway=slug, meter=number, said=said),
+        meter=asked.meter,
+        counter=asked.counter,
+        hours=asked.hours,
+        day=bench.now_us // _DAY_US,
+    )
+
+
+def _row(bench: Bench, asked: _Asked) -> dict[str, Any]:
+    return {
+        **asked._asdict(),
+        "book": bench.state.book,
+        "day": bench.now_us // _DAY_US,
+        "fact": bench.fact,
+        "issued_us": bench.now_us,
+    }
 
 
 def _meter(bench: Bench, installation: int, author: int) -> tuple[int, int, int] | None:
