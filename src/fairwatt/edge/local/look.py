@@ -42,9 +42,9 @@ display:grid;gap:12px}
 .fine{font-size:.875rem}
 form{display:grid;gap:14px}
 label{display:grid;gap:4px;font-weight:600;font-size:.9375rem}
-input{font:inherit;color:inherit;inline-size:100%;min-block-size:48px;padding:10px 14px;background:var(--card);
-border:1px solid var(--field);border-radius:12px}
-.code{font-size:1.375rem;letter-spacing:.06em}
+input{font:400 1rem/1.5 var(--font);color:inherit;inline-size:100%;min-block-size:48px;padding:10px 14px;
+background:var(--card);border:1px solid var(--field);border-radius:12px}
+input.code{font-size:1.25rem;letter-spacing:.03em}
 button{font:inherit;min-block-size:48px;padding:10px 22px;border-radius:14px;border:1px solid transparent;
 font-weight:600;cursor:pointer;background:var(--volt);color:var(--on-volt)}
 button.second{background:transparent;color:var(--volt);border-color:var(--volt)}
