@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -177,7 +178,7 @@ def permit(
     )
 
 
-def _tell(told: dict[str, object], words: str, as_json: bool) -> None:
+def _tell(told: Mapping[str, object], words: str, as_json: bool) -> None:
     typer.echo(json.dumps(told) if as_json else words)
 
 

@@ -62,7 +62,7 @@ class Agent:
         self.link: Link
         self._obeyer: Obeyer
         self._deeds: Deeds
-        self.local: Local | None = None
+        self.local: Local
 
     async def start(self) -> None:
         """Open the spool, take up where the last run stopped, and begin to connect. Raises SpoolError."""
@@ -109,15 +109,13 @@ class Agent:
             on_rollback=self._doubt_memory,
             quiet_since_us=quiet_since_us,
         )
-        if config.local is not None:
-            self.local = Local(agent=self, config=config.local, boot_id=self._boot_id, entropy=self._entropy)
+        self.local = Local(agent=self, obeyer=self._obeyer, boot_id=self._boot_id, entropy=self._entropy)
         await self.meters.start()
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
         for n, branch in enumerate(self.meters.branches):
             self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
             self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
-        if self.local is not None:
-            await self.local.open()
+        await self.local.open()
 
     def _take_up_time(self) -> int | None:
         """Never be earlier than the last tick that was kept; return since when nobody answered, if so.
@@ -153,8 +151,7 @@ class Agent:
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
-        if self.local is not None:
-            await self.local.close()
+        await self.local.close()
         for task in self._tasks:
             task.cancel()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -193,7 +190,7 @@ class Agent:
 
     async def _watch(self, branch: Branch) -> None:
         """Read one bus for ever; however slow or broken it is, the others have their own."""
-        interval_us = (branch.config.interval_s or self.config.interval_s) * 1_000_000
+        interval_us = self._interval_us(branch)
         snapshot_us = self.config.snapshot_s * 1_000_000
         while True:
             now_us = self.clock.now_us()
@@ -201,6 +198,9 @@ class Agent:
             await self._until(due_us)
             await self._survive(self._poll(branch, due_us, stamp=self._stamp(due_us)), at_us=due_us)
             branch.polled_us = due_us
+
+    def _interval_us(self, branch: Branch) -> int:
+        return (branch.config.interval_s or self.config.interval_s) * 1_000_000
 
     async def _survive(self, deed: Coroutine[Any, Any, None], *, at_us: int) -> None:
         try:
@@ -264,8 +264,7 @@ class Agent:
 
     async def _poll(self, branch: Branch, due_us: int, *, stamp: Callable[[], int]) -> None:
         """One pass over one bus. Between two meters an order may cut in."""
-        with_voltage = branch.polls % self.config.voltage_every == 0
-        branch.begin()
+        branch.begin(now_us=self.clock.now_us(), interval_us=self._interval_us(branch))
 
         def flush() -> None:
             self._deeds.flush(branch, at_us=stamp())
@@ -273,11 +272,7 @@ class Agent:
         kept_s = asyncio.get_running_loop().time()
         for point in branch.points:
             async with branch.turn:
-                reading = await branch.read(point, stamp=stamp, with_voltage=with_voltage)
-                if reading is not None:
-                    branch.readings[-1] = reading = self._deeds.flagged(reading)
-                    self.guard.take_reading(reading)
-                    await self.safety.look(point, reading, flush=flush)
+                await self._read(branch, point, stamp, flush)
                 if asyncio.get_running_loop().time() - kept_s > _KEEP_WITHIN_S:
                     flush()
                     self.link.records_wait(at_us=stamp())
@@ -286,6 +281,24 @@ class Agent:
             await self._conclude(branch, stamp())
             await self._check_a_clock(branch)
         self.link.records_wait(at_us=stamp())
+
+    async def _read(
+        self, branch: Branch, point: MeterPoint, stamp: Callable[[], int], flush: Callable[[], None]
+    ) -> None:
+        """Energy and status of one meter, and a closer look where the bus has time for it."""
+        with_voltage = (branch.polls - 1) % self.config.voltage_every == 0
+        began_us = self.clock.now_us()
+        reading = await branch.read(point, stamp=stamp, with_voltage=with_voltage)
+        read_us = self.clock.now_us()
+        branch.pace.was_quick(took_us=read_us - began_us)
+        if reading is None:
+            return
+        branch.readings[-1] = reading = self._deeds.flagged(reading)
+        self.guard.take_reading(reading)
+        closely = branch.pace.may_look(meter=point.number, now_us=read_us)
+        await self.safety.look(point, reading, flush=flush, closely=closely)
+        if closely:
+            branch.pace.was_close(meter=point.number, took_us=self.clock.now_us() - read_us)
 
     async def _conclude(self, branch: Branch, at_us: int) -> None:
         """Keep what a pass has read, and do what follows from it."""
@@ -296,8 +309,7 @@ class Agent:
         self._deeds.keep(readings=readings, events=events, at_us=at_us)
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
-        if self.local is not None:
-            await self.local.keep(branch.points, at_us=at_us)
+        await self.local.keep(branch.points, at_us=at_us)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
         await self.safety.follow(branch.points, at_us=at_us)
 
@@ -334,19 +346,6 @@ class Agent:
         async with branch.turn:
             self._deeds.flush(branch, at_us=self.clock.now_us())
             yield
-
-    async def prove(self, point: MeterPoint, /) -> bytes | None:
-        """Read a meter after a switch; its bus is held by the caller. None when it is silent."""
-        return await self._obeyer.proof(point)
-
-    async def take_carried(self, message: bytes, /) -> bool:
-        """Obey a signed command that somebody carried here; False when it is for nobody here."""
-        command = self._obeyer.check(message)
-        if command is not None:
-            async with self.turn_at(self.meters.points[command.meter]):
-                await self._obeyer.take(message, command)
-        self.link.records_wait(at_us=self.clock.now_us())
-        return command is not None
 
     def _queue_command(self, message: bytes) -> None:
         try:

@@ -85,6 +85,8 @@ class Gate:
     link: FaultyLink | None = None
     agent: Agent | None = None
     outage: Outage | None = None
+    healed_s: float | None = None
+    """when its line came back, until the orders that had waited were carried out"""
 
 
 def make_door(*, scenario: Scenario, home: Home, tariff: Tariff) -> Door:
@@ -204,6 +206,7 @@ def edge_config(*, config: Config, book: int, zone: str, gate: Gate) -> EdgeConf
         issuers={issuer_kid(issuer): issuer},
         interval_s=TICK_US // 1_000_000,
         voltage_every=48,
+        measure_every=48,
         link_timeout_s=TICK_US // 1_000_000 - 60,
     )
 

@@ -26,6 +26,7 @@ from fairwatt.edge.local.page import Page
 from fairwatt.edge.local.settings import LocalConfig
 from fairwatt.edge.local.streams import Visits, serial_streams
 from fairwatt.edge.meters import MeterPoint
+from fairwatt.edge.obey import Obeyer
 from fairwatt.wire import cose
 from fairwatt.wire.commands import RelayOrder
 from fairwatt.wire.local import GatewaySession
@@ -46,11 +47,12 @@ class Local:
         self,
         *,
         agent: Agent,
-        config: LocalConfig,
+        obeyer: Obeyer,
         boot_id: bytes,
         entropy: Callable[[int], bytes],
     ) -> None:
-        self._agent, self._config, self._entropy = agent, config, entropy
+        self._agent, self._obeyer, self._entropy = agent, obeyer, entropy
+        self._config = config = agent.config.local or LocalConfig()
         self._now = agent.clock.now_us
         place = agent.config
         code_key = config.code_key
@@ -62,7 +64,7 @@ class Local:
             if code_key is None
             else lambda meter, said: restore_code.mark_of(key=code_key, meter=meter, said=said),
             sign=lambda payload: cose.sign(payload=payload, key=place.key, kid=place.kid, domain=RESTORED),
-            prove=agent.prove,
+            prove=obeyer.proof,
             may_close=self._may_close,
             valid_s=place.relay_order_valid_s,
         )
@@ -82,7 +84,7 @@ class Local:
             spool=agent.spool,
             link=agent.link,
             boot_id=boot_id,
-            obey=agent.take_carried,
+            obey=self._take_carried,
             now=self._now,
         )
         desk = Desk(gateway=place.gateway, codes=self, bags=bags, homes=self.homes, now=self._now)
@@ -101,6 +103,15 @@ class Local:
         self._tasks: list[asyncio.Task[None]] = []
         self.doors: dict[str, int] = {}
         """name of a door -> the port it listens on"""
+
+    async def _take_carried(self, message: bytes, /) -> bool:
+        """Obey a signed command that somebody carried here; False when it is for nobody here."""
+        command = self._obeyer.check(message)
+        if command is not None:
+            async with self._agent.turn_at(self._agent.meters.points[command.meter]):
+                await self._obeyer.take(message, command)
+        self._agent.link.records_wait(at_us=self._now())
+        return command is not None
 
     def _may_close(self, meter: int, at_us: int) -> bool:
         # Danger is not debt: no code closes a relay that safety keeps open.

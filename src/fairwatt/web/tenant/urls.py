@@ -9,6 +9,7 @@ urlpatterns = [
     path("", views.homes, name="homes"),
     path("<uuid:public_id>/", views.home, name="home"),
     path("<uuid:public_id>/live/", views.live, name="live"),
+    path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
     path(
