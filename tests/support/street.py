@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from fairwatt.core.commands.restore_code import MasterKey
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.wire.commands import Command, Receipt, sign_command, sign_receipt
 from fairwatt.wire.frames import Event, Item, Kind, UpFrame, encode_event, encode_up
@@ -20,6 +21,7 @@ from support.house import as_role
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+CODE_MASTER = b"m" * 32
 NOON_US = 1_372_680_000_000_000
 """2013-07-01 12:00 UTC, a Monday"""
 
@@ -153,6 +155,7 @@ class Street:
                 sandbox_key=self.provider_key.public_key(), sandbox_checkout="http://127.0.0.1"
             ),
             sign=sign,
+            codes=MasterKey(CODE_MASTER),
         )
 
     def frame(self, *items: tuple[int, bytes], clock_us: int, hello: bool = False) -> tuple[str, bytes]:

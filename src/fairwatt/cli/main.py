@@ -13,7 +13,10 @@ import typer
 
 from fairwatt.cli import (
     allocation,
+    at_gateway,
+    codes,
     correcting,
+    courier,
     drill,
     edge,
     estate,
@@ -34,7 +37,10 @@ from fairwatt.server.errors import OperatorError
 STREETS, PRICES, BOOKS = "A street to look at and to judge", "Prices and charges", "Money and books"
 CODES = "Meters and codes"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+at_gateway.add_to(edge.app)
 app.add_typer(edge.app, name="edge")
+app.add_typer(codes.app, name="code")
+app.add_typer(courier.app, name="courier")
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)

@@ -20,6 +20,7 @@ from fairwatt.edge.guard import Guard
 from fairwatt.edge.guard_kept import StateUnusable
 from fairwatt.edge.holds import Holds
 from fairwatt.edge.link import Link
+from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters
 from fairwatt.edge.obey import Obeyer
 from fairwatt.edge.safety import Safety
@@ -49,6 +50,7 @@ class Agent:
     ) -> None:
         self.config = config
         self.clock = Clock(raw=now)
+        self._entropy = entropy
         self._boot_id = entropy(8)
         self._orders: dict[int, asyncio.Queue[tuple[bytes, Command]]] = {}
         self._progress = asyncio.Event()
@@ -64,6 +66,7 @@ class Agent:
         self.link: Link
         self._obeyer: Obeyer
         self._deeds: Deeds
+        self.local: Local
 
     async def start(self) -> None:
         """Open the spool, take up where the last run stopped, and begin to connect. Raises SpoolError."""
@@ -110,11 +113,13 @@ class Agent:
             on_rollback=self._doubt_memory,
             quiet_since_us=quiet_since_us,
         )
+        self.local = Local(agent=self, obeyer=self._obeyer, boot_id=self._boot_id, entropy=self._entropy)
         await self.meters.start()
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
         for n, branch in enumerate(self.meters.branches):
             self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
             self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
+        await self.local.open()
 
     def _take_up_time(self) -> int | None:
         """Never be earlier than the last tick that was kept; return since when nobody answered, if so.
@@ -152,6 +157,7 @@ class Agent:
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
+        await self.local.close()
         for task in self._tasks:
             task.cancel()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -312,6 +318,7 @@ class Agent:
         self._deeds.keep(readings=readings, events=events, at_us=at_us)
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
+        await self.local.keep(branch.points, at_us=at_us)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
         await self.safety.follow(branch.points, at_us=at_us)
 

@@ -9,6 +9,7 @@
             interval_s, reply_within_ms, attempts, pace_ms
             [[bus.meter]] number, address, profile, password, operator
             [bus.meter.alarms]: alarm rules by name, a table of settings or false to leave one out
+[local]     what is offered at the gateway itself: see edge/local/settings.py
 """
 
 import tomllib
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from fairwatt.core.alarms.model import AlarmError
 from fairwatt.core.alarms.policy import default_policy, with_settings
 from fairwatt.drivers.dtu import DtuDialect, Pattern, dtu_pattern
+from fairwatt.edge.local.settings import LocalConfig, read_local
 from fairwatt.wire.topics import check_id
 
 DEFAULT_PROFILE = "dlt645_single_phase"
@@ -182,6 +184,7 @@ class EdgeConfig:
     relay_order_valid_s: int = 300
     snapshot_s: int = 900
     boundary_tolerance_s: int = 5
+    local: LocalConfig | None = None
 
     def __post_init__(self) -> None:
         for part in (self.book, self.site, self.gateway):
@@ -221,9 +224,11 @@ def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
     password_file = folder / broker.pop("password_file")
     password = password_file.read_text(encoding="utf-8").strip()
     gateway_id = gateway.pop("id")
+    spool = folder / gateway.pop("spool")
     return EdgeConfig(
         gateway=gateway_id,
-        spool=folder / gateway.pop("spool"),
+        spool=spool,
+        local=read_local(tree["local"], folder=folder, spool=spool) if "local" in tree else None,
         broker=BrokerConfig(password=password, **broker),
         buses=tuple(_bus(bus) for bus in tree["bus"]),
         key=_private_key(folder / keys["own"]),

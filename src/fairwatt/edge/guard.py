@@ -231,6 +231,10 @@ class Guard:
         most_micro = max(0, used_wh) * schedule.dearest_micro_per_kwh // 1_000
         return available_in(self._wallets[head.grant.wallet]) <= most_micro
 
+    def last_reading(self, *, meter: int) -> Reading | None:
+        """What the meter said last, since this program began."""
+        return self._last.get(meter)
+
     def wallet_of(self, *, meter: int) -> int | None:
         """The wallet that the meter's grant draws on."""
         head = self._heads.get(meter)

@@ -301,6 +301,22 @@ class Link:
         self._wake.set()
         self._on_progress()
 
+    def take_carried(self, ack: Ack, /) -> int:
+        """Take an acknowledgement that came by courier; how many records need not be kept any longer.
+
+        It says nothing about the line: a gateway that is alone stays alone.
+        """
+        if (ack.epoch, ack.seq) > (self._spool.epoch, self._spool.sent_seq):
+            self._start_new_epoch(ack)
+            return 0
+        gone = self._spool.forget(epoch=ack.epoch, upto_seq=ack.seq)
+        self._check_clock(ack, self._clock.now_us())
+        while self._in_flight and self._in_flight[0] <= ack.seq and ack.epoch == self._spool.epoch:
+            self._in_flight.popleft()
+        self._wake.set()
+        self._on_progress()
+        return gone
+
     def _begin_sending(self) -> None:
         """The head-end knows this memory. What was kept while away waits a moment of this gateway's own."""
         self._heard = True

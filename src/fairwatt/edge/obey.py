@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from fairwatt.core.credit.decide import Reason
 from fairwatt.drivers.contract import DriverError
 from fairwatt.edge.bus import BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
@@ -177,6 +178,12 @@ class Obeyer:
             self._finish(message, command, Result.EXPIRED, point.relay, None)
             return
         order, reason = command.body.relay, command.body.reason
+        restored_until_us = self._guard.restored.get(point.number, 0)
+        if order == RelayOrder.OPEN and reason == Reason.BALANCE_EMPTY and now_us < restored_until_us:
+            # Decided before the head-end knew: it learns of the restore first, and decides anew.
+            self._event("cut_spared", point.number, {"seq": command.seq, "until_us": restored_until_us})
+            self._finish(message, command, Result.METER_REFUSED, point.relay, None)
+            return
         if not self._allows(meter=point.number, relay=order, reason=reason, at_us=now_us):
             self._finish(message, command, Result.SAFETY_OPEN, point.relay, None)
             return

@@ -18,6 +18,7 @@ NAMES: Final = (
     "nats_backend",
     "nats_sys",
     "door",
+    "restore",
 )
 
 

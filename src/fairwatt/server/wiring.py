@@ -13,6 +13,7 @@ import uvicorn
 from prometheus_client import start_http_server
 
 from fairwatt.server.clock import clock_for
+from fairwatt.server.code_keys import code_keys
 from fairwatt.server.config import OWNER_ROLE, Config, DatabaseRole
 from fairwatt.server.keys import (
     ISSUER,
@@ -103,7 +104,9 @@ def poster_for(config: Config) -> "Poster":
 
     sandbox = load_public_key(config.keys, name=SANDBOX_PROVIDER)
     return Poster(
-        providers=providers(sandbox_key=sandbox, sandbox_checkout=config.paysim_origin()), sign=sign
+        providers=providers(sandbox_key=sandbox, sandbox_checkout=config.paysim_origin()),
+        sign=sign,
+        codes=code_keys(config),
     )
 
 

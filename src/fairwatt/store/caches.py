@@ -84,6 +84,7 @@ WITHHELD = (
     "quarantined",
     "friendly_hours",
     "not_warned",
+    "emergency_restore",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

@@ -120,6 +120,21 @@ def mark_of(*, key: bytes, meter: int, said: bytes) -> bytes:
     return hmac.digest(own, said, "sha256")
 
 
+class MasterKey:
+    """The keys of an installation's codes, derived from one secret held in memory. An HSM offers the same `mark`."""
+
+    def __init__(self, master: bytes, /) -> None:
+        self._master = master
+
+    def mark(self, *, gateway: str, meter: int, said: bytes) -> bytes:
+        """HMAC-SHA256 of `said` under the key of one meter."""
+        return mark_of(key=self.gateway_secret(gateway), meter=meter, said=said)
+
+    def gateway_secret(self, gateway: str, /) -> bytes:
+        """What one gateway is given at commissioning; it opens no other gateway's meters."""
+        return gateway_key(master=self._master, gateway=gateway)
+
+
 def said_by(*, meter: int, counter: int, hours: int, day: int) -> bytes:
     """The bytes a mark is made over. `day` counts days since 1970, UTC."""
     return (

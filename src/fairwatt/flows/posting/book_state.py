@@ -42,6 +42,7 @@ REGISTER: Final = np.dtype(
         ("feeds_gateway", "?"),
         ("feeder_ix", "i4"),
         ("safety_open", "?"),
+        ("restored_until_us", "i8"),
         ("at_us", "i8"),
         ("register_wh", "i8"),
         ("counter_wh", "i8"),

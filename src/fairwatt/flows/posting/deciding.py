@@ -263,6 +263,7 @@ def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
         cut_by_credit=bool(wallet["cut_by_credit"]),
         ordered_closed=_ordered_closed(case, n),
         safety_open=bool(register["safety_open"]),
+        restored_until_us=int(register["restored_until_us"]) or None,
     )
     policy = case.state.policies[int(wallet["policy_ix"])]
     return decide_supply(facts=facts, policy=policy, now_us=case.now_us)

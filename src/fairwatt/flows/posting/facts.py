@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import InterfaceError, OperationalError, transaction
 
+from fairwatt.core.commands.restore_code import KeepsCodeKeys
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.counting import given_now
@@ -23,6 +24,7 @@ from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.releasing import post_release
+from fairwatt.flows.posting.restoring import post_restore_code
 from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import (
     post_allocation,
@@ -49,6 +51,7 @@ def post_facts(
     available: npt.NDArray[np.int64],
     now_us: int,
     reworked: frozenset[int] = frozenset(),
+    codes: KeepsCodeKeys | None = None,
 ) -> PostedFacts:
     """Answer the facts that wait for this book, oldest first; move `registers` where an estimate is charged.
 
@@ -64,7 +67,7 @@ def post_facts(
     rows = cursor.fetchall()
     out.more = len(rows) == FACTS_MAX
     for fact, kind, payload, raw in rows:
-        bench = Bench(cursor, state, providers, registers, int(fact), now_us, available, reworked)
+        bench = Bench(cursor, state, providers, registers, int(fact), now_us, available, reworked, codes)
         try:
             with transaction.atomic():
                 one = _post_fact(bench, out, kind, payload, bytes(raw))
@@ -103,6 +106,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):
             return _cost(bench, before, kind, about)
+        case "restore_code", dict(about):
+            return post_restore_code(bench, about)
         case "window_close", {"installation": int(installation), "window_us": int(window_us)}:
             return post_window(bench, before, installation=installation, window_us=window_us)
         case (("adjustment" | "opening"), dict(about)):

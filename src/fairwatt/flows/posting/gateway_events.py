@@ -10,9 +10,11 @@ import numpy.typing as npt
 from fairwatt.flows.posting.book_state import METER_BITS, BookState
 from fairwatt.flows.posting.intake import Intake
 from fairwatt.store.posting import EventRow
+from fairwatt.store.restore_codes import believed_until
 from fairwatt.wire.records import Relay
 
 LOCAL_TRIP: Final = "local_trip"
+RESTORED: Final = "restored"
 SAFETY_CUT: Final = "safety_cut"
 SAFETY_RELEASED: Final = "safety_released"
 GUARD_BALANCE: Final = "guard_balance"
@@ -53,6 +55,11 @@ def hear_events(
             if event.code == SAFETY_RELEASED and event.detail.get("empty") is True:
                 # Credit ran out while safety kept the relay open, and keeps it open now: credit gives it back.
                 wallets["cut_by_credit"][ix] = True
+            heard.wallets.add(ix)
+        if event.code == RESTORED and ix is not None:
+            # A code or a permit, at the gateway itself: nobody cuts this meter for credit before it ends.
+            until_us = believed_until(at_us=at_us, until=event.detail.get("until_us"))
+            registers["restored_until_us"][n] = max(int(registers["restored_until_us"][n]), until_us)
             heard.wallets.add(ix)
         if event.code == GUARD_BALANCE:
             ix = _compare(state, registers, wallets, gateway, evidence)

@@ -48,6 +48,7 @@ from fairwatt.store.models import (
 )
 from fairwatt.store.posting import make_partitions, take_book
 from fairwatt.store.registers import estimates_of
+from fairwatt.store.restore_codes import restored_until
 
 _DAY_US: Final = 86_400_000_000
 
@@ -101,7 +102,9 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     wallets = _wallets(book, policy_ix)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
     priced = {row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in homes}
-    registers = _registers(book, homes, plans, priced | _not_yet_corrected(book.pk, correcting), wallet_ix)
+    registers = _registers(
+        book, homes, plans, priced | _not_yet_corrected(book.pk, correcting), wallet_ix, now_us
+    )
     _apply_lines(book.pk, cached, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit)
     _quiet_again(wallets)
@@ -195,10 +198,12 @@ def _registers(
     plans: list[Plan],
     priced: dict[int, int],
     wallet_ix: dict[int, int],
+    now_us: int,
 ) -> npt.NDArray[Any]:
     registers = np.zeros(len(rows), dtype=REGISTER)
     saved = {head.installation: head for head in RegisterHead.objects.filter(book=book.pk)}
     held, feeders = held_open(book=book.pk), dict[tuple[int, str], int]()
+    restored = restored_until(book=book.pk, now_us=now_us)
     for n, row in enumerate(rows):
         meter = row.meter
         registers["installation"][n] = row.pk
@@ -211,6 +216,7 @@ def _registers(
             registers[name][n] = getattr(meter, name)
         registers["feeder_ix"][n] = feeders.setdefault((meter.gateway_id, meter.feeder), len(feeders))
         registers["safety_open"][n] = (meter.gateway_id, meter.number) in held
+        registers["restored_until_us"][n] = restored.get((meter.gateway_id, meter.number), 0)
         _head(registers, n, row, saved.get(row.pk), plans)
     return registers
 

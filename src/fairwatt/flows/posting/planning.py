@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.model import State
+from fairwatt.core.commands.restore_code import KeepsCodeKeys
 from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
@@ -77,10 +78,11 @@ class BatchResult:
 
 @dataclass(kw_only=True)
 class Poster:
-    """What posting needs besides the state: the providers whose word counts, and the signer of orders."""
+    """What posting needs besides the state: the providers whose word counts, and the signer of orders and of codes."""
 
     providers: Mapping[str, PaymentProvider]
     sign: Signer
+    codes: KeepsCodeKeys | None = None
 
 
 @dataclass(kw_only=True)

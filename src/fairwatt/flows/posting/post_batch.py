@@ -136,6 +136,7 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         available=available,
         now_us=desk.now_us,
         reworked=frozenset(one.wallet_ix for one in late.reworked),
+        codes=desk.poster.codes,
     )
     facts.more |= ask_to_count(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
     facts.answers += [*late.answers, *made.answers]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.commands.restore_code import KeepsCodeKeys
 from fairwatt.core.ledger.model import Leg
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.flows.posting.book_state import BookState, Reviewed
@@ -82,6 +83,8 @@ class Bench:
     available: npt.NDArray[np.int64]
     reworked: frozenset[int] = frozenset()
     """wallet indices with corrections in this batch, which no query shows yet"""
+    codes: KeepsCodeKeys | None = None
+    """who makes restore codes"""
 
 
 def refuse_fact(bench: Bench, code: str, detail: str) -> PostedFacts:

@@ -11,7 +11,7 @@ $$ SELECT current_setting('fairwatt.wallets', true) = '*'
 DO $$
 DECLARE t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['line', 'fact', 'outbox', 'event', 'wallet_head', 'register_head', 'use_day', 'rerating', 'correction',
+    FOREACH t IN ARRAY ARRAY['line', 'fact', 'outbox', 'event', 'wallet_head', 'register_head', 'use_day', 'rerating', 'correction', 'restore_code',
         'cost_entry', 'store_allocationshare', 'store_coststep', 'store_accountparameter'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
@@ -52,6 +52,18 @@ DECLARE t text;
 BEGIN
     FOREACH t IN ARRAY ARRAY['interval_import', 'interval_raw', 'interval_value', 'interval_defect', 'meter_certificate',
         'meter_check', 'estimate_approval'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+
+-- A restore code on its way, and how many a home may have: the desk's, never a resident's.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['restore_answer', 'restore_policy'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
@@ -154,6 +166,13 @@ DROP POLICY IF EXISTS desk_only ON event;
 CREATE POLICY desk_only ON event AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (starts_with(kind, 'desk.') AND batch = 0);
 GRANT SELECT ON store_tenancy, store_periodclose, store_supplierbill, store_truststatement, store_openingentry,
     store_dispute, store_disputeentry TO fairwatt_auditor;
+
+-- The poster makes restore codes and leaves the digits; the web may read them once, which deletes them, and write none.
+GRANT SELECT, INSERT ON restore_code TO fairwatt_poster;
+GRANT SELECT (fact, made_us), INSERT, DELETE ON restore_answer TO fairwatt_poster;
+GRANT SELECT ON restore_policy TO fairwatt_poster;
+GRANT SELECT, DELETE ON restore_answer TO fairwatt_web;
+GRANT SELECT ON restore_code, restore_policy TO fairwatt_web, fairwatt_auditor;
 
 -- Numbers only for the tables one may add to: whoever counts on can tell the numbers of rows that are not his.
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_web, fairwatt_poster, fairwatt_auditor;

@@ -11,6 +11,7 @@ from fairwatt.web.console import (
     fees,
     quality,
     reports,
+    restoring,
     trying,
     views,
 )
@@ -21,6 +22,7 @@ urlpatterns = [
     path("<slug:slug>/", views.today, name="today"),
     path("<slug:slug>/live/", views.live, name="live"),
     path("<slug:slug>/unit/<int:unit_id>/", views.unit, name="unit"),
+    path("<slug:slug>/unit/<int:unit_id>/code/", restoring.restore_code, name="restore_code"),
     path("<slug:slug>/reports/", reports.reports, name="reports"),
     path("<slug:slug>/reports/<slug:name>/", reports.report, name="report"),
     path("<slug:slug>/reports/<slug:name>/<slug:form>/", reports.report_as_file, name="report_file"),

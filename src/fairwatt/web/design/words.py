@@ -23,6 +23,7 @@ REASONS: Words = {
     "already_off": _("the meter is already off"),
     "feeds_gateway": _("this meter feeds the site's own gateway"),
     "protected": _("this home is on the protected list"),
+    "emergency_restore": _("an emergency code keeps the supply on"),
     "payment_in_flight": _("a payment is on its way"),
     "stale_data": _("the meter has not been read recently"),
     "quarantined": _("a reading is being checked"),
@@ -77,7 +78,24 @@ BASES: Words = {
     "equal": _("equal shares"),
 }
 
+RESTORE_REFUSALS: Words = {
+    "no_code_keys": _(
+        "The head-end of this book holds no key for codes. Ask whoever runs the server to give it one."
+    ),
+    "not_authorised": _("Only an administrator of this organisation may ask, for a meter that is at work."),
+    "against_policy": _("The policy of this book allows no such code for this home now."),
+    "too_many_unused": _("Too many codes of this meter are unused. Its gateway has to be commissioned anew."),
+    "unpostable": _("The head-end could not make it. Try again, and tell whoever runs the server."),
+}
+
 EVENTS: Words = {
+    "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
+    "supply.restore_code_issued": _("{home}: an emergency code was made"),
+    "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
+    "gateway.restored": _("{home}: an emergency code or permit gave supply for some hours"),
+    "gateway.restore_ended": _("{home}: the hours of an emergency code are over"),
+    "gateway.restore_code_refused": _("{home}: somebody typed a wrong emergency code"),
+    "gateway.cut_spared": _("{home}: a cut was not carried out, an emergency code is in force"),
     "supply.cut": _("{home}: power ordered off, {reason}"),
     "supply.restore": _("{home}: power ordered on, {reason}"),
     "supply.withheld": _("{home}: out of credit, but power stays on: {reason}"),

@@ -1,0 +1,109 @@
+"""What a person is told who typed a code or asked at the gateway: one word, what goes with it, and sentences."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from fairwatt.core.commands.restore_code import DIGITS, TYPED_WITHIN_DAYS, Outcome
+
+LANGUAGES: Final = ("en", "zh")
+
+
+class Answer(NamedTuple):
+    """``outcome`` is a key of `WORDS`; instants and seconds are 0 where they mean nothing."""
+
+    outcome: str
+    until_us: int = 0
+    wait_s: int = 0
+    hours: int = 0
+
+    @property
+    def accepted(self) -> bool:
+        """True when supply is on, or will be as soon as the meter answers."""
+        return self.outcome in (Outcome.ACCEPTED, "accepted_waits", "token_accepted")
+
+
+# What happened; what it means for supply; the next step.
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {
+        Outcome.ACCEPTED: "Accepted. Power is on until {until}. What you use is counted and will be charged. "
+        "Top up before then.",
+        "accepted_waits": "Accepted. The meter does not answer just now; power comes on as soon as it does, until "
+        "{until} at most. What you use is counted.",
+        Outcome.MISTYPED: f"A digit is wrong, missing or swapped: a code has {DIGITS} digits. Nothing was used up. "
+        "Compare and type it again.",
+        Outcome.WRONG: "This is not a code for this meter. Supply is as it was. Check the meter, or ask the office "
+        "for a code.",
+        Outcome.OTHER_METER: "This code is for another meter of this building. It is not used up. Choose the right "
+        "home and type it again.",
+        Outcome.USED: "This code was used already. Supply is as it was. Ask the office for a new one.",
+        Outcome.OLD: "A newer code was used at this meter, so this one is void. Supply is as it was. Use the newest "
+        "code.",
+        Outcome.EXPIRED: f"This code was not typed within {TYPED_WITHIN_DAYS} days, so it is void. Supply is as it "
+        "was. Ask the office for a new one.",
+        Outcome.NOT_YET: "This code is from a later day than this gateway's clock shows. It is not used up. Tell the "
+        "office that the clock is wrong.",
+        "locked": "Too many wrong codes. Supply is as it was. Wait {wait} and try again.",
+        "busy": "Too many tries from here. Nothing was used up. Wait {wait} and try again.",
+        "no_key": "This gateway was commissioned without a key for codes. Supply is as it was. Call the office.",
+        "no_sts": "This meter takes no STS token (20 digits). It is not used up. Top up in the app or ask the office.",
+        "token_accepted": "Accepted by the meter.",
+        "unknown_code": f"This is no code: a restore code has {DIGITS} digits, an STS token has 20. Nothing was used "
+        "up. Compare and type it again.",
+        "unknown_meter": "There is no such home or meter here. Nothing was used up. Check the number on the door or "
+        "the meter.",
+        "unsafe": "Power stays off: a safety alarm is open at this meter. The code is not used up. Call the "
+        "electrician.",
+        "wrong_pin": "Home and PIN do not belong together. Check both, or ask the office for a new PIN.",
+        "permit_used": "This permit restored this meter before. Supply is as it was. Use another permit.",
+        "hours_refused": "The permit does not allow so many hours. Supply is as it was. Ask for fewer.",
+    },
+    "zh": {
+        Outcome.ACCEPTED: "已接受。供电至 {until}。用电照常计量并计费，请在此之前充值。",
+        "accepted_waits": "已接受。电表暂时没有应答；一有应答即恢复供电，最迟到 {until}。用电照常计量。",
+        Outcome.MISTYPED: f"有一位数字错误、缺失或颠倒：应急码共 {DIGITS} 位。此码未被消耗，请核对后重新输入。",
+        Outcome.WRONG: "这不是本电表的应急码。供电状态不变。请核对电表，或向物业索取应急码。",
+        Outcome.OTHER_METER: "这是本楼另一只电表的应急码，未被消耗。请选择正确的住户后重新输入。",
+        Outcome.USED: "此码已经用过。供电状态不变。请向物业索取新的应急码。",
+        Outcome.OLD: "本电表已用过更新的应急码，此码作废。供电状态不变。请使用最新的应急码。",
+        Outcome.EXPIRED: f"此码未在 {TYPED_WITHIN_DAYS} 天内输入，已作废。供电状态不变。请向物业索取新的应急码。",
+        Outcome.NOT_YET: "此码的日期晚于本网关的时钟，未被消耗。请告知物业：时钟不准。",
+        "locked": "错误次数过多。供电状态不变。请等待{wait}后再试。",
+        "busy": "此处尝试次数过多，没有消耗任何应急码。请等待{wait}后再试。",
+        "no_key": "本网关尚未配置应急码密钥。供电状态不变。请联系物业。",
+        "no_sts": "本电表不接受 STS 代码（20 位），代码未被消耗。请在应用中充值或联系物业。",
+        "token_accepted": "电表已接受。",
+        "unknown_code": f"这不是有效代码：应急码为 {DIGITS} 位，STS 代码为 20 位。没有消耗任何代码，请核对后重新输入。",
+        "unknown_meter": "此处没有该住户或电表。没有消耗任何代码。请核对门牌号或表号。",
+        "unsafe": "供电保持断开：本电表有未解除的安全告警。应急码未被消耗。请联系电工。",
+        "wrong_pin": "住户与密码不符。请核对，或向物业申请新密码。",
+        "permit_used": "此许可已在本电表使用过。供电状态不变。请使用其他许可。",
+        "hours_refused": "此许可不允许这么多小时。供电状态不变。请减少小时数。",
+    },
+}
+
+
+def sentence(answer: Answer, *, language: str, zone: str) -> str:
+    """The answer in the language of whoever reads it; instants on the wall clock of the site."""
+    words = WORDS[language][answer.outcome]
+    return words.format(
+        until=clock_time(answer.until_us, language=language, zone=zone),
+        wait=duration(answer.wait_s, language=language),
+    )
+
+
+def clock_time(at_us: int, *, language: str, zone: str) -> str:
+    """An instant as people there say it."""
+    at = datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).astimezone(ZoneInfo(zone))
+    return at.strftime("%m月%d日 %H:%M" if language == "zh" else "%d %b %H:%M")
+
+
+def duration(seconds: int, *, language: str) -> str:
+    """A wait, rounded up to whole minutes from one minute on."""
+    if seconds < 60:
+        return f"{seconds} 秒" if language == "zh" else f"{seconds} seconds"
+    minutes = -(-seconds // 60)
+    if language == "zh":
+        return f" {minutes} 分钟"
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"

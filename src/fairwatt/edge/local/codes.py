@@ -1,0 +1,45 @@
+"""The kinds of codes a person may type at one and the same place. A kind is one entry of `kinds_of`.
+
+Kinds are told apart by their length alone, before anything of a code is believed.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from fairwatt.core.commands import restore_code
+from fairwatt.edge.local.answers import Answer
+from fairwatt.edge.local.emergency import Emergency
+
+STS_DIGITS: Final = 20
+
+Entering = Callable[[int, str, int], Awaitable[Answer]]
+"""(meter, digits, now_us) -> what came of it"""
+
+
+class CodeKind(NamedTuple):
+    """Codes of so many digits, and who takes them."""
+
+    digits: int
+    enter: Entering
+
+
+def kinds_of(*, emergency: Emergency, sts: Entering | None = None) -> tuple[CodeKind, ...]:
+    """What can be typed at this gateway. ``sts`` hands tokens on to meters that take them."""
+
+    async def restore(meter: int, digits: str, now_us: int) -> Answer:
+        return await emergency.enter(meter=meter, digits=digits, now_us=now_us)
+
+    return CodeKind(restore_code.DIGITS, restore), CodeKind(STS_DIGITS, sts or _no_sts)
+
+
+async def _no_sts(meter: int, digits: str, now_us: int) -> Answer:
+    return Answer("no_sts")
+
+
+async def enter_code(*, kinds: tuple[CodeKind, ...], meter: int, text: str, now_us: int) -> Answer:
+    """Give typed text to the kind of code it can be."""
+    digits = restore_code.plain_digits(text[:200])
+    for kind in kinds:
+        if digits.isascii() and digits.isdecimal() and len(digits) == kind.digits:
+            return await kind.enter(meter, digits, now_us)
+    return Answer("unknown_code")

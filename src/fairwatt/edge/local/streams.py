@@ -1,0 +1,125 @@
+"""Sessions over any stream of bytes: TCP, serial, BLE. One loop for all; what differs is who makes the stream."""
+
+import asyncio
+import os
+import termios
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Protocol
+
+import structlog
+
+from fairwatt.edge.local.desk import Desk, Session
+from fairwatt.wire.errors import FrameError
+from fairwatt.wire.local_frames import MAX_FRAME_BYTES, Framer, frame
+
+log = structlog.get_logger(__name__)
+
+VISITORS_MAX: Final = 4
+IDLE_S: Final = 60.0
+HANDSHAKE_S: Final = 10.0
+PENALTY_S: Final = 0.5
+_READ: Final = 4096
+
+
+class Reads(Protocol):
+    """The half of a stream that is read. Empty bytes: it ended."""
+
+    async def read(self, count: int, /) -> bytes: ...
+
+
+class Writes(Protocol):
+    """The half of a stream that is written."""
+
+    def write(self, data: bytes, /) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Visits:
+    """Lets visitors in, a few at a time, and forgets whoever says nothing."""
+
+    def __init__(self, *, desk: Desk, session: Callable[[], Session], idle_s: float = IDLE_S) -> None:
+        self._desk, self._session, self._idle_s = desk, session, idle_s
+        self._inside = 0
+
+    async def visit(self, reader: Reads, writer: Writes, /) -> None:
+        """Serve one stream that ends: a TCP connection, a BLE link."""
+        if self._inside >= VISITORS_MAX:
+            writer.close()
+            return
+        self._inside += 1
+        try:
+            with suppress(OSError, TimeoutError):
+                await self._serve(reader, writer, for_ever=False)
+        finally:
+            self._inside -= 1
+            writer.close()
+
+    async def stand_by(self, reader: Reads, writer: Writes, /) -> None:
+        """Serve a stream that never ends, a serial line: a greeting begins a new visit at any time."""
+        await self._serve(reader, writer, for_ever=True)
+
+    async def _serve(self, reader: Reads, writer: Writes, *, for_ever: bool) -> None:
+        framer, session = Framer(), self._session()
+        while True:
+            inside = session.permit is not None
+            async with asyncio.timeout(None if for_ever else self._idle_s if inside else HANDSHAKE_S):
+                data = await reader.read(_READ)
+            if not data:
+                return
+            for payload in framer.feed(data):
+                try:
+                    answer, request = session.take(payload)
+                except FrameError as error:
+                    log.warning("local_session_ended", code=error.code, error=str(error))
+                    await asyncio.sleep(PENALTY_S)
+                    if not for_ever:
+                        return
+                    framer, session = Framer(), self._session()
+                    break
+                if request is not None:
+                    answer = await self._desk.serve(session, request)
+                framer.max_bytes = MAX_FRAME_BYTES if session.permit is not None else Framer().max_bytes
+                if answer is not None:
+                    writer.write(frame(answer))
+                    await writer.drain()
+
+
+def open_tty(fd: int, *, baud: int = 0) -> None:
+    """Make a terminal a bare line of bytes. ``baud`` 0 leaves the speed (a pseudo-terminal has none)."""
+    tty.setraw(fd)
+    if baud:
+        settings = termios.tcgetattr(fd)
+        speed = getattr(termios, f"B{baud}", None)
+        if speed is None:
+            raise OSError(f"this machine knows no speed of {baud} baud")
+        settings[4] = settings[5] = speed
+        termios.tcsetattr(fd, termios.TCSANOW, settings)
+
+
+async def serial_streams(device: str, /, *, baud: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a serial device as a pair of streams. Raises OSError."""
+    fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        open_tty(fd, baud=0 if device.startswith("/dev/pts/") else baud)
+        return await fd_streams(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+async def fd_streams(fd: int, /) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Streams over an open terminal; each half has a descriptor of its own, as pipes need."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb", buffering=0)
+    )
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.streams.FlowControlMixin(), os.fdopen(os.dup(fd), "wb", buffering=0)
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, None, loop)

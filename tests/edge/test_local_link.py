@@ -1,0 +1,191 @@
+"""One contract for every stream a visitor may come by: who gets in, what he may do, and what a bent stream costs."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.rig import MINUTE_US, START_US, Bench, run
+from edge.visiting import DAY_US, WAYS, Way, a_code, a_gateway, a_pass, enter
+from fairwatt.core.commands.restore_code import Outcome
+from fairwatt.edge.local.desk import Op
+from fairwatt.edge.local.visitor import Silent
+from fairwatt.wire.local import LocalError, LocalRefused
+from fairwatt.wire.permits import RESIDENT, Right
+from fairwatt.wire.records import Relay
+
+every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+SOMEBODY = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
+
+
+def both(folder: Path, way: Way, test: Any) -> None:
+    async def whole() -> None:
+        async with a_gateway(folder) as bench, way(bench) as streams:
+            await bench.tick()
+            await test(bench, streams)
+
+    run(whole())
+
+
+@every_way
+def test_a_visitor_with_a_permit_sees_the_homes(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        visitor = await enter(streams)
+        seen = await visitor.look()
+        assert seen.gateway == "gw1"
+        first = next(home for home in seen.homes if home.meter == 100)
+        assert (first.home, first.register_wh, first.relay) == ("4-201", 10_000, Relay.CLOSED)
+
+    both(tmp_path, way, test)
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"signer": SOMEBODY}, "bad_signature"),
+        ({"key": SOMEBODY}, "bad_signature"),
+        ({"site": "s2"}, "wrong_permit"),
+        ({"until_us": START_US}, "permit_expired"),
+        ({"from_us": START_US + DAY_US, "until_us": START_US + 2 * DAY_US}, "permit_not_yet"),
+    ],
+    ids=["forged", "not the holder", "another site", "expired", "not yet"],
+)
+def test_who_has_no_right_to_it_is_turned_away_by_name(
+    tmp_path: Path, way: Way, changes: dict[str, Any], code: str
+) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        with pytest.raises(LocalRefused) as refused:
+            await enter(streams, a_pass(**changes))
+        assert refused.value.code == code
+
+    both(tmp_path, way, test)
+
+
+@every_way
+def test_a_gateway_that_cannot_prove_itself_learns_nothing(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        other = SOMEBODY.public_key().public_bytes_raw()
+        with pytest.raises(LocalError, match="none of the gateways"):
+            await enter(streams, a_pass(gateways=(("gw1", other),)))
+
+    both(tmp_path, way, test)
+
+
+@every_way
+def test_a_resident_sees_his_home_types_codes_and_nothing_else(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        visitor = await enter(streams, a_pass(rights=RESIDENT, meters=(100,)))
+        assert [home.meter for home in (await visitor.look()).homes] == [100]
+        assert (await visitor.type_code(meter=100, text="0")).outcome == "unknown_code"
+        for op, args in ((Op.CODE, [101, a_code()]), (Op.CODE, [999, a_code()])):
+            with pytest.raises(LocalRefused, match="no such meter"):
+                await visitor.ask(op, args)
+        for op, args in ((Op.RESTORE, [100, 1]), (Op.LOAD, [0, b"x"]), (Op.UNLOAD, [0])):
+            with pytest.raises(LocalRefused, match="does not allow"):
+                await visitor.ask(op, args)
+        with pytest.raises(LocalRefused, match="no such request"):
+            await visitor.ask(77, [])
+        with pytest.raises(LocalRefused, match="arguments"):
+            await visitor.ask(Op.LOOK, [1])
+
+    both(tmp_path, way, test)
+
+
+@every_way
+def test_a_permit_ends_inside_a_session(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        visitor = await enter(streams, a_pass(until_us=bench.time.now_us + MINUTE_US))
+        await visitor.look()
+        bench.time.forward(2)
+        with pytest.raises((LocalError, Silent)):
+            async with asyncio.timeout(1):
+                await visitor.look()
+
+    both(tmp_path, way, lambda bench, streams: _timed(test(bench, streams)))
+
+
+async def _timed(test: Any) -> None:
+    try:
+        await test
+    except TimeoutError:
+        pass  # on a line that never ends nothing is said, and nothing was done
+
+
+@every_way
+def test_a_restore_by_permit_closes_the_relay_once_and_is_told(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        bench.sims[0].relay_closed = False
+        visitor = await enter(streams)
+        assert (await visitor.restore(meter=100, hours=25)).outcome == "hours_refused"
+        answer = await visitor.restore(meter=100, hours=2)
+        assert answer.outcome == Outcome.ACCEPTED
+        assert bench.sims[0].relay_closed
+        assert (await visitor.restore(meter=100, hours=2)).outcome == "permit_used"
+        assert (await visitor.restore(meter=101, hours=2)).outcome == Outcome.ACCEPTED
+        assert await bench.agent.wait_drained(5)
+        told = [event for event in bench.headend.events() if event.code == "restored"]
+        assert [(event.meter, event.detail["holder"]) for event in told] == [(100, "Lin"), (101, "Lin")]
+        assert told[0].detail["until_us"] == answer.until_us
+
+    both(tmp_path, way, test)
+
+
+@every_way
+def test_a_cut_stream_is_taken_up_by_a_new_greeting(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        first = await enter(streams)
+        await first.look()
+        if way is WAYS["tcp"]:
+            streams[1].close()
+            async with way(bench) as others:
+                await (await enter(others)).look()
+            return
+        streams[1].write(b"\x07half a frame")
+        await (await enter(streams)).look()
+
+    both(tmp_path, way, test)
+
+
+@every_way
+def test_a_replayed_visit_does_nothing(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        bench.sims[0].relay_closed = False
+        tape = _Tape(streams[1])
+        visitor = await enter((streams[0], tape))
+        await visitor.restore(meter=100, hours=2)
+        assert bench.sims[0].relay_closed
+        bench.sims[0].relay_closed = False
+        records = len(bench.headend.stored)
+        async with way(bench) as (_, writer):
+            for data in tape.written:
+                writer.write(data)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
+        assert not bench.sims[0].relay_closed, "the recorded restore was not carried out again"
+        assert len(bench.headend.stored) - records <= 3
+
+    both(tmp_path, way, test)
+
+
+class _Tape:
+    """A writer that keeps what was written."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        self._writer.write(data)
+
+    async def drain(self) -> None:
+        await self._writer.drain()
+
+
+def test_right_names_are_bits_of_a_permit() -> None:
+    assert int(RESIDENT) == 3
+    assert Right(15) == Right.LOOK | Right.CODE | Right.RESTORE | Right.COURIER
