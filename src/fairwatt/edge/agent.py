@@ -19,6 +19,7 @@ from fairwatt.edge.link import Clock, Link
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.obey import Obeyer
 from fairwatt.edge.spool import Spool, SpoolError
+from fairwatt.edge.telemetry import Telemetry
 from fairwatt.wire.frames import Detail, Event, Kind, encode_event
 from fairwatt.wire.records import FLAG_TRIPPED_LOCALLY, Reading, Relay, pack_readings
 
@@ -82,6 +83,17 @@ class Agent:
             quiet_since_us=quiet_since_us,
         )
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._obey())]
+        if config.telemetry is not None:
+            telemetry = Telemetry(
+                config=config,
+                settings=config.telemetry,
+                points=self.meters.points.values(),
+                now_us=self.clock.now_us,
+                busy=self._turn.locked,
+                spool_room=lambda: self.spool.room,
+                boot_id=self._boot_id,
+            )
+            self._tasks.append(asyncio.create_task(telemetry.run()))
 
     def _take_up_time(self) -> int | None:
         """Never be earlier than the last tick that was kept; return since when nobody answered, if so.

@@ -1,8 +1,8 @@
 """The embedded NATS server: the MQTT door gateways come in by, and the durable log behind it.
 
-Nobody is let in without a password. A gateway may publish on its own `up` topic and listen on its own `down`
-topic, and has no other rights; its logins are in `accounts.conf`, rewritten from the database and reloaded
-by SIGHUP.
+Nobody is let in without a password. A gateway may publish on its own `up` and `tele` topics and listen on its
+own `down` and `tack`, and has no other rights; its logins are in `accounts.conf`, rewritten from the database
+and reloaded by SIGHUP.
 """
 
 import hashlib
@@ -176,7 +176,9 @@ accounts {{
 
 def _user_entry(login: GatewayLogin) -> str:
     place = {"book": login.book, "site": login.site, "gateway": login.gateway}
-    rights = f'{{publish: ["{topics.up_subject(**place)}"], subscribe: ["{topics.down_subject(**place)}"]}}'
+    speaks = f'"{topics.up_subject(**place)}", "{topics.tele_subject(**place)}"'
+    hears = f'"{topics.down_subject(**place)}", "{topics.tack_subject(**place)}"'
+    rights = f"{{publish: [{speaks}], subscribe: [{hears}]}}"
     who = f"user: {json.dumps(login.gateway)}, password: {json.dumps(login.password)}"
     return f'{{{who}, allowed_connection_types: ["MQTT"], permissions: {rights}}}'
 
