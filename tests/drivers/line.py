@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fairwatt.drivers.contract import Exchange
+from fairwatt.drivers.contract import Exchange, Step
 
 
 async def ask[ReplyT](*, port: int, exchange: Exchange[ReplyT], wait_s: float = 0.05) -> ReplyT:
@@ -16,7 +16,10 @@ async def ask[ReplyT](*, port: int, exchange: Exchange[ReplyT], wait_s: float = 
             try:
                 async with asyncio.timeout(wait_s):
                     while data := await reader.read(4096):
-                        if (reply := exchange.feed(data)) is not None:
+                        reply = exchange.feed(data)
+                        if isinstance(reply, Step):
+                            writer.write(exchange.request())
+                        elif reply is not None:
                             return reply
             except TimeoutError:
                 continue

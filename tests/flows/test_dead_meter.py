@@ -101,7 +101,7 @@ def test_the_line_says_that_it_was_estimated_and_who_approved_it(desk: Desk, met
         assert f"由 {person.username} 批准" in sentences.sentence(account=charge)
     assert read.estimate is None and "estimated" not in sentences.sentence(account=read)
     labels = {step.label: step.figure for step in arithmetic.steps(account=read)}
-    assert labels["Clock of the gateway"] == "offset not recorded"
+    assert labels["Clock of the gateway"] == "within a second of ours"
 
 
 def test_nobody_is_cut_on_an_estimate(desk: Desk, meter: int, person: Any) -> None:

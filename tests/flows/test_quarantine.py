@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairwatt.wire.frames import Event, Kind, encode_event
+from fairwatt.wire.frames import Event, Kind, encode_event, seal
 from fairwatt.wire.records import Reading, pack_readings
 from support.desk import Desk
 from support.house import as_role
@@ -83,11 +83,15 @@ def test_a_gateway_cannot_speak_for_the_meter_of_another(desk: Desk) -> None:
     assert not desk.state.wallets["cut_by_credit"].any()
 
 
-def test_a_frame_that_is_not_cbor_is_quarantined_whole(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"\xff\x00garbage", "damaged"), (seal(b"\xff\x00garbage"), "malformed_cbor")],
+)
+def test_a_frame_that_cannot_be_read_is_quarantined_whole(desk: Desk, data: bytes, code: str) -> None:
     desk.home()
-    result = desk.post((desk.street.gateway.slug, b"\xff\x00garbage"), now_us=T1)
+    result = desk.post((desk.street.gateway.slug, data), now_us=T1)
     (row,) = rows(desk)
-    assert (row.code, bytes(row.raw)) == ("malformed_cbor", b"\xff\x00garbage")
+    assert (row.code, bytes(row.raw)) == (code, data)
     assert result.acks == []
 
 

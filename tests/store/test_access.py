@@ -16,6 +16,7 @@ LEDGER = (
     "event",
     "quarantine",
     "gateway_head",
+    "gateway_clock",
     "wallet_head",
     "register_head",
 )
@@ -51,6 +52,12 @@ def test_a_tenant_sees_nothing_of_the_book_itself(neighbours: Neighbours, table:
     mine = str(neighbours.ours.wallets[0])
     with neighbours.as_role("web", books=str(neighbours.ours.book), wallets=mine) as ask:
         assert ask(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_a_tenant_sees_the_clock_of_the_gateway_before_his_meter_alone(neighbours: Neighbours) -> None:
+    mine, books = str(neighbours.ours.wallets[0]), f"{neighbours.ours.book},{neighbours.theirs.book}"
+    with neighbours.as_role("web", books=books, wallets=mine) as ask:
+        assert ask("SELECT DISTINCT gateway FROM gateway_clock") == [(neighbours.ours.gateway.pk,)]
 
 
 @pytest.mark.parametrize("role", ["web", "auditor"])

@@ -23,7 +23,7 @@ def codes() -> dict[str, set[str]]:
     """Every word under which something is stored, refused or logged, by family."""
     posting = [tree(path) for path in python_in(SOURCE / "flows" / "posting")]
     frames = {"bad_frame", *_class_codes(SOURCE / "wire" / "errors.py")}
-    receipts = {f"receipt_{code}" for code in frames - {"bad_frame", "bad_topic"}}
+    receipts = {f"receipt_{code}" for code in frames - {"bad_frame", "bad_topic", "damaged"}}
     edge = _edge_codes()
     return {
         "quarantine codes": {code for parsed in posting for code in _set_aside(parsed)}

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from fairwatt.cli import allocation, correcting, estate, explaining, readings, reports, simulation
+from fairwatt.cli import allocation, correcting, estate, explaining, meter, readings, reports, simulation
 from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
@@ -24,6 +24,7 @@ STREETS, PRICES, BOOKS = "A street to look at and to judge", "Prices and charges
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
 app.add_typer(edge, name="edge")
+app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.command(rich_help_panel=PRICES)(explaining.explain)

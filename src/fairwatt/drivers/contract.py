@@ -7,8 +7,8 @@ the bytes that come back. The edge owns the serial port or socket and the clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from enum import Enum, StrEnum
+from typing import Final, Literal, Protocol, runtime_checkable
 
 
 class DriverError(Exception):
@@ -17,9 +17,33 @@ class DriverError(Exception):
     code = "driver"
 
 
+class Medium(StrEnum):
+    """What a meter counts, and with it the smallest unit of its register."""
+
+    ELECTRICITY = "electricity"
+    WATER = "water"
+    GAS = "gas"
+    HEAT = "heat"
+
+    @property
+    def unit(self) -> str:
+        """The unit of registers: ``Wh``, or ``l`` where a volume is counted."""
+        return "Wh" if self in (Medium.ELECTRICITY, Medium.HEAT) else "l"
+
+    @property
+    def register(self) -> str:
+        """The name of the cumulative register."""
+        return {Medium.ELECTRICITY: "A+", Medium.HEAT: "Q+"}.get(self, "V+")
+
+
 @dataclass(frozen=True, slots=True)
 class RegisterReading:
-    """A cumulative register as the meter sent it: whole watt-hours since the meter was made."""
+    """A cumulative register as the meter sent it, in the smallest unit of its medium, since it was made.
+
+    ``total_wh`` holds whole watt-hours of electricity and heat, and whole litres of water and gas: the
+    profile's `Medium` says which, as ``Schedule.unit`` does for the price. The name is the house's word for
+    "what is charged from", and is not translated again below.
+    """
 
     total_wh: int
     register: str = "A+"
@@ -27,9 +51,10 @@ class RegisterReading:
 
 @dataclass(frozen=True, slots=True)
 class RelayState:
-    """Where the relay is, and where the meter was last told to put it.
+    """Where the relay or the valve is, and where the meter was last told to put it.
 
-    Only `closed` says whether there is supply. `closed != ordered_closed` is a stuck or moving relay.
+    Only `closed` says whether there is supply: contacts closed, or the valve of a water or gas meter open.
+    `closed != ordered_closed` is a stuck or moving relay.
     """
 
     closed: bool
@@ -102,6 +127,8 @@ class MeterEventKind(StrEnum):
     RELAY_CLOSED = "relay_closed"
     LEAK = "leak"
     LOW_BATTERY = "low_battery"
+    METER_FAULT = "meter_fault"
+    VALVE_FAULT = "valve_fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +146,13 @@ class EventRecord:
     kind: MeterEventKind
     begun_us: int | None
     ended_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is so at the meter right now, as its status word says. It comes and goes; an `EventCount` stays."""
+
+    kinds: frozenset[MeterEventKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +181,43 @@ class Accepted:
     """The meter acknowledged an order. This is not proof: only a later `RelayState` is."""
 
 
-class Exchange[ReplyT](Protocol):
-    """One question to one meter.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One message of a meter that speaks when it wants to; ``None`` where the message says nothing of it.
 
-    Send `request()`, feed what arrives until `feed` returns a reply. After `reply_within_ms` of silence
-    send `request()` again; it raises `DriverError` when the meter has had all its attempts. Throw away
+    ``key`` is natural: the same message heard twice has the same key. ``at_us`` is when it was measured, by the
+    meter or its network; where it is None the hearer's own clock says. ``reachable`` says whether an order sent
+    now arrives now, because the device listens always or has just woken.
+    """
+
+    key: str
+    device: str
+    sequence: int | None = None
+    at_us: int | None = None
+    reading: RegisterReading | None = None
+    relay: RelayState | None = None
+    power: PowerReading | None = None
+    clock: MeterClock | None = None
+    conditions: frozenset[MeterEventKind] = frozenset()
+    order: str | None = None
+    reachable: bool = False
+
+
+class Step(Enum):
+    """What `Exchange.feed` returns when the answer was a part, and the next request is to be sent at once."""
+
+    NEXT = "next"
+
+
+NEXT: Final = Step.NEXT
+
+
+class Exchange[ReplyT](Protocol):
+    """One question to one meter, however many requests it takes.
+
+    Send `request()`, feed what arrives until `feed` returns a reply. When it returns `NEXT` instead, send
+    `request()` again at once: the reply needs more than one answer. After `reply_within_ms` of silence send
+    `request()` again, too; it raises `DriverError` when the meter has had all its attempts. Throw away
     unread bytes on the link before the first send: a late answer to an older question is not today's.
     """
 
@@ -160,7 +226,7 @@ class Exchange[ReplyT](Protocol):
 
     def request(self) -> bytes: ...
 
-    def feed(self, data: bytes) -> ReplyT | None: ...
+    def feed(self, data: bytes) -> ReplyT | Literal[Step.NEXT] | None: ...
 
 
 @runtime_checkable
@@ -237,6 +303,13 @@ class ReadsEvents(Protocol):
 
 
 @runtime_checkable
+class ReadsConditions(Protocol):
+    """A meter with a status word that says what is wrong with it now."""
+
+    def read_conditions(self) -> Exchange[Conditions]: ...
+
+
+@runtime_checkable
 class KeepsClock(Protocol):
     """A meter with a clock that can be read and set."""
 
@@ -252,3 +325,21 @@ class LimitsPower(Protocol):
     def read_power_limit(self) -> Exchange[PowerLimit]: ...
 
     def limit_power(self, *, limit_w: int | None) -> Exchange[Accepted]: ...
+
+
+@runtime_checkable
+class HearsMessages(Protocol):
+    """A meter that sends messages by itself, over a network that carries them whole."""
+
+    def hear(self, message: bytes) -> Heard: ...
+
+
+@runtime_checkable
+class TakesOrders(Protocol):
+    """A meter that speaks by itself and can be told where its relay or valve shall be.
+
+    ``order_id`` comes back in `Heard.order` where the protocol has room for it. Acknowledged or not, an order is
+    done when a later message shows the relay there.
+    """
+
+    def order_relay(self, *, closed: bool, order_id: str, valid_until_us: int) -> bytes: ...

@@ -6,9 +6,15 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
-from .contract import DriverError
+from .contract import DriverError, Medium
+
+_COMMON: Final = {"title", "protocol", "medium", "register"}
+_REGISTER: Final = {
+    "Wh": ("resolution_wh", "modulus_wh", "max_power_w"),
+    "l": ("resolution_l", "modulus_l", "max_flow_lph"),
+}
 
 
 class ProfileError(DriverError):
@@ -19,7 +25,11 @@ class ProfileError(DriverError):
 
 @dataclass(frozen=True, slots=True)
 class MeterProfile:
-    """One meter model: its register's shape, and the settings its protocol driver understands."""
+    """One meter model: its register's shape, and the settings its protocol driver understands.
+
+    Where the medium is counted in litres, so are ``resolution_wh`` and ``modulus_wh``, and ``max_power_w`` is
+    litres per hour. Such a TOML file says ``resolution_l``, ``modulus_l`` and ``max_flow_lph`` instead.
+    """
 
     key: str
     title: str
@@ -28,6 +38,12 @@ class MeterProfile:
     modulus_wh: int
     max_power_w: int
     settings: dict[str, Any]
+    medium: Medium = Medium.ELECTRICITY
+
+    @property
+    def register(self) -> str:
+        """The name of its cumulative register: ``A+``, ``V+`` or ``Q+``."""
+        return self.medium.register
 
 
 def profile_keys() -> tuple[str, ...]:
@@ -49,21 +65,24 @@ def parse_profile(*, key: str, text: str) -> MeterProfile:
     try:
         tree = tomllib.loads(text)
         register = tree["register"]
+        medium = _medium(key, tree.get("medium", Medium.ELECTRICITY))
+        resolution, modulus, most = _REGISTER[medium.unit]
         profile = MeterProfile(
             key=key,
             title=str(tree["title"]),
             protocol=str(tree["protocol"]),
-            resolution_wh=_positive(register, "resolution_wh"),
-            modulus_wh=_positive(register, "modulus_wh"),
-            max_power_w=_positive(register, "max_power_w"),
-            settings={name: tree[name] for name in tree.keys() - {"title", "protocol", "register"}},
+            resolution_wh=_positive(register, resolution),
+            modulus_wh=_positive(register, modulus),
+            max_power_w=_positive(register, most),
+            settings={name: tree[name] for name in tree.keys() - _COMMON},
+            medium=medium,
         )
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"Meter profile {key!r} is not TOML: {error}.") from error
     except KeyError as error:
         raise ProfileError(f"Meter profile {key!r} lacks {error}.") from error
     if profile.modulus_wh % profile.resolution_wh:
-        raise ProfileError(f"Meter profile {key!r}: modulus_wh is not a whole number of resolution_wh steps.")
+        raise ProfileError(f"Meter profile {key!r}: {modulus} is not a whole number of {resolution} steps.")
     return profile
 
 
@@ -72,6 +91,13 @@ def _positive(table: dict[str, Any], name: str) -> int:
     if type(value) is not int or value <= 0:
         raise ProfileError(f"{name} must be a whole number above zero; got {value!r}.")
     return value
+
+
+def _medium(key: str, name: Any) -> Medium:
+    try:
+        return Medium(name)
+    except ValueError as error:
+        raise ProfileError(f"Meter profile {key!r}: medium is {', '.join(Medium)}; got {name!r}.") from error
 
 
 def _folder() -> Any:

@@ -1,17 +1,25 @@
-"""The closed list of meter protocols. A new protocol is one folder and one line here."""
+"""The closed list of meter protocols. A new protocol is one folder and one line here.
+
+A protocol's code is imported when the first meter of it is opened: a gateway carries what its meters speak.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
-from .contract import ReadsRegister
-from .dlt645.meter import Dlt645Meter
+from .contract import HearsMessages, ReadsRegister
 from .profile import MeterProfile, ProfileError
 
-PROTOCOLS: Final[dict[str, Callable[..., ReadsRegister]]] = {
-    "dlt645-2007": Dlt645Meter,
+PROTOCOLS: Final = {
+    "dlt645-2007": "dlt645.meter:Dlt645Meter",
+    "modbus-rtu": "modbus.meter:open_modbus",
+    "modbus-tcp": "modbus.meter:open_modbus",
 }
+"""Meters that are asked: protocol -> where its meter is made."""
+
+LISTENERS: Final[dict[str, str]] = {}
+"""Meters that speak by themselves: protocol -> where what they say is understood."""
 
 
 def open_meter(
@@ -22,10 +30,24 @@ def open_meter(
     What else it can do is a question of type: `isinstance(meter, SwitchesRelay)`. Raises `ProfileError`
     when no driver speaks the profile's protocol.
     """
-    if profile.protocol not in PROTOCOLS:
+    make = _maker(PROTOCOLS, profile)
+    meter: ReadsRegister = make(
+        profile=profile, address=address, zone=zone, password=password, operator=operator
+    )
+    return meter
+
+
+def open_listener(*, profile: MeterProfile, address: str) -> HearsMessages:
+    """Return what understands the messages of this meter and words its orders. Raises `ProfileError`."""
+    listener: HearsMessages = _maker(LISTENERS, profile)(profile=profile, address=address)
+    return listener
+
+
+def _maker(known: dict[str, str], profile: MeterProfile) -> Any:
+    if profile.protocol not in known:
         raise ProfileError(
-            f"No driver speaks {profile.protocol!r}, which profile {profile.key!r} asks for. "
-            f"Known: {', '.join(PROTOCOLS)}."
+            f"No driver speaks {profile.protocol!r} this way, which profile {profile.key!r} asks for. "
+            f"Known: {', '.join(known)}."
         )
-    make = PROTOCOLS[profile.protocol]
-    return make(profile=profile, address=address, zone=zone, password=password, operator=operator)
+    module, _, name = known[profile.protocol].partition(":")
+    return getattr(import_module(f"{__package__}.{module}"), name)

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from fairwatt.drivers.contract import DriverError, Exchange
+from fairwatt.drivers.contract import DriverError, Exchange, Step
 from fairwatt.edge.config import BusConfig
 
 
@@ -86,18 +86,27 @@ class _Line(asyncio.Protocol):
         self._reply: asyncio.Future[Any] | None = None
 
     async def converse[ReplyT](self, exchange: Exchange[ReplyT], reply_within_s: float) -> ReplyT:
-        """Send once and wait for the reply. Raises TimeoutError, OSError or what the exchange raises."""
-        if self._transport is None or not self.alive:
-            raise ConnectionResetError("the converter closed the connection")
-        reply: asyncio.Future[ReplyT] = asyncio.get_running_loop().create_future()
-        self._reply, self._exchange = reply, exchange
+        """Send and wait for the reply, through all its steps; nothing that was not heard is sent twice.
+
+        Raises TimeoutError, OSError or what the exchange raises.
+        """
         try:
-            # How long to wait is a property of the line: a modem adds seconds, a simulated line none.
-            self._transport.write(exchange.request())
-            async with asyncio.timeout(reply_within_s):
-                return await reply
+            while True:
+                heard = await self._send(exchange, reply_within_s)
+                if not isinstance(heard, Step):
+                    return heard
         finally:
             self._reply = self._exchange = None
+
+    async def _send[ReplyT](self, exchange: Exchange[ReplyT], reply_within_s: float) -> ReplyT | Step:
+        if self._transport is None or not self.alive:
+            raise ConnectionResetError("the converter closed the connection")
+        reply: asyncio.Future[ReplyT | Step] = asyncio.get_running_loop().create_future()
+        self._reply, self._exchange = reply, exchange
+        # How long to wait is a property of the line: a modem adds seconds, a simulated line none.
+        self._transport.write(exchange.request())
+        async with asyncio.timeout(reply_within_s):
+            return await reply
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -62,11 +62,13 @@ def raise_due(*, book_id: int, now_us: int) -> int:
         again_us = now_us - AGAIN_US
         cursor.execute(_OVER, [book_id, now_us, again_us])
         for (allocation,) in cursor.fetchall():
-            key = _fresh_key(cursor, book_id, "allocation", allocation_key(allocation=allocation))
+            key = facts.fresh_key(
+                cursor=cursor, book=book_id, kind="allocation", key=allocation_key(allocation=allocation)
+            )
             raised += _raise(cursor, book_id, "allocation", key, {"allocation": allocation}, now_us)
         cursor.execute(_DECIDED, [book_id, now_us, again_us])
         for (share,) in cursor.fetchall():
-            key = _fresh_key(cursor, book_id, "share", share_key(share=share))
+            key = facts.fresh_key(cursor=cursor, book=book_id, kind="share", key=share_key(share=share))
             raised += _raise(cursor, book_id, "share", key, {"share": share}, now_us)
         # Shares of common costs come before fees, here as in their priority.
         raised += _fee_runs(cursor, book, now_us)
@@ -105,16 +107,6 @@ def _fee_runs(cursor: Any, book: Book, now_us: int) -> int:
         key = fee_run_key(fee=fee_id, due=day.isoformat())
         _raise(cursor, book.pk, "fee_run", key, {"fee": fee_id, "due": day.isoformat()}, now_us)
     return len(due)
-
-
-def _fresh_key(cursor: Any, book: int, kind: str, key: str) -> str:
-    """The natural key, or after a refusal one that names the refused fact."""
-    cursor.execute(
-        "SELECT max(id) FROM fact WHERE book = %s AND kind = %s AND starts_with(natural_key || ':', %s)",
-        [book, kind, f"{key}:"],
-    )
-    (refused,) = cursor.fetchone()
-    return key if refused is None else f"{key}:after:{refused}"
 
 
 def _tell(cursor: Any, book: int, fee: costs.FeeTerms, error: Exception, now_us: int) -> None:

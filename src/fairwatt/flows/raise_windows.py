@@ -1,4 +1,7 @@
-"""Windows that ended become facts: each once when its readings are in, and again after what came to be known later."""
+"""Windows that ended become facts: each once when its readings are in, and again after what came to be known later.
+
+What the poster refused is asked again a day later, under a key that names the refusal.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from fairwatt.core.rating.elements.base import TariffError
 from fairwatt.core.rating.live import as_live, bill_day_of
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
+from fairwatt.core.units import US_PER_DAY
 from fairwatt.store import accounts, facts
 from fairwatt.store.models import TariffPublication
 
 TARIFFS_KEPT: Final = 256
+AGAIN_US: Final = US_PER_DAY
 
 
 def raise_windows(*, cursor: Any, book: int, now_us: int) -> int:
@@ -24,7 +29,7 @@ def raise_windows(*, cursor: Any, book: int, now_us: int) -> int:
     if not plans:
         return 0
     raised = 0
-    known = accounts.raised_windows(cursor=cursor, book=book)
+    known = accounts.raised_windows(cursor=cursor, book=book, again_us=now_us - AGAIN_US)
     for register in accounts.open_registers(cursor=cursor, book=book, plans=list(plans)):
         # A window is over when a reading says so: until then its use is not known.
         until_us = min(register.at_us, now_us)
@@ -34,14 +39,15 @@ def raise_windows(*, cursor: Any, book: int, now_us: int) -> int:
             until_us=until_us,
         )
         for window in windows:
-            if (register.installation, window.start_us) not in known:
-                key = window_key(installation=register.installation, window_us=window.start_us)
+            key = window_key(installation=register.installation, window_us=window.start_us)
+            if key not in known:
                 raised += _raise(
                     cursor, book, key, register.wallet, register.installation, window.start_us, now_us
                 )
     for installation, wallet, window_us, batch in accounts.windows_to_settle_again(cursor=cursor, book=book):
         key = window_key(installation=installation, window_us=window_us, batch=batch)
-        raised += _raise(cursor, book, key, wallet, installation, window_us, now_us)
+        if key not in known:
+            raised += _raise(cursor, book, key, wallet, installation, window_us, now_us)
     return raised
 
 
@@ -52,7 +58,7 @@ def _raise(
         cursor=cursor,
         book=book,
         kind="window_close",
-        natural_key=key,
+        natural_key=facts.fresh_key(cursor=cursor, book=book, kind="window_close", key=key),
         wallet=wallet,
         payload={"installation": installation, "window_us": window_us},
         raw=b"",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fairwatt.core.rating.accounts import AccountValue
+
+NEWEST: Final = (1 << 63) - 1
+"""Later than any fact."""
 
 
 def values_of_book(*, cursor: Any, book: int) -> dict[int, list[AccountValue]]:
@@ -54,14 +57,14 @@ def open_registers(*, cursor: Any, book: int, plans: list[int]) -> list[OpenRegi
     return [OpenRegister(*map(int, row)) for row in cursor.fetchall()]
 
 
-def raised_windows(*, cursor: Any, book: int) -> set[tuple[int, int]]:
-    """(installation, start of the window) of every closing that was raised."""
+def raised_windows(*, cursor: Any, book: int, again_us: int) -> set[str]:
+    """Keys of the closings that were raised, but for those refused before an instant: they may be asked for again."""
     cursor.execute(
-        "SELECT DISTINCT (payload->>'installation')::bigint, (payload->>'window_us')::bigint FROM fact "
-        "WHERE book = %s AND kind = 'window_close'",
-        [book],
+        "SELECT split_part(natural_key, ':after:', 1) FROM fact "
+        "WHERE book = %s AND kind = 'window_close' AND (state <> 'refused' OR created_us > %s)",
+        [book, again_us],
     )
-    return {(int(installation), int(window)) for installation, window in cursor.fetchall()}
+    return {str(key) for (key,) in cursor.fetchall()}
 
 
 def windows_to_settle_again(*, cursor: Any, book: int) -> Iterator[tuple[int, int, int, int]]:
@@ -71,7 +74,7 @@ def windows_to_settle_again(*, cursor: Any, book: int) -> Iterator[tuple[int, in
     """
     cursor.execute(
         "SELECT w.installation, r.wallet, w.start_us, max(r.batch) FROM ("
-        " SELECT (payload->>'installation')::bigint AS installation, (result->>'window_us')::bigint AS start_us,"
+        " SELECT (result->>'installation')::bigint AS installation, (result->>'window_us')::bigint AS start_us,"
         " (result->>'end_us')::bigint AS end_us, max(batch) AS batch FROM fact"
         " WHERE book = %s AND kind = 'window_close' AND state = 'posted' GROUP BY 1, 2, 3) w "
         "JOIN rerating r ON r.installation = w.installation AND r.batch >= w.batch AND r.from_us < w.end_us "
@@ -84,12 +87,13 @@ def windows_to_settle_again(*, cursor: Any, book: int) -> Iterator[tuple[int, in
         yield installation, wallet, start, batch
 
 
-def settled_before(*, cursor: Any, book: int, installation: int, window_us: int) -> list[Mapping[str, Any]]:
-    """What was answered to closings of one window, oldest first."""
+def settled_before(
+    *, cursor: Any, book: int, installation: int, window_us: int, before_fact: int = NEWEST
+) -> list[Mapping[str, Any]]:
+    """What the poster answered to closings of one window, whoever asked for them and how, oldest first."""
     cursor.execute(
         "SELECT result FROM fact WHERE book = %s AND kind = 'window_close' AND state = 'posted' "
-        "AND natural_key LIKE %s AND (payload->>'installation')::bigint = %s AND (payload->>'window_us')::bigint = %s "
-        "ORDER BY id",
-        [book, f"window:{installation}:{window_us}%", installation, window_us],
+        "AND result->>'installation' = %s AND result->>'window_us' = %s AND id < %s ORDER BY id",
+        [book, str(installation), str(window_us), before_fact],
     )
     return [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in cursor.fetchall()]

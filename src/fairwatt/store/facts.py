@@ -45,6 +45,17 @@ def add(
     return int(known), False
 
 
+def fresh_key(*, cursor: Any, book: int, kind: str, key: str) -> str:
+    """The natural key, or after a refusal one that names the refused fact."""
+    cursor.execute(
+        "SELECT max(id) FROM fact WHERE book = %s AND kind = %s "
+        "AND (natural_key = %s OR starts_with(natural_key, %s) OR starts_with(natural_key, %s))",
+        [book, kind, key, f"{key}:after:", f"{key}#"],
+    )
+    (refused,) = cursor.fetchone()
+    return key if refused is None else f"{key}:after:{refused}"
+
+
 def written_by_web(*, cursor: Any, fact: int) -> bool:
     """True for a fact of a web process, which the database itself has noted."""
     cursor.execute("SELECT by_role = 'fairwatt_web' FROM fact WHERE id = %s", [fact])

@@ -23,6 +23,7 @@ from psycopg.copy import LibpqWriter
 from fairwatt.core.ledger.model import Leg
 from fairwatt.store.batches import spans_of
 from fairwatt.store.binary import COPY_HEADER, COPY_TRAILER, wire_rows
+from fairwatt.store.clocks import ClockRow, insert_clocks
 from fairwatt.store.corrections import CorrectionRows, ReratingRow, insert_corrections, insert_reratings
 
 Int64s = npt.NDArray[np.int64]
@@ -144,6 +145,7 @@ class BatchRows:
     answers: list[FactAnswer] = field(default_factory=list)
     gateways: list[tuple[int, int, int]] = field(default_factory=list)
     """(gateway id, epoch, stored seq)"""
+    clocks: Sequence[ClockRow] = ()
     reratings: list[ReratingRow] = field(default_factory=list)
     corrections: CorrectionRows = field(default_factory=CorrectionRows)
 
@@ -271,6 +273,7 @@ def write_batch(*, cursor: Any, book: int, batch: int, rows: BatchRows, now_us: 
         )
         _insert_journal(cursor, book, batch, rows.legs, now_us)
         _move_gateways(cursor, book, rows.gateways, now_us)
+    insert_clocks(cursor=cursor, book=book, batch=batch, rows=rows.clocks, now_us=now_us)
     insert_reratings(cursor=cursor, book=book, batch=batch, rows=rows.reratings)
     insert_corrections(cursor=cursor, book=book, batch=batch, corrections=rows.corrections)
     _insert_events(cursor, book, batch, rows.events)

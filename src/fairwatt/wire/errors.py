@@ -12,6 +12,12 @@ class FrameError(ValueError):
     code: ClassVar[str] = "bad_frame"
 
 
+class Damaged(FrameError):
+    """The bytes are not those that were sent: their checksum is another one."""
+
+    code = "damaged"
+
+
 class MalformedCbor(FrameError):
     """The bytes are not one deterministic CBOR value (RFC 8949, section 4.2.1)."""
 

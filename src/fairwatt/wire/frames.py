@@ -1,7 +1,9 @@
 """The two frames between gateway and head-end, and the event that travels inside one of them.
 
-UP    ``[1, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
-DOWN  ``[1, 0, epoch, seq, now_us]`` = stored up to seq, or ``[1, 1, [command, ...]]``
+Both end with a CRC-32 of what comes before: a line may flip a bit in a reading, which nobody signed.
+
+UP    ``[2, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
+DOWN  ``[2, 0, epoch, seq, now_us]`` = stored up to seq, or ``[2, 1, [command, ...]]``
 
 ``epoch`` names one life of the gateway's spool, ``seq`` a record in it. The head-end acknowledges after its
 own commit; the gateway deletes only then. docs/protocol/wire.md has the whole conversation.
@@ -10,19 +12,21 @@ own commit; the gateway deletes only then. docs/protocol/wire.md has the whole c
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from fairwatt.wire import cbor
 from fairwatt.wire.cose import MAX_MESSAGE_BYTES
-from fairwatt.wire.errors import BadShape, BadVersion, FrameError, TooLarge
+from fairwatt.wire.errors import BadShape, BadVersion, Damaged, FrameError, TooLarge
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_FRAME_BYTES: Final = 256 * 1024
 MAX_ITEMS: Final = 4096
 MAX_BODY_BYTES: Final = 128 * 1024
 COMMANDS_BYTES: Final = 128 * 1024
 """How long a frame of commands gets: well under what the edge refuses."""
 _I63: Final = cbor.I63
-_COMMANDS_HEAD: Final = 6  # [1, 1, [ with up to 2^16 commands
+_SEAL_BYTES: Final = 4
+_COMMANDS_HEAD: Final = 6 + _SEAL_BYTES  # [2, 1, [ with up to 2^16 commands
 _OCTETS_HEAD: Final = 5
 
 
@@ -84,7 +88,7 @@ class Event(NamedTuple):
 def encode_up(frame: UpFrame, /) -> bytes:
     """Write an up frame. Raises what `decode_up` would: no gateway sends what nobody accepts."""
     items = [[item.seq, int(item.kind), item.body] for item in frame.items]
-    data = cbor.encode([VERSION, *frame[:6], items])
+    data = seal(cbor.encode([VERSION, *frame[:6], items]))
     decode_up(data)
     return data
 
@@ -95,7 +99,7 @@ def decode_up(data: bytes, /) -> UpFrame:
     Items rise strictly in ``seq``. A gap between two items of one frame means that the gateway no longer has
     the records between them.
     """
-    value = cbor.decode(data, max_bytes=MAX_FRAME_BYTES, what="the up frame")
+    value = cbor.decode(_opened(data), max_bytes=MAX_FRAME_BYTES, what="the up frame")
     if type(value) is not list or not value:
         raise BadShape("the up frame is not an array")
     _check_version(value[0])
@@ -157,12 +161,12 @@ def stored_up_to(*, stored_seq: int, frame: UpFrame) -> int:
 
 def encode_ack(*, epoch: int, seq: int, now_us: int) -> bytes:
     """Write an acknowledgement. Send it only after the commit that stored the records."""
-    return cbor.encode([VERSION, 0, epoch, seq, now_us])
+    return seal(cbor.encode([VERSION, 0, epoch, seq, now_us]))
 
 
 def encode_commands(messages: Iterable[bytes], /) -> bytes:
     """Write signed commands into one frame. For any number of them, use `command_frames`."""
-    return cbor.encode([VERSION, 1, list(messages)])
+    return seal(cbor.encode([VERSION, 1, list(messages)]))
 
 
 def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BYTES) -> list[bytes]:
@@ -189,7 +193,7 @@ def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BY
 
 def decode_down(data: bytes, /) -> Ack | Commands:
     """Read a down frame. Raises a FrameError whose ``code`` names the fault."""
-    value = cbor.decode(data, max_bytes=MAX_FRAME_BYTES, what="the down frame")
+    value = cbor.decode(_opened(data), max_bytes=MAX_FRAME_BYTES, what="the down frame")
     if type(value) is not list or len(value) < 2:
         raise BadShape("the down frame is not an array")
     _check_version(value[0])
@@ -236,6 +240,23 @@ def decode_event(body: bytes, /) -> Event:
     )
 
 
+def seal(data: bytes, /) -> bytes:
+    """Add the checksum that ends every frame: CRC-32 (ISO-HDLC, as in zlib) of what is before it, high byte first."""
+    return data + crc32(data).to_bytes(_SEAL_BYTES)
+
+
+def _opened(data: bytes) -> bytes:
+    if len(data) > MAX_FRAME_BYTES:
+        raise TooLarge(f"the frame has {len(data)} bytes, the limit is {MAX_FRAME_BYTES}; it was not used")
+    body, given = data[:-_SEAL_BYTES], int.from_bytes(data[-_SEAL_BYTES:])
+    if len(data) <= _SEAL_BYTES or crc32(body) != given:
+        raise Damaged(
+            "the frame's checksum is wrong: it was damaged on its way, or is of version 1, which had none; "
+            "nothing of it was used, and it is sent again until it is acknowledged"
+        )
+    return body
+
+
 def _check_version(value: object) -> None:
     if type(value) is not int:
         raise BadShape("the frame does not begin with its version")
@@ -261,5 +282,6 @@ __all__ = [
     "encode_commands",
     "encode_event",
     "encode_up",
+    "seal",
     "stored_up_to",
 ]

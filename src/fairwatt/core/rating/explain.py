@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from fairwatt.core.rating.model import NoTariff
 from fairwatt.core.rating.scalar import Piece, pieces, rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.shares import share_on
@@ -151,6 +152,25 @@ def explain_interval(
     )
     differences = (*_slips(account), *(_differences(charge, after, charged) if charged else ()))
     return replace(account, differences=differences)
+
+
+def moved_nano(*, table: SegmentTable, interval: Explained, at_us: int, by_us: int) -> int | None:
+    """How much more the use of an interval would have cost had both readings been taken ``by_us`` earlier.
+
+    Exact, before tax, by the same straight line. None where a counting window begins so near that the use would have
+    been counted in another one, or where no price is known.
+    """
+    before = replace(interval.before, at_us=interval.before.at_us - by_us)
+    spans = ((before.at_us, at_us - by_us), (interval.before.at_us, at_us))
+    try:
+        ends = [table.locate(start_us=start, end_us=end) for start, end in spans]
+        first, last = min(end[0] for end in ends), max(end[1] for end in ends)
+        if first < 0 or len({table.window_us[n] for n in range(first, last + 1)}) > 1:
+            return None
+        shifted = list(pieces(table=table, state=before, at_us=at_us - by_us, energy_wh=interval.energy_wh))
+    except NoTariff:
+        return None
+    return sum(piece.nano for piece in shifted) - interval.energy_nano
 
 
 def add_exactly(*, carry: int, exact: int, limit: int) -> tuple[int, int]:

@@ -77,6 +77,8 @@ class Order(IntEnum):
     CLOSE = 0x1C
     ALARM = 0x2A
     END_ALARM = 0x2B
+    KEEP_POWER = 0x3A
+    END_KEEP_POWER = 0x3B
 
 
 def decode_bcd(data: bytes, *, what: str = "a number") -> int:

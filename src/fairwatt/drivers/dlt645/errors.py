@@ -24,6 +24,32 @@ _REASONS = {
 }
 
 
+# Bits of the two error bytes of function 03H, State Grid supplement; confirm per meter.
+_SECURITY_REASONS = {
+    0x0001: ("other", "it gave no closer reason"),
+    0x0002: ("repeated", "this purchase was already credited"),
+    0x0004: ("esam", "its security chip did not accept the message"),
+    0x0008: ("identity", "we are not authenticated"),
+    0x0010: ("customer", "the customer number is not its own"),
+    0x0020: ("purchase_count", "the purchase count is not the next one"),
+    0x0040: ("hoarding", "more credit than it may hold"),
+}
+
+
+def refusal_words(err: int) -> tuple[str, ...]:
+    """Say in words what the error byte of a refusal means."""
+    return tuple(text for _, text in _known(_REASONS, err, f"error byte {err:02X}H"))
+
+
+def security_words(err: int) -> tuple[str, ...]:
+    """Say in words what the two error bytes of a refused 03H mean."""
+    return tuple(text for _, text in _known(_SECURITY_REASONS, err, f"error bytes {err:04X}H"))
+
+
+def _known(reasons: dict[int, tuple[str, str]], err: int, unknown: str) -> list[tuple[str, str]]:
+    return [reasons[bit] for bit in reasons if err & bit] or [("unknown", unknown)]
+
+
 class BadRequest(DriverError):
     """The caller asked for something that cannot be put into a frame; nothing was sent."""
 
@@ -49,8 +75,9 @@ class MeterRefused(DriverError):
 
     code = "meter_refused"
 
-    def __init__(self, *, number: str, function: int, err: int) -> None:
-        known = [_REASONS[bit] for bit in _REASONS if err & bit] or [("unknown", f"error byte {err:02X}H")]
+    def __init__(self, *, number: str, function: int, err: int, security: bool = False) -> None:
+        width = 4 if security else 2
+        known = _known(_SECURITY_REASONS if security else _REASONS, err, f"error byte {err:0{width}X}H")
         self.number = number
         self.function = function
         self.err = err

@@ -23,9 +23,19 @@ ABNORMAL: Final = 0x40
 MORE_FOLLOWS: Final = 0x20
 FUNCTION_BITS: Final = 0x1F
 
+SECURITY: Final = 0x03
 SET_TIME: Final = 0x08
 READ_DATA: Final = 0x11
+READ_MORE: Final = 0x12
 READ_ADDRESS: Final = 0x13
+WRITE_DATA: Final = 0x14
+WRITE_ADDRESS: Final = 0x15
+FREEZE: Final = 0x16
+BAUD: Final = 0x17
+PASSWORD: Final = 0x18
+CLEAR_DEMAND: Final = 0x19
+CLEAR_METER: Final = 0x1A
+CLEAR_EVENTS: Final = 0x1B
 CONTROL: Final = 0x1C
 
 # Functions that only the 1997 edition has (03H and 08H exist in both, with other meanings for 03H).
@@ -103,8 +113,14 @@ def build_frame(*, address: bytes, control: int, data: bytes = b"", preamble: in
             f"A DL/T 645 frame takes 6 address bytes, at most {limit} data bytes and 0 to 4 wake-up bytes; "
             f"got {len(address)}, {len(data)} and {preamble}."
         )
+    return b"\xfe" * preamble + close_frame(frame=Frame(address=address, control=control, data=data))
+
+
+def close_frame(*, frame: Frame) -> bytes:
+    """Put the armour on a frame as it is, from the first 68H to 16H, whatever its length limit."""
+    address, control, data = frame.address, frame.control, frame.data
     body = b"\x68%b\x68%c%c%b" % (address, control, len(data), data.translate(_PLUS_33))
-    return b"\xfe" * preamble + b"%b%c\x16" % (body, sum(body) & 0xFF)
+    return b"%b%c\x16" % (body, sum(body) & 0xFF)
 
 
 def open_frame(*, raw: bytes) -> Frame:

@@ -71,6 +71,18 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GatewayClock:
+    """How far the clock of the gateway was ahead of ours when it sent the reading of a line.
+
+    `costs_nano` is how much more the use would have cost before tax had both its readings carried our time; None where
+    that cannot be said, because counting began anew around then.
+    """
+
+    ahead_us: int
+    costs_nano: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LineAccount:
     """One line, whole: what it is, what it was made from, and whether it works out again."""
 
@@ -85,6 +97,8 @@ class LineAccount:
     interval: Explained | None = None
     estimate: Estimate | None = None
     """None where the meter was read"""
+    clock: GatewayClock | None = None
+    """None where nobody wrote it down, or nothing was read"""
     posted_us: int = 0
     corrects: Corrects | None = None
     corrected_by: tuple[CorrectedBy, ...] = ()

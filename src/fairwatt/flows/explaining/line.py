@@ -10,13 +10,14 @@ from typing import Any, Final
 from django.db import connection
 
 from fairwatt.core.ledger.model import Kind
-from fairwatt.core.rating.explain import Difference
-from fairwatt.flows.explaining.account import CorrectedBy, Estimate, LineAccount
+from fairwatt.core.rating.explain import Difference, Explained, moved_nano
+from fairwatt.flows.explaining.account import CorrectedBy, Estimate, GatewayClock, LineAccount
 from fairwatt.flows.explaining.corrections import explain_correction, explain_late
 from fairwatt.flows.explaining.costs import explain_cost
 from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.flows.explaining.windows import explain_window
+from fairwatt.store.clocks import clock_at
 from fairwatt.store.lines import LineRow, line_at, posted_us
 from fairwatt.store.models import Book, Correction, Event, Fact, Wallet
 
@@ -92,14 +93,25 @@ def explain_reading(cursor: Any, account: LineAccount) -> LineAccount:
         )
         if stored != now
     ]
+    estimate = _estimate(line)
     return replace(
         account,
         meter=meter_of(ground, seq=line.seq),
         interval=interval,
-        estimate=_estimate(line),
+        estimate=estimate,
+        clock=None if estimate else _clock(cursor, ground, line, interval),
         corrected_by=_corrected_by(line),
         differences=(*interval.differences, *slips),
     )
+
+
+def _clock(cursor: Any, ground: Ground, line: LineRow, interval: Explained) -> GatewayClock | None:
+    """What was known of the gateway's clock when the batch of the line was posted, and what it is worth in money."""
+    ahead_us = clock_at(cursor=cursor, gateway=ground.installation.meter.gateway_id, batch=line.batch)
+    if ahead_us is None:
+        return None
+    nano = moved_nano(table=ground.table(seq=line.seq), interval=interval, at_us=line.ts_us, by_us=ahead_us)
+    return GatewayClock(ahead_us=ahead_us, costs_nano=nano)
 
 
 def _estimate(line: LineRow) -> Estimate | None:

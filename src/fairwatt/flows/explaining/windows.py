@@ -9,6 +9,7 @@ from fairwatt.core.rating.explain import Difference
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.posting.settling import PARTS, posted_parts, settled_window, window_of
+from fairwatt.store import accounts
 from fairwatt.store.models import Fact
 
 ELEMENT: Final = "element:"
@@ -43,12 +44,13 @@ def explain_window(cursor: Any, account: LineAccount) -> LineAccount:
         for element in settled.bill.elements
         if not element.included
     }
-    earlier = [
-        one.result or {}
-        for one in Fact.objects.filter(
-            book=line.book, kind="window_close", state="posted", pk__lt=fact.pk, payload=fact.payload
-        ).order_by("pk")
-    ]
+    earlier = accounts.settled_before(
+        cursor=cursor,
+        book=line.book,
+        installation=said["installation"],
+        window_us=window.start_us,
+        before_fact=fact.pk,
+    )
     posted = posted_parts(earlier, said["installation"], window.start_us)
     slips = tuple(
         Difference(part, getattr(line, part), getattr(settled, part) - posted[part])

@@ -20,6 +20,7 @@ from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.core.rating.vector_table import VectorTable
+from fairwatt.flows.posting.clocks import ClockSeen
 from fairwatt.store.posting import EventRow
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Plan:
 
 @dataclass(kw_only=True)
 class GatewayState:
-    """A gateway: where to speak to it, whose signature to expect, how far its spool is stored."""
+    """A gateway: where to speak to it, whose signature to expect, how far its spool is stored, what its clock shows."""
 
     gateway: int
     site: str
@@ -114,6 +115,7 @@ class GatewayState:
     public_key: bytes
     epoch: int = 0
     seq: int = 0
+    clock: ClockSeen | None = None
 
 
 @dataclass(kw_only=True)

@@ -71,6 +71,8 @@ class Intake:
     """gateway -> (epoch, stored seq) once this batch is committed: what may be acknowledged"""
     stale_acks: list[tuple[int, int, int]] = field(default_factory=list)
     """(gateway, epoch, seq) that tell a gateway with an old spool to begin a new one"""
+    clocks: dict[int, int] = field(default_factory=dict)
+    """gateway -> how far its clock is ahead of ours, by the frame that says most"""
     new_spools: set[int] = field(default_factory=set)
     """gateways that number their records anew: what was compared with the old numbers is void"""
     chaff: dict[Chaff, int] = field(default_factory=dict)
@@ -167,7 +169,9 @@ def _take_frame(visit: _Visit) -> None:
     if frame.hello:
         intake.hellos.add(gateway)
     reached = stored_up_to(stored_seq=stored, frame=frame)
-    foreign_clock = frame.clock_us - now_us > CLOCK_AHEAD_US_MAX
+    ahead_us = frame.clock_us - now_us
+    intake.clocks[gateway] = max(ahead_us, intake.clocks.get(gateway, ahead_us))
+    foreign_clock = ahead_us > CLOCK_AHEAD_US_MAX
     if frame.oldest_seq > stored + 1 and stored > 0:
         intake.notices.append(
             EventRow(
@@ -190,8 +194,8 @@ def _take_frame(visit: _Visit) -> None:
                 "poison", "posting the frame that held it failed; see the head-end's log", item.body
             )
         elif foreign_clock:
-            ahead_s = (frame.clock_us - now_us) // 1_000_000
-            visit.quarantine("foreign_clock", f"the gateway's clock is {ahead_s} s ahead", item.body)
+            detail = f"the gateway's clock is {ahead_us // 1_000_000} s ahead"
+            visit.quarantine("foreign_clock", detail, item.body)
         else:
             _take_item(visit, item)
 

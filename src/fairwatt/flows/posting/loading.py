@@ -24,6 +24,7 @@ from fairwatt.flows.posting.book_state import (
     Reviewed,
     register_key,
 )
+from fairwatt.flows.posting.clocks import ClockSeen
 from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
@@ -32,6 +33,7 @@ from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
 from fairwatt.flows.posting.site_ahead import SiteAhead
 from fairwatt.store import heads
 from fairwatt.store.caches import WITHHELD, cached_upto
+from fairwatt.store.clocks import newest_clocks
 from fairwatt.store.corrections import already_rated
 from fairwatt.store.models import (
     Book,
@@ -105,7 +107,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     _look_again(registers, wallets)
     _doubts(book.pk, registers)
     _estimated(book.pk, registers)
-    gateways = _gateways(book)
+    gateways = _gateways(book, now_us)
     state = BookState(
         book=book.pk,
         currency=book.currency,
@@ -324,8 +326,9 @@ def _estimated(book: int, registers: npt.NDArray[Any]) -> None:
         registers["estimated"][n] = at_us in estimates.get(installation, ())
 
 
-def _gateways(book: Book) -> dict[int, GatewayState]:
+def _gateways(book: Book, now_us: int) -> dict[int, GatewayState]:
     saved = {head.gateway: head for head in GatewayHead.objects.filter(book=book.pk)}
+    clocks = newest_clocks(book=book.pk)
     gateways = {}
     for row in Gateway.objects.filter(site__book=book).select_related("site"):
         state = GatewayState(
@@ -333,6 +336,8 @@ def _gateways(book: Book) -> dict[int, GatewayState]:
         )
         if row.pk in saved:
             state.epoch, state.seq = saved[row.pk].epoch, saved[row.pk].seq
+        if row.pk in clocks:
+            state.clock = ClockSeen.read_again(ahead_us=clocks[row.pk], now_us=now_us)
         gateways[row.pk] = state
     return gateways
 

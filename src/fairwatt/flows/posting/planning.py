@@ -18,6 +18,7 @@ from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
 from fairwatt.flows.posting.charging import chain
+from fairwatt.flows.posting.clocks import clocks_moved, look_at_clock
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
@@ -164,13 +165,15 @@ def lay_out(desk: Desk, late: LateReadings, facts: PostedFacts, regrant: Iterabl
     flagged = _marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
     )
+    after = _after(desk, supply.orders, facts)
+    rows.clocks = clocks_moved(heard=desk.intake.heads, before=desk.state.gateways, after=after.gateways)
     return Planned(
         batch=desk.batch,
         now_us=desk.now_us,
         rows=rows,
         orders=supply.orders.new,
         heads=desk.wallets[flagged],
-        after=_after(desk, supply.orders, facts),
+        after=after,
         result=_result(desk, money, supply, flagged),
     )
 
@@ -305,12 +308,19 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
 def _after(desk: Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
     """What the poster will know when PostgreSQL has said yes."""
     state = desk.state
-    gateways = dict(state.gateways)
-    for gateway, (epoch, seq) in desk.intake.heads.items():
-        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq)
+    gateways, intake = dict(state.gateways), desk.intake
+    set_anew = {gateway for gateway, _, event in intake.events if event.code == "clock_offset"}
+    for gateway, (epoch, seq) in intake.heads.items():
+        clock = look_at_clock(
+            gateways[gateway].clock,
+            ahead_us=intake.clocks[gateway],
+            now_us=desk.now_us,
+            was_set=gateway in set_anew,
+        )
+        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq, clock=clock)
     chaff = {
         key: at_us
-        for key, at_us in {**state.chaff, **desk.intake.chaff}.items()
+        for key, at_us in {**state.chaff, **intake.chaff}.items()
         if desk.now_us - at_us < CHAFF_AGAIN_US
     }
     return state.moved(

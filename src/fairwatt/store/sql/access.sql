@@ -38,6 +38,14 @@ BEGIN
     END LOOP;
 END $$;
 
+-- The clock of a gateway is seen by whoever has a home behind it.
+ALTER TABLE gateway_clock ENABLE ROW LEVEL SECURITY;
+ALTER TABLE gateway_clock FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON gateway_clock;
+CREATE POLICY own_rows ON gateway_clock USING (book = ANY (seen_books()) AND EXISTS (
+    SELECT 1 FROM store_meter m JOIN store_installation i ON i.meter_id = m.id
+     WHERE m.gateway_id = gateway_clock.gateway AND sees_wallet(i.wallet_id)));
+
 -- Interval values and the quality of meters: the desk's, never a resident's.
 DO $$
 DECLARE t text;
@@ -66,7 +74,7 @@ GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_
 -- What the prices of a home depend on is commissioned, like the prices; the web shows it.
 GRANT SELECT ON store_accountparameter TO fairwatt_poster, fairwatt_auditor;
 GRANT INSERT ON line, batch, journal, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, cache_mark, shard TO fairwatt_poster;
-GRANT SELECT, INSERT ON rerating, correction TO fairwatt_poster;
+GRANT SELECT, INSERT ON rerating, correction, gateway_clock TO fairwatt_poster;
 -- A confirmed tariff correction becomes a publication by the poster's hand, with the text that commissioning placed.
 GRANT SELECT ON store_tariffcorrection TO fairwatt_poster;
 GRANT INSERT ON store_tariffpublication TO fairwatt_poster;
@@ -108,13 +116,13 @@ GRANT INSERT ON store_unitmeasure, store_fee, store_feeend, store_costformula, s
 GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;
 GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
-    use_day, cache_mark, fact, rerating, correction, cost_entry TO fairwatt_web;
+    use_day, cache_mark, fact, rerating, correction, gateway_clock, cost_entry TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
 -- What commissioning asks for, and what the poster's own clock raises, is not asked for by a page.
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
-    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share'));
+    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -130,7 +138,7 @@ ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, cache_mark, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
-    store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, store_tariffcorrection TO fairwatt_auditor;
+    store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, gateway_clock, store_tariffcorrection TO fairwatt_auditor;
 GRANT SELECT ON cost_entry, store_unitmeasure, store_landlordaccount, store_feerule, store_fee, store_feeend, store_costformula,
     store_allocation, store_allocationproof, store_allocationshare, store_coststep TO fairwatt_auditor;
 

@@ -13,7 +13,8 @@ from fairwatt.core.units import NANO_PER_MICRO
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.web.design import format as text
 from fairwatt.web.design import vee_words, words
-from fairwatt.web.design.sentences import component, exact, kwh, register
+from fairwatt.web.design.clock_words import clock_in_money, clock_offset
+from fairwatt.web.design.sentences import component, kwh, register
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +71,9 @@ def _taken(account: LineAccount) -> Iterator[Step]:
     if account.estimate is None:
         yield Step(
             label=gettext("Clock of the gateway"),
-            detail=gettext("more than two minutes ahead would have been set aside"),
-            figure=gettext("offset not recorded"),
+            detail=clock_in_money(account)
+            or gettext("more than two minutes ahead would have been set aside"),
+            figure=clock_offset(account),
         )
         return
     yield Step(
@@ -119,7 +121,7 @@ def _interval(account: LineAccount, interval: Explained) -> Iterator[Step]:
             detail=" · ".join(
                 filter(None, [version, words.period(share.period), block, counted if share.window_us else ""])
             ),
-            figure=exact(nano=share.nano, currency=money),
+            figure=text.exact(nano=share.nano, currency=money),
         )
     yield from _fractions(account, interval)
 
@@ -131,8 +133,8 @@ def _fractions(account: LineAccount, interval: Explained) -> Iterator[Step]:
         label=gettext("Energy"),
         detail=carried
         % {
-            "before": exact(nano=before.carry_nano, currency=money),
-            "after": exact(nano=after.carry_nano, currency=money),
+            "before": text.exact(nano=before.carry_nano, currency=money),
+            "after": text.exact(nano=after.carry_nano, currency=money),
         },
         figure=text.money_exact(micro=interval.charge.energy_micro, currency=money),
         total=True,
@@ -181,7 +183,7 @@ def _correction(account: LineAccount) -> Iterator[Step]:
         (gettext("Was charged, exactly"), corrects.old_exact),
         (gettext("Is charged, exactly"), corrects.new_exact),
     ):
-        yield Step(label=label, figure=exact(nano=amount // per_nano, currency=money))
+        yield Step(label=label, figure=text.exact(nano=amount // per_nano, currency=money))
 
 
 def _facts(account: LineAccount) -> Iterator[Step]:
@@ -207,7 +209,7 @@ def _wallet(account: LineAccount) -> Iterator[Step]:
 
 def _tax_fraction(carry: int, currency: str) -> str:
     per_nano = CARRY_TAX_LIMIT // NANO_PER_MICRO
-    return exact(nano=carry // per_nano, currency=currency)
+    return text.exact(nano=carry // per_nano, currency=currency)
 
 
 def _at(at_us: int, zone: str) -> str:

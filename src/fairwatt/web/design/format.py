@@ -8,7 +8,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext, pgettext
 
 from fairwatt.core.spans import local_datetime
-from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, format_kwh, format_money
+from fairwatt.core.units import (
+    MICRO,
+    NANO_PER_MICRO,
+    US_PER_DAY,
+    US_PER_HOUR,
+    US_PER_MINUTE,
+    format_kwh,
+    format_money,
+)
 
 MINUS = "−"
 
@@ -40,6 +48,15 @@ def money_exact(*, micro: int, currency: str) -> str:
     while places > 2 and micro % 10 ** (7 - places) == 0:
         places -= 1
     return money(micro=micro, currency=currency, places=places)
+
+
+def exact(*, nano: int, currency: str) -> str:
+    """An exact price of some energy, with as many decimals as it has and at least two."""
+    micro, rest = divmod(abs(nano), NANO_PER_MICRO)
+    shown = money_exact(micro=micro, currency=currency)
+    if rest:
+        shown = money(micro=micro, currency=currency, places=6) + f"{rest:03d}".rstrip("0")
+    return (MINUS if nano < 0 else "") + shown
 
 
 def money_fine(*, micro: int, currency: str) -> str:

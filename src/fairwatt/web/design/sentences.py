@@ -22,6 +22,7 @@ from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.truing import ESTIMATE_GAVE_WAY
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
+from fairwatt.web.design.clock_words import of_the_clock
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -78,15 +79,6 @@ def disagreement(*, account: LineAccount) -> str:
     ) % {"found": found}
 
 
-def exact(*, nano: int, currency: str) -> str:
-    """An exact price of some energy, with as many decimals as it has and at least two."""
-    micro, rest = divmod(abs(nano), NANO_PER_MICRO)
-    shown = text.money_exact(micro=micro, currency=currency)
-    if rest:
-        shown = text.money(micro=micro, currency=currency, places=6) + f"{rest:03d}".rstrip("0")
-    return (text.MINUS if nano < 0 else "") + shown
-
-
 def _reading(account: LineAccount) -> str:
     interval = account.interval
     if interval is None:
@@ -108,7 +100,9 @@ def _reading(account: LineAccount) -> str:
         )
         opening += pgettext("before a list", ": ") + _joined(parts)
     more = [*_standing(interval.midnights, account), *_tax(interval, account)]
-    return _joined([opening, *more]) + _closing(interval, account) + _estimated(account)
+    return (
+        _joined([opening, *more]) + _closing(interval, account) + _estimated(account) + of_the_clock(account)
+    )
 
 
 def _estimated(account: LineAccount) -> str:
@@ -133,7 +127,7 @@ def priced(share: Share, currency: str) -> str:
         block += pgettext("between parts of a sentence", ", ")
     price = gettext("%(price)s/kWh = %(amount)s") % {
         "price": text.money_exact(micro=share.price_micro, currency=currency),
-        "amount": exact(nano=share.nano, currency=currency),
+        "amount": text.exact(nano=share.nano, currency=currency),
     }
     period = "" if share.period == "all" else words.period(share.period) + " "
     return f"{block}{period}{price}"
@@ -197,8 +191,8 @@ def _correction(account: LineAccount) -> str:
         "component": component(corrects.component),
         "day": text.short_day(at_us=corrects.day_us, zone=account.zone),
         "lines": _lines(corrects.first_seq, corrects.last_seq),
-        "new": exact(nano=corrects.new_exact // unit_nano, currency=account.currency),
-        "old": exact(nano=corrects.old_exact // unit_nano, currency=account.currency),
+        "new": text.exact(nano=corrects.new_exact // unit_nano, currency=account.currency),
+        "old": text.exact(nano=corrects.old_exact // unit_nano, currency=account.currency),
     }
     amount = text.money_exact(micro=abs(line.amount_micro), currency=account.currency)
     moved = gettext("given back") if line.amount_micro > 0 else gettext("charged in addition")

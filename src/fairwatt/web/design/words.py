@@ -211,6 +211,10 @@ QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
         _("A record could not be read. Nothing was charged for it."),
         _("Update the gateway's software."),
     ),
+    "damaged": (
+        _("A message was damaged on its way. It is sent again; nothing was charged for it."),
+        _("Look at the gateway's line if this comes often."),
+    ),
     "malformed_cbor": _GARBLED,
     "bad_shape": _GARBLED,
     "bad_version": _GARBLED,
