@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from fairwatt.cli import allocation, correcting, estate, explaining, meter, readings, reports, simulation
+from fairwatt.cli import telemetry as seconds
 from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
@@ -32,6 +33,7 @@ app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
 app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)
 app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
+app.add_typer(seconds.app, name="telemetry")
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)
@@ -70,6 +72,7 @@ def up() -> None:
         fleet.keep_in_step()
         fleet.start_web()
         fleet.start_keeper()
+        fleet.start_telemetry()
         where = services.config
         serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
 

@@ -15,7 +15,9 @@ NAMES: Final = (
     "db_poster",
     "db_web",
     "db_auditor",
+    "db_telemetry",
     "nats_backend",
+    "nats_telemetry",
     "nats_sys",
     "door",
 )

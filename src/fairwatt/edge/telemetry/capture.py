@@ -73,7 +73,7 @@ class Blocks:
             return
         if self._start_s is None:
             self._start_s = second
-    self._samples.setdefault(meter, {})[second] = sample
+        self._samples.setdefault(meter, {})[second] = sample
 
     def cut(self, *, until_s: int) -> list[tuple[int, int, list[tuple[int, bytes]]]]:
         """Take everything before ``until_s`` out as blocks (start_s, seconds, bodies); none where nobody spoke."""

@@ -24,6 +24,12 @@ from fairwatt.wire import topics
 from fairwatt.wire.errors import BadTopic
 
 _PROBE_TIMEOUT_S: Final = 0.5
+_TELEMETRY_RIGHTS: Final = (
+    '{publish: ["$JS.API.INFO", "$JS.API.STREAM.*.TELE", "$JS.API.CONSUMER.*.TELE.>", '
+    '"$JS.API.CONSUMER.DURABLE.CREATE.TELE.>", "$JS.API.CONSUMER.MSG.NEXT.TELE.>", "$JS.ACK.TELE.>", '
+    f'"{topics.TACK_SUBJECTS}"], subscribe: ["_INBOX.>"]}}'
+)
+"""The telemetry process makes and reads its own stream and answers gateways; it hears no reading, sends no order."""
 
 
 class BadGatewayLogin(OperatorError):
@@ -114,7 +120,10 @@ def write_accounts(config: Config, *, logins: Iterable[GatewayLogin]) -> bool:
             f"Two gateways are called {twice}; names are unique across all sites. Rename one."
         )
     text = _accounts_conf(
-        users, backend=config.secrets.require("nats_backend"), system=config.secrets.require("nats_sys")
+        users,
+        backend=config.secrets.require("nats_backend"),
+        telemetry=config.secrets.require("nats_telemetry"),
+        system=config.secrets.require("nats_sys"),
     )
     path = config.state / "nats" / "accounts.conf"
     if path.exists() and path.read_text() == text:
@@ -158,7 +167,7 @@ include ./accounts.conf
 """
 
 
-def _accounts_conf(users: list[GatewayLogin], *, backend: str, system: str) -> str:
+def _accounts_conf(users: list[GatewayLogin], *, backend: str, telemetry: str, system: str) -> str:
     gateways = "\n".join(f"      {_user_entry(login)}" for login in users)
     return f"""\
 accounts {{
@@ -167,6 +176,8 @@ accounts {{
     jetstream: enabled
     users: [
       {{user: backend, password: {json.dumps(backend)}, allowed_connection_types: ["STANDARD"]}}
+      {{user: telemetry, password: {json.dumps(telemetry)}, allowed_connection_types: ["STANDARD"],
+        permissions: {_TELEMETRY_RIGHTS}}}
 {gateways}
     ]
   }}

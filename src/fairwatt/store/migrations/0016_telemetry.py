@@ -1,0 +1,15 @@
+"""Second by second, beside the ledger."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+SQL = Path(__file__).parent.parent / "sql"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("store", "0014_clocks")]
+
+    operations = [
+        migrations.RunSQL((SQL / "telemetry.sql").read_text(), reverse_sql=migrations.RunSQL.noop),
+    ]
