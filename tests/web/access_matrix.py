@@ -34,6 +34,8 @@ MATRIX = {
     "tenant:homes": Row("", 302, 302, 302, 200, 200, 200, LOGIN),
     "tenant:home": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:seconds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:seconds_live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:charges": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement": Row("home_report", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement_file": Row("home_file", 200, 404, 404, 404, 404, 404, LOGIN),
@@ -71,6 +73,9 @@ MATRIX = {
     "console:data_edit": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meters": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:meter": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Seconds tell how somebody lives: clerks may look and leave a row; auditors see figures.
+    "console:seconds": Row("meter", 404, 404, 404, 200, 404, 404, LOGIN),
+    "console:seconds_live": Row("meter", 404, 404, 404, 200, 404, 404, LOGIN),
     "console:meter_certificate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_estimate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_check": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),

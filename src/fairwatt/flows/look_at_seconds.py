@@ -30,7 +30,7 @@ def look_at_seconds(
     book = Book.objects.get(pk=book_id)
     person = acting(user_id=user_id, book=book)
     home = Installation.objects.filter(meter=meter, closed_us__isnull=True).first()
-    evidence = {"from_s": from_s, "until_s": until_s, "how": how, "wallet": home.wallet_id if home else None}
+    evidence = {"from_s": from_s, "until_s": until_s, "how": how}
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book_id)
         if _seen_lately(book_id, meter, person.pk, how, now_us):
@@ -42,6 +42,7 @@ def look_at_seconds(
             author=person.pk,
             now_us=now_us,
             meter=(meter.gateway_id, meter.number),
+            wallet=home.wallet_id if home else None,  # so that the resident sees it too
             evidence=evidence,
         )
     return True

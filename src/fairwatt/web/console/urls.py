@@ -10,6 +10,7 @@ from fairwatt.web.console import (
     fees,
     quality,
     reports,
+    seconds,
     trying,
     views,
 )
@@ -41,6 +42,8 @@ urlpatterns = [
     path("<slug:slug>/data/<int:meter_id>/edit/", quality.data_edit, name="data_edit"),
     path("<slug:slug>/meters/", quality.meters, name="meters"),
     path("<slug:slug>/meters/<int:meter_id>/", quality.meter, name="meter"),
+    path("<slug:slug>/meters/<int:meter_id>/seconds/", seconds.seconds, name="seconds"),
+    path("<slug:slug>/meters/<int:meter_id>/seconds/live/", seconds.live, name="seconds_live"),
     path(
         "<slug:slug>/meters/<int:meter_id>/certificate/", quality.meter_certificate, name="meter_certificate"
     ),

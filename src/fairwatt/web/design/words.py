@@ -115,6 +115,7 @@ EVENTS: Words = {
     ),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
+    "desk.seconds_viewed": _("{home}: somebody of the desk looked at its use second by second"),
     "desk.interval_edited": _("{home}: an interval's value was set right by hand; no balance moved"),
     "desk.certificate_recorded": _("{home}: a meter certificate was recorded"),
     "desk.meter_check_pass": _("{home}: the meter was tested and is within its limit"),
