@@ -10,6 +10,7 @@ UV := .uv/bin/uv
 UV_RELEASE := 0.13.9
 SEED ?= 41
 DAYS ?= 6
+MUTATED ?= 1000000
 HOMES ?= 8
 # The newest real interpreter from 3.12 on: pyenv's own (its shims may point nowhere) or one on PATH.
 PYTHON = $(shell for p in "$$HOME"/.pyenv/versions/*/bin/python3 \
@@ -68,7 +69,8 @@ simulate: setup  ## Seeded streets with faults and crashes (SEED=41 or SEED=1..2
 	$(V)/fairwatt simulate --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: soak
-soak: setup  ## Seeded streets one after another until stopped
+soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), then seeded streets until stopped
+	PYTHONPATH=tests $(V)/python -m soak --seed $(firstword $(subst ., ,$(SEED))) --count $(MUTATED)
 	$(V)/fairwatt simulate --soak --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: bench

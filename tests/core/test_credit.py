@@ -14,6 +14,7 @@ from fairwatt.core.credit.decide import (
     SupplyFacts,
     decide_supply,
 )
+from fairwatt.core.credit.landing import power_limit_w
 from fairwatt.core.credit.levels import LEVEL_NAMES, WarningLevel, low_threshold_micro, warning_level
 from fairwatt.core.credit.policy import CreditPolicy, PolicyError, policy_from_obj, policy_to_obj
 from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
@@ -158,6 +159,7 @@ FACTS = st.builds(
     newest_reading_us=st.none() | st.integers(NOON - 10**11, NOON),
     cut_by_credit=st.booleans(),
     ordered_closed=RELAY,
+    safety_open=st.booleans(),
 )
 
 
@@ -180,10 +182,25 @@ def test_no_cut_is_ever_false_and_none_is_missed(facts: SupplyFacts, later_us: i
     if decision.action is Action.CUT:
         assert not spared
     if not spared and decision.action is not Action.CUT:
-        # Off already, or on its way off.
-        assert facts.ordered_closed is False or (facts.relay_closed is False and facts.ordered_closed is None)
+        # Off already, kept off for safety, or on its way off.
+        held = facts.safety_open and facts.relay_closed is not True
+        assert (
+            held
+            or facts.ordered_closed is False
+            or (facts.relay_closed is False and facts.ordered_closed is None)
+        )
     if facts.available_micro > 0:
         assert decision.action in {Action.KEEP, Action.RESTORE}
+
+
+@given(FACTS, st.integers(0, 10**12))
+def test_no_credit_and_no_rule_closes_a_relay_that_safety_keeps_open(
+    facts: SupplyFacts, later_us: int
+) -> None:
+    decision = decide(replace(facts, safety_open=True), NOON + later_us)
+    assert decision.action is not Action.RESTORE
+    if facts.relay_closed is not True:
+        assert (decision.action, decision.reason) == (Action.KEEP, Reason.SAFETY_OPEN)
 
 
 @given(FACTS)
@@ -239,6 +256,29 @@ def test_without_thresholds_only_an_empty_wallet_is_warned() -> None:
 def test_a_policy_survives_the_wire(max_debt: int | None, weekends: bool) -> None:
     policy = replace(POLICY, max_debt_micro=max_debt, friendly_weekends=weekends)
     assert policy_from_obj(policy_to_obj(policy)) == policy
+    stepped = replace(policy, steps=STEPS)
+    assert policy_from_obj(policy_to_obj(stepped)) == stepped
+
+
+STEPS = ((20_000_000, 3_000), (10_000_000, 1_500), (2_000_000, 500))
+
+
+def test_only_a_policy_with_steps_needs_a_gateway_that_knows_them() -> None:
+    assert policy_to_obj(POLICY)[0] == 1
+    assert policy_to_obj(replace(POLICY, steps=STEPS))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("available", "limit"),
+    [(20_000_000, None), (19_999_999, 3_000), (10_000_000, 3_000), (9_999_999, 1_500), (1, 500), (-9, 500)],
+)
+def test_power_steps_down_as_credit_runs_out_and_no_spared_home_is_limited(
+    available: int, limit: int | None
+) -> None:
+    policy = replace(POLICY, steps=STEPS)
+    assert power_limit_w(policy=policy, available_micro=available, spared=False) == limit
+    assert power_limit_w(policy=policy, available_micro=available, spared=True) is None
+    assert power_limit_w(policy=POLICY, available_micro=available, spared=False) is None
 
 
 @pytest.mark.parametrize(
@@ -257,6 +297,9 @@ def test_anything_else_is_no_policy(obj: object) -> None:
         {"stale_after_us": 0},
         {"max_debt_micro": -1},
         {"friendly": ((1_320, 480),)},
+        {"steps": ((1_000, 0),)},
+        {"steps": ((1_000, 500), (2_000, 300))},
+        {"steps": ((2_000, 500), (1_000, 500))},
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(change: dict[str, object]) -> None:

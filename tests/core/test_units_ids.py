@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairwatt.core.ids import account_key, payment_key, tariff_key, uuid7
-from fairwatt.core.units import format_kwh, format_money, micro_from_minor
+from fairwatt.core.units import format_money, format_used, micro_from_minor
 
 
 def test_minor_units_become_micro_units_exactly() -> None:
@@ -45,17 +45,17 @@ def test_what_is_shown_never_exceeds_what_is_held(a: int, b: int) -> None:
 
 
 def test_energy_is_shown_in_kwh() -> None:
-    assert format_kwh(wh=12_345) == "12.34 kWh"
-    assert format_kwh(wh=12_345, places=3) == "12.345 kWh"
-    assert format_kwh(wh=-1) == "-0.01 kWh"
-    assert format_kwh(wh=1_234_567, places=0) == "1,234 kWh"
+    assert format_used(wh=12_345) == "12.34 kWh"
+    assert format_used(wh=12_345, places=3) == "12.345 kWh"
+    assert format_used(wh=-1) == "-0.01 kWh"
+    assert format_used(wh=1_234_567, places=0) == "1,234 kWh"
 
 
 def test_places_outside_the_unit_are_refused() -> None:
     with pytest.raises(ValueError, match="decimals"):
         format_money(micro=1, currency="CNY", places=7)
     with pytest.raises(ValueError, match="decimals"):
-        format_kwh(wh=1, places=4)
+        format_used(wh=1, places=4)
 
 
 def test_natural_keys_read_as_their_fact() -> None:

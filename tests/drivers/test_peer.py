@@ -111,7 +111,7 @@ def test_the_peer_finds_our_meters_address() -> None:
 
 def test_the_peer_understands_our_refusal() -> None:
     meters = [SimMeter(number=NUMBER)]
-    assert with_peer_client(meters, lambda client: client.read_00(0x00020000)) is None
+    assert with_peer_client(meters, lambda client: client.read_00(0x00030000)) is None
 
 
 def test_the_peer_hears_our_meter_through_noise() -> None:

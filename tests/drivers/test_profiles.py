@@ -90,4 +90,4 @@ def test_a_broken_profile_is_refused_with_the_line_to_mend(old: str, new: str, s
 
 def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ProfileError, match="dlt645_single_phase"):
-        load_profile(key="dlt645_three_phase")
+        load_profile(key="dlt645_of_mars")

@@ -72,7 +72,9 @@ def a_grant(*, register_wh: int, available_micro: int, at_us: int = START_US, **
     return grant._replace(**changes)
 
 
-def a_command(*, meter: int, seq: int, relay: int, grant: Grant | None = None, **changes: Any) -> bytes:
+def a_command(
+    *, meter: int, seq: int, relay: int, grant: Grant | None = None, reason: str = "test", **changes: Any
+) -> bytes:
     """A signed order for one meter."""
     command = Command(
         meter=meter,
@@ -82,7 +84,7 @@ def a_command(*, meter: int, seq: int, relay: int, grant: Grant | None = None, *
         expires_us=START_US + 24 * 60 * MINUTE_US,
         amount_micro=0,
         order=seq.to_bytes(8, "big"),
-        body=SetSupply(relay, "test", grant),
+        body=SetSupply(relay, reason, grant),
     )
     return commands.sign_command(command=command._replace(**changes), key=ISSUER, kid=b"\x01")
 
@@ -127,7 +129,9 @@ class Headend:
         if not self.silent:
             upto = frames.stored_up_to(stored_seq=self.upto.get(frame.epoch, 0), frame=frame)
             self.upto[frame.epoch] = upto
-            await self.say(frames.encode_ack(epoch=frame.epoch, seq=upto, now_us=self.time()))
+            answers = frames.Sent(frame.boot_id, frame.uptime_ms)
+            ack = frames.encode_ack(epoch=frame.epoch, seq=upto, now_us=self.time(), answers=answers)
+            await self.say(ack)
 
     async def say(self, data: bytes) -> None:
         await self.link.publish(topics.down_subject(book="b1", site="s1", gateway="gw1"), data)
@@ -167,6 +171,7 @@ def a_config(*, folder: Path, mqtt_port: int, bus_port: int, meters: int, **chan
             resend_s=0.3,
             reconnect_min_s=0.05,
             reconnect_max_s=0.2,
+            return_spread_s=0.0,
         ),
         "buses": (
             BusConfig(

@@ -10,8 +10,9 @@ import pytest
 from edge.rig import MINUTE_US, START_US, a_bench, eventually, run
 from fairwatt.drivers.contract import Exchange, RegisterReading
 from fairwatt.edge.agent import Agent
+from fairwatt.edge.meters import Branch
 from fairwatt.simulate.meters import Fault, FaultKind
-from fairwatt.wire.frames import UpFrame, encode_ack
+from fairwatt.wire.frames import Sent, UpFrame, encode_ack
 from fairwatt.wire.records import UNKNOWN_I32, Relay
 
 
@@ -110,15 +111,15 @@ def test_a_tick_that_fails_is_not_the_last_one(tmp_path: Path, monkeypatch: pyte
     async def test() -> None:
         async with a_bench(tmp_path) as bench:
             await bench.agent.stop()
-            poll, ticks = Agent.poll_once, []
+            conclude, ticks = Agent._conclude, []
 
-            async def poll_once(self: Agent, at_us: int) -> None:
+            async def fails_once(self: Agent, branch: Branch, at_us: int) -> None:
                 ticks.append(at_us)
                 if len(ticks) == 1:
                     raise RuntimeError("a fault of our own")
-                await poll(self, at_us)
+                await conclude(self, branch, at_us)
 
-            monkeypatch.setattr(Agent, "poll_once", poll_once)
+            monkeypatch.setattr(Agent, "_conclude", fails_once)
             bench.agent = Agent(config=bench.agent.config, now=bench.time)
             running = asyncio.create_task(bench.agent.run())
             await eventually(lambda: bench.time.forward() > 0 and len(ticks) >= 2)
@@ -141,6 +142,23 @@ def test_an_acknowledgement_from_no_century_of_ours_does_not_move_the_clock(tmp_
             assert bench.agent.clock.correction_us == 0
             assert bench.headend.codes() == []
             assert len(bench.headend.readings()) == 4
+
+    run(test())
+
+
+def test_an_answer_that_comes_late_or_twice_does_not_move_the_clock(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            frame, then_us = bench.headend.frames[-1], bench.time()
+            answers = Sent(frame.boot_id, frame.uptime_ms)
+            await bench.tick(10)
+            late = encode_ack(epoch=frame.epoch, seq=1, now_us=then_us, answers=answers)
+            await bench.headend.say(late)
+            await bench.headend.say(late)
+            await bench.tick()
+            assert bench.agent.clock.correction_us == 0
+            assert bench.headend.codes() == []
 
     run(test())
 

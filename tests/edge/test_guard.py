@@ -11,7 +11,8 @@ from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
-from fairwatt.edge.guard import Act, Deed, GrantRefused, Guard, StateUnusable
+from fairwatt.edge.guard import Act, Deed, GrantRefused, Guard
+from fairwatt.edge.guard_kept import StateUnusable
 from fairwatt.wire.records import Reading, Relay
 
 SPEC = RegisterSpec(modulus_wh=1_000_000_000, resolution_wh=10, max_power_w=15_840)
@@ -87,7 +88,8 @@ def test_each_rule_that_spares_a_home_holds_offline_too(changes: dict[str, Any],
 def test_nobody_is_cut_before_the_warning_had_its_time() -> None:
     guard = granted(0, warned_at_us=None)
     guard.take_reading(reading(20, 1200))
-    assert deeds(guard.decide(now_us=at(20))) == [Deed.WARN, Deed.WITHHELD]
+    assert deeds(guard.alarms(now_us=at(20), alone=True, meters=[7])) == [Deed.WARN]
+    assert deeds(guard.decide(now_us=at(20))) == [Deed.WITHHELD]
     guard.take_reading(reading(21, 1200))
     assert deeds(guard.decide(now_us=at(21))) == [Deed.TRIP]
 
@@ -341,9 +343,9 @@ def test_it_warns_at_the_servers_threshold() -> None:
     )
     tariff = schedule_to_obj(parse_schedule(two_prices))
     guard = granted(5_000_000, policy_obj=policy, schedule_obj=tariff, warned_at_us=None)
-    assert guard.decide(now_us=at(1)) == []
+    assert guard.alarms(now_us=at(1), alone=True, meters=[7]) == []
     guard.take_reading(reading(20, 1010))
-    assert deeds(guard.decide(now_us=at(20))) == [Deed.WARN]
+    assert deeds(guard.alarms(now_us=at(20), alone=True, meters=[7])) == [Deed.WARN]
 
 
 def test_what_it_cut_is_not_forgotten_with_the_grant() -> None:

@@ -37,6 +37,7 @@ COMMANDS = (
         "units fee-rule",
         "report",
     ),
+    *("sts", "sts encode", "sts decode", "sts keychange", "sts conform"),
     *("close-month", "opening-balance", "correct-reading", "correct-tariff", "backtest"),
 )
 TAKES_A_FILE = (
@@ -46,6 +47,8 @@ TAKES_A_FILE = (
     ("rate", "--tariff", TARIFF, "--readings", "{}"),
     ("import", "readings", "{}"),
     ("allocation", "verify", "{}"),
+    ("sts", "conform", "{}"),
+    ("sts", "conform", str(ROOT / "tests" / "data" / "sts_vectors.json"), "--tables", "{}"),
     ("units", "measure", "{}", "--book", "1", "--from", "2026-11-01"),
     ("correct-tariff", "homes", "{}", "--book", "1", "--author", "ada", "--why", "wrong"),
     ("backtest", "--tariff", "{}", "--against", TARIFF, "--readings", "homes.csv"),

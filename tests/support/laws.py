@@ -54,6 +54,12 @@ def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = (), judged:
         raise LawBroken("\n".join(broken))
 
 
+def emitted(book: int) -> list[list[tuple[int, int]]]:
+    """(instant, register) that each register of a book showed, as people set it right since."""
+    lines = _rows(_LINES, book)
+    return [_emitted(home, lines) for home in _rows(_INSTALLATIONS, book)]
+
+
 def _money_is_conserved(book: int) -> Iterable[str]:
     for row in _rows(
         "SELECT batch, currency, sum(amount_micro) AS off FROM journal WHERE book = %s "

@@ -31,6 +31,13 @@ def codes() -> dict[str, set[str]]:
         | receipts
         | {"out_of_range_register"},  # late.py puts it together from the code of core.metering
         "event kinds": {kind for parsed in posting for kind in _kinds(parsed, edge)},
+        "alarms": {
+            _word(line.value)
+            for node in ast.walk(tree(SOURCE / "core" / "alarms" / "model.py"))
+            if isinstance(node, ast.ClassDef) and node.name == "AlarmCode"
+            for line in node.body
+            if isinstance(line, ast.Assign)
+        },
         "gateway events": {f"gateway.{code}" for code in edge},
         "payment refusals": {
             *_class_codes(*python_in(SOURCE / "payments"), SOURCE / "flows" / "receive_payment.py"),

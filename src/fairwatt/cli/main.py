@@ -7,12 +7,23 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fairwatt.cli import allocation, correcting, estate, explaining, meter, readings, reports, simulation
+from fairwatt.cli import (
+    allocation,
+    correcting,
+    drill,
+    edge,
+    estate,
+    explaining,
+    meter,
+    readings,
+    reports,
+    simulation,
+    sts,
+)
 from fairwatt.cli import telemetry as seconds
 from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
@@ -22,18 +33,20 @@ from fairwatt.server.config import DATABASE_ROLES, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
 
 STREETS, PRICES, BOOKS = "A street to look at and to judge", "Prices and charges", "Money and books"
+CODES = "Meters and codes"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-edge = typer.Typer(no_args_is_help=True, help="The agent at the meters.")
-app.add_typer(edge, name="edge")
+app.add_typer(edge.app, name="edge")
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
+app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
+app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
 app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)
 app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
-app.add_typer(seconds.app, name="telemetry")
+app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)
@@ -121,14 +134,6 @@ def web(
     from fairwatt.server.wiring import run_web
 
     run_web(host=host, port=port or Config.load().ports()["web"])
-
-
-@edge.command("run")
-def edge_run(settings: Annotated[Path, typer.Argument(help="The gateway's edge.toml.", exists=True)]) -> None:
-    """Run the agent of one gateway."""
-    from fairwatt.server.edge_process import run_edge
-
-    run_edge(Config.load(), settings=settings)
 
 
 @app.command()

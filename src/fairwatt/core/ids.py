@@ -86,3 +86,8 @@ def uuid7(*, now_us: int, entropy: bytes) -> UUID:
     fraction = fraction_us * 4_096 // 1_000
     tail = int.from_bytes(entropy[:8], "big") & ((1 << 62) - 1)
     return UUID(int=ms << 80 | 7 << 76 | fraction << 64 | 2 << 62 | tail)
+
+
+def safety_reset_key(*, gateway: int, meter: int, since_us: int) -> str:
+    """A person lets power return after the protective cut that began at an instant."""
+    return f"safety_reset:{gateway}:{meter}:{since_us}"

@@ -4,12 +4,17 @@ Money is ``int`` micro-units of a currency (1 CNY = 1_000_000), energy is ``int`
 A price in micro-units per kWh times watt-hours gives nano-units exactly, so rating never rounds early.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 MICRO: Final = 1_000_000
 NANO_PER_MICRO: Final = 1_000
 BP: Final = 10_000
 WH_PER_KWH: Final = 1_000
+
+type Unit = Literal["kWh", "m3"]
+"""What a tariff prices a thousand of: watt-hours of a kWh, or litres of a m3. Meters and lines count the small ones."""
+UNIT_WORDS: Final[dict[Unit, str]] = {"kWh": "kWh", "m3": "m³"}
+"""How people read each."""
 US_PER_SECOND: Final = 1_000_000
 US_PER_MINUTE: Final = 60 * US_PER_SECOND
 US_PER_HOUR: Final = 60 * US_PER_MINUTE
@@ -41,12 +46,12 @@ def format_money(*, micro: int, currency: str, places: int = 2) -> str:
     return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{text}"
 
 
-def format_kwh(*, wh: int, places: int = 2) -> str:
-    """Show an energy in kWh, rounded toward minus infinity; ``places`` is 0 to 3 (3 is exact)."""
+def format_used(*, wh: int, places: int = 2, unit: Unit = "kWh") -> str:
+    """Show watt-hours in kWh, or litres in m³, rounded toward minus infinity; ``places`` is 0 to 3 (3 is exact)."""
     if not 0 <= places <= 3:
         raise ValueError(f"places is {places}; watt-hours show between 0 and 3 decimals of a kWh")
     sign, text = _fixed_point(scaled=wh // 10 ** (3 - places), places=places)
-    return f"{sign}{text} kWh"
+    return f"{sign}{text} {UNIT_WORDS[unit]}"
 
 
 def _fixed_point(*, scaled: int, places: int) -> tuple[str, str]:

@@ -12,13 +12,19 @@ from .contract import HearsMessages, ReadsRegister
 from .profile import MeterProfile, ProfileError
 
 PROTOCOLS: Final = {
-    "dlt645-2007": "dlt645.meter:Dlt645Meter",
+    "dlt645-2007": "dlt645.meter:dlt645_meter",
     "modbus-rtu": "modbus.meter:open_modbus",
     "modbus-tcp": "modbus.meter:open_modbus",
+    "cjt188": "cjt188.meter:open_cjt188",
+    "mbus": "mbus.meter:MbusMeter",
+    "pulse": "pulse.meter:PulseMeter",
 }
 """Meters that are asked: protocol -> where its meter is made."""
 
-LISTENERS: Final[dict[str, str]] = {}
+LISTENERS: Final = {
+    "chirpstack": "lorawan.meter:open_chirpstack",
+    "mqtt-meter": "mqttmeter.meter:open_mqtt_meter",
+}
 """Meters that speak by themselves: protocol -> where what they say is understood."""
 
 

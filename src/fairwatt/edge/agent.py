@@ -1,33 +1,39 @@
 """One gateway, whole: poll the meters, keep what they say, send it, obey, and stand guard when alone.
 
-Drivable in lock-step (`poll_once`, then `wait_drained`) or free-running (`run`). All times are domain time in
-microseconds from ``now``; only timeouts of lines and of resending are wall time.
+Drivable in lock-step (`poll_once`, then `wait_drained`) or free-running (`run`: one task a bus). All times are
+domain time in microseconds from ``now``; only timeouts of lines and of resending are wall time.
 """
 
 import asyncio
 import os
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Final
 
 import structlog
 
 from fairwatt.core.metering.register import RegisterSpec
-from fairwatt.drivers.contract import DriverError
+from fairwatt.edge.clock import Clock
 from fairwatt.edge.config import EdgeConfig
-from fairwatt.edge.guard import Act, Deed, Guard, StateUnusable
-from fairwatt.edge.link import Clock, Link
-from fairwatt.edge.meters import MeterPoint, Meters
+from fairwatt.edge.deeds import Deeds
+from fairwatt.edge.guard import Guard
+from fairwatt.edge.guard_kept import StateUnusable
+from fairwatt.edge.holds import Holds
+from fairwatt.edge.link import Link
+from fairwatt.edge.meters import Branch, MeterPoint, Meters
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
 from fairwatt.edge.telemetry import Telemetry
-from fairwatt.wire.frames import Detail, Event, Kind, encode_event
-from fairwatt.wire.records import FLAG_TRIPPED_LOCALLY, Reading, Relay, pack_readings
+from fairwatt.wire.commands import Command
 
 log = structlog.get_logger(__name__)
 
-_READINGS_PER_RECORD: Final = 1000
 _TIMES: Final = "times"
 _WAITING_COMMANDS: Final = 4096
+_TURNS_EVERY_S: Final = 1.0
+_KEEP_WITHIN_S: Final = 5.0
+"""A slow bus takes minutes for a pass; what it said is on the disk much sooner."""
 
 
 class Agent:
@@ -43,35 +49,53 @@ class Agent:
         self.config = config
         self.clock = Clock(raw=now)
         self._boot_id = entropy(8)
-        self._commands: asyncio.Queue[bytes] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
-        # Polling and obeying take turns: a reading from before a switch must not be stored after its proof.
-        self._turn = asyncio.Lock()
+        self._orders: dict[int, asyncio.Queue[tuple[bytes, Command]]] = {}
         self._progress = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._obeying = 0
         self._was_alone = False
-        self._tried: dict[int, Deed] = {}
         self.spool: Spool
         self.meters: Meters
         self.guard: Guard
+        self.safety: Safety
         self.link: Link
         self._obeyer: Obeyer
+        self._deeds: Deeds
 
     async def start(self) -> None:
         """Open the spool, take up where the last run stopped, and begin to connect. Raises SpoolError."""
         now_us = self.clock.now_us()
         config = self.config
-        self.spool = Spool(path=config.spool, now_us=now_us, max_bytes=config.spool_max_bytes)
+        self.spool = Spool(
+            path=config.spool,
+            now_us=now_us,
+            max_bytes=config.spool_max_bytes,
+            history_bytes=config.spool_history_bytes,
+        )
         self.meters = Meters(config=config)
         specs = {number: _spec(point) for number, point in self.meters.points.items()}
-        self.guard = Guard(specs=specs)
+        holds = Holds(spool=self.spool)
+        self.guard = Guard(specs=specs, held=holds)
         self._obeyer = Obeyer(
             config=config, spool=self.spool, meters=self.meters, guard=self.guard, now=self.clock.now_us
+        )
+        self._deeds = Deeds(
+            config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
         )
         self._obeyer.load_grants()
         kept = self.spool.get("guard")
         if kept is not None:
             self._restore(kept)
+        self.safety = Safety(
+            config=config,
+            spool=self.spool,
+            meters=self.meters,
+            guard=self.guard,
+            holds=holds,
+            prove=self._obeyer.proof,
+        )
+        self.safety.load()
+        self._obeyer.allowed_by(self.safety.allows)
         quiet_since_us = self._take_up_time()
         self.link = Link(
             config=config,
@@ -80,16 +104,21 @@ class Agent:
             boot_id=self._boot_id,
             on_command=self._queue_command,
             on_progress=self._progress.set,
+            on_rollback=self._doubt_memory,
             quiet_since_us=quiet_since_us,
         )
-        self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._obey())]
+        await self.meters.start()
+        self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
+        for n, branch in enumerate(self.meters.branches):
+            self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
+            self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
         if config.telemetry is not None:
+            lines = [(branch.points, branch.turn.locked) for branch in self.meters.branches]
             telemetry = Telemetry(
                 config=config,
                 settings=config.telemetry,
-                points=self.meters.points.values(),
+                lines=lines,
                 now_us=self.clock.now_us,
-                busy=self._turn.locked,
                 spool_room=lambda: self.spool.room,
                 boot_id=self._boot_id,
             )
@@ -106,14 +135,20 @@ class Agent:
         ticked_us, quiet_since_us = (int.from_bytes(kept[k : k + 8], "big", signed=True) for k in (0, 8))
         behind_us = ticked_us - self.clock.now_us()
         if behind_us > 0:
-            self.clock.correction_us += behind_us
+            self.clock.step(behind_us)
             log.warning("clock_lost", behind_us=behind_us)
         return quiet_since_us
 
-    def _times(self, at_us: int) -> bytes:
+    def _times(self, at_us: int) -> list[tuple[str, bytes]]:
         quiet_since_us = self.link.quiet_since_us
         since = at_us if quiet_since_us is None else quiet_since_us
-        return at_us.to_bytes(8, "big", signed=True) + since.to_bytes(8, "big", signed=True)
+        return [(_TIMES, at_us.to_bytes(8, "big", signed=True) + since.to_bytes(8, "big", signed=True))]
+
+    def _doubt_memory(self, told_us: int) -> None:
+        """This memory is an older copy: no order from before this instant, no cut on a grant it holds."""
+        self._obeyer.refuse_before(told_us)
+        self.guard.doubt_grants()
+        self.spool.put([("guard", self.guard.dump())])
 
     def _restore(self, kept: bytes) -> None:
         try:
@@ -133,23 +168,61 @@ class Agent:
             if isinstance(result, Exception):
                 raise result
 
-    async def run(self) -> None:
-        """Start, poll at every whole interval of the clock until cancelled, and stop."""
+    async def run(
+        self, *, beside: Callable[["Agent"], AbstractAsyncContextManager[None]] | None = None
+    ) -> None:
+        """Start, read every bus at each whole interval of the clock until cancelled, and stop.
+
+        ``beside``: what else is open while it runs.
+        """
         await self.start()
         try:
-            interval_us = self.config.interval_s * 1_000_000
-            while True:
-                due_us = (self.clock.now_us() // interval_us + 1) * interval_us
-                await self._until(due_us)
-                try:
-                    await self.poll_once(due_us)
-                except SpoolError as error:
-                    log.critical("tick_lost", at_us=due_us, error=str(error))
-                except Exception:
-                    # Whatever went wrong once, the meters are read again at the next tick.
-                    log.critical("tick_failed", at_us=due_us, exc_info=True)
+            async with nullcontext() if beside is None else beside(self):
+                await self._watch_all()
         finally:
             await self.stop()
+
+    async def _watch_all(self) -> None:
+        watches = [asyncio.create_task(self._watch(branch)) for branch in self.meters.branches]
+        try:
+            # Whichever ends first has failed: a watch never ends by itself.
+            done, _ = await asyncio.wait([*watches, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in watches:
+                task.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+
+    async def _watch(self, branch: Branch) -> None:
+        """Read one bus for ever; however slow or broken it is, the others have their own."""
+        interval_us = (branch.config.interval_s or self.config.interval_s) * 1_000_000
+        snapshot_us = self.config.snapshot_s * 1_000_000
+        while True:
+            now_us = self.clock.now_us()
+            due_us = branch.next_due_us(now_us=now_us, interval_us=interval_us, snapshot_us=snapshot_us)
+            await self._until(due_us)
+            await self._survive(self._poll(branch, due_us, stamp=self._stamp(due_us)), at_us=due_us)
+            branch.polled_us = due_us
+
+    async def _survive(self, deed: Coroutine[Any, Any, None], *, at_us: int) -> None:
+        try:
+            await deed
+        except SpoolError as error:
+            log.critical("tick_lost", at_us=at_us, error=str(error))
+        except Exception:
+            # Whatever went wrong once, the meters are read again at the next tick.
+            log.critical("tick_failed", at_us=at_us, exc_info=True)
+
+    def _stamp(self, due_us: int) -> Callable[[], int]:
+        """A reading near its boundary carries the boundary's instant, so that a price changes where it should."""
+        tolerance_us = self.config.boundary_tolerance_s * 1_000_000
+
+        def stamp() -> int:
+            now_us = self.clock.now_us()
+            return due_us if 0 <= now_us - due_us <= tolerance_us else now_us
+
+        return stamp
 
     async def _until(self, due_us: int) -> None:
         # Domain time may stand still or run many times faster than the wall: look often, sleep little.
@@ -183,117 +256,113 @@ class Agent:
         return True
 
     async def poll_once(self, at_us: int, /) -> None:
-        """Read every meter as of ``at_us``, keep the readings as one record, and stand guard if alone.
+        """Read every meter as of ``at_us``, the buses side by side; keep it, and stand guard if alone.
 
         A meter that does not answer has no reading at this tick. Raises SpoolError when nothing could be
         kept; supply is then left as it is.
         """
         self._raise_if_dead()
-        async with self._turn:
-            readings, events = await self.meters.poll(at_us=at_us)
-            readings = [self._flagged(reading) for reading in readings]
-            for reading in readings:
-                self.guard.take_reading(reading)
-            alone = not self.link.is_up(now_us=at_us)
-            if self._was_alone and not alone:
-                events += self._balances(at_us)
-            self._keep(readings, events, at_us)
-            self._was_alone = alone
-            await self._obeyer.retry_open()
-            acts = self.guard.decide(now_us=at_us) if alone else []
-            for act in acts:
-                await self._act(act, at_us)
-            self._tried = {act.meter: act.deed for act in acts if act.deed in (Deed.TRIP, Deed.RESTORE)}
-        self.link.records_wait(at_us=at_us)
+        passes = [self._poll(branch, at_us, stamp=lambda: at_us) for branch in self.meters.branches]
+        await asyncio.gather(*passes)
 
-    def _keep(self, readings: list[Reading], events: list[Event], at_us: int) -> None:
-        with self.spool.atomic():
-            for first in range(0, len(readings), _READINGS_PER_RECORD):
-                body = pack_readings(readings[first : first + _READINGS_PER_RECORD])
-                self.spool.append(kind=Kind.READINGS, body=body, at_us=at_us)
-            for event in events:
-                self.spool.append(kind=Kind.EVENT, body=encode_event(event), at_us=at_us)
-                log.warning(event.code, meter=event.meter, **event.detail)
-            self.spool.put([("guard", self.guard.dump()), (_TIMES, self._times(at_us))])
+    async def _poll(self, branch: Branch, due_us: int, *, stamp: Callable[[], int]) -> None:
+        """One pass over one bus. Between two meters an order may cut in."""
+        with_voltage = branch.polls % self.config.voltage_every == 0
+        branch.begin()
 
-    def _flagged(self, reading: Reading) -> Reading:
-        if reading.relay == Relay.OPEN and self.guard.is_tripped(meter=reading.meter):
-            return reading._replace(flags=reading.flags | FLAG_TRIPPED_LOCALLY)
-        return reading
+        def flush() -> None:
+            self._deeds.flush(branch, at_us=stamp())
 
-    def _balances(self, at_us: int) -> list[Event]:
-        """What this gateway counted while alone: the server books the difference as drift."""
-        events = []
-        for wallet in self.guard.wallets():
-            available = self.guard.available_micro(wallet=wallet)
-            detail: Detail = {
-                "wallet": wallet,
-                "available_micro": available,
-            }
-            events.append(Event("guard_balance", at_us, 0, detail))
-        return events
+        kept_s = asyncio.get_running_loop().time()
+        for point in branch.points:
+            async with branch.turn:
+                reading = await branch.read(point, stamp=stamp, with_voltage=with_voltage)
+                if reading is not None:
+                    branch.readings[-1] = reading = self._deeds.flagged(reading)
+                    self.guard.take_reading(reading)
+                    await self.safety.look(point, reading, flush=flush)
+                if asyncio.get_running_loop().time() - kept_s > _KEEP_WITHIN_S:
+                    flush()
+                    self.link.records_wait(at_us=stamp())
+                    kept_s = asyncio.get_running_loop().time()
+        async with branch.turn:
+            await self._conclude(branch, stamp())
+            await self._check_a_clock(branch)
+        self.link.records_wait(at_us=stamp())
 
-    async def _act(self, act: Act, at_us: int) -> None:
-        """Do what the guard decided. The decision is on the disk before the relay moves."""
-        detail: Detail = {
-            "wallet": act.wallet,
-            "available_micro": act.available_micro,
-        }
-        if act.decision is not None:
-            rule = {"rule": act.decision.rule, "reason": act.decision.reason.value}
-            detail = {**detail, **rule, **dict(act.decision.evidence)}
-        # A relay that does not follow is ordered again at every tick and told once: nothing but the head-end
-        # ever takes an event out of the spool, and a long outage must leave room for readings.
-        again = self._tried.get(act.meter) is act.deed
-        if act.deed is Deed.TRIP:
-            self.guard.expect_trip(meter=act.meter)
-        if not again:
-            self._keep([], [Event(act.deed.value, at_us, act.meter, detail)], at_us)
-        point = self.meters.points[act.meter]
-        valid_until_us = at_us + self.config.relay_order_valid_s * 1_000_000
-        if act.deed is Deed.WARN:
-            await point.warn(valid_until_us=valid_until_us)
-        elif act.deed in (Deed.TRIP, Deed.RESTORE):
-            await self._switch(point, act.deed is Deed.RESTORE, valid_until_us, at_us, tell=not again)
+    async def _conclude(self, branch: Branch, at_us: int) -> None:
+        """Keep what a pass has read, and do what follows from it."""
+        alone = not self.link.is_up(now_us=at_us)
+        readings, events = branch.taken()
+        if self._was_alone and not alone:
+            events += self._deeds.balances(at_us=at_us)
+        self._deeds.keep(readings=readings, events=events, at_us=at_us)
+        self._was_alone = alone
+        await self._obeyer.retry_open(branch.points)
+        await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
+        await self.safety.follow(branch.points, at_us=at_us)
 
-    async def _switch(
-        self, point: MeterPoint, closed: bool, valid_until_us: int, at_us: int, *, tell: bool
-    ) -> None:
-        try:
-            relay = await point.switch(closed=closed, valid_until_us=valid_until_us)
-        except DriverError as error:
-            log.info("switch_failed", meter=point.number, error=str(error))
-            if tell:
-                detail: Detail = {
-                    "why": error.code,
-                    "text": str(error)[:300],
-                }
-                self._keep([], [Event("local_switch_failed", at_us, point.number, detail)], at_us)
+    async def _close_in_turn(self) -> None:
+        """Relays that wait for their turn on a feeder do not wait for the next poll as well."""
+        while True:
+            await asyncio.sleep(_TURNS_EVERY_S)
+            for branch in self.meters.branches:
+                if not self.safety.wait(branch.points):
+                    continue
+                at_us = self.clock.now_us()
+                await self._survive(self._close(branch, at_us), at_us=at_us)
+                self.link.records_wait(at_us=at_us)
+
+    async def _close(self, branch: Branch, at_us: int) -> None:
+        async with branch.turn:
+            self._deeds.flush(branch, at_us=at_us)
+            await self.safety.close_due(points=branch.points, at_us=at_us)
+
+    async def _check_a_clock(self, branch: Branch) -> None:
+        """One meter's clock a pass is enough for all of them in a day, and holds nobody up."""
+        if not self.link.knows_time:
             return
-        self.guard.settle_relay(meter=point.number, relay=relay, tripped=not closed)
-        proof = await self._obeyer.proof(point)
-        with self.spool.atomic():
-            if proof is not None:
-                self.spool.append(kind=Kind.READINGS, body=proof, at_us=at_us)
-            self.spool.put([("guard", self.guard.dump())])
+        now_us = self.clock.now_us()
+        for point in branch.points:
+            if point.clock_is_due(now_us=now_us):
+                await self._deeds.check_clock(point, now=self.clock.now_us)
+                return
+
+    @asynccontextmanager
+    async def turn_at(self, point: MeterPoint) -> AsyncIterator[None]:
+        """Be the only one who asks or switches on the bus of a meter; what was read there before is kept before."""
+        branch = self.meters.branch_of(meter=point.number)
+        async with branch.turn:
+            self._deeds.flush(branch, at_us=self.clock.now_us())
+            yield
 
     def _queue_command(self, message: bytes) -> None:
         try:
-            self._commands.put_nowait(message)
+            command = self._obeyer.check(message)
+        except SpoolError as error:
+            log.critical("command_not_kept", error=str(error))
+            return
+        if command is None:
+            self.link.records_wait(at_us=self.clock.now_us())
+            return
+        branch = self.meters.branch_of(meter=command.meter)
+        queue = self._orders[self.meters.branches.index(branch)]
+        try:
+            queue.put_nowait((message, command))
         except asyncio.QueueFull:
             # Neither kept nor answered, so the head-end offers it again.
-            log.error("command_queue_full", waiting=self._commands.qsize())
+            log.error("command_queue_full", waiting=queue.qsize())
             return
         self._obeying += 1
 
-    async def _obey(self) -> None:
+    async def _obey(self, branch: Branch, orders: asyncio.Queue[tuple[bytes, Command]]) -> None:
+        """Carry out the orders for the meters of one bus, one after the other."""
         while True:
-            message = await self._commands.get()
+            message, command = await orders.get()
             try:
-                async with self._turn:
-                    await self._obeyer.take(message)
+                async with self.turn_at(self.meters.points[command.meter]):
+                    await self._obeyer.take(message, command)
             except SpoolError as error:
-                # Not remembered means not obeyed; the head-end sends it again.
                 log.critical("command_not_kept", error=str(error))
             except Exception:
                 # One message must not stop the meters from being read; it is offered again.

@@ -1,10 +1,16 @@
-"""One meter line behind a transparent TCP converter: one question at a time."""
+"""One wire of meters: one question at a time, opened when needed and again after a failure."""
 
 import asyncio
-from typing import Any
+from typing import Final
 
-from fairwatt.drivers.contract import DriverError, Exchange, Step
+from fairwatt.drivers.contract import DriverError, Exchange
 from fairwatt.edge.config import BusConfig
+from fairwatt.edge.dtu_door import DtuDoor
+from fairwatt.edge.lines import Line, call, open_serial
+
+_TRIES_AT_ONCE: Final = 3
+_RETRY_S: Final = 1.0
+_RETRY_S_MAX: Final = 30.0
 
 
 class BusDown(DriverError):
@@ -25,13 +31,18 @@ class Garbled(DriverError):
     code = "garbled"
 
 
-class TcpBus:
-    """Carries exchanges over one TCP connection, which is opened when needed and again after a failure."""
+class Bus:
+    """Carries exchanges over one wire. ``door``: where a DTU of this bus is heard, if it is one that calls us."""
 
-    def __init__(self, *, config: BusConfig) -> None:
+    def __init__(self, *, config: BusConfig, door: DtuDoor | None = None) -> None:
         self.config = config
+        self._door = door
         self._lock = asyncio.Lock()
-        self._line: _Line | None = None
+        self._line: Line | None = None
+        self._failures = 0
+        self._retry_at_s = 0.0
+        self._why = ""
+        self._spoke_s = 0.0
 
     async def ask[ReplyT](self, exchange: Exchange[ReplyT], /, *, attempts: int | None = None) -> ReplyT:
         """Return the meter's reply; ask it ``attempts`` times at most (default: as the bus is configured).
@@ -41,6 +52,7 @@ class TcpBus:
         async with self._lock:
             line = await self._connected()
             for _ in range(self.config.attempts if attempts is None else attempts):
+                await self._keep_pace()
                 try:
                     return await line.converse(exchange, self.config.reply_within_ms / 1000)
                 except TimeoutError:
@@ -56,81 +68,51 @@ class TcpBus:
                 except Exception as error:
                     # Whatever one meter answers, its neighbours are still to be read.
                     raise Garbled(f"an answer on bus {self.config.name} cannot be read: {error!r}") from error
+                finally:
+                    self._spoke_s = asyncio.get_running_loop().time()
             raise Silent(f"a meter on bus {self.config.name} did not answer; its supply is as it was")
 
-    async def _connected(self) -> "_Line":
+    async def _keep_pace(self) -> None:
+        # Some meters lose the beginning of a question that follows too closely on somebody's answer.
+        if self.config.pace_ms:
+            rest_s = self._spoke_s + self.config.pace_ms / 1000 - asyncio.get_running_loop().time()
+            if rest_s > 0:
+                await asyncio.sleep(rest_s)
+
+    async def _connected(self) -> Line:
+        if self._door is not None:
+            line = self._door.line(registration=self.config.registration)
+            if line is None:
+                raise BusDown(f"bus {self.config.name}: {self._door.whom(self.config.registration)}")
+            self._line = line
+            return line
         if self._line is not None and self._line.alive:
             return self._line
-        loop = asyncio.get_running_loop()
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._retry_at_s:
+            raise BusDown(self._why)
         try:
             async with asyncio.timeout(self.config.connect_timeout_ms / 1000):
-                _, self._line = await loop.create_connection(_Line, self.config.host, self.config.port)
+                self._line = await self._open()
         except (OSError, TimeoutError) as error:
-            raise BusDown(f"bus {self.config.name} cannot be reached: {error}") from error
+            self._why = f"bus {self.config.name} cannot be reached: {error}"
+            self._failures += 1
+            # A few tries at once, then ever more rarely: a dead converter costs its timeout each time.
+            if self._failures > _TRIES_AT_ONCE:
+                pause_s = min(_RETRY_S_MAX, _RETRY_S * 2 ** min(self._failures - _TRIES_AT_ONCE, 5))
+                self._retry_at_s = asyncio.get_running_loop().time() + pause_s
+            raise BusDown(self._why) from error
+        self._failures = 0
         return self._line
 
+    async def _open(self) -> Line:
+        config = self.config
+        if config.device:
+            return open_serial(device=config.device, baud=config.baud, parity=config.parity)
+        return await call(host=config.host, port=config.port)
+
     def close(self) -> None:
-        """Close the connection."""
+        """Hang up."""
         if self._line is not None:
             self._line.close()
             self._line = None
-
-
-class _Line(asyncio.Protocol):
-    """The socket. Bytes that arrive while nobody asks are late answers, and are thrown away."""
-
-    def __init__(self) -> None:
-        self.alive = False
-        self._transport: asyncio.Transport | None = None
-        self._exchange: Exchange[Any] | None = None
-        self._reply: asyncio.Future[Any] | None = None
-
-    async def converse[ReplyT](self, exchange: Exchange[ReplyT], reply_within_s: float) -> ReplyT:
-        """Send and wait for the reply, through all its steps; nothing that was not heard is sent twice.
-
-        Raises TimeoutError, OSError or what the exchange raises.
-        """
-        try:
-            while True:
-                heard = await self._send(exchange, reply_within_s)
-                if not isinstance(heard, Step):
-                    return heard
-        finally:
-            self._reply = self._exchange = None
-
-    async def _send[ReplyT](self, exchange: Exchange[ReplyT], reply_within_s: float) -> ReplyT | Step:
-        if self._transport is None or not self.alive:
-            raise ConnectionResetError("the converter closed the connection")
-        reply: asyncio.Future[ReplyT | Step] = asyncio.get_running_loop().create_future()
-        self._reply, self._exchange = reply, exchange
-        # How long to wait is a property of the line: a modem adds seconds, a simulated line none.
-        self._transport.write(exchange.request())
-        async with asyncio.timeout(reply_within_s):
-            return await reply
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self.alive = True
-
-    def data_received(self, data: bytes) -> None:
-        if self._exchange is None or self._reply is None or self._reply.done():
-            return
-        try:
-            reply = self._exchange.feed(data)
-        except Exception as error:
-            # It belongs to whoever asked, not to the event loop.
-            self._reply.set_exception(error)
-            return
-        if reply is not None:
-            self._reply.set_result(reply)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.alive = False
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(exc or ConnectionResetError("the converter closed the connection"))
-
-    def close(self) -> None:
-        self.alive = False
-        if self._transport is not None:
-            self._transport.close()

@@ -5,7 +5,10 @@
 [keys]      own (private key of the gateway, PEM), own_kid (hex; default: the gateway's id)
             [[keys.issuer]] kid, public (PEM)
 [telemetry] second by second, where the table is present: block_s, live_block_s, max_bytes
-[[bus]]     name, host, port;  [[bus.meter]] number, address, profile, password, operator
+[[bus]]     name, and one line: host, port (a converter we call) | device, baud, parity (a serial port)
+            | listen_port, registration (a DTU that calls us); interval_s, reply_within_ms, attempts, pace_ms
+            [[bus.meter]] number, address, profile, password, operator
+            [bus.meter.alarms]: alarm rules by name, a table of settings or false to leave one out
 """
 
 import tomllib
@@ -17,9 +20,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from fairwatt.core.alarms.model import AlarmError
+from fairwatt.core.alarms.policy import default_policy, with_settings
 from fairwatt.wire.topics import check_id
 
 DEFAULT_PROFILE = "dlt645_single_phase"
+PARITIES = ("none", "even", "odd")
 
 
 class ConfigError(ValueError):
@@ -28,34 +34,64 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterConfig:
-    """One meter: its number in the books and its address, profile and passwords on the bus."""
+    """One meter: its number in the books and its address, profile and passwords on the bus.
+
+    ``alarms``: what core.alarms.policy.with_settings takes, where this meter differs from the default policy.
+    """
 
     number: int
     address: str
     profile: str = DEFAULT_PROFILE
     password: str = "02000000"  # noqa: S105  (the meter maker's public default, level 2)
     operator: str = "00000000"
+    alarms: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.number < 1 << 64:
             raise ConfigError(f"meter number {self.number} is not in 1 .. 2^64-1")
+        try:
+            with_settings(policy=default_policy(zone="UTC", rated_w=1), settings=self.alarms)
+        except AlarmError as error:
+            raise ConfigError(f"bus.meter.alarms of meter {self.number}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusConfig:
-    """One RS-485 line behind a transparent TCP converter (DTU), and the meters on it.
+    """The meters on one wire: behind a TCP converter (``host``), on a serial port (``device``), or behind a DTU
+    that calls this gateway (``listen_port``; by ``registration``, what a DTU says first, several share a port).
 
     ``reply_within_ms`` bounds the wait for one answer and ``attempts`` how often a meter is asked; a line
-    behind a slow modem needs more, a simulated one less.
+    behind a slow modem needs more, a simulated one less. ``pace_ms`` is the silence kept before each question.
+    ``interval_s`` is how often its meters are read; None: as the gateway says.
     """
 
     name: str
-    host: str
-    port: int
     meters: tuple[MeterConfig, ...]
+    host: str = ""
+    port: int = 0
+    device: str = ""
+    baud: int = 2400
+    parity: str = "even"
+    listen_host: str = "0.0.0.0"  # noqa: S104  (DTUs call from outside; a firewall says which)
+    listen_port: int = 0
+    registration: str = ""
     reply_within_ms: int = 1500
     attempts: int = 3
+    pace_ms: int = 0
     connect_timeout_ms: int = 5000
+    interval_s: int | None = None
+
+    def __post_init__(self) -> None:
+        if sum((bool(self.host), bool(self.device), bool(self.listen_port))) != 1:
+            raise ConfigError(f"bus {self.name} needs one line: host and port, or device, or listen_port")
+        if self.parity not in PARITIES:
+            raise ConfigError(f"bus {self.name}: parity {self.parity!r} is none of {', '.join(PARITIES)}")
+        if self.attempts < 1 or self.reply_within_ms < 1 or self.pace_ms < 0:
+            raise ConfigError(
+                f"bus {self.name}: attempts and reply_within_ms are at least 1, pace_ms at least 0"
+            )
+        if self.interval_s is not None and self.interval_s < 1:
+            raise ConfigError(f"bus {self.name}: interval_s must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +100,9 @@ class BrokerConfig:
 
     ``resend_s``: with no acknowledgement for so long (wall time), everything unacknowledged is sent again.
     ``answer_within_s``: how long the broker may take to answer a connect, a subscription or a publish.
-    ``window_frames``: how many frames may be under way unacknowledged.
+    ``window_frames``: how many frames may be under way unacknowledged. ``heartbeat_s``: a frame at least so
+    often, empty if there is nothing to say. ``return_spread_s``: what was kept while away is sent after a wait
+    of up to so long, each gateway its own, so that a thousand do not speak in the same second.
     """
 
     host: str
@@ -77,6 +115,8 @@ class BrokerConfig:
     frame_bytes: int = 64 * 1024
     reconnect_min_s: float = 0.2
     reconnect_max_s: float = 30.0
+    heartbeat_s: float = 600.0
+    return_spread_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +138,11 @@ class TelemetryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeConfig:
-    """Everything one agent needs to run. Durations in seconds; ``link_timeout_s`` is domain time."""
+    """Everything one agent needs to run. Durations in seconds; ``link_timeout_s`` is domain time.
+
+    A register is read at each ``snapshot_s`` boundary of the clock, whatever the interval; a reading taken up to
+    ``boundary_tolerance_s`` after a boundary carries the boundary's instant, any other its own.
+    """
 
     book: str
     site: str
@@ -114,7 +158,10 @@ class EdgeConfig:
     voltage_every: int = 15
     link_timeout_s: int = 300
     spool_max_bytes: int = 256 * 1024 * 1024
+    spool_history_bytes: int = 16 * 1024 * 1024
     relay_order_valid_s: int = 300
+    snapshot_s: int = 900
+    boundary_tolerance_s: int = 5
     telemetry: TelemetryConfig | None = None
 
     def __post_init__(self) -> None:
@@ -122,6 +169,8 @@ class EdgeConfig:
             check_id(part)
         if self.interval_s < 1 or self.voltage_every < 1:
             raise ConfigError("gateway.interval_s and gateway.voltage_every must be at least 1")
+        if self.snapshot_s < 1 or not 0 <= self.boundary_tolerance_s < self.snapshot_s:
+            raise ConfigError("gateway.snapshot_s must be at least 1 and above gateway.boundary_tolerance_s")
         meters = [meter for bus in self.buses for meter in bus.meters]
         if not meters:
             raise ConfigError("no meter is configured; add a [[bus]] with a [[bus.meter]]")

@@ -6,27 +6,35 @@ difference.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from fairwatt.core.credit.decide import Action, SupplyDecision, SupplyFacts, decide_supply
-from fairwatt.core.credit.levels import WarningLevel, low_threshold_micro, warning_level
+from fairwatt.core.credit.levels import WarningLevel, low_threshold_micro
 from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
 from fairwatt.core.metering.register import DuplicateReading, RegisterSpec, advance
 from fairwatt.core.rating.scalar import rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_obj import schedule_from_obj
+from fairwatt.edge.guard_kept import Kept, Row, decode_kept
+from fairwatt.edge.heads import (
+    Head,
+    Spent,
+    add_spent,
+    anchor_of,
+    available_in,
+    forget_settled,
+    is_unsaid,
+    level_of,
+)
 from fairwatt.edge.trail import Point, Trail
 from fairwatt.wire import cbor
 from fairwatt.wire.commands import Grant, grant_to_obj, hash8
 from fairwatt.wire.records import Reading, Relay
 
 _LOG_LENGTH: Final = 256
-_STATE_FORMAT: Final = 3
-_MAX_STATE_BYTES: Final = 1 << 26
 
 # What odd numbers make rating and calendar raise: the classes that name a fault, and overflow.
 _UNUSABLE: Final = (ValueError, LookupError, ArithmeticError, TypeError)
@@ -36,16 +44,13 @@ class GrantRefused(ValueError):
     """A grant names a tariff or policy that cannot be used: no offline rule until a good one comes."""
 
 
-class StateUnusable(ValueError):
-    """What was kept of the count cannot be read; every meter counts from its grant again."""
-
-
 class Deed(StrEnum):
     """What the guard wants done, or noted."""
 
     TRIP = "local_trip"
     RESTORE = "local_restore"
     WARN = "local_warning"
+    END_WARNING = "local_warning_ended"
     WITHHELD = "local_withheld"
 
 
@@ -59,42 +64,30 @@ class Act(NamedTuple):
     decision: SupplyDecision | None
 
 
-class Spent(NamedTuple):
-    """A charge counted here, and the instant of the reading that brought it."""
+class Holding(NamedTuple):
+    """What a wallet has, as far as this gateway counts: micro-units since the grant of ``as_of_us``."""
 
-    at_us: int
-    amount_micro: int
-
-
-@dataclass(slots=True)
-class _Head:
-    """One meter under a grant. ``mark`` names the grant's bytes, ``order`` says which grant came later."""
-
-    meter: int
-    grant: Grant
-    mark: bytes
-    order: int
-    policy: CreditPolicy
-    low_micro: int
-    table: SegmentTable
-    spec: RegisterSpec
-    state: RegisterState
-    warned_at_us: int | None
-    relay: int = Relay.UNKNOWN
-    quarantined: bool = False
-    withheld: str = ""
-    spent: deque[Spent] = field(default_factory=deque)
+    wallet: int
+    available_micro: int
+    currency: str
+    as_of_us: int
+    meters: int
 
 
 class Guard:
     """Counts and decides for every meter that holds a grant."""
 
-    def __init__(self, *, specs: Mapping[int, RegisterSpec]) -> None:
-        self._specs = specs
-        self._heads: dict[int, _Head] = {}
-        self._wallets: dict[int, list[_Head]] = {}
+    def __init__(self, *, specs: Mapping[int, RegisterSpec], held: Collection[int] = ()) -> None:
+        """``held``: the meters whose relay safety keeps open, as they are at each decision."""
+        self._specs, self._held = specs, held
+        self._heads: dict[int, Head] = {}
+        self._wallets: dict[int, list[Head]] = {}
         # Whose relay is open, or may be, because this guard opened it: true with any grant or none.
         self._tripped: set[int] = set()
+        # Whose own alarm sounds because this guard wanted it.
+        self._sounding: set[int] = set()
+        # Whose grant was put back from an older copy of this memory: no cut until a fresh one comes.
+        self._doubted: set[int] = set()
         self._last: dict[int, Reading] = {}
         self._trails: dict[int, Trail] = {}
         self._tables: dict[bytes, SegmentTable] = {}
@@ -106,6 +99,7 @@ class Guard:
         Readings already seen after the grant's state are rated again from it, one by one.
         """
         old = self._drop(meter)
+        self._doubted.discard(meter)
         if grant is None:
             return
         try:
@@ -121,13 +115,13 @@ class Guard:
             raise GrantRefused(f"the grant of meter {meter} cannot be used: {error}") from error
         self._orders += 1
         spec, warned_at_us = self._specs[meter], grant.warned_at_us
-        head = _Head(meter, grant, mark, self._orders, policy, low_micro, table, spec, state, warned_at_us)
+        head = Head(meter, grant, mark, self._orders, policy, low_micro, table, spec, state, warned_at_us)
         if old is not None:
             head.relay = old.relay
         self._heads[meter] = head
         mine = self._wallets.setdefault(grant.wallet, [])
         mine.append(head)
-        _forget_settled(mine)
+        forget_settled(mine)
         trail = self._trails.pop(meter, Trail())
         for point in trail.after(state.at_us):
             self._count(head, Reading(meter, point.at_us, point.total_wh, relay=head.relay))
@@ -135,7 +129,7 @@ class Guard:
         if last is not None:
             self._count(head, last)
 
-    def _drop(self, meter: int) -> _Head | None:
+    def _drop(self, meter: int) -> Head | None:
         head = self._heads.pop(meter, None)
         if head is not None:
             wallet = head.grant.wallet
@@ -151,7 +145,7 @@ class Guard:
         if head is not None:
             self._count(head, reading)
 
-    def _count(self, head: _Head, reading: Reading) -> None:
+    def _count(self, head: Head, reading: Reading) -> None:
         head.relay = reading.relay
         if reading.at_us <= head.state.at_us:
             return
@@ -184,8 +178,10 @@ class Guard:
         trail = self._trails.setdefault(head.meter, Trail())
         trail.add(point=Point(reading.at_us, reading.total_wh), table=head.table)
         mine = self._wallets[head.grant.wallet]
-        _add(head.spent, Spent(reading.at_us, charge.amount_micro), limit=_LOG_LENGTH if len(mine) > 1 else 1)
-        if head.meter in self._tripped and head.relay == Relay.CLOSED and _available(mine) > 0:
+        add_spent(
+            head.spent, Spent(reading.at_us, charge.amount_micro), limit=_LOG_LENGTH if len(mine) > 1 else 1
+        )
+        if head.meter in self._tripped and head.relay == Relay.CLOSED and available_in(mine) > 0:
             self._tripped.discard(head.meter)  # the cut never took effect, or is undone: nothing to restore
 
     def settle_relay(self, *, meter: int, relay: int, tripped: bool) -> None:
@@ -202,6 +198,18 @@ class Guard:
         """
         self._tripped.add(meter)
 
+    def settle_alarm(self, *, meter: int, sounds: bool) -> None:
+        """Note that the meter took the order to sound its alarm, or to end it."""
+        (self._sounding.add if sounds else self._sounding.discard)(meter)
+
+    def doubt_grants(self) -> None:
+        """Cut nobody on a grant held now: it is an older one than the server gave. A fresh one is believed."""
+        self._doubted = set(self._heads)
+
+    def is_doubted(self, *, meter: int) -> bool:
+        """Say whether the meter still waits for a fresh grant."""
+        return meter in self._doubted
+
     def is_tripped(self, *, meter: int) -> bool:
         """Say whether the relay, if open, is open because this guard opened it."""
         return meter in self._tripped
@@ -215,6 +223,16 @@ class Guard:
         """All wallets with a grant, in order."""
         return tuple(sorted(self._wallets))
 
+    def holdings(self) -> list[Holding]:
+        """What each wallet has here, in order."""
+        held = []
+        for wallet in self.wallets():
+            mine = self._wallets[wallet]
+            newest = anchor_of(mine)
+            currency = newest.table.schedule.currency
+            held.append(Holding(wallet, available_in(mine), currency, newest.grant.as_of_us, len(mine)))
+        return held
+
     def available_micro(self, *, wallet: int) -> int | None:
         """What the wallet still has, as far as this gateway can know; None without a grant.
 
@@ -222,37 +240,67 @@ class Guard:
         wallet's other meters, what they used after the anchor's ``as_of_us`` is taken off.
         """
         mine = self._wallets.get(wallet)
-        return _available(mine) if mine else None
+        return available_in(mine) if mine else None
 
-    def decide(self, *, now_us: int) -> list[Act]:
+    def decide(self, *, now_us: int, meters: Collection[int] | None = None) -> list[Act]:
         """Say what to do at this instant with no server to ask. Call it only while the link is down.
 
-        Credit, policy, protection, warning, freshness and doubt belong to the wallet, and its newest grant is
-        the last word on them; the relay and whether it feeds this gateway belong to the meter.
+        ``meters``: only what is to be done at these. Credit, policy, protection, warning, freshness and doubt
+        belong to the wallet, and its newest grant is the last word on them; the relay and whether it feeds this
+        gateway belong to the meter.
         """
         acts: list[Act] = []
         for wallet in self.wallets():
             mine = sorted(self._wallets[wallet], key=lambda head: head.meter)
-            anchor, available = _anchor(mine), _available(mine)
-            if anchor.warned_at_us is None and _level(mine, available) is not WarningLevel.NONE:
-                anchor.warned_at_us = now_us
-                acts += [Act(Deed.WARN, head.meter, wallet, available, None) for head in mine]
+            available = available_in(mine)
+            self._note_warning(mine, available, now_us)
             for head in mine:
-                facts = self._facts(head, mine, available)
-                decision = decide_supply(facts=facts, policy=anchor.policy, now_us=now_us)
-                withheld, head.withheld = head.withheld, ""
-                if decision.action is Action.CUT:
-                    acts.append(Act(Deed.TRIP, head.meter, wallet, available, decision))
-                elif decision.action is Action.RESTORE:
-                    acts.append(Act(Deed.RESTORE, head.meter, wallet, available, decision))
-                elif decision.action is Action.WITHHOLD:
-                    head.withheld = decision.rule
-                    if decision.rule != withheld:
-                        acts.append(Act(Deed.WITHHELD, head.meter, wallet, available, decision))
+                if meters is None or head.meter in meters:
+                    acts += self._judge(head, mine, available, now_us)
         return acts
 
-    def _facts(self, head: _Head, mine: list[_Head], available: int) -> SupplyFacts:
-        anchor = _anchor(mine)
+    def _note_warning(self, mine: list[Head], available: int, now_us: int) -> WarningLevel:
+        anchor, level = anchor_of(mine), level_of(mine, available)
+        if anchor.warned_at_us is None and level is not WarningLevel.NONE:
+            anchor.warned_at_us, anchor.warned_here = now_us, True
+        return level
+
+    def _judge(self, head: Head, mine: list[Head], available: int, now_us: int) -> list[Act]:
+        facts = self._facts(head, mine, available)
+        decision = decide_supply(facts=facts, policy=anchor_of(mine).policy, now_us=now_us)
+        withheld, head.withheld = head.withheld, ""
+        wallet = head.grant.wallet
+        if decision.action is Action.CUT:
+            return [Act(Deed.TRIP, head.meter, wallet, available, decision)]
+        if decision.action is Action.RESTORE:
+            return [Act(Deed.RESTORE, head.meter, wallet, available, decision)]
+        if decision.action is Action.WITHHOLD:
+            head.withheld = decision.rule
+            if decision.rule != withheld:
+                return [Act(Deed.WITHHELD, head.meter, wallet, available, decision)]
+        return []
+
+    def alarms(self, *, now_us: int, alone: bool, meters: Collection[int]) -> list[Act]:
+        """Which of these meters are to sound their own alarm, or to end it.
+
+        Alone, a meter sounds when its wallet is critical, and already at the low level when nobody else has warned:
+        then it is the warning. What this guard began it ends when the wallet is well again, alone or not.
+        """
+        acts: list[Act] = []
+        for wallet in self.wallets():
+            mine = sorted(self._wallets[wallet], key=lambda head: head.meter)
+            available = available_in(mine)
+            level = self._note_warning(mine, available, now_us) if alone else level_of(mine, available)
+            for meter in (head.meter for head in mine if head.meter in meters):
+                sounds = meter in self._sounding
+                if sounds and level is WarningLevel.NONE:
+                    acts.append(Act(Deed.END_WARNING, meter, wallet, available, None))
+                elif alone and not sounds and (level >= WarningLevel.CRITICAL or is_unsaid(mine, level)):
+                    acts.append(Act(Deed.WARN, meter, wallet, available, None))
+        return acts
+
+    def _facts(self, head: Head, mine: list[Head], available: int) -> SupplyFacts:
+        anchor = anchor_of(mine)
         return SupplyFacts(
             available_micro=available,
             relay_closed=None if head.relay == Relay.UNKNOWN else head.relay == Relay.CLOSED,
@@ -261,11 +309,20 @@ class Guard:
             protected=anchor.grant.protected,
             feeds_gateway=head.grant.feeds_gateway,
             # One meter that is silent or in doubt makes the wallet's whole count doubtful.
-            quarantined=any(other.quarantined for other in mine),
+            quarantined=any(other.quarantined or other.meter in self._doubted for other in mine),
             newest_reading_us=min(other.state.at_us for other in mine),
             cut_by_credit=head.meter in self._tripped,
             ordered_closed=None,
+            safety_open=head.meter in self._held,
         )
+
+    def facts(self, *, meter: int) -> tuple[SupplyFacts, CreditPolicy] | None:
+        """What the offline rule goes by for one meter now, and its policy; None without a grant."""
+        head = self._heads.get(meter)
+        if head is None:
+            return None
+        mine = self._wallets[head.grant.wallet]
+        return self._facts(head, mine, available_in(mine)), anchor_of(mine).policy
 
     def _table(self, schedule_obj: object) -> SegmentTable:
         # Homes of a street share a tariff: one table for all of them.
@@ -277,122 +334,37 @@ class Guard:
     def dump(self) -> bytes:
         """What must survive a restart, besides the grants."""
         rows = [
-            [
+            Row(
                 meter,
                 head.mark,
                 head.order,
-                astuple(head.state),
+                head.state,
                 head.warned_at_us,
+                head.warned_here,
                 head.quarantined,
-                [list(spent) for spent in head.spent],
-                [list(point) for point in self._trails.get(meter, Trail()).points],
-            ]
+                [(spent.at_us, spent.amount_micro) for spent in head.spent],
+                [(point.at_us, point.total_wh) for point in self._trails.get(meter, Trail()).points],
+            )
             for meter, head in sorted(self._heads.items())
         ]
-        return cbor.encode([_STATE_FORMAT, sorted(self._tripped), rows])
+        return Kept(self._tripped, self._sounding, self._doubted, rows).encode()
 
     def restore(self, data: bytes, /) -> None:
         """Take up what `dump` wrote, after the grants were given again. Raises StateUnusable, all or nothing.
 
         A meter whose grant is another one than when this was written counts from its grant instead.
         """
-        try:
-            value = cbor.decode(data, max_bytes=_MAX_STATE_BYTES, what="the state of the guard")
-            version, tripped, rows = cbor.array(value, length=3, what="the state of the guard")
-            if version != _STATE_FORMAT or type(tripped) is not list or type(rows) is not list:
-                raise StateUnusable("the state of the guard is of another format")
-            numbers = {cbor.integer(meter, what="meter", high=(1 << 64) - 1) for meter in tripped}
-            kept = [_row(row) for row in rows]
-        except _UNUSABLE as error:
-            raise StateUnusable(f"the count kept from before cannot be used: {error}") from error
-        self._tripped = numbers & self._specs.keys()
-        for row in kept:
+        kept = decode_kept(data)
+        here = self._specs.keys()
+        self._tripped, self._sounding = kept.tripped & here, kept.sounding & here
+        self._doubted = kept.doubted & here
+        for row in kept.rows:
             head = self._heads.get(row.meter)
             if head is None or head.mark != row.mark:
                 continue
-            head.order, head.state, head.spent = row.order, row.state, deque(row.spent)
-            head.warned_at_us, head.quarantined = row.warned_at_us, row.quarantined
-            self._trails[row.meter] = Trail(row.trail)
+            head.order, head.state = row.order, row.state
+            head.spent = deque(Spent(at_us, amount) for at_us, amount in row.spent)
+            head.warned_at_us, head.warned_here = row.warned_at_us, row.warned_here
+            head.quarantined = row.quarantined
+            self._trails[row.meter] = Trail(Point(at_us, wh) for at_us, wh in row.trail)
             self._orders = max(self._orders, row.order)
-
-
-class _Row(NamedTuple):
-    """One meter in what `Guard.dump` wrote."""
-
-    meter: int
-    mark: bytes
-    order: int
-    state: RegisterState
-    warned_at_us: int | None
-    quarantined: bool
-    spent: list[Spent]
-    trail: list[Point]
-
-
-def _row(value: object) -> _Row:
-    meter, mark, order, state, warned, quarantined, spent, trail = cbor.array(
-        value, length=8, what="a meter's count"
-    )
-    numbers = [
-        cbor.signed(number, what="a number of the state")
-        for number in cbor.array(state, length=6, what="the state")
-    ]
-    pairs, points = _pairs(spent, what="an amount spent"), _pairs(trail, what="a reading kept")
-    return _Row(
-        cbor.integer(meter, what="meter", high=(1 << 64) - 1),
-        cbor.octets(mark, what="the mark of the grant", length=8),
-        cbor.integer(order, what="the order of the grant"),
-        RegisterState(*numbers),
-        None if warned is None else cbor.signed(warned, what="warned_at_us"),
-        cbor.boolean(quarantined, what="quarantined"),
-        [Spent(at, amount) for at, amount in pairs],
-        [Point(at, total) for at, total in points],
-    )
-
-
-def _pairs(value: object, *, what: str) -> list[tuple[int, int]]:
-    if type(value) is not list:
-        raise StateUnusable(f"{what} is not in a list")
-    pairs = [cbor.array(pair, length=2, what=what) for pair in value]
-    return [(cbor.signed(at, what="at_us"), cbor.signed(number, what=what)) for at, number in pairs]
-
-
-def _anchor(mine: Iterable[_Head]) -> _Head:
-    """The meter of a wallet with its newest grant."""
-    return max(mine, key=lambda head: (head.grant.as_of_us, head.order))
-
-
-def _available(mine: list[_Head]) -> int:
-    anchor = _anchor(mine)
-    available = anchor.grant.available_micro
-    for head in mine:
-        since = anchor.grant.state.at_us if head is anchor else anchor.grant.as_of_us
-        available -= sum(spent.amount_micro for spent in head.spent if spent.at_us > since)
-    return available
-
-
-def _level(mine: list[_Head], available: int) -> WarningLevel:
-    return warning_level(
-        available_micro=available,
-        low_micro=max(head.low_micro for head in mine),
-        critical_micro=_anchor(mine).policy.critical_micro,
-    )
-
-
-def _forget_settled(mine: list[_Head]) -> None:
-    """Drop what the wallet's newest grant has settled already."""
-    anchor = _anchor(mine)
-    for head in mine:
-        if head is not anchor:
-            while head.spent and head.spent[0].at_us <= anchor.grant.as_of_us:
-                head.spent.popleft()
-
-
-def _add(log: deque[Spent], spent: Spent, *, limit: int) -> None:
-    if spent.amount_micro:
-        log.append(spent)
-    while len(log) > limit:
-        # Only a wallet with several meters looks into the log, and never that far back. The sum bears the
-        # earlier instant: should a grant ever fall between the two, that errs toward supply.
-        first, second = log.popleft(), log.popleft()
-        log.appendleft(Spent(first.at_us, first.amount_micro + second.amount_micro))

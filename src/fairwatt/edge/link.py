@@ -6,7 +6,8 @@ are the head-end's to recognise, by (gateway, epoch, seq).
 """
 
 import asyncio
-from collections import deque
+import random
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -15,6 +16,7 @@ import aiomqtt
 import structlog
 from aiomqtt.exceptions import MqttConnectError
 
+from fairwatt.edge.clock import STEP_US, Clock
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.spool import Spool, SpoolError
 from fairwatt.wire import topics
@@ -25,7 +27,9 @@ from fairwatt.wire.frames import (
     Ack,
     Detail,
     Event,
+    Item,
     Kind,
+    SayAgain,
     UpFrame,
     decode_down,
     encode_event,
@@ -34,7 +38,8 @@ from fairwatt.wire.frames import (
 
 log = structlog.get_logger(__name__)
 
-CLOCK_TOLERANCE_US: Final = 120_000_000
+_BACKLOG_RECORDS: Final = 3
+_REMEMBERED_FRAMES: Final = 256
 # No head-end lives outside of these years; a clock set there would break calendars and charge decades.
 _YEAR_2000_US: Final = 946_684_800_000_000
 _YEAR_2200_US: Final = 7_258_118_400_000_000
@@ -42,18 +47,6 @@ _YEAR_2200_US: Final = 7_258_118_400_000_000
 
 class SubscribeRefused(aiomqtt.MqttError):
     """The broker does not let this gateway listen to its own topic; commands could not arrive."""
-
-
-class Clock:
-    """The gateway's idea of the time: its own clock, plus what the head-end taught it."""
-
-    def __init__(self, *, raw: Callable[[], int]) -> None:
-        self._raw = raw
-        self.correction_us = 0
-
-    def now_us(self) -> int:
-        """The corrected instant."""
-        return self._raw() + self.correction_us
 
 
 class Link:
@@ -68,6 +61,7 @@ class Link:
         boot_id: bytes,
         on_command: Callable[[bytes], None],
         on_progress: Callable[[], None],
+        on_rollback: Callable[[int], None],
         quiet_since_us: int | None = None,
     ) -> None:
         self._config = config
@@ -76,6 +70,14 @@ class Link:
         self._boot_id = boot_id
         self._on_command = on_command
         self._on_progress = on_progress
+        self._on_rollback = on_rollback
+        # By its name, not by chance: two gateways of a street never wait alike, and a run can be repeated.
+        self._dice = random.Random(f"{config.book}/{config.site}/{config.gateway}")
+        self._quiet_until_s = 0.0
+        self._spoke_s = 0.0
+        self.knows_time = False
+        """Whether an answer has shown, since the start, that the clock is right or was set."""
+        self.acked_us: int | None = None
         place = {"book": config.book, "site": config.site, "gateway": config.gateway}
         self._up = topics.up(**place)
         self._down = topics.down(**place)
@@ -83,10 +85,12 @@ class Link:
         self._started_s = asyncio.get_running_loop().time()
         self.connected = asyncio.Event()
         self._hello_due = False
+        self._beat_due = False
         self._heard = False
         self._sent_upto = 0
         self._in_flight: deque[int] = deque()
-        self._sent_floor_us = 0
+        self._sent_us: OrderedDict[int, int] = OrderedDict()
+        """uptime_ms of a frame -> when it was sent by the clock as it is set now"""
         self._progress_s = 0.0
         # Since when nobody answered, also over a restart: else a gateway that is switched off and on in time
         # would wait for its server for ever.
@@ -137,7 +141,7 @@ class Link:
                 log.critical("link_failed", error=_first(group), retry_s=pause_s, exc_info=True)
             finally:
                 self._disconnected()
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(pause_s * self._dice.uniform(0.7, 1.0))
             pause_s = min(pause_s * 2, broker.reconnect_max_s)
 
     def _client(self) -> aiomqtt.Client:
@@ -161,6 +165,7 @@ class Link:
             raise SubscribeRefused(f"the broker refuses {self._down}: check this gateway's rights")
         self._hello_due, self._heard = True, False
         self._rewind()
+        self._spoke_s = asyncio.get_running_loop().time()
         self.connected.set()
         if not self._spool.count:
             self._quiet_since_us = None
@@ -171,6 +176,7 @@ class Link:
 
     def _disconnected(self) -> None:
         self.connected.clear()
+        self._spool.go_live(False)
         if self._quiet_since_us is None:
             self._quiet_since_us = self._clock.now_us()
 
@@ -181,43 +187,75 @@ class Link:
         while True:
             self._wake.clear()
             while frame := self._next_frame():
+                self._spoke_s = loop.time()
                 await client.publish(self._up, encode_up(frame), qos=1)
             waiting = bool(self._in_flight) or not self._heard
-            left_s = self._progress_s + resend_s - loop.time() if waiting else None
-            if left_s is not None and left_s <= 0:
-                self._rewind()
-                self._hello_due = not self._heard
-                self._progress_s = loop.time()
+            now_s = loop.time()
+            due_s = (
+                self._progress_s + resend_s if waiting else self._spoke_s + self._config.broker.heartbeat_s
+            )
+            if due_s <= now_s:
+                if waiting:
+                    self._rewind()
+                    self._hello_due = not self._heard
+                else:
+                    self._beat()
+                self._progress_s = now_s
                 continue
+            if self._quiet_until_s > now_s:
+                due_s = min(due_s, self._quiet_until_s)
             with suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
+                async with asyncio.timeout(due_s - now_s):
                     await self._wake.wait()
 
+    def _beat(self) -> None:
+        """Speak although there is nothing to say: it is answered, or the head-end is not there."""
+        self._beat_due = True
+        if self._quiet_since_us is None:
+            self._quiet_since_us = self._clock.now_us()
+
     def _next_frame(self) -> UpFrame | None:
+        if not self._heard:
+            # Until the head-end has said what it stored, nothing is sent: this may be an older copy of a memory.
+            return self._frame([]) if self._hello_due else None
         broker = self._config.broker
-        if len(self._in_flight) >= broker.window_frames and not self._hello_due:
+        if self._beat_due:
+            self._beat_due = False
+            return self._frame([])
+        now_s = asyncio.get_running_loop().time()
+        if len(self._in_flight) >= broker.window_frames or now_s < self._quiet_until_s:
             return None
         items = self._spool.read(
             after_seq=self._sent_upto,
             max_bytes=min(broker.frame_bytes, MAX_FRAME_BYTES // 2),
             max_items=MAX_ITEMS,
         )
-        if not items and not self._hello_due:
-            return None
+        return self._frame(items) if items else None
+
+    def _frame(self, items: list[Item]) -> UpFrame:
         now_us = self._clock.now_us()
         if not self._in_flight:
             self._progress_s = asyncio.get_running_loop().time()
-            self._sent_floor_us = now_us
         if items:
             self._sent_upto = items[-1].seq
             self._in_flight.append(self._sent_upto)
         hello, self._hello_due = self._hello_due, False
-        uptime_ms = int((asyncio.get_running_loop().time() - self._started_s) * 1000)
+        uptime_ms = self._note_sent(now_us)
         oldest = self._spool.oldest_seq()
         return UpFrame(self._spool.epoch, self._boot_id, uptime_ms, now_us, oldest, hello, tuple(items))
 
+    def _note_sent(self, now_us: int) -> int:
+        """Name a frame by its uptime, which rises strictly, and remember when it was sent."""
+        uptime_ms = int((asyncio.get_running_loop().time() - self._started_s) * 1000)
+        if self._sent_us:
+            uptime_ms = max(uptime_ms, next(reversed(self._sent_us)) + 1)
+        self._sent_us[uptime_ms] = now_us
+        if len(self._sent_us) > _REMEMBERED_FRAMES:
+            self._sent_us.popitem(last=False)
+        return uptime_ms
+
     def _rewind(self) -> None:
-        self._sent_upto = 0
+        self._sent_upto = self._spool.acked_seq
         self._in_flight.clear()
 
     async def _listen(self, client: aiomqtt.Client) -> None:
@@ -230,6 +268,8 @@ class Link:
                 continue
             if isinstance(frame, Ack):
                 self._take_ack(frame)
+            elif isinstance(frame, SayAgain):
+                self._say_again(frame)
             else:
                 for command in frame.messages:
                     self._on_command(command)
@@ -240,53 +280,91 @@ class Link:
             return
         if ack.epoch != self._spool.epoch:
             return
-        self._heard = True
-        if ack.seq > self._spool.last_seq:
+        if ack.seq > self._spool.sent_seq:
             self._start_new_epoch(ack)
             return
+        if not self._heard:
+            self._begin_sending()
         gone = self._spool.forget(epoch=ack.epoch, upto_seq=ack.seq)
-        now_us = self._clock.now_us()
-        self._check_clock(ack, now_us, answers_us=self._sent_floor_us if gone else None)
+        self._check_clock(ack, self._clock.now_us())
         while self._in_flight and self._in_flight[0] <= ack.seq:
             self._in_flight.popleft()
+            gone += 1
         if gone:
             self._progress_s = asyncio.get_running_loop().time()
             self._quiet_since_us = self._clock.now_us()
         if not self._spool.count:
             self._quiet_since_us = None
+        self.acked_us = self._clock.now_us()
         self._wake.set()
         self._on_progress()
 
+    def _begin_sending(self) -> None:
+        """The head-end knows this memory. What was kept while away waits a moment of this gateway's own."""
+        self._heard = True
+        self._spool.go_live(True)
+        if self._spool.count > _BACKLOG_RECORDS:
+            wait_s = self._config.broker.return_spread_s * self._dice.random()
+            self._quiet_until_s = asyncio.get_running_loop().time() + wait_s
+
+    def _say_again(self, wish: SayAgain) -> None:
+        """Go back to where the head-end lost the thread, as far as this memory reaches."""
+        if wish.epoch != self._spool.epoch or not self._heard:
+            return
+        if wish.after_seq < self._sent_upto:
+            self._sent_upto = wish.after_seq
+            self._in_flight.clear()
+            self._wake.set()
+
     def _start_new_epoch(self, ack: Ack) -> None:
-        # The head-end has records that this file never wrote: it is an older copy put back. Its new records
-        # would pass for duplicates of lost ones, so it must become another spool.
+        # The head-end has records that this file never sent: it is an older copy put back. Its new records would
+        # pass for duplicates of lost ones, so it must become another spool; and what it holds of commands and
+        # credit is old news.
         now_us = self._clock.now_us()
         detail = {"epoch": ack.epoch, "stored_seq": ack.seq, "last_seq": self._spool.last_seq}
         with self._spool.atomic():
+            # What it may have sent before it was copied, the head-end has.
+            if ack.epoch == self._spool.epoch:
+                self._spool.forget(epoch=ack.epoch, upto_seq=self._spool.sent_seq)
             self._spool.new_epoch(now_us=max(now_us, ack.epoch + 1))
             self._note("spool_rolled_back", now_us, detail)
-        self._hello_due = True
+            self._on_rollback(ack.now_us)
+        self._hello_due, self._heard = True, False
         self._rewind()
         self._wake.set()
 
-    def _check_clock(self, ack: Ack, now_us: int, *, answers_us: int | None) -> None:
+    def _check_clock(self, ack: Ack, now_us: int) -> None:
         """Learn the time from an acknowledgement, however late it came.
 
-        The head-end wrote it before we got it, and (when it acknowledges something) after we sent that. Only
-        outside of these two bounds is a clock wrong.
+        The head-end wrote it before we got it, and after we sent the frame that it names. Only outside of
+        these two bounds is a clock wrong.
         """
+        answers_us = None
+        if ack.answers is not None and ack.answers.boot_id == self._boot_id:
+            answers_us = self._sent_us.get(ack.answers.uptime_ms)
         if not _YEAR_2000_US <= ack.now_us < _YEAR_2200_US:
             log.error("clock_ignored", now_us=ack.now_us)
             return
+        if answers_us is not None:
+            self.knows_time = True
         offset_us = 0
-        if ack.now_us > now_us + CLOCK_TOLERANCE_US:
+        if ack.now_us > now_us + STEP_US:
             offset_us = ack.now_us - now_us
-        elif answers_us is not None and ack.now_us < answers_us - CLOCK_TOLERANCE_US:
+        elif answers_us is not None and ack.now_us < answers_us - STEP_US:
             offset_us = ack.now_us - answers_us
-        if not offset_us:
-            return
-        self._clock.correction_us += offset_us
-        self._sent_floor_us += offset_us
+        if offset_us:
+            self._step_clock(now_us, offset_us)
+        elif answers_us is not None:
+            doubt_us = (now_us - answers_us + 1) // 2
+            told_us = self._clock.learn(
+                offset_us=ack.now_us - (answers_us + now_us) // 2, doubt_us=max(0, doubt_us)
+            )
+            if told_us is not None:
+                self._note("clock_slewed", now_us, {"offset_us": told_us, "rate_ppb": self._clock.rate_ppb})
+
+    def _step_clock(self, now_us: int, offset_us: int) -> None:
+        self._clock.step(offset_us)
+        self._sent_us = OrderedDict((name, at + offset_us) for name, at in self._sent_us.items())
         if self._quiet_since_us is not None:
             self._quiet_since_us += offset_us
         # Readings up to last_seq carry the old clock.

@@ -1,10 +1,11 @@
 """The meters of this gateway: reading them, switching them, and noticing when they fall silent."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fairwatt.drivers.contract import (
     DriverError,
+    KeepsClock,
     ReadsPower,
     ReadsRegister,
     ReadsVoltage,
@@ -13,10 +14,15 @@ from fairwatt.drivers.contract import (
 )
 from fairwatt.drivers.profile import MeterProfile, load_profile
 from fairwatt.drivers.registry import open_meter
-from fairwatt.edge.bus import BusDown, TcpBus
-from fairwatt.edge.config import EdgeConfig, MeterConfig
+from fairwatt.edge.bus import Bus, BusDown
+from fairwatt.edge.config import BusConfig, EdgeConfig, MeterConfig
+from fairwatt.edge.dtu_door import DtuDoor
 from fairwatt.wire.frames import Event
 from fairwatt.wire.records import UNKNOWN_I32, Reading, Relay
+
+CLOCK_CHECK_US = 86_400_000_000
+CLOCK_TOLERANCE_US = 30_000_000
+CLOCK_STEP_US = 120_000_000
 
 
 class CannotSwitch(DriverError):
@@ -25,11 +31,18 @@ class CannotSwitch(DriverError):
     code = "no_relay"
 
 
+class ClockNotTaken(DriverError):
+    """The meter's clock is wrong and stays wrong."""
+
+    code = "clock_not_taken"
+
+
 class MeterPoint:
     """One meter on its bus, with what was last heard from it."""
 
-    def __init__(self, *, config: MeterConfig, bus: TcpBus, zone: str) -> None:
+    def __init__(self, *, config: MeterConfig, bus: Bus, zone: str) -> None:
         self.number = config.number
+        self.address = config.address
         self.bus = bus
         self.profile: MeterProfile = load_profile(key=config.profile)
         self.driver: ReadsRegister = open_meter(
@@ -39,24 +52,37 @@ class MeterPoint:
             password=config.password,
             operator=config.operator,
         )
+        self.alarms = config.alarms
         self.relay: int = Relay.UNKNOWN
         self.trouble: str | None = None
-        self.last_at_us: int | None = None
+        self.last: Reading | None = None
+        self.clock_checked_us: int | None = None
 
-    async def read(self, *, at_us: int, with_voltage: bool) -> Reading:
+    def in_order(self, at_us: int, /, *, strictly: bool = False) -> int:
+        """An instant for the next reading, not before the last one: two states need two instants.
+
+        A clock that was set back by more than it may be wrong does not hold the meter's readings in the future.
+        """
+        if self.last is None or self.last.at_us - at_us > CLOCK_STEP_US:
+            return at_us
+        return at_us if at_us > self.last.at_us - (not strictly) else self.last.at_us + 1
+
+    async def read(self, *, stamp: Callable[[], int], with_voltage: bool) -> Reading:
         """Read register, relay and power (and voltage). Raises DriverError when there is no register value.
 
+        ``stamp`` is asked for the instant when the register has been heard. Instants of one meter never fall.
         A missing relay state or power leaves that field unknown: half a reading is still the energy.
         """
         # A meter known to be silent gets one try, so that it does not hold up its neighbours.
         attempts = 1 if self.trouble else None
         register = await self.bus.ask(self.driver.read_register(), attempts=attempts)
+        at_us = self.in_order(stamp())
         self.relay = await self._relay()
         power, voltage = await self._power(), UNKNOWN_I32
         if with_voltage:
             voltage = await self._voltage()
-        self.last_at_us = at_us
-        return Reading(self.number, at_us, register.total_wh, power, voltage, self.relay)
+        self.last = Reading(self.number, at_us, register.total_wh, power, voltage, self.relay)
+        return self.last
 
     async def _relay(self) -> int:
         if not isinstance(self.driver, SwitchesRelay):
@@ -94,63 +120,149 @@ class MeterPoint:
         self.relay = await self._relay()
         return self.relay
 
-    async def warn(self, *, valid_until_us: int) -> bool:
-        """Sound the meter's own low-credit alarm; say whether it took the order."""
+    async def warn(self, *, sound: bool, valid_until_us: int) -> bool:
+        """Begin or end the meter's own low-credit alarm; say whether it took the order."""
         if not isinstance(self.driver, WarnsAtMeter):
             return False
+        order = self.driver.warn if sound else self.driver.end_warning
         try:
-            await self.bus.ask(self.driver.warn(valid_until_us=valid_until_us))
+            await self.bus.ask(order(valid_until_us=valid_until_us))
         except DriverError:
             return False
         return True
+
+    def clock_is_due(self, *, now_us: int) -> bool:
+        """Say whether the meter keeps a clock that was not looked at for a day."""
+        if not isinstance(self.driver, KeepsClock) or self.trouble is not None:
+            return False
+        return self.clock_checked_us is None or now_us - self.clock_checked_us >= CLOCK_CHECK_US
+
+    async def check_clock(self, *, now: Callable[[], int]) -> int | None:
+        """Look at the meter's clock, and set it when it is more than 30 s off.
+
+        Returns by how much it was ahead, in microseconds, when it was set and shows the right time since. A clock
+        that cannot be read is left alone. Raises ClockNotTaken when the meter does not take the time.
+        """
+        if not isinstance(self.driver, KeepsClock):
+            return None
+        self.clock_checked_us = now()
+        try:
+            ahead_us = await self._clock_ahead_us(now)
+        except DriverError:
+            return None
+        if abs(ahead_us) <= CLOCK_TOLERANCE_US:
+            return None
+        why = "it keeps its own"
+        try:
+            await self.bus.ask(self.driver.set_clock(at_us=now()))
+        except DriverError as error:
+            why = str(error)
+        left_us = await self._clock_ahead_us(now)
+        if abs(left_us) > CLOCK_TOLERANCE_US:
+            raise ClockNotTaken(
+                f"the clock of meter {self.number} is {left_us // 1_000_000} s ahead and was not set ({why}); the "
+                "meter may refuse orders as too old"
+            )
+        return ahead_us
+
+    async def _clock_ahead_us(self, now: Callable[[], int]) -> int:
+        assert isinstance(self.driver, KeepsClock)
+        shown = await self.bus.ask(self.driver.read_clock())
+        return shown.at_us - now()
+
+
+class Branch:
+    """One bus with its meters: whose turn it is there, and what was read and is not kept yet."""
+
+    def __init__(self, *, config: BusConfig, bus: Bus, points: list[MeterPoint]) -> None:
+        self.config = config
+        self.bus = bus
+        self.points = points
+        self.polls = 0
+        self.polled_us: int | None = None
+        # Reading and switching one meter must not overlap; between two meters an order may cut in.
+        self.turn = asyncio.Lock()
+        self.readings: list[Reading] = []
+        self.events: list[Event] = []
+        self._down: BusDown | None = None
+
+    def begin(self) -> None:
+        """Start a new pass: the wire is tried again."""
+        self.polls += 1
+        self._down = None
+
+    async def read(
+        self, point: MeterPoint, *, stamp: Callable[[], int], with_voltage: bool
+    ) -> Reading | None:
+        """Read one meter, note who fell silent or is back. None when it has no reading this time."""
+        try:
+            if self._down is not None:
+                raise self._down
+            reading = await point.read(stamp=stamp, with_voltage=with_voltage)
+        except DriverError as error:
+            self._down = error if isinstance(error, BusDown) else None
+            self.events += _silent(point, stamp(), error)
+            return None
+        self.readings.append(reading)
+        self.events += _back(point, reading.at_us)
+        return reading
+
+    def taken(self) -> tuple[list[Reading], list[Event]]:
+        """Hand over what was read since the last time."""
+        taken = self.readings, self.events
+        self.readings, self.events = [], []
+        return taken
+
+    def next_due_us(self, *, now_us: int, interval_us: int, snapshot_us: int) -> int:
+        """When to read next: the last boundary that passed since the last pass, or the next one to come."""
+        every = (interval_us, snapshot_us)
+        passed = max(now_us // each * each for each in every)
+        if self.polled_us is not None and self.polled_us < passed:
+            return passed
+        return min((now_us // each + 1) * each for each in every)
 
 
 class Meters:
     """All meters of the gateway, by number and by bus."""
 
     def __init__(self, *, config: EdgeConfig) -> None:
-        self._buses = [TcpBus(config=bus) for bus in config.buses]
-        self._voltage_every = config.voltage_every
-        self._polls = 0
         self.points: dict[int, MeterPoint] = {}
-        for bus in self._buses:
-            for meter in bus.config.meters:
-                self.points[meter.number] = MeterPoint(config=meter, bus=bus, zone=config.zone)
+        self._doors = _doors(config.buses)
+        self.branches = [self._branch(bus, config.zone) for bus in config.buses]
+        self._branch_of = {point.number: branch for branch in self.branches for point in branch.points}
 
-    async def poll(self, *, at_us: int) -> tuple[list[Reading], list[Event]]:
-        """Read every meter once, the buses side by side; return readings and what changed in who answers."""
-        with_voltage = self._polls % self._voltage_every == 0
-        self._polls += 1
-        passes = [self._poll_bus(bus, at_us, with_voltage) for bus in self._buses]
-        readings: list[Reading] = []
-        events: list[Event] = []
-        for some_readings, some_events in await asyncio.gather(*passes):
-            readings += some_readings
-            events += some_events
-        return readings, events
+    def _branch(self, config: BusConfig, zone: str) -> Branch:
+        bus = Bus(config=config, door=self._doors.get((config.listen_host, config.listen_port)))
+        points = [MeterPoint(config=meter, bus=bus, zone=zone) for meter in config.meters]
+        self.points.update((point.number, point) for point in points)
+        return Branch(config=config, bus=bus, points=points)
 
-    async def _poll_bus(
-        self, bus: TcpBus, at_us: int, with_voltage: bool
-    ) -> tuple[list[Reading], list[Event]]:
-        readings: list[Reading] = []
-        events: list[Event] = []
-        down: BusDown | None = None
-        for meter in bus.config.meters:
-            point = self.points[meter.number]
-            try:
-                if down is not None:
-                    raise down
-                readings.append(await point.read(at_us=at_us, with_voltage=with_voltage))
-                events += _back(point, at_us)
-            except DriverError as error:
-                down = error if isinstance(error, BusDown) else None
-                events += _silent(point, at_us, error)
-        return readings, events
+    def branch_of(self, *, meter: int) -> Branch:
+        """The bus that a meter of this gateway hangs on."""
+        return self._branch_of[meter]
+
+    async def start(self) -> None:
+        """Listen for the DTUs that call this gateway. Raises OSError when a port is taken."""
+        for door in self._doors.values():
+            await door.start()
 
     def close(self) -> None:
         """Close the lines."""
-        for bus in self._buses:
-            bus.close()
+        for branch in self.branches:
+            branch.bus.close()
+        for door in self._doors.values():
+            door.stop()
+
+
+def _doors(buses: Iterable[BusConfig]) -> dict[tuple[str, int], DtuDoor]:
+    waited: dict[tuple[str, int], list[str]] = {}
+    for bus in buses:
+        if bus.listen_port:
+            waited.setdefault((bus.listen_host, bus.listen_port), []).append(bus.registration)
+    return {
+        (host, port): DtuDoor(host=host, port=port, registrations=texts)
+        for (host, port), texts in waited.items()
+    }
 
 
 def _silent(point: MeterPoint, at_us: int, error: DriverError) -> Iterable[Event]:

@@ -4,8 +4,8 @@ In that order, so that a pulled plug neither obeys twice nor forgets.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Final, Protocol
 
 import structlog
 
@@ -35,8 +35,19 @@ from fairwatt.wire.records import Relay, pack_readings
 log = structlog.get_logger(__name__)
 
 _GRANT: Final = "grant/"
+_NOT_BEFORE: Final = "commands_not_before"
 _FORGED_EVERY_US: Final = 60_000_000
 _REMEMBERED_REFUSALS: Final = 256
+
+
+class Allows(Protocol):
+    """Says whether an order may be carried out now."""
+
+    def __call__(self, *, meter: int, relay: int, reason: str, at_us: int) -> bool: ...
+
+
+def _anything(*, meter: int, relay: int, reason: str, at_us: int) -> bool:
+    return True
 
 
 class Obeyer:
@@ -51,8 +62,19 @@ class Obeyer:
         self._guard = guard
         self._now = now
         self._refused: OrderedDict[bytes, bytes] = OrderedDict()
+        kept = spool.get(_NOT_BEFORE)
+        self._not_before_us = 0 if kept is None else int.from_bytes(kept, "big", signed=True)
         self._forged_at_us: int | None = None
         self._forged_unsaid = 0
+
+    def refuse_before(self, at_us: int, /) -> None:
+        """Obey nothing that was issued earlier: this memory no longer knows what of that it has obeyed."""
+        self._not_before_us = max(self._not_before_us, at_us)
+        self._spool.put([(_NOT_BEFORE, self._not_before_us.to_bytes(8, "big", signed=True))])
+
+    def allowed_by(self, allows: Allows, /) -> None:
+        """Ask this before any relay is switched."""
+        self._allows = allows
 
     def load_grants(self) -> None:
         """Give the guard the grants that were kept, when the agent starts."""
@@ -68,20 +90,29 @@ class Obeyer:
             except ValueError as error:
                 log.error("grant_unusable", key=key, error=str(error))
 
-    async def take(self, message: bytes, /) -> None:
-        """Obey one signed command, or say in a receipt why not. The same bytes twice get the same answer."""
+    def check(self, message: bytes, /) -> Command | None:
+        """Return the command when an issuer signed it and its meter is here; else tell, once, and return None."""
         try:
             command = verify_command(message=message, keys=self._config.issuers)
         except FrameError as error:
             self._refuse_forged(message, error)
-            return
-        point = self._meters.points.get(command.meter)
-        if point is None:
+            return None
+        if command.meter not in self._meters.points:
             self._refuse_foreign(message, command)
-            return
+            return None
+        return command
+
+    async def take(self, message: bytes, command: Command, /) -> None:
+        """Obey a checked command, or say in a receipt why not. The same bytes twice get the same answer.
+
+        Nothing else may ask or switch its meter meanwhile.
+        """
+        point = self._meters.points[command.meter]
         stored = self._spool.command(meter=command.meter)
         if stored is None or command.seq > stored.seq:
-            if self._now() >= command.expires_us:
+            if command.issued_us < self._not_before_us:
+                self._refuse(message, command, Result.STALE)
+            elif self._now() >= command.expires_us:
                 self._refuse(message, command, Result.EXPIRED)
             else:
                 self._accept(message, command)
@@ -95,11 +126,12 @@ class Obeyer:
         else:
             await self._carry_out(message, command, point)
 
-    async def retry_open(self) -> None:
+    async def retry_open(self, points: Collection[MeterPoint], /) -> None:
         """Carry out what was accepted but not done: the meter was silent, or the power failed in between."""
+        mine = {point.number: point for point in points if point.trouble is None}
         for meter, stored in self._spool.open_commands():
-            point = self._meters.points.get(meter)
-            if point is None or point.trouble is not None:
+            point = mine.get(meter)
+            if point is None:
                 continue
             try:
                 command = _kept_command(meter, stored)
@@ -134,7 +166,10 @@ class Obeyer:
         if now_us >= command.expires_us:
             self._finish(message, command, Result.EXPIRED, point.relay, None)
             return
-        order = command.body.relay
+        order, reason = command.body.relay, command.body.reason
+        if not self._allows(meter=point.number, relay=order, reason=reason, at_us=now_us):
+            self._finish(message, command, Result.SAFETY_OPEN, point.relay, None)
+            return
         if order == RelayOrder.LEAVE:
             self._finish(message, command, Result.APPLIED, point.relay, None)
             return
@@ -162,9 +197,10 @@ class Obeyer:
 
         The instant is always later than the meter's last reading: two states need two instants.
         """
-        at_us = max(self._now(), (point.last_at_us or 0) + 1)
         try:
-            reading = await point.read(at_us=at_us, with_voltage=False)
+            reading = await point.read(
+                stamp=lambda: point.in_order(self._now(), strictly=True), with_voltage=False
+            )
         except DriverError as error:
             log.warning("no_proof_yet", meter=point.number, error=str(error))
             return None

@@ -1,8 +1,9 @@
 """The gateway's non-volatile memory: one SQLite file that survives a pulled plug.
 
-It holds the records not yet acknowledged by the head-end, the last command of each meter with its receipt,
-the grants, and the state of the offline rule. Every change is on the disk before the call returns (WAL,
-synchronous=FULL). Readings may be dropped when the file is full; receipts and events never are.
+It holds the records not yet acknowledged by the head-end, and some of those before them, which it may want to
+hear again; the last command of each meter with its receipt, the grants, and the state of the offline rule.
+Every change is on the disk before the call returns (WAL, synchronous=FULL). Readings may be dropped when the
+file is full; receipts and events never are.
 """
 
 import sqlite3
@@ -46,14 +47,25 @@ class StoredCommand(NamedTuple):
 class Spool:
     """Records and state of one gateway. Not thread-safe: one agent, one spool, one event loop."""
 
-    def __init__(self, *, path: Path, now_us: int, max_bytes: int = 256 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        *,
+        path: Path,
+        now_us: int,
+        max_bytes: int = 256 * 1024 * 1024,
+        history_bytes: int = 16 * 1024 * 1024,
+    ) -> None:
         """Open or make the file. ``now_us`` becomes the epoch of a new one.
+
+        ``max_bytes`` bounds what waits, ``history_bytes`` what was acknowledged and is kept all the same.
 
         Raises SpoolDamaged rather than starting afresh: a new file would forget which commands were obeyed.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.max_bytes = max_bytes
+        self.history_bytes = history_bytes
+        self._live = False
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -75,11 +87,17 @@ class Spool:
         self._db.execute("INSERT OR IGNORE INTO kv VALUES ('epoch', ?)", (max(1, now_us).to_bytes(8, "big"),))
         self._db.execute("COMMIT")
         self.epoch = int.from_bytes(self.get("epoch") or b"")
-        row = self._db.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM record").fetchone()
-        self._count: int = row[0]
-        self._bytes: int = row[1]
         last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name='record'").fetchone()
         self._last_seq: int = last[0] if last else 0
+        acked, sent = self.get("acked"), self.get("sent")
+        # A file of before these were kept: what it still has was not acknowledged, and may all have been sent.
+        self._acked_seq: int = self._oldest() - 1 if acked is None else int.from_bytes(acked, "big")
+        self._sent_seq: int = self._last_seq if sent is None else int.from_bytes(sent, "big")
+        query = "SELECT count(*), coalesce(sum(length(body)), 0) FROM record WHERE seq "
+        row = self._db.execute(query + "> ?", (self._acked_seq,)).fetchone()
+        self._count: int = row[0]
+        self._bytes: int = row[1]
+        self._history: int = self._db.execute(query + "<= ?", (self._acked_seq,)).fetchone()[1]
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
@@ -91,13 +109,15 @@ class Spool:
         if self._db.in_transaction:
             yield
             return
-        before = (self._count, self._bytes, self._last_seq)
+        before = (self._count, self._bytes, self._last_seq, self._acked_seq, self._sent_seq, self._history)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            if self._live and self._sent_seq < self._last_seq:
+                self._mark_sent()
             self._db.execute("COMMIT")
         except BaseException as error:
-            self._count, self._bytes, self._last_seq = before
+            self._count, self._bytes, self._last_seq, self._acked_seq, self._sent_seq, self._history = before
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
@@ -107,8 +127,36 @@ class Spool:
     def new_epoch(self, *, now_us: int) -> None:
         """Become another spool for the head-end: what waits is sent again under a later epoch."""
         epoch = max(now_us, self.epoch + 1)
-        self.put([("epoch", epoch.to_bytes(8, "big"))])
+        with self.atomic():
+            # Acknowledged in another life: the new one begins with what waits.
+            self._db.execute("DELETE FROM record WHERE seq <= ?", (self._acked_seq,))
+            self._history = 0
+            self.put([("epoch", epoch.to_bytes(8, "big"))])
         self.epoch = epoch
+
+    def go_live(self, live: bool, /) -> None:
+        """Say whether records are sent from now on. What may have been sent is on the disk before it is.
+
+        That is how an older copy of this file gives itself away: the head-end then has records that it never sent.
+        """
+        self._live = live
+        if live and self._sent_seq < self._last_seq:
+            with self.atomic():
+                self._mark_sent()
+
+    def _mark_sent(self) -> None:
+        self._sent_seq = self._last_seq
+        self.put([("sent", self._sent_seq.to_bytes(8, "big"))])
+
+    @property
+    def sent_seq(self) -> int:
+        """Number of the newest record that may have been sent."""
+        return self._sent_seq
+
+    @property
+    def acked_seq(self) -> int:
+        """Number of the newest record that the head-end has stored."""
+        return self._acked_seq
 
     @property
     def count(self) -> int:
@@ -148,7 +196,8 @@ class Spool:
         # A sixteenth at a time, so that a full spool does not drop and tell at every single reading.
         goal = self.max_bytes - need - self.max_bytes // 16
         rows = self._db.execute(
-            "SELECT seq, length(body) FROM record WHERE kind = ? ORDER BY seq", (int(Kind.READINGS),)
+            "SELECT seq, length(body) FROM record WHERE kind = ? AND seq > ? ORDER BY seq",
+            (int(Kind.READINGS), self._acked_seq),
         )
         first, last, dropped, freed = 0, 0, 0, 0
         for seq, size in rows:
@@ -167,11 +216,19 @@ class Spool:
 
     def has_record(self, *, kind: Kind, body: bytes) -> bool:
         """Say whether exactly this record already waits to be acknowledged."""
-        query = "SELECT 1 FROM record WHERE kind = ? AND body = ? LIMIT 1"
-        return self._db.execute(query, (int(kind), body)).fetchone() is not None
+        query = "SELECT 1 FROM record WHERE kind = ? AND body = ? AND seq > ? LIMIT 1"
+        return self._db.execute(query, (int(kind), body, self._acked_seq)).fetchone() is not None
+
+    @property
+    def bytes_waiting(self) -> int:
+        """Size of what is not yet acknowledged."""
+        return self._bytes
 
     def oldest_seq(self) -> int:
-        """Number of the oldest record that is still here; with none, the number of the next one."""
+        """Number of the oldest record that is still here, acknowledged or not; with none, of the next one."""
+        return self._oldest()
+
+    def _oldest(self) -> int:
         seq: int | None = self._db.execute("SELECT min(seq) FROM record").fetchone()[0]
         return self._last_seq + 1 if seq is None else seq
 
@@ -188,19 +245,32 @@ class Spool:
         return items
 
     def forget(self, *, epoch: int, upto_seq: int) -> int:
-        """Delete what the head-end has stored; return how many records went (none for a foreign epoch)."""
-        if epoch != self.epoch:
+        """Wait no longer for what the head-end has stored; return how many records (none for a foreign epoch)."""
+        if epoch != self.epoch or upto_seq <= self._acked_seq:
             return 0
         with self.atomic():
-            row = self._db.execute(
-                "SELECT count(*), coalesce(sum(length(body)), 0) FROM record WHERE seq <= ?", (upto_seq,)
-            ).fetchone()
-            if row[0]:
-                self._db.execute("DELETE FROM record WHERE seq <= ?", (upto_seq,))
-                self._count -= row[0]
-                self._bytes -= row[1]
-        gone: int = row[0]
-        return gone
+            query = "SELECT count(*), coalesce(sum(length(body)), 0) FROM record WHERE seq > ? AND seq <= ?"
+            gone, size = self._db.execute(query, (self._acked_seq, upto_seq)).fetchone()
+            self._acked_seq = min(upto_seq, self._last_seq)
+            self._count, self._bytes, self._history = (
+                self._count - gone,
+                self._bytes - size,
+                self._history + size,
+            )
+            self.put([("acked", self._acked_seq.to_bytes(8, "big"))])
+            if self._history > self.history_bytes:
+                self._trim()
+        return int(gone)
+
+    def _trim(self) -> None:
+        # An eighth at a time, so that not every acknowledgement has to delete something.
+        goal, upto = self.history_bytes - self.history_bytes // 8, 0
+        query = "SELECT seq, length(body) FROM record WHERE seq <= ? ORDER BY seq"
+        for seq, size in self._db.execute(query, (self._acked_seq,)):
+            if self._history <= goal:
+                break
+            upto, self._history = seq, self._history - size
+        self._db.execute("DELETE FROM record WHERE seq <= ?", (upto,))
 
     def command(self, *, meter: int) -> StoredCommand | None:
         """The newest command accepted for ``meter``."""

@@ -17,7 +17,6 @@ from typing import Final, Protocol
 
 import psycopg
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from nats.aio.client import Client
 
@@ -28,12 +27,13 @@ from fairwatt.flows.posting.pipeline import Pipeline
 from fairwatt.flows.posting.planning import BatchResult, Poster
 from fairwatt.flows.raise_due import raise_due
 from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
+from fairwatt.headend.listening import listen_for_facts
 from fairwatt.headend.metrics import Metrics
 from fairwatt.headend.suspicion import Suspicion
 from fairwatt.store.posting import PosterFenced
 from fairwatt.wire import topics
 from fairwatt.wire.cose import MAX_MESSAGE_BYTES
-from fairwatt.wire.frames import command_frames, encode_ack
+from fairwatt.wire.frames import command_frames, encode_ack, encode_say_again
 
 log = structlog.get_logger()
 
@@ -52,6 +52,7 @@ POLL_FACTS_S: Final = 2.0
 DUE_S: Final = 15.0
 """How often the calendar is asked for fees and shared costs that fell due."""
 HEARD_S: Final = 60.0
+ASK_AGAIN_S: Final = 1.0
 RETRY_S: Final = 0.2
 SETBACK_S: Final = 2.0
 
@@ -110,6 +111,7 @@ class HeadEnd:
         """frames taken and not yet durable"""
         self._suspicion = Suspicion()
         self._heard: dict[int, float] = {}
+        self._asked: dict[int, float] = {}
         self._sent_at = 0.0
         self._flushed_at = 0.0
         self._polled_at = 0.0
@@ -121,9 +123,13 @@ class HeadEnd:
         self.stopping = True
         self._wake.set()
 
+    def _hear_of_a_fact(self) -> None:
+        self._fact_waits = True
+        self._wake.set()
+
     async def serve(self, client: Client) -> None:
         """Post until stopped or fenced."""
-        listener = asyncio.create_task(self._listen())
+        listener = asyncio.create_task(listen_for_facts(heard=self._hear_of_a_fact))
         intake: Intake | None = None
         try:
             consumer = await self._until_done(lambda: ensure_log(client=client, book=str(self._book)))
@@ -294,7 +300,21 @@ class HeadEnd:
             await self._send(client, state, gateway, messages)
         for gateway, epoch, seq in result.acks:
             self._heard[gateway] = time.monotonic()
-            await client.publish(self._down(state, gateway), encode_ack(epoch=epoch, seq=seq, now_us=now_us))
+            ack = encode_ack(epoch=epoch, seq=seq, now_us=now_us, answers=result.answered.get(gateway))
+            await client.publish(self._down(state, gateway), ack)
+        for gateway, epoch, seq in result.again:
+            await self._ask_again(client, state, gateway, epoch, seq)
+
+    async def _ask_again(
+        self, client: Client, state: BookState, gateway: int, epoch: int, after_seq: int
+    ) -> None:
+        """Ask for what is missing, seldom: every frame behind a hole finds it, and the answer is under way."""
+        now_s = time.monotonic()
+        if now_s - self._asked.get(gateway, -ASK_AGAIN_S) >= ASK_AGAIN_S:
+            self._asked[gateway] = now_s
+            await client.publish(
+                self._down(state, gateway), encode_say_again(epoch=epoch, after_seq=after_seq)
+            )
 
     async def _resend(self, client: Client, state: BookState) -> None:
         """Offer open orders again to gateways that were heard lately."""
@@ -358,33 +378,6 @@ class HeadEnd:
             await asyncio.sleep(RETRY_S)
         return None
 
-    async def _listen(self) -> None:
-        """Wake when a fact is committed; the poll covers what a broken connection misses."""
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(_dsn(), autocommit=True) as listening:
-                    await listening.execute("LISTEN fact")
-                    self._fact_waits = True
-                    self._wake.set()
-                    async for _ in listening.notifies():
-                        self._fact_waits = True
-                        self._wake.set()
-            except (psycopg.Error, OSError) as error:
-                log.warning("headend.listen_broken", error=str(error)[:200])
-            await asyncio.sleep(RETRY_S)
-
 
 def _of_backbone(error: Exception) -> bool:
     return type(error).__module__.startswith("nats")
-
-
-def _dsn() -> str:
-    database = settings.DATABASES["default"]
-    return psycopg.conninfo.make_conninfo(
-        host=database["HOST"],
-        port=database["PORT"],
-        dbname=database["NAME"],
-        user=database["USER"],
-        password=database["PASSWORD"],
-        application_name="fairwatt-listener",
-    )

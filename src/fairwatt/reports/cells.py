@@ -63,15 +63,15 @@ def for_reading(*, columns: Sequence[Column], rows: list[list[str]]) -> list[lis
     return made
 
 
-def heading(*, column: Column, currency: str) -> str:
-    """The title of a column with its unit."""
+def heading(*, column: Column, currency: str, measure: str) -> str:
+    """The title of a column with its unit; `measure` is what use is counted in."""
     match column.shape:
         case Shape.ENERGY:
-            return f"{column.title} (kWh)"
+            return f"{column.title} ({measure})"
         case Shape.MONEY:
             return f"{column.title} ({currency})"
         case Shape.PRICE:
-            return f"{column.title} ({currency}/kWh)"
+            return f"{column.title} ({currency}/{measure})"
         case Shape.AREA:
             return f"{column.title} (m²)"
         case Shape.SHARE:

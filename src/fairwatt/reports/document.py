@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from fairwatt.core.units import UNIT_WORDS
+from fairwatt.flows.billed_unit import unit_of_wallet, words_of_book
 from fairwatt.reports.asking import Ask, Reading, reading
 from fairwatt.reports.model import CannotAsk, Column, Contents, FiguresDisagree, Report, Row, Scope, Table
 
@@ -24,6 +26,8 @@ class Document:
     report: Report
     reading: Reading
     contents: Contents
+    measure: str = UNIT_WORDS["kWh"]
+    """how people read what its homes' use is counted in"""
     _digest: Any = field(default_factory=sha256)
     _open: list[str] = field(default_factory=list)
 
@@ -91,7 +95,13 @@ def opened(*, report: Report, ask: Ask) -> Iterator[Document]:
     if report.scope is not Scope.WALLET and ask.wallet is not None:
         raise CannotAsk("This report is about the whole book. Ask for it without a home.")
     with reading(ask=ask) as asked:
-        yield Document(report=report, reading=asked, contents=report.build(asked))
+        yield Document(report=report, reading=asked, contents=report.build(asked), measure=_measure(asked))
+
+
+def _measure(asked: Reading) -> str:
+    if asked.wallet is None:
+        return words_of_book(book=asked.ask.book)
+    return UNIT_WORDS[unit_of_wallet(wallet=asked.wallet.pk)]
 
 
 def digest_of(*, report: Report, ask: Ask) -> tuple[str, Reading]:

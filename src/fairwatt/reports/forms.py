@@ -101,7 +101,7 @@ def figures(document: Document) -> list[tuple[str, str, bool]]:
     return [
         (
             str(figure.title),
-            f"{_for_reading(figure, zone)} {unit(figure.shape, currency)}".strip(),
+            f"{_for_reading(figure, zone)} {unit(figure.shape, currency, document.measure)}".strip(),
             figure.inner,
         )
         for figure in document.contents.figures
@@ -131,12 +131,17 @@ def write_csv(document: Document, file: BinaryIO) -> None:
     for figure in document.contents.figures:
         said = figure_text(figure=figure, zone=zone)
         value = said if figure.shape in NUMBERS else harmless(said)
-        out.writerow([harmless(str(figure.title)), value, unit(figure.shape, currency)])
+        out.writerow([harmless(str(figure.title)), value, unit(figure.shape, currency, document.measure)])
     for table in document.tables:
         totals: dict[str, int] = {}
         out.writerow([])
         out.writerow([harmless(str(table.title))])
-        out.writerow([harmless(heading(column=column, currency=currency)) for column in table.columns])
+        out.writerow(
+            [
+                harmless(heading(column=column, currency=currency, measure=document.measure))
+                for column in table.columns
+            ]
+        )
         for row in document.rows(table, totals):
             out.writerow(
                 [_csv_cell(cell, column, zone) for cell, column in zip(row, table.columns, strict=True)]
@@ -159,10 +164,14 @@ def _csv_cell(cell: object, column: Column, zone: str) -> str:
     return text if column.shape in NUMBERS else harmless(text)
 
 
-def unit(shape: Shape, currency: str) -> str:
-    return {Shape.ENERGY: "kWh", Shape.MONEY: currency, Shape.PRICE: f"{currency}/kWh", Shape.SHARE: "%"}.get(
-        shape, ""
-    )
+def unit(shape: Shape, currency: str, measure: str) -> str:
+    units = {
+        Shape.ENERGY: measure,
+        Shape.MONEY: currency,
+        Shape.PRICE: f"{currency}/{measure}",
+        Shape.SHARE: "%",
+    }
+    return units.get(shape, "")
 
 
 # --- Excel ----------------------------------------------------------------------------------------------------
@@ -186,7 +195,13 @@ def write_xlsx(document: Document, file: BinaryIO) -> None:
             front, _excel(figure.value, figure.shape, zone), shape=figure.shape, bold=not figure.inner
         )
         title = f"    {figure.title}" if figure.inner else str(figure.title)
-        front.append([_styled(front, title, bold=not figure.inner), cell, unit(figure.shape, currency)])
+        front.append(
+            [
+                _styled(front, title, bold=not figure.inner),
+                cell,
+                unit(figure.shape, currency, document.measure),
+            ]
+        )
     for table in document.tables:
         sheet = book.create_sheet(_sheet_name(str(table.title), names))
         names.add(sheet.title)
@@ -215,7 +230,7 @@ def _save(book: Workbook, file: BinaryIO) -> None:
 def _sheet(sheet: object, document: Document, table: Table) -> None:
     zone, currency = document.reading.zone, document.reading.currency
     target: object = sheet
-    heads = [heading(column=column, currency=currency) for column in table.columns]
+    heads = [heading(column=column, currency=currency, measure=document.measure) for column in table.columns]
     for n, head in enumerate(heads):
         letter = target._get_column_letter(n) if hasattr(target, "_get_column_letter") else _letter(n)
         target.column_dimensions[letter].width = _width(table.columns[n], head, first=n == 0)  # type: ignore[attr-defined]

@@ -86,7 +86,10 @@ def _table(document: Document, table: Table, rows_left: int) -> tuple[dict[str, 
         rows.append(_texts(table, row, zone))
     summed = any(column.total for column in table.columns)
     sums = tuple(totals.get(column.key) if column.total else None for column in table.columns)
-    heads = [_in_two_lines(heading(column=column, currency=currency)) for column in table.columns]
+    heads = [
+        _in_two_lines(heading(column=column, currency=currency, measure=document.measure))
+        for column in table.columns
+    ]
     *rows, total = read = for_reading(columns=table.columns, rows=[*rows, _texts(table, sums, zone)])
     total[0] = total[0] or gettext("Total")
     return {

@@ -187,6 +187,7 @@ def edge_config(*, config: Config, book: int, zone: str, gate: Gate) -> EdgeConf
             answer_within_s=0.3,
             reconnect_min_s=0.05,
             reconnect_max_s=0.5,
+            return_spread_s=0.0,
         ),
         buses=(
             BusConfig(

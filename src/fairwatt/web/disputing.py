@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from fairwatt.core.spans import to_datetime
+from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.dispute import (
     EVIDENCE_BYTES_MAX,
     WORDS_MAX,
@@ -130,6 +131,7 @@ def context_of(*, page: CasePage, error: str = "") -> dict[str, Any]:
         "line_id": str(LineId(case.book_id, case.wallet_id, case.line_seq)),
         "line": line,
         "line_us": case.line_ts_us,
+        "unit": unit_of_wallet(wallet=case.wallet_id),
         "line_words": KINDS[case.line_kind].name if case.line_kind in KINDS else "",
         "entries": entries,
         "state": state,

@@ -12,7 +12,7 @@ from fairwatt.core.rating.live import as_live
 from fairwatt.core.rating.model import NoTariff, Schedule, TariffVersion
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.spans import local_datetime
-from fairwatt.core.units import BP
+from fairwatt.core.units import BP, Unit
 from fairwatt.store.models import TariffPublication
 
 SLOT_MINUTES: Final = 30
@@ -48,6 +48,11 @@ def published_schedule(*, plan_id: int) -> Schedule | None:
     """The newest publication of a plan, or `None` before its first."""
     newest = TariffPublication.objects.filter(plan_id=plan_id).order_by("-id").first()
     return None if newest is None else _parsed(newest.text)
+
+
+def unit_of(*, schedule: Schedule | None) -> Unit:
+    """What a home's use is counted in on its pages; kWh before it has a tariff."""
+    return "kWh" if schedule is None else schedule.unit
 
 
 @lru_cache(maxsize=64)

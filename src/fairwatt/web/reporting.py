@@ -147,7 +147,7 @@ def drawn(document: Document) -> dict[str, Any]:
         first = list(islice(rows, ROWS_SHOWN))
         beyond = sum(1 for _ in rows)
         if contents.chart is not None and contents.chart.table == table.name:
-            chart = _chart(contents.chart, table, first, currency)
+            chart = _chart(contents.chart, table, first, currency, document.measure)
         sums = [total_row(table=table, totals=totals)] if summed(table.columns) and first else []
         texts = _texts(table, [*first, *sums], zone)
         total = texts.pop() if sums else []
@@ -157,7 +157,10 @@ def drawn(document: Document) -> dict[str, Any]:
             {
                 "title": table.title,
                 "empty": table.empty,
-                "heads": [(heading(column=c, currency=currency), c.shape in NUMBERS) for c in table.columns],
+                "heads": [
+                    (heading(column=c, currency=currency, measure=document.measure), c.shape in NUMBERS)
+                    for c in table.columns
+                ],
                 "rows": texts,
                 "total": total,
                 "beyond": beyond,
@@ -185,7 +188,7 @@ def _texts(table: Table, rows: list[Row], zone: str) -> list[list[tuple[str, boo
     return [list(zip(row, numbers, strict=True)) for row in for_reading(columns=table.columns, rows=said)]
 
 
-def _chart(drawn: Chart, table: Table, rows: list[Row], currency: str) -> dict[str, Any] | None:
+def _chart(drawn: Chart, table: Table, rows: list[Row], currency: str, measure: str) -> dict[str, Any] | None:
     """The data of a drawing; None where every mark would stand on zero."""
     places = {column.key: n for n, column in enumerate(table.columns)}
     if not any(row[places[key]] for row in rows for key in drawn.series):
@@ -201,6 +204,6 @@ def _chart(drawn: Chart, table: Table, rows: list[Row], currency: str) -> dict[s
         "series": [[row[places[key]] for row in some] for key in drawn.series],
         "scale": 1000 if shape is Shape.ENERGY else 1_000_000,
         "symbol": text.symbol(currency=currency) if shape is Shape.MONEY else "",
-        "unit": " kWh" if shape is Shape.ENERGY else "",
+        "unit": f" {measure}" if shape is Shape.ENERGY else "",
         "summary": gettext("%(title)s as a drawing; the table below says the same.") % {"title": table.title},
     }

@@ -37,6 +37,7 @@ class Result(IntEnum):
     BAD_SIGNATURE = 3
     METER_REFUSED = 4
     OTHER_BYTES = 5
+    SAFETY_OPEN = 6
 
 
 class GrantState(NamedTuple):

@@ -3,7 +3,8 @@
 Both end with a CRC-32 of what comes before: a line may flip a bit in a reading, which nobody signed.
 
 UP    ``[2, epoch, boot_id, uptime_ms, clock_us, oldest_seq, hello, [[seq, kind, body], ...]]``
-DOWN  ``[2, 0, epoch, seq, now_us]`` = stored up to seq, or ``[2, 1, [command, ...]]``
+DOWN  ``[2, 0, epoch, seq, now_us, [boot_id, uptime_ms] or null]`` = stored up to seq, ``[2, 1, [command, ...]]``,
+      or ``[2, 2, epoch, after_seq]`` = say again what came after after_seq
 
 ``epoch`` names one life of the gateway's spool, ``seq`` a record in it. The head-end acknowledges after its
 own commit; the gateway deletes only then. docs/protocol/wire.md has the whole conversation.
@@ -58,18 +59,36 @@ class UpFrame(NamedTuple):
     items: tuple[Item, ...]
 
 
+class Sent(NamedTuple):
+    """Which frame: the start of the agent that sent it, and how long after that."""
+
+    boot_id: bytes
+    uptime_ms: int
+
+
 class Ack(NamedTuple):
-    """Every record up to ``seq`` of that ``epoch`` is stored (or quarantined, which is stored too)."""
+    """Every record up to ``seq`` of that ``epoch`` is stored (or quarantined, which is stored too).
+
+    ``answers`` is the newest of the frames that this answers: without it a late answer would tell a wrong time.
+    """
 
     epoch: int
     seq: int
     now_us: int
+    answers: Sent | None = None
 
 
 class Commands(NamedTuple):
     """Signed commands, each a COSE_Sign1 message."""
 
     messages: tuple[bytes, ...]
+
+
+class SayAgain(NamedTuple):
+    """Records of that ``epoch`` behind ``after_seq`` have not all arrived: send them again from there."""
+
+    epoch: int
+    after_seq: int
 
 
 type Detail = Mapping[str, int | str | bool | bytes | None]
@@ -159,9 +178,15 @@ def stored_up_to(*, stored_seq: int, frame: UpFrame) -> int:
     return base
 
 
-def encode_ack(*, epoch: int, seq: int, now_us: int) -> bytes:
+def encode_ack(*, epoch: int, seq: int, now_us: int, answers: Sent | None = None) -> bytes:
     """Write an acknowledgement. Send it only after the commit that stored the records."""
-    return seal(cbor.encode([VERSION, 0, epoch, seq, now_us]))
+    sent = None if answers is None else list(answers)
+    return seal(cbor.encode([VERSION, 0, epoch, seq, now_us, sent]))
+
+
+def encode_say_again(*, epoch: int, after_seq: int) -> bytes:
+    """Write the wish to hear records again, from behind ``after_seq`` on."""
+    return seal(cbor.encode([VERSION, 2, epoch, after_seq]))
 
 
 def encode_commands(messages: Iterable[bytes], /) -> bytes:
@@ -191,7 +216,7 @@ def command_frames(messages: Iterable[bytes], /, *, max_bytes: int = COMMANDS_BY
     return frames
 
 
-def decode_down(data: bytes, /) -> Ack | Commands:
+def decode_down(data: bytes, /) -> Ack | Commands | SayAgain:
     """Read a down frame. Raises a FrameError whose ``code`` names the fault."""
     value = cbor.decode(_opened(data), max_bytes=MAX_FRAME_BYTES, what="the down frame")
     if type(value) is not list or len(value) < 2:
@@ -199,18 +224,27 @@ def decode_down(data: bytes, /) -> Ack | Commands:
     _check_version(value[0])
     kind = cbor.integer(value[1], what="the kind of the down frame")
     if kind == 0:
-        _, _, epoch, seq, now_us = cbor.array(value, length=5, what="the acknowledgement")
+        _, _, epoch, seq, now_us, answers = cbor.array(value, length=6, what="the acknowledgement")
         return Ack(
             cbor.integer(epoch, what="epoch", low=1),
             cbor.integer(seq, what="seq"),
             cbor.signed(now_us, what="now_us"),
+            None if answers is None else _sent(answers),
         )
+    if kind == 2:
+        _, _, epoch, after_seq = cbor.array(value, length=4, what="the wish to hear again")
+        return SayAgain(cbor.integer(epoch, what="epoch", low=1), cbor.integer(after_seq, what="after_seq"))
     if kind != 1:
         raise BadShape(f"the down frame has the unknown kind {kind}")
     messages = cbor.array(value, length=3, what="the command frame")[2]
     if type(messages) is not list or len(messages) > MAX_ITEMS:
         raise BadShape("the command frame does not hold a list of commands")
     return Commands(tuple(cbor.octets(message, what="a command") for message in messages))
+
+
+def _sent(value: object) -> Sent:
+    boot_id, uptime_ms = cbor.array(value, length=2, what="the frame that is answered")
+    return Sent(cbor.octets(boot_id, what="boot_id", length=8), cbor.integer(uptime_ms, what="uptime_ms"))
 
 
 def encode_event(event: Event, /) -> bytes:
@@ -273,6 +307,8 @@ __all__ = [
     "FrameError",
     "Item",
     "Kind",
+    "SayAgain",
+    "Sent",
     "UpFrame",
     "command_frames",
     "decode_down",
@@ -281,6 +317,7 @@ __all__ = [
     "encode_ack",
     "encode_commands",
     "encode_event",
+    "encode_say_again",
     "encode_up",
     "seal",
     "stored_up_to",

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     FRIENDLY_HOURS = "friendly_hours"
     NOT_WARNED = "not_warned"
     BALANCE_EMPTY = "balance_empty"
+    SAFETY_OPEN = "safety_open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class SupplyFacts:
 
     ``available_micro`` is balance minus holds. ``relay_closed`` is the last relay state read (``None``:
     never read). ``ordered_closed`` is the state of an order not yet proven (``None``: no order open).
-    ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none.
+    ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. ``safety_open``: the gateway keeps
+    the relay open because power would be dangerous (core.alarms); only it or a person on site ends that.
     """
 
     available_micro: int
@@ -53,6 +55,7 @@ class SupplyFacts:
     newest_reading_us: int | None
     cut_by_credit: bool
     ordered_closed: bool | None
+    safety_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,18 @@ def decide_supply(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> S
     ``CUT`` and ``RESTORE`` ask for an order, ``KEEP`` for nothing. ``WITHHOLD`` means credit is used up but
     a rule forbids the cut: record it, and recall a cut order that is still on its way.
     """
+    # Danger is not debt: no money closes this relay, and credit that is used up has nothing left to cut.
+    if facts.safety_open and facts.relay_closed is not True:
+        return _decision(Action.KEEP, Reason.SAFETY_OPEN, facts, now_us)
     if facts.available_micro > 0:
         return _with_credit(facts=facts, now_us=now_us)
     withheld_by = _withheld_by(facts=facts, policy=policy, now_us=now_us)
     # Power cut for credit from a home that may never be cut is a wrong to undo, not a state to keep.
     cut_off = facts.cut_by_credit and not _closed_or_closing(facts)
     if cut_off and (withheld_by is Reason.FEEDS_GATEWAY or withheld_by is Reason.PROTECTED):
+        # Safety-held relays were answered above, unless they do not show open: then there is nothing to close.
+        if facts.safety_open:
+            return _decision(Action.KEEP, Reason.SAFETY_OPEN, facts, now_us)
         return _decision(Action.RESTORE, withheld_by, facts, now_us)
     # A relay that is open already leaves nothing to withhold: counting it would flatter the figures.
     if facts.relay_closed is False and facts.ordered_closed is not True:
@@ -93,6 +102,8 @@ def _with_credit(*, facts: SupplyFacts, now_us: int) -> SupplyDecision:
     if not facts.cut_by_credit or (_closed_or_closing(facts) and not cut_pending):
         reason = Reason.ALREADY_ORDERED if facts.ordered_closed else Reason.HAS_CREDIT
         return _decision(Action.KEEP, reason, facts, now_us)
+    if facts.safety_open:
+        return _decision(Action.KEEP, Reason.SAFETY_OPEN, facts, now_us)
     return _decision(Action.RESTORE, Reason.CREDIT_RETURNED, facts, now_us)
 
 
@@ -130,6 +141,8 @@ def _decision(action: Action, reason: Reason, facts: SupplyFacts, now_us: int) -
     ]
     if facts.ordered_closed is not None:
         evidence.append(("ordered", _state_word(facts.ordered_closed)))
+    if facts.safety_open:
+        evidence.append(("safety", "open"))
     if facts.newest_reading_us is not None:
         evidence.append(("newest_reading_us", facts.newest_reading_us))
     if facts.warned_at_us is not None:

@@ -32,6 +32,7 @@ from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
 from fairwatt.core.spans import to_datetime, zone_info
+from fairwatt.core.units import Unit
 
 __all__ = [
     "Calendar",
@@ -69,7 +70,6 @@ Element = (
     | UseCharge
     | VendingCharge
 )
-Unit = Literal["kWh", "m3"]
 Mode = Literal["half_up", "half_even", "up", "down"]
 
 

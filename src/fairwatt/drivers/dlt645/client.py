@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
 
 from fairwatt.drivers.contract import (
     Accepted,
@@ -17,117 +15,12 @@ from fairwatt.drivers.contract import (
 )
 
 from . import codec
+from .access import nothing_more
 from .clock import meter_time
 from .codec import ControlOrder, Item, Order
-from .errors import BadRequest, Edition1997, MeterRefused, NoAnswer, ReplyContinues, UnreadableValue
-from .frame import (
-    BROADCAST,
-    CONTROL,
-    FUNCTION_BITS,
-    READ_ADDRESS,
-    READ_DATA,
-    SET_TIME,
-    WILDCARD,
-    Frame,
-    address_matches,
-    build_frame,
-    wire_address,
-)
-from .stream import FrameStream
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often to ask, and how long to wait for each answer.
-
-    A meter may think for 500 ms and needs 0.1 s to say 20 bytes at 2400 bit/s; the rest is the network
-    between us and the bus. `wake` is the number of FEH bytes in front of a request.
-    """
-
-    attempts: int = 3
-    reply_within_ms: int = 1500
-    wake: int = 4
-
-
-STANDARD_RETRY: Final = Retry()
-
-
-class FrameExchange[ReplyT]:
-    """One question to one meter, answered by exactly one frame.
-
-    Frames that are not the answer (our own echo on a two-wire line, another meter's reply, a late reply
-    about another item) are stepped over.
-    """
-
-    __slots__ = ("_address", "_control", "_echo", "_parse", "_request", "_sent", "_stream", "retry")
-
-    def __init__(
-        self,
-        *,
-        address: bytes,
-        control: int,
-        data: bytes,
-        parse: Callable[[bytes], ReplyT],
-        echo: bytes = b"",
-        retry: Retry = STANDARD_RETRY,
-    ) -> None:
-        self._address = address
-        self._control = control
-        self._echo = echo
-        self._parse = parse
-        self._request = build_frame(address=address, control=control, data=data, preamble=retry.wake)
-        self._sent = 0
-        self._stream = FrameStream()
-        self.retry = retry
-
-    @property
-    def reply_within_ms(self) -> int:
-        """How long to wait after each send before asking again."""
-        return self.retry.reply_within_ms
-
-    @property
-    def damaged(self) -> int:
-        """Frames this exchange dropped for a wrong checksum: a sign of a bad line."""
-        return self._stream.damaged
-
-    def request(self) -> bytes:
-        """Return the bytes to send, first or again. Raises `NoAnswer` when all attempts are used up."""
-        if self._sent >= self.retry.attempts:
-            raise NoAnswer(number=self._number, attempts=self._sent)
-        self._sent += 1
-        self._stream.reset()
-        return self._request
-
-    def feed(self, data: bytes) -> ReplyT | None:
-        """Take bytes from the line; return the reply once it is whole.
-
-        Raises `MeterRefused`, `Edition1997`, `UnreadableValue` or `ReplyContinues`: asking again would
-        bring the same, so the exchange is over.
-        """
-        for frame in self._stream.feed(data):
-            if self._is_answer(frame):
-                return self._parse(frame.data[len(self._echo) :])
-        return None
-
-    def _is_answer(self, frame: Frame) -> bool:
-        if not frame.from_meter or not address_matches(pattern=self._address, address=frame.address):
-            return False
-        if frame.is_1997:
-            raise Edition1997(number=frame.number)
-        if frame.control & FUNCTION_BITS != self._control:
-            return False
-        if frame.is_abnormal:
-            err = frame.data[0] if frame.data else 0
-            raise MeterRefused(number=frame.number, function=self._control, err=err)
-        if not frame.data.startswith(self._echo):
-            return False
-        if frame.more_follows:
-            raise ReplyContinues(number=frame.number)
-        return True
-
-    @property
-    def _number(self) -> str:
-        return self._address[::-1].hex().upper()
+from .errors import UnreadableValue
+from .exchange import STANDARD_RETRY, FrameExchange, Retry, one_meter
+from .frame import BROADCAST, CONTROL, READ_ADDRESS, READ_DATA, SET_TIME, build_frame, wire_address
 
 
 def read_item[ReplyT](
@@ -280,15 +173,13 @@ def control(
 
     Raises `BadRequest` for a wildcard or broadcast address: an order must never reach a neighbour's relay.
     """
-    target = wire_address(number=address)
-    if WILDCARD in target or target == BROADCAST:
-        raise BadRequest(f"An order needs the full address of one meter, not {address}. Nothing was sent.")
+    target = one_meter(number=address)
     wire = ControlOrder(order=order, password=password, operator=operator, valid_until_us=valid_until_us)
     return FrameExchange(
         address=target,
         control=CONTROL,
         data=wire.encode(zone=zone),
-        parse=_parse_nothing,
+        parse=nothing_more,
         retry=retry,
     )
 
@@ -307,9 +198,3 @@ def _parse_address(data: bytes) -> MeterAddress:
     if len(data) != 6:
         raise UnreadableValue(what="an address", data=data)
     return MeterAddress(data[::-1].hex().upper())
-
-
-def _parse_nothing(data: bytes) -> Accepted:
-    if data:
-        raise UnreadableValue(what="an empty acknowledgement", data=data)
-    return Accepted()

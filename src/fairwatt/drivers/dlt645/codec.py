@@ -126,7 +126,9 @@ class ControlOrder:
     def encode(self, *, zone: str) -> bytes:
         """Write `PA P0-P2 C0-C3 N1 00 ss mm hh DD MM YY`. Raises `BadRequest`."""
         until = meter_time(at_us=self.valid_until_us, zone=zone)
-        return encode_password(self.password) + _digits(self.operator) + bytes([self.order, 0]) + until
+        return (
+            encode_password(self.password) + encode_operator(self.operator) + bytes([self.order, 0]) + until
+        )
 
     @classmethod
     def decode(cls, data: bytes, *, zone: str) -> ControlOrder:
@@ -135,7 +137,7 @@ class ControlOrder:
             raise UnreadableValue(what="a relay order", data=data)
         return cls(
             order=data[8],
-            password=data[:1].hex() + data[3:0:-1].hex(),
+            password=decode_password(data[:4]),
             operator=data[7:3:-1].hex(),
             valid_until_us=from_meter_time(data=data[10:], zone=zone),
         )
@@ -145,6 +147,16 @@ def encode_password(password: str) -> bytes:
     """Write eight digits, level first, as `PA P0 P1 P2`: the level, then the password lowest byte first."""
     wire = _digits(password)
     return wire[3:] + wire[:3]
+
+
+def decode_password(data: bytes) -> str:
+    """Read `PA P0 P1 P2` as eight digits, level first."""
+    return data[:1].hex() + data[:0:-1].hex()
+
+
+def encode_operator(operator: str) -> bytes:
+    """Write an operator's eight digits as `C0 C1 C2 C3`, lowest byte first."""
+    return _digits(operator)
 
 
 def _digits(text: str) -> bytes:

@@ -125,3 +125,44 @@ class ReplyContinues(DriverError):
             "Compare the meter's profile with its manual."
         )
         self.number = number
+
+
+class ReplyTooLong(DriverError):
+    """A meter goes on announcing more frames beyond what any item has; what it sent is dropped."""
+
+    code = "reply_too_long"
+
+    def __init__(self, *, number: str, size: int) -> None:
+        super().__init__(
+            f"Meter {number} sent {size} bytes for one item and announced still more. Nothing is charged from "
+            "it. Ask for its items one by one instead of as a block."
+        )
+        self.number = number
+
+
+class NoMac(DriverError):
+    """A top-up at the meter needs codes that only the owner of the meter's keys can make; nothing was sent."""
+
+    code = "no_mac"
+
+    def __init__(self, *, number: str) -> None:
+        super().__init__(
+            f"Meter {number} takes a top-up only with message codes made by the keys of its security chip, and "
+            "none are at hand. Nothing was sent and no credit moved. Ask the meter's vendor for the key service, "
+            "or keep the wallet on the platform and let the meter only switch."
+        )
+        self.number = number
+
+
+class ClockNotTaken(DriverError):
+    """A meter's clock did not follow a broadcast: it was too far off, or it took one today already."""
+
+    code = "clock_not_taken"
+
+    def __init__(self, *, number: str, off_s: int) -> None:
+        super().__init__(
+            f"The clock of meter {number} is still {off_s} s off after the broadcast. Supply and register are as "
+            "they were. Write the clock with the meter's password instead."
+        )
+        self.number = number
+        self.off_s = off_s

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from fairwatt.drivers.errors import UnreadableValue
+from fairwatt.drivers.exact import FLOAT32, FLOAT64, binary_bits, binary_fraction
 from fairwatt.drivers.profile import ProfileError
 
 from .pdu import READS_BITS, READS_REGISTERS, Question
@@ -26,7 +27,7 @@ _WORDS: Final = {
     "int64": 4,
     "float64": 4,
 }
-_FLOATS: Final = {"float32": (8, 23), "float64": (11, 52)}
+_FLOATS: Final = {"float32": FLOAT32, "float64": FLOAT64}
 _WORD_ORDERS: Final = ("high_first", "low_first")
 _BYTE_ORDERS: Final = ("high_first", "low_first")
 
@@ -86,7 +87,7 @@ class Item:
         """Turn our unit into registers as a meter would send them, rounded to what they can hold."""
         exact = Fraction(amount * self.over, self.times)
         if self.kind in _FLOATS:
-            bits = _float_bits(exact, *_FLOATS[self.kind])
+            bits = binary_bits(exact, _FLOATS[self.kind])
         else:
             bits = exact.numerator // exact.denominator & ((1 << 16 * self.words) - 1)
         raw = bits.to_bytes(2 * self.words)
@@ -100,34 +101,10 @@ class Item:
         if self.kind not in _FLOATS:
             signed = self.kind.startswith("int") and bits >> (width - 1)
             return Fraction(bits - (1 << width) if signed else bits)
-        exponent_bits, mantissa_bits = _FLOATS[self.kind]
-        exponent = bits >> mantissa_bits & ((1 << exponent_bits) - 1)
-        mantissa = bits & ((1 << mantissa_bits) - 1)
-        if exponent == (1 << exponent_bits) - 1:
+        number = binary_fraction(bits, _FLOATS[self.kind])
+        if number is None:
             raise UnreadableValue(what=self.name, data=data, why="which is no number")
-        bias = (1 << exponent_bits - 1) - 1 + mantissa_bits
-        whole = mantissa | (1 << mantissa_bits) if exponent else mantissa
-        power = max(exponent, 1) - bias
-        size = Fraction(whole << power) if power >= 0 else Fraction(whole, 1 << -power)
-        return -size if bits >> (width - 1) else size
-
-
-def _float_bits(exact: Fraction, exponent_bits: int, mantissa_bits: int) -> int:
-    """The nearest binary float of this shape, ties to even, without ever making one."""
-    if not exact:
-        return 0
-    sign = 1 if exact < 0 else 0
-    size = abs(exact)
-    bias = (1 << exponent_bits - 1) - 1
-    power = max(size.numerator.bit_length() - size.denominator.bit_length() - 1, 1 - bias)
-    while size >= Fraction(2) ** (power + 1):
-        power += 1
-    whole = round(size / Fraction(2) ** (power - mantissa_bits))
-    if whole >> mantissa_bits > 1:
-        whole, power = whole >> 1, power + 1
-    exponent = power + bias if whole >> mantissa_bits else 0
-    mantissa = whole & ((1 << mantissa_bits) - 1)
-    return (sign << exponent_bits | exponent) << mantissa_bits | mantissa
+        return number
 
 
 def parse_item(*, name: str, row: dict[str, Any], step: int = 1) -> Item:

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 _PASS_S: Final = 1.0
 """Wall seconds that a pass over a bus takes at least: a simulated clock may run many times faster."""
 _YIELD_S: Final = 0.02
+_WHOLE_EVERY: Final = 10
 
 type Sample = tuple[int, int, int]
 
@@ -52,6 +53,10 @@ class Point(Protocol):
 
     @property
     def driver(self) -> object: ...
+
+
+type Line = tuple[Sequence[Point], Callable[[], bool]]
+"""The meters of one bus, and whether something better is talking on it."""
 
 
 class Blocks:
@@ -114,17 +119,13 @@ class Capture:
         self,
         *,
         config: TelemetryConfig,
-        points: Iterable[Point],
+        lines: Iterable[Line],
         now_us: Callable[[], int],
-        busy: Callable[[], bool],
         keep: Callable[[int, int, list[tuple[int, bytes]]], None],
     ) -> None:
         self._config = config
-        self._buses: dict[int, list[Point]] = {}
-        for point in points:
-            self._buses.setdefault(id(point.bus), []).append(point)
+        self._lines = list(lines)
         self._now_us = now_us
-        self._busy = busy
         self._keep = keep
         self._blocks = Blocks()
         self._watched_until_s = 0.0
@@ -137,8 +138,8 @@ class Capture:
         """Follow every bus until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._cut())
-            for points in self._buses.values():
-                tasks.create_task(self._follow(points))
+            for points, busy in self._lines:
+                tasks.create_task(self._follow(points, busy))
 
     async def _cut(self) -> None:
         loop = asyncio.get_running_loop()
@@ -155,21 +156,26 @@ class Capture:
                 for block in self._blocks.cut(until_s=until_s):
                     self._keep(*block)
 
-    async def _follow(self, points: Sequence[Point]) -> None:
+    async def _follow(self, points: Sequence[Point], busy: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
+        passes, slow = 0, False
         while True:
             begun_s = loop.time()
+            # Where a second is too short for three questions to each, power is what is asked for mostly.
+            whole = not slow or passes % _WHOLE_EVERY == 0
             for point in points:
-                while self._busy():
+                while busy():
                     await asyncio.sleep(_YIELD_S)
                 # A silent meter would hold up its neighbours; the next poll finds out whether it is back.
                 if point.trouble is None:
-                    await self._look_at(point)
+                    await self._look_at(point, whole=whole)
+            passes += 1
+            slow = loop.time() - begun_s > _PASS_S if whole else slow
             await asyncio.sleep(max(_YIELD_S, begun_s + _PASS_S - loop.time()))
 
-    async def _look_at(self, point: Point) -> None:
+    async def _look_at(self, point: Point, *, whole: bool) -> None:
         try:
-            sample = await sample_of(point)
+            sample = await sample_of(point, whole=whole)
         except DriverError:
             return
         except Exception:
@@ -180,8 +186,8 @@ class Capture:
             self._blocks.put(meter=point.number, second=self._now_us() // 1_000_000, sample=sample)
 
 
-async def sample_of(point: Point) -> Sample:
-    """Power, voltage and current of a meter now, each asked once; unknown where this model does not tell.
+async def sample_of(point: Point, *, whole: bool = True) -> Sample:
+    """Power of a meter now, if ``whole`` voltage and current too, each asked once; unknown where it does not tell.
 
     Raises DriverError when the meter says nothing at all.
     """
@@ -192,9 +198,9 @@ async def sample_of(point: Point) -> Sample:
     if isinstance(driver, ReadsPower):
         power_w = (await bus.ask(driver.read_power(), attempts=1)).power_w
     try:
-        if isinstance(driver, ReadsVoltage):
+        if whole and isinstance(driver, ReadsVoltage):
             voltage_dv = (await bus.ask(driver.read_voltage(), attempts=1)).voltage_dv
-        if isinstance(driver, ReadsCurrent):
+        if whole and isinstance(driver, ReadsCurrent):
             current_ma = (await bus.ask(driver.read_current(), attempts=1)).current_ma
     except DriverError:
         if power_w == UNKNOWN_I32:

@@ -9,7 +9,7 @@ import aiomqtt
 import structlog
 
 from fairwatt.edge.config import EdgeConfig, TelemetryConfig
-from fairwatt.edge.telemetry.capture import Capture, Point
+from fairwatt.edge.telemetry.capture import Capture, Line
 from fairwatt.edge.telemetry.memory import Memory
 from fairwatt.wire import topics
 from fairwatt.wire.errors import FrameError
@@ -29,13 +29,12 @@ class Telemetry:
         *,
         config: EdgeConfig,
         settings: TelemetryConfig,
-        points: Iterable[Point],
+        lines: Iterable[Line],
         now_us: Callable[[], int],
-        busy: Callable[[], bool],
         spool_room: Callable[[], int],
         boot_id: bytes,
     ) -> None:
-        """``busy``: something better wants the meters; ``spool_room``: bytes the spool could still take."""
+        """``lines``: the meters of each bus, and whether something better wants it; ``spool_room``: its bytes left."""
         self._config = config
         self._now_us = now_us
         self._boot_id = boot_id
@@ -47,9 +46,7 @@ class Telemetry:
             now_us=now_us(),
             room=lambda: min(settings.max_bytes, spool_room()),
         )
-        self._capture = Capture(
-            config=settings, points=points, now_us=now_us, busy=busy, keep=self._keep_block
-        )
+        self._capture = Capture(config=settings, lines=lines, now_us=now_us, keep=self._keep_block)
         self._wake = asyncio.Event()
         self._sent_upto = 0
         self._in_flight: list[int] = []

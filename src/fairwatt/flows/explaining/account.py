@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from fairwatt.core.rating.explain import Difference, Explained
+from fairwatt.core.units import Unit
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.store.lines import LineRow
 
@@ -20,6 +21,8 @@ class Meter:
     plan: str
     publication: int
     zone: str
+    unit: Unit = "kWh"
+    """what is billed: watt-hours of a kWh, or litres of a m3"""
     conversion: tuple[int, int] = (1, 1)
     """how metered litres become watt-hours; (1, 1) where the register counts what is billed"""
 

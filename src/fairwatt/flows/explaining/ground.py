@@ -154,6 +154,7 @@ def meter_of(ground: Ground, *, seq: int) -> Meter:
         plan=row.plan.name,
         publication=ground.publication(seq=seq).id,
         zone=schedule.zone,
+        unit=schedule.unit,
         conversion=schedule.conversion,
     )
 

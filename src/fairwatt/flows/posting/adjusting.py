@@ -110,7 +110,10 @@ def adjustment_of(
             "adjustment",
             {"wallet": int(wallet), "ref": int(ref), "day_us": int(day_us), "after_seq": int(after_seq)},
         ):
-            charge = Charge(wallet=wallet, ref=ref, day_us=day_us, after_seq=after_seq)
+            closing = about.get("closing", 0)
+            if not isinstance(closing, int):
+                raise AdjustmentRefused("the closing of a window is named by its fact")
+            charge = Charge(wallet=wallet, ref=ref, day_us=day_us, after_seq=after_seq, closing=closing)
             made, about_what = _counted(cursor, state, charge), tuple(asdict(charge))
         case _:
             raise AdjustmentRefused(f"an {kind} names the row it rests on")

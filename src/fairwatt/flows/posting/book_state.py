@@ -40,6 +40,8 @@ REGISTER: Final = np.dtype(
         ("resolution_wh", "i8"),
         ("max_power_w", "i8"),
         ("feeds_gateway", "?"),
+        ("feeder_ix", "i4"),
+        ("safety_open", "?"),
         ("at_us", "i8"),
         ("register_wh", "i8"),
         ("counter_wh", "i8"),
@@ -188,6 +190,10 @@ class BookState:
     condemned: frozenset[bytes] = frozenset()
     """SHA-256 of frames that stopped a batch"""
     correcting: tuple[Correcting, ...] = ()
+    closed_us: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """By feeder: when this poster lately ordered relays closed. Lost, a crowd is let in a little faster once."""
+    queued: frozenset[int] = frozenset()
+    """Wallet indices whose power may return and waits for its turn on the feeder."""
     ahead: dict[int, SiteAhead] = field(default_factory=dict)
     """By fact: what was worked out of a tariff correction before it is posted. Lost, it is worked out again."""
 

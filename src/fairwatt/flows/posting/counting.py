@@ -3,13 +3,14 @@
 A ruling says how much of a charge comes back in all. So the adjustments of a charge always add up to what its rulings
 say less what its corrections have given back, never below zero: whichever comes first, and however often the charge is
 corrected after that. A correction speaks of a register's local day and not of one line, so all that corrections of the
-day gave back counts, and all rulings on lines of the day stand together.
+day gave back counts, and all rulings on lines of the day stand together. What the end of a window took is corrected by
+settling the same window again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -34,14 +35,25 @@ SELECT coalesce(sum(l.amount_micro), 0) FROM correction c
 """
 
 
+_SETTLED_AGAIN: Final = """
+SELECT coalesce(sum((result->>'amount_micro')::bigint), 0) FROM fact
+ WHERE book = %s AND kind = 'window_close' AND state = 'posted' AND result->>'installation' = %s
+   AND result->>'window_us' = %s AND id > %s
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """What a register charged in one local day; or, where `after_seq` is not 0, what that correction line charged."""
+    """What a register charged in one local day; or, where `after_seq` is not 0, what that correction line charged.
+
+    Where `closing` is not 0, what that settling (a fact) of the register's window from `day_us` on charged.
+    """
 
     wallet: int
     ref: int
     day_us: int
     after_seq: int = 0
+    closing: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +97,14 @@ def charge_of(
         )
         row = cursor.fetchone()
         return row and Charge(wallet=wallet, ref=ref, day_us=int(row[0]), after_seq=seq)
+    if kind == Kind.TRUE_UP:
+        cursor.execute(
+            "SELECT (result->>'installation')::bigint, (result->>'window_us')::bigint FROM fact "
+            "WHERE id = %s AND book = %s AND kind = 'window_close' AND state = 'posted'",
+            [ref, state.book],
+        )
+        row = cursor.fetchone()
+        return row and Charge(wallet=wallet, ref=int(row[0]), day_us=int(row[1]), closing=ref)
     return None
 
 
@@ -97,7 +117,9 @@ def standing_of(*, cursor: Any, state: BookState, wallet: int) -> dict[Charge, S
         micro, tax = int(result["amount_micro"]), int(result.get("tax_micro", 0))
         if ref is None:
             charge: Charge | None = Charge(
-                wallet=wallet, **{name: int(result[name]) for name in ("ref", "day_us", "after_seq")}
+                wallet=wallet,
+                **{name: int(result[name]) for name in ("ref", "day_us", "after_seq")},
+                closing=int(result.get("closing", 0)),
             )
             ruled, ruled_tax = 0, 0
         else:
@@ -120,6 +142,9 @@ def standing_of(*, cursor: Any, state: BookState, wallet: int) -> dict[Charge, S
 
 def corrected(*, cursor: Any, book: int, charge: Charge) -> int:
     """What corrections gave back of a charge; below zero what they took in addition."""
+    if charge.closing:
+        cursor.execute(_SETTLED_AGAIN, [book, str(charge.ref), str(charge.day_us), charge.closing])
+        return int(cursor.fetchone()[0])
     cursor.execute(
         _CORRECTED, [Kind.CORRECTION, book, charge.wallet, charge.ref, charge.day_us, charge.after_seq]
     )
@@ -133,6 +158,11 @@ def still_due(*, standing: Standing, corrected_micro: int) -> tuple[int, int]:
     amount, part = due - standing.paid_micro, tax - standing.paid_tax_micro
     # Cutting the tax to whole micro-units may leave it one off; it is never more than a part of the amount.
     return amount, max(min(amount, 0), min(max(amount, 0), part))
+
+
+def given_now(answers: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Wallets that the answers of a batch gave something back, or counted it."""
+    return [int(answer["wallet"]) for answer in answers if "ruling" in answer or "after_seq" in answer]
 
 
 def ask_to_count(*, cursor: Any, state: BookState, reworked: Iterable[Reworked], now_us: int) -> bool:
@@ -155,17 +185,33 @@ def ask_to_count(*, cursor: Any, state: BookState, reworked: Iterable[Reworked],
     asked = False
     for (wallet,) in cursor.fetchall():
         for charge in standing_of(cursor=cursor, state=state, wallet=int(wallet)):
-            if (charge.wallet, charge.ref, charge.day_us) in days:
-                key = f"counted:{charge.wallet}:{charge.ref}:{charge.day_us}:{charge.after_seq}"
-                facts.add(
-                    cursor=cursor,
-                    book=state.book,
-                    kind="adjustment",
-                    natural_key=f"{key}:{state.last_batch + 1}",
-                    wallet=charge.wallet,
-                    payload=asdict(charge),
-                    raw=b"",
-                    now_us=now_us,
-                )
+            if not charge.closing and (charge.wallet, charge.ref, charge.day_us) in days:
+                _ask(cursor, state, charge, now_us)
                 asked = True
     return asked
+
+
+def ask_to_count_window(
+    *, cursor: Any, state: BookState, wallet: int, installation: int, window_us: int, now_us: int
+) -> bool:
+    """The same for a window that was settled again in this batch."""
+    asked = False
+    for charge in standing_of(cursor=cursor, state=state, wallet=wallet):
+        if charge.closing and (charge.ref, charge.day_us) == (installation, window_us):
+            _ask(cursor, state, charge, now_us)
+            asked = True
+    return asked
+
+
+def _ask(cursor: Any, state: BookState, charge: Charge, now_us: int) -> None:
+    key = ("counted", charge.wallet, charge.ref, charge.day_us, charge.closing or charge.after_seq)
+    facts.add(
+        cursor=cursor,
+        book=state.book,
+        kind="adjustment",
+        natural_key=":".join(map(str, (*key, state.last_batch + 1))),
+        wallet=charge.wallet,
+        payload=asdict(charge),
+        raw=b"",
+        now_us=now_us,
+    )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
+from fairwatt.core.alarms.restoring import SPACING, Closing, stagger
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import LEVEL_NAMES
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
@@ -31,6 +32,10 @@ class Decided:
     flagged: set[int] = field(default_factory=set)
     warned: set[int] = field(default_factory=set)
     events: list[EventRow] = field(default_factory=list)
+    queued: set[int] = field(default_factory=set)
+    """wallet indices with a relay that waits for its turn on the feeder"""
+    closed_us: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """by feeder: the closings ordered lately, with those of this batch"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,8 @@ class _Case:
     paying: set[int]
     now_us: int
     out: Decided
+    asked: set[int] = field(default_factory=set)
+    """wallets that paid: their power does not wait for a turn"""
 
 
 def decide(
@@ -101,9 +108,13 @@ def decide(
         paying=_paying(state, wallets, candidates, answered) | in_review,
         now_us=now_us,
         out=out,
+        asked=credited,
     )
-    for ix in candidates.tolist():
-        _decide_wallet(case, ix)
+    out.closed_us = {feeder: _lately(some, now_us) for feeder, some in state.closed_us.items()}
+    turns = [_decided(case, ix) for ix in candidates.tolist()]
+    later = _not_yet(case, turns)
+    for turn in turns:
+        _follow(case, turn, later)
     return out
 
 
@@ -159,13 +170,60 @@ def _paying(state: BookState, wallets: npt.NDArray[Any], candidates: Int64s, ans
         return {state.wallet_index[int(w)] for fact, w in cursor.fetchall() if int(fact) not in answered}
 
 
-def _decide_wallet(case: _Case, ix: int) -> None:
-    """Decide for each meter of a wallet: one may have obeyed while another did not."""
-    mine = case.state.registers_of(ix)
-    decisions = [(n, _decide_meter(case, ix, n)) for n in mine]
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """One wallet and what is decided for each of its meters: one may have obeyed while another did not."""
+
+    ix: int
+    decisions: list[tuple[int, SupplyDecision]]
+
+
+def _decided(case: _Case, ix: int) -> _Turn:
+    return _Turn(ix=ix, decisions=[(n, _decide_meter(case, ix, n)) for n in case.state.registers_of(ix)])
+
+
+def _not_yet(case: _Case, turns: list[_Turn]) -> set[int]:
+    """Registers whose power may return, but not in this batch: a feeder that comes back whole goes again.
+
+    Who paid does not wait; the closings count for those who do.
+    """
+    crowd: list[Closing] = []
+    for turn in turns:
+        for n, decision in turn.decisions:
+            if decision.action is not Action.RESTORE or case.registers["relay"][n] == Relay.CLOSED:
+                continue
+            feeder = int(case.registers["feeder_ix"][n])
+            if turn.ix in case.asked:
+                _note_closing(case, feeder)
+            else:
+                # How much a dark home will draw nobody knows; what it used in its counter's window comes near.
+                load = int(case.registers["counter_wh"][n])
+                crowd.append(Closing(key=n, feeder=str(feeder), load_w=load))
+    closed_us = {str(feeder): some for feeder, some in case.out.closed_us.items()}
+    due = stagger(closings=crowd, closed_us=closed_us, spacing=SPACING, now_us=case.now_us)
+    for closing in crowd:
+        if due[closing.key] <= case.now_us:
+            _note_closing(case, int(closing.feeder))
+    return {key for key, at_us in due.items() if at_us > case.now_us}
+
+
+def _note_closing(case: _Case, feeder: int) -> None:
+    case.out.closed_us[feeder] = (*case.out.closed_us.get(feeder, ()), case.now_us)
+
+
+def _lately(closed_us: tuple[int, ...], now_us: int) -> tuple[int, ...]:
+    return tuple(at_us for at_us in closed_us if at_us > now_us - SPACING.interval_us)
+
+
+def _follow(case: _Case, turn: _Turn, later: set[int]) -> None:
+    """Give the orders of one wallet's decisions, and say why; those that wait for their turn are decided again."""
+    ix, decisions = turn.ix, turn.decisions
     withheld = 0
     for n, decision in decisions:
         reason = str(decision.reason)
+        if n in later:
+            case.out.queued.add(ix)
+            continue
         if decision.action is Action.CUT:
             case.wallets["cut_by_credit"][ix] = True
             case.out.relay[n] = (RelayOrder.OPEN, reason)
@@ -174,7 +232,8 @@ def _decide_wallet(case: _Case, ix: int) -> None:
         elif decision.action is Action.WITHHOLD:
             withheld = max(withheld, WITHHELD.index(reason))
             if _ordered_closed(case, n) is False:
-                case.out.relay[n] = (RelayOrder.CLOSED, reason)
+                held = bool(case.registers["safety_open"][n])
+                case.out.relay[n] = (RelayOrder.LEAVE if held else RelayOrder.CLOSED, reason)
         if decision.action in (Action.CUT, Action.RESTORE):
             _explain(case, ix, n, str(decision.action), decision)
     if withheld != int(case.wallets["withheld_ix"][ix]):
@@ -201,6 +260,7 @@ def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
         newest_reading_us=_freshness(case, ix),
         cut_by_credit=bool(wallet["cut_by_credit"]),
         ordered_closed=_ordered_closed(case, n),
+        safety_open=bool(register["safety_open"]),
     )
     policy = case.state.policies[int(wallet["policy_ix"])]
     return decide_supply(facts=facts, policy=policy, now_us=case.now_us)

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import numpy.typing as npt
 
-from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
+from fairwatt.core.metering.register import ReadingRejected, advance
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.reworking import rework
+from fairwatt.flows.posting.truing import register_spec
 from fairwatt.flows.posting.wanted import CannotCorrect, Corrected, Wanted
 from fairwatt.store import registers as ledger
 from fairwatt.store.posting import EventRow, FactAnswer
@@ -104,11 +105,7 @@ def _check_edit(cursor: Any, state: BookState, head: Any, start: Start, edit: Ed
         if following is None:
             raise CannotCorrect("newest_reading", "the newest reading can be set right but not struck out")
         return
-    spec = RegisterSpec(
-        modulus_wh=int(head["modulus_wh"]),
-        resolution_wh=int(head["resolution_wh"]),
-        max_power_w=int(head["max_power_w"]),
-    )
+    spec = register_spec(head)
     before = known[place - 1]
     try:
         advance(

@@ -17,10 +17,12 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.releasing import post_release
 from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import (
     post_allocation,
@@ -95,6 +97,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case "safety_reset", {"gateway": int(gateway), "meter": int(meter), "author": int(author)}:
+            return post_release(bench, gateway=gateway, meter=meter, author=author)
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):
@@ -207,8 +211,9 @@ def _adjustment(bench: Bench, before: PostedFacts, kind: str, about: dict[str, A
         given = adjustment_of(bench.cursor, bench.state, kind, about, answers)
     except AdjustmentRefused as error:
         return refuse_fact(bench, error.code, str(error))
-    given_now = [answer["wallet"] for answer in answers if "ruling" in answer or "after_seq" in answer]
-    if kind == "adjustment" and (given.wallet_ix in bench.reworked or given.wallet in given_now):
+    settled_now = [event.wallet for event in before.events if event.kind == "window.settled"]
+    busy = given.wallet_ix in bench.reworked or given.wallet in [*given_now(answers), *settled_now]
+    if kind == "adjustment" and busy:
         return PostedFacts(more=True)  # what this batch gives back already counts in the next one
     if not given.amount_micro:
         return PostedFacts(answers=[FactAnswer(fact=bench.fact, state="posted", result=given.result)])

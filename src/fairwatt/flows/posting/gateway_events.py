@@ -13,6 +13,8 @@ from fairwatt.store.posting import EventRow
 from fairwatt.wire.records import Relay
 
 LOCAL_TRIP: Final = "local_trip"
+SAFETY_CUT: Final = "safety_cut"
+SAFETY_RELEASED: Final = "safety_released"
 GUARD_BALANCE: Final = "guard_balance"
 _I63: Final = 1 << 63
 _DAY_US: Final = 86_400_000_000
@@ -44,6 +46,12 @@ def hear_events(
             wallets["cut_by_credit"][ix] = True
             if at_us >= registers["at_us"][n]:
                 registers["relay"][n] = Relay.OPEN
+            heard.wallets.add(ix)
+        if event.code in (SAFETY_CUT, SAFETY_RELEASED) and ix is not None:
+            registers["safety_open"][n] = event.code == SAFETY_CUT
+            if event.code == SAFETY_RELEASED and event.detail.get("empty") is True:
+                # Credit ran out while safety kept the relay open, and keeps it open now: credit gives it back.
+                wallets["cut_by_credit"][ix] = True
             heard.wallets.add(ix)
         if event.code == GUARD_BALANCE and ix is not None:
             evidence["ledger_micro"] = int(wallets["balance_micro"][ix])

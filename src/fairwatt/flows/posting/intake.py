@@ -19,7 +19,7 @@ import numpy.typing as npt
 from fairwatt.store.posting import EventRow, QuarantineRow
 from fairwatt.wire.cbor import I63
 from fairwatt.wire.errors import FrameError
-from fairwatt.wire.frames import Event, Item, Kind, UpFrame, decode_event, decode_up, stored_up_to
+from fairwatt.wire.frames import Event, Item, Kind, Sent, UpFrame, decode_event, decode_up, stored_up_to
 from fairwatt.wire.records import RECORD_BYTES
 
 READING: Final = np.dtype(
@@ -71,6 +71,8 @@ class Intake:
     """gateway -> (epoch, stored seq) once this batch is committed: what may be acknowledged"""
     stale_acks: list[tuple[int, int, int]] = field(default_factory=list)
     """(gateway, epoch, seq) that tell a gateway with an old spool to begin a new one"""
+    answered: dict[int, Sent] = field(default_factory=dict)
+    """gateway -> the newest of its frames in this batch"""
     clocks: dict[int, int] = field(default_factory=dict)
     """gateway -> how far its clock is ahead of ours, by the frame that says most"""
     new_spools: set[int] = field(default_factory=set)
@@ -82,6 +84,8 @@ class Intake:
     quarantine: list[QuarantineRow] = field(default_factory=list)
     repeated_items: int = 0
     overtaken_frames: int = 0
+    holes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """gateway -> (epoch, stored seq) behind which records are missing"""
 
 
 @dataclass
@@ -168,6 +172,7 @@ def _take_frame(visit: _Visit) -> None:
             intake.new_spools.add(gateway)
     if frame.hello:
         intake.hellos.add(gateway)
+    intake.answered[gateway] = Sent(frame.boot_id, frame.uptime_ms)
     reached = stored_up_to(stored_seq=stored, frame=frame)
     ahead_us = frame.clock_us - now_us
     intake.clocks[gateway] = max(ahead_us, intake.clocks.get(gateway, ahead_us))
@@ -185,7 +190,10 @@ def _take_frame(visit: _Visit) -> None:
     intake.heads[gateway] = (frame.epoch, reached)
     if frame.items and frame.items[-1].seq > reached:
         intake.overtaken_frames += 1
+        intake.holes[gateway] = (frame.epoch, reached)
         return
+    if intake.holes.get(gateway, (0, reached))[1] < reached:
+        del intake.holes[gateway]  # what had been overtaken came behind it
     for item in frame.items:
         if item.seq <= stored:
             intake.repeated_items += 1

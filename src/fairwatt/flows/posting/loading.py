@@ -32,6 +32,7 @@ from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
 from fairwatt.flows.posting.site_ahead import SiteAhead
 from fairwatt.store import heads
+from fairwatt.store.alarms import held_open
 from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.clocks import newest_clocks
 from fairwatt.store.corrections import already_rated
@@ -197,6 +198,7 @@ def _registers(
 ) -> npt.NDArray[Any]:
     registers = np.zeros(len(rows), dtype=REGISTER)
     saved = {head.installation: head for head in RegisterHead.objects.filter(book=book.pk)}
+    held, feeders = held_open(book=book.pk), dict[tuple[int, str], int]()
     for n, row in enumerate(rows):
         meter = row.meter
         registers["installation"][n] = row.pk
@@ -207,6 +209,8 @@ def _registers(
         registers["plan_ix"][n] = _priced(plans, priced[row.pk], row)
         for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
             registers[name][n] = getattr(meter, name)
+        registers["feeder_ix"][n] = feeders.setdefault((meter.gateway_id, meter.feeder), len(feeders))
+        registers["safety_open"][n] = (meter.gateway_id, meter.number) in held
         _head(registers, n, row, saved.get(row.pk), plans)
     return registers
 

@@ -23,6 +23,7 @@ from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings
+from fairwatt.flows.posting.marking import doubt, marked, shown
 from fairwatt.flows.posting.money import lately_in_review, note_available, still_withholding
 from fairwatt.flows.posting.orders import (
     OrderBook,
@@ -34,6 +35,7 @@ from fairwatt.flows.posting.orders import (
 from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, charge
 from fairwatt.flows.posting.receipts import hear_receipts
+from fairwatt.flows.posting.releasing import let_go
 from fairwatt.flows.posting.reworking import place_rows
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
@@ -42,6 +44,7 @@ from fairwatt.store.posting import (
     BatchRows,
     QuarantineRow,
 )
+from fairwatt.wire.frames import Sent
 
 Int64s = npt.NDArray[np.int64]
 
@@ -54,8 +57,11 @@ class BatchResult:
     lines: npt.NDArray[Any]
     acks: list[tuple[int, int, int]]
     """(gateway, epoch, stored seq)"""
+    answered: dict[int, Sent]
+    """gateway -> the newest of its frames, for the acknowledgement to name"""
     send: dict[int, list[bytes]]
     """gateway -> signed commands: the new ones, and the open ones of a gateway that said hello"""
+    again: list[tuple[int, int, int]] = field(default_factory=list)  # behind (gateway, epoch, seq) some lack
     readings: int = 0
     duplicates: int = 0
     late: int = 0
@@ -66,8 +72,7 @@ class BatchResult:
     regrant: set[int] = field(default_factory=set)
     touched: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """indices of the wallets whose caches must follow"""
-    facts_wait: bool = False
-    """True when facts were left to the next batch"""
+    facts_wait: bool = False  # some were left to the next batch
 
 
 @dataclass(kw_only=True)
@@ -162,10 +167,10 @@ def lay_out(desk: Desk, late: LateReadings, facts: PostedFacts, regrant: Iterabl
     rows.reratings, rows.corrections = place_rows(
         lines=money.lines, reworked=late.reworked, wallets=desk.wallets
     )
-    flagged = _marked(
+    flagged = marked(
         desk.state, supply.decided.flagged, supply.heard.wallets, facts.credited, supply.orders.restored
     )
-    after = _after(desk, supply.orders, facts)
+    after = _after(desk, supply, facts)
     rows.clocks = clocks_moved(heard=desk.intake.heads, before=desk.state.gateways, after=after.gateways)
     return Planned(
         batch=desk.batch,
@@ -220,7 +225,7 @@ def _look(desk: Desk, money: _Money) -> _Seen:
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
     chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *money.facts.quarantine]
     chaff += orders.quarantine
-    _doubt(state, registers, chaff)
+    doubt(state=state, registers=registers, chaff=chaff)
     return _Seen(orders=orders, heard=heard, chaff=chaff)
 
 
@@ -235,13 +240,16 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         wallets=wallets,
         orders=orders.open,
         renewed=orders.renew,
-        touched=_marked(state, money.touched, heard.wallets, registers["wallet_ix"][sorted(orders.renew)]),
+        touched=marked(
+            state, money.touched, heard.wallets, state.queued, registers["wallet_ix"][sorted(orders.renew)]
+        ),
         credited=set(facts.credited),
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         now_us=now_us,
         corrected=_taken(money),
     )
+    let_go(state=state, registers=registers, wallets=wallets, facts=facts, decided=decided, now_us=now_us)
     give_orders(
         state=state,
         registers=registers,
@@ -292,7 +300,9 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         batch=desk.batch,
         lines=money.lines,
         acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
+        answered=intake.answered,
         send=_to_send(desk.state, supply.orders, intake),
+        again=[(g, *at) for g, at in intake.holes.items()],
         readings=money.readings,
         duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
         late=len(money.late.lines),
@@ -301,11 +311,11 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         reload=facts.reload,
         regrant=facts.regrant,
         facts_wait=facts.more,
-        touched=_shown(desk.state, money.touched, flagged, desk.sifted),
+        touched=shown(state=desk.state, touched=money.touched, flagged=flagged, sifted=desk.sifted),
     )
 
 
-def _after(desk: Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
+def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
     """What the poster will know when PostgreSQL has said yes."""
     state = desk.state
     gateways, intake = dict(state.gateways), desk.intake
@@ -326,8 +336,10 @@ def _after(desk: Desk, orders: OrderBook, facts: PostedFacts) -> BookState:
     return state.moved(
         registers=desk.registers,
         wallets=desk.wallets,
-        orders=orders.open,
+        orders=supply.orders.open,
         last_batch=desk.batch,
+        closed_us=supply.decided.closed_us,
+        queued=frozenset(supply.decided.queued),
         gateways=gateways,
         in_review=_in_review(state, facts),
         alarms=[],
@@ -351,29 +363,6 @@ def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
     paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
-
-
-def _doubt(state: BookState, registers: npt.NDArray[Any], chaff: list[QuarantineRow]) -> None:
-    """Mark meters that said something unbelievable: nobody is cut on their word until a reading is believed."""
-    for row in chaff:
-        if row.gateway is not None and row.meter is not None:
-            n = state.find_register(gateway=row.gateway, meter=row.meter)
-            if n >= 0:
-                registers["doubted"][n] = True
-
-
-def _marked(state: BookState, *wallets: Iterable[int]) -> Int64s:
-    """The wallets of all these groups, each once, in order."""
-    marked = np.zeros(len(state.wallets), dtype=bool)
-    for some in wallets:
-        marked[some if isinstance(some, np.ndarray) else list(some)] = True
-    return np.flatnonzero(marked)
-
-
-def _shown(state: BookState, touched: Int64s, flagged: Int64s, sifted: Sifted) -> Int64s:
-    """Wallets whose cached rows have moved: by a line, by a flag, or by what a meter showed."""
-    seen = state.registers["wallet_ix"][sifted.register[sifted.observed]]
-    return _marked(state, touched, flagged, seen)
 
 
 def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tuple[Leg, ...]:

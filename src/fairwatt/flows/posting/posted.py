@@ -38,6 +38,8 @@ class PostedFacts:
     """some facts wait for the next batch"""
     finished: set[int] = field(default_factory=set)
     """facts of tariff corrections that reached every register"""
+    released: set[int] = field(default_factory=set)
+    """registers whose protective cut a person ends"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
     registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
     """registers that an approved estimate moved, and where they stand now"""
@@ -55,6 +57,7 @@ class PostedFacts:
         for ix in one.credited:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
+        self.released |= one.released
         self.reload |= one.reload
         self.more |= one.more
         self.regrant |= one.regrant

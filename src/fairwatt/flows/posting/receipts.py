@@ -100,7 +100,7 @@ def _take_receipt(
             # Nothing was to be switched, so there is nothing a reading could prove.
             book.move(n, State.PROVEN, proven_us=now_us)
     else:
-        refused = receipt.result == Result.METER_REFUSED
+        refused = receipt.result in (Result.METER_REFUSED, Result.SAFETY_OPEN)
         book.move(n, State.FAILED if refused else State.EXPIRED, receipt=body)
         book.renew.add(n)
         book.events.append(

@@ -18,6 +18,7 @@ from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.spans import Span
 from fairwatt.flows.posting.correction_moves import closed_head, closed_prices
+from fairwatt.flows.posting.counting import ask_to_count_window, given_now
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.rerating import start_window
 from fairwatt.store import accounts
@@ -68,6 +69,9 @@ def post_window(bench: Bench, before: PostedFacts, *, installation: int, window_
     posted = posted_parts(
         [*stored, *(answer.result for answer in before.answers)], installation, window.start_us
     )
+    wallet = int(state.wallets["wallet"][head["wallet_ix"]])
+    if wallet in given_now(answer.result for answer in before.answers):
+        return PostedFacts(more=True)  # what a ruling of this batch gave back counts from the next one on
     schedule = table.schedule
     version = schedule.versions[schedule.version_index_at(at_us=window.end_us - 1)].number
     return _posted(
@@ -173,6 +177,14 @@ def _posted(
         line[part] = due[part]
     line["tariff_version"] = version
     out.lines, out.wallet_ix, out.moved = [line], [ix], {ix}
+    out.more = ask_to_count_window(
+        cursor=bench.cursor,
+        state=bench.state,
+        wallet=int(bench.state.wallets["wallet"][ix]),
+        installation=installation,
+        window_us=window.start_us,
+        now_us=bench.now_us,
+    )
     out.events.append(
         EventRow(
             kind="window.settled",

@@ -2,6 +2,19 @@
 
 from .bus import Dlt645Bus
 from .faults import Fault, FaultKind, FaultPlan
+from .load import SimPhase
 from .meter import Emitted, SimMeter
+from .serial_port import SerialPort
+from .wallet import SimWallet
 
-__all__ = ["Dlt645Bus", "Emitted", "Fault", "FaultKind", "FaultPlan", "SimMeter"]
+__all__ = [
+    "Dlt645Bus",
+    "Emitted",
+    "Fault",
+    "FaultKind",
+    "FaultPlan",
+    "SerialPort",
+    "SimMeter",
+    "SimPhase",
+    "SimWallet",
+]

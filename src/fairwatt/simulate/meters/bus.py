@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from fairwatt.drivers.dlt645.frame import BROADCAST, SET_TIME, WILDCARD, Frame, address_matches
+from fairwatt.drivers.dlt645.frame import (
+    BROADCAST,
+    FREEZE,
+    SET_TIME,
+    WILDCARD,
+    WRITE_ADDRESS,
+    Frame,
+    address_matches,
+)
 from fairwatt.drivers.dlt645.stream import FrameStream
 
 from .faults import Fault, FaultKind
@@ -82,7 +90,10 @@ class Dlt645Bus:
             heard = self._ask(meter, frame, now_us)
             return [] if heard is None else [heard]
         if frame.address == BROADCAST:
-            if frame.control == SET_TIME:  # the one broadcast a meter obeys; a broadcast trip is ignored
+            if frame.control in (
+                SET_TIME,
+                FREEZE,
+            ):  # all a meter obeys by broadcast; a broadcast trip is ignored
                 for each in self._by_address.values():
                     self._ask(each, frame, now_us)
             return []
@@ -94,9 +105,13 @@ class Dlt645Bus:
 
     def _ask(self, meter: SimMeter, frame: Frame, now_us: int) -> tuple[bytes, int] | None:
         faults = meter.faults
-        if faults.strikes(FaultKind.MUTE, now_us=now_us):
+        if faults.strikes(FaultKind.MUTE, now_us=now_us) or faults.strikes(
+            FaultKind.POWER_FAIL, now_us=now_us
+        ):
             return None
         answered = meter.answer(frame=frame, now_us=now_us)
+        if frame.control == WRITE_ADDRESS:
+            self._sort_again()
         if answered is None or faults.strikes(FaultKind.DEAF_LINE, now_us=now_us):
             return None
         reply, register_wh = answered
@@ -109,6 +124,11 @@ class Dlt645Bus:
         slow = faults.strikes(FaultKind.SLOW, now_us=now_us)
         self.replies += 1
         return heard, (slow.amount or 300) if slow else 0
+
+    def _sort_again(self) -> None:
+        """A meter may answer to another address now. Two that share one are answered for by the last."""
+        self.meters = {meter.number: meter for meter in self.meters.values()}
+        self._by_address = {meter.address: meter for meter in self.meters.values()}
 
     def linked(self, link: _Link) -> None:
         """Count a caller in."""

@@ -23,6 +23,10 @@ class FaultKind(StrEnum):
     BACKWARD = "backward"  # amount: Wh the register shows too little (default 50 kWh)
     JUMP = "jump"  # amount: Wh the register shows too much (default 50 kWh)
     WRONG_CLOCK = "wrong_clock"  # amount: microseconds the meter's clock is ahead (may be negative)
+    POWER_FAIL = "power_fail"  # no supply at the meter: it is mute, nothing flows, and it records it
+    COVER_OPEN = "cover_open"  # somebody has the meter's cover off; the meter records it
+    TERMINAL_COVER_OPEN = "terminal_cover_open"  # the same of the terminal cover
+    MAGNETIC_FIELD = "magnetic_field"  # a magnet at the meter; the meter records it
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,10 @@ class FaultPlan:
             if fault.per_mille >= 1000 or self.chance.randrange(1000) < fault.per_mille:
                 return fault
         return None
+
+    def of(self, kind: FaultKind) -> tuple[Fault, ...]:
+        """List the faults of one kind, whenever they strike."""
+        return tuple(self._faults.get(kind, ()))
 
     def all(self) -> tuple[Fault, ...]:
         """List every fault of the plan."""

@@ -8,7 +8,7 @@ SQL = Path(__file__).parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0014_clocks")]
+    dependencies = [("store", "0015_alarms")]
 
     operations = [
         migrations.RunSQL((SQL / "telemetry.sql").read_text(), reverse_sql=migrations.RunSQL.noop),

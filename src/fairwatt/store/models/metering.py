@@ -40,6 +40,7 @@ class Meter(models.Model):
     resolution_wh = models.IntegerField()
     max_power_w = models.IntegerField()
     feeds_gateway = models.BooleanField(default=False)
+    feeder = models.CharField(max_length=40, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["gateway", "number"], name="meter_number_in_gateway")]

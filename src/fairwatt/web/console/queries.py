@@ -11,6 +11,8 @@ from django.db.models import Count, Sum
 
 from fairwatt.core.spans import local_day_start, month_start
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE, micro_from_minor
+from fairwatt.core.units import Unit as Measure
+from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.store.models import (
     Book,
     CostStep,
@@ -109,6 +111,7 @@ class UnitDetail:
     people: tuple[str, ...]
     happened: tuple[Happening, ...]
     used_today_wh: int
+    unit: Measure
     cost_today_micro: int
     last_order: Outbox | None
 
@@ -241,6 +244,7 @@ def unit_detail(*, book: Book, unit: Unit, now_us: int) -> UnitDetail:
             ),
             happened=_happened(book, limit=6, wallet=square.wallet or 0),
             used_today_wh=used.energy_wh if used else 0,
+            unit=unit_of_wallet(wallet=square.wallet or 0),
             cost_today_micro=used.cost_micro if used else 0,
             last_order=Outbox.objects.filter(wallet=square.wallet or 0).order_by("-id").first(),
         )

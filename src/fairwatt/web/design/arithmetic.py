@@ -14,7 +14,7 @@ from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.web.design import format as text
 from fairwatt.web.design import vee_words, words
 from fairwatt.web.design.clock_words import clock_in_money, clock_offset
-from fairwatt.web.design.sentences import component, kwh, register
+from fairwatt.web.design.sentences import component, register, used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,19 +105,19 @@ def _interval(account: LineAccount, interval: Explained) -> Iterator[Step]:
         figure=register(line.register_wh, account),
     )
     yield from _taken(account)
-    yield Step(label=gettext("Used"), detail=_converted(account), figure=kwh(interval.energy_wh))
+    yield Step(label=gettext("Used"), detail=_converted(account), figure=used(interval.energy_wh, account))
     for share in interval.shares:
         if not share.energy_wh and len(interval.shares) > 1:
             continue
         counted = gettext("counter %(before)s to %(after)s") % {
-            "before": kwh(share.counter_before_wh),
-            "after": kwh(share.counter_after_wh),
+            "before": used(share.counter_before_wh, account),
+            "after": used(share.counter_after_wh, account),
         }
         block = gettext("block %(n)d") % {"n": share.block} if share.blocks > 1 else ""
         version = gettext("version %(n)d, %(name)s") % {"n": share.version, "name": share.version_name}
         price = text.money_exact(micro=share.price_micro, currency=money)
         yield Step(
-            label=f"{kwh(share.energy_wh)} × {price}",
+            label=f"{used(share.energy_wh, account)} × {price}",
             detail=" · ".join(
                 filter(None, [version, words.period(share.period), block, counted if share.window_us else ""])
             ),
@@ -167,7 +167,7 @@ def _correction(account: LineAccount) -> Iterator[Step]:
         yield Step(
             label=gettext("Reading that was learned"),
             detail=_at(at_us, account.zone),
-            figure=gettext("does not count") if wh is None else kwh(wh),
+            figure=gettext("does not count") if wh is None else register(wh, account),
         )
     yield Step(
         label=gettext("Corrects"),

@@ -14,8 +14,9 @@ from fairwatt.core.units import (
     US_PER_DAY,
     US_PER_HOUR,
     US_PER_MINUTE,
-    format_kwh,
+    Unit,
     format_money,
+    format_used,
 )
 
 MINUS = "−"
@@ -67,9 +68,20 @@ def money_fine(*, micro: int, currency: str) -> str:
     return money(micro=micro, currency=currency, places=places)
 
 
-def kwh(*, wh: int, places: int = 1) -> str:
-    """An energy in kWh."""
-    return format_kwh(wh=wh, places=places).replace("-", MINUS)
+def kwh(*, wh: int, places: int = 1, unit: Unit = "kWh") -> str:
+    """An energy in kWh, or a volume in m³ where the tariff's unit is that."""
+    return format_used(wh=wh, places=places, unit=unit).replace("-", MINUS)
+
+
+def used(*, wh: int, places: int, unit: Unit) -> str:
+    """The same for a home's pages: of m³ a decimal more, because a home uses far fewer of them than of kWh."""
+    return kwh(wh=wh, places=places if unit == "kWh" else min(places + 1, 3), unit=unit)
+
+
+def exact_used(*, wh: int, unit: Unit) -> str:
+    """An energy to the watt-hour (a volume to the litre), without zeros that say nothing."""
+    places = 0 if wh % 1000 == 0 else 1 if wh % 100 == 0 else 2 if wh % 10 == 0 else 3
+    return kwh(wh=wh, places=places, unit=unit)
 
 
 def watts(*, power_w: int) -> str:

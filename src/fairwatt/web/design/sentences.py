@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.explain import Explained, Midnight, Share
 from fairwatt.core.spans import local_date
-from fairwatt.core.units import NANO_PER_MICRO
+from fairwatt.core.units import NANO_PER_MICRO, UNIT_WORDS, Unit
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.truing import ESTIMATE_GAVE_WAY
@@ -85,18 +85,18 @@ def _reading(account: LineAccount) -> str:
         return _by_fact(account)
     start, end = when(interval.before.at_us, account.line.ts_us, account.zone)
     opening = gettext("%(kwh)s from %(start)s to %(end)s") % {
-        "kwh": kwh(interval.energy_wh),
+        "kwh": used(interval.energy_wh, account),
         "start": start,
         "end": end,
     }
-    used = [share for share in interval.shares if share.energy_wh]
-    if len(used) == 1:
-        opening += pgettext("between parts of a sentence", ", ") + priced(used[0], account.currency)
-    elif used:
+    at = [share for share in interval.shares if share.energy_wh]
+    if len(at) == 1:
+        opening += pgettext("between parts of a sentence", ", ") + priced(at[0], account)
+    elif at:
         parts = (
             gettext("%(kwh)s in %(price)s")
-            % {"kwh": kwh(share.energy_wh), "price": priced(share, account.currency)}
-            for share in used
+            % {"kwh": used(share.energy_wh, account), "price": priced(share, account)}
+            for share in at
         )
         opening += pgettext("before a list", ": ") + _joined(parts)
     more = [*_standing(interval.midnights, account), *_tax(interval, account)]
@@ -114,18 +114,20 @@ def _estimated(account: LineAccount) -> str:
     ) % {"person": account.estimate.approved_by}
 
 
-def priced(share: Share, currency: str) -> str:
-    """One price: block and count, period, price per kWh, and what it comes to."""
+def priced(share: Share, account: LineAccount) -> str:
+    """One price: block and count, period, price per kWh (or m³), and what it comes to."""
+    currency = account.currency
     block = ""
     if share.blocks > 1:
         known = _BLOCKS.get(share.counter, _BLOCKS[""])
-        reached = {"n": share.block, "used": kwh(share.counter_after_wh)}
+        reached = {"n": share.block, "used": used(share.counter_after_wh, account)}
         if share.block_to_wh is None:
             block = str(known[1]) % reached
         else:
-            block = str(known[0]) % {**reached, "bound": kwh(share.block_to_wh)}
+            block = str(known[0]) % {**reached, "bound": used(share.block_to_wh, account)}
         block += pgettext("between parts of a sentence", ", ")
-    price = gettext("%(price)s/kWh = %(amount)s") % {
+    price = gettext("%(price)s/%(unit)s = %(amount)s") % {
+        "unit": UNIT_WORDS[unit_of(account)],
         "price": text.money_exact(micro=share.price_micro, currency=currency),
         "amount": text.exact(nano=share.nano, currency=currency),
     }
@@ -272,7 +274,7 @@ def _window(account: LineAccount) -> str:
     said = gettext("%(first)s to %(last)s ended with %(kwh)s used and was settled: %(elements)s") % {
         "first": text.short_day(at_us=start, zone=account.zone),
         "last": text.short_day(at_us=end - 1, zone=account.zone),
-        "kwh": kwh(wh),
+        "kwh": used(wh, account),
         "elements": _joined(elements),
     }
     return f"{said}." + gettext(" Of this, what was not charged before is %(amount)s.") % {
@@ -298,16 +300,20 @@ def component(code: str) -> str:
     }.get(code, code)
 
 
-def kwh(wh: int) -> str:
-    """An energy to the watt-hour, without zeros that say nothing."""
-    return text.kwh(wh=wh, places=0 if wh % 1000 == 0 else 1 if wh % 100 == 0 else 2 if wh % 10 == 0 else 3)
+def unit_of(account: LineAccount) -> Unit:
+    """What the tariff of a line prices: kWh or m³."""
+    return "kWh" if account.meter is None else account.meter.unit
+
+
+def used(wh: int, account: LineAccount) -> str:
+    """What was used, as it is billed, to the watt-hour or litre."""
+    return text.exact_used(wh=wh, unit=unit_of(account))
 
 
 def register(wh: int, account: LineAccount) -> str:
-    """What a register shows: an energy, or a volume where the tariff turns litres into energy."""
-    if account.meter is None or account.meter.conversion == (1, 1):
-        return kwh(wh)
-    return kwh(wh).replace("kWh", "m³")
+    """What a register shows: what is billed, or a volume where the tariff turns litres into energy."""
+    converted = account.meter is not None and account.meter.conversion != (1, 1)
+    return text.exact_used(wh=wh, unit="m3" if converted else unit_of(account))
 
 
 def when(start_us: int, end_us: int, zone: str) -> tuple[str, str]:

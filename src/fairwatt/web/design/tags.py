@@ -8,7 +8,7 @@ from django import template
 
 from fairwatt.core.costs.apportion import percent_text
 from fairwatt.core.refusal import Refusal
-from fairwatt.core.units import MICRO
+from fairwatt.core.units import MICRO, Unit
 from fairwatt.store.models import CostEntry, MeterCheck
 from fairwatt.web.design import format as text
 from fairwatt.web.design import refusals, tariff_words, vee_words, words
@@ -67,9 +67,9 @@ def amperes(current_ma: int) -> str:
 
 
 @register.filter
-def kwh(wh: int) -> str:
-    """{{ wh|kwh }}"""
-    return text.kwh(wh=wh)
+def kwh(wh: int, unit: Unit = "kWh") -> str:
+    """{{ wh|kwh }}, or {{ litres|kwh:unit }} where a tariff's unit may be m³."""
+    return text.used(wh=wh, places=1, unit=unit)
 
 
 @register.filter
@@ -133,15 +133,15 @@ def money_exact(micro: int, currency: str) -> str:
 
 
 @register.filter
-def kwh_whole(wh: int) -> str:
+def kwh_whole(wh: int, unit: Unit = "kWh") -> str:
     """{{ wh|kwh_whole }}: for amounts that are about right only."""
-    return text.kwh(wh=wh, places=0)
+    return text.used(wh=wh, places=0, unit=unit)
 
 
 @register.filter
-def kwh_fine(wh: int) -> str:
+def kwh_fine(wh: int, unit: Unit = "kWh") -> str:
     """{{ wh|kwh_fine }}: for single charges."""
-    return text.kwh(wh=wh, places=2 if wh % 10 == 0 else 3)
+    return text.used(wh=wh, places=2 if wh % 10 == 0 else 3, unit=unit)
 
 
 @register.filter

@@ -144,6 +144,11 @@ EVENTS: Words = {
     ),
     "gateway.spool_rolled_back": _("{gateway}: its memory went back in time; totals stay right"),
     "gateway.clock_offset": _("{gateway}: its clock was wrong and has been set; supply stayed as it was"),
+    "gateway.clock_slewed": _("{gateway}: its clock was a little off and is being set right"),
+    "gateway.meter_clock_set": _("{home}: the meter's clock was wrong and has been set"),
+    "gateway.meter_clock_wrong": _(
+        "{home}: the meter's clock is wrong and could not be set; look at the meter"
+    ),
     "gateway.meter_silent": _("{home}: the meter does not answer its gateway; supply stays as it is"),
     "gateway.meter_back": _("{home}: the meter answers again"),
     "gateway.meter_refused": _("{home}: the meter refused to switch; look at the meter"),
@@ -152,6 +157,7 @@ EVENTS: Words = {
     ),
     "gateway.local_restore": _("{home}: the gateway switched on by its own grant while it had no link"),
     "gateway.local_warning": _("{home}: the gateway warned at the meter while it had no link"),
+    "gateway.local_warning_ended": _("{home}: credit is back, and the gateway ended the meter's alarm"),
     "gateway.local_withheld": _(
         "{home}: out of credit while the gateway had no link, but power stays on: {reason}"
     ),

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from fairwatt.core.spans import local_day_start, next_day_start
-from fairwatt.core.units import US_PER_DAY
+from fairwatt.core.units import UNIT_WORDS, US_PER_DAY
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
 from fairwatt.web.forecast import HORIZON_DAYS
@@ -79,6 +79,7 @@ def today_chart(*, home: Home) -> dict[str, Any]:
     dearest = [[band.start_min, band.end_min] for band in home.bands if band.dearest]
     return {
         "kind": "today",
+        "unit": UNIT_WORDS[home.unit],
         "slots": slots,
         "labels": [text.clock(at_us=day.day_us + n * HALF_HOUR_US, zone=home.zone) for n in range(len(slots))]
         if day is not None
@@ -98,7 +99,7 @@ def today_summary(*, home: Home) -> str:
     if home.today is None:
         return gettext("No use has been read today.")
     return gettext("Used today: %(kwh)s for %(cost)s.") % {
-        "kwh": text.kwh(wh=home.today.energy_wh),
+        "kwh": text.used(wh=home.today.energy_wh, places=1, unit=home.unit),
         "cost": text.money(micro=home.today.cost_micro, currency=home.currency),
     }
 
@@ -116,7 +117,7 @@ def today_table(*, home: Home) -> list[tuple[str, str, str]]:
         rows.append(
             (
                 start,
-                gettext("no reading") if wh is None else text.kwh(wh=wh, places=3),
+                gettext("no reading") if wh is None else text.kwh(wh=wh, places=3, unit=home.unit),
                 "" if cost is None else text.charge(micro=cost, currency=home.currency),
             )
         )

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_GET, require_http_methods
 
+from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.dispute import DisputeRefused, open_dispute
 from fairwatt.store.lines import line_at
 from fairwatt.store.models import Dispute, Wallet
@@ -57,6 +58,7 @@ def doubt(request: HttpRequest, public_id: UUID, seq: int) -> HttpResponse:
         "wallet": wallet,
         "line": line,
         "line_us": line.ts_us,
+        "unit": unit_of_wallet(wallet=wallet.pk),
         "currency": wallet.book.currency,
         "zone": wallet.book.zone,
         "form": form,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.spans import from_datetime, local_day_start, next_day_start
-from fairwatt.core.units import US_PER_MINUTE
+from fairwatt.core.units import US_PER_MINUTE, Unit
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.store.models import Line, PaymentIntent, UseDay
 from fairwatt.web.design import format as text
@@ -30,6 +30,7 @@ class Movement:
     start_us: int
     end_us: int
     energy_wh: int
+    unit: Unit
     amount_micro: int
     balance_micro: int
     title: str
@@ -186,6 +187,7 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
         start_us=start_us,
         end_us=end_us,
         energy_wh=energy_wh,
+        unit=sums.unit,
         amount_micro=amount,
         balance_micro=last.balance_micro,
         title=title,

@@ -9,7 +9,7 @@ from typing import Final
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.spans import local_day_start, next_day_start, to_datetime
-from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_MINUTE, micro_from_minor
+from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_MINUTE, Unit, micro_from_minor
 from fairwatt.store.models import (
     Event,
     Installation,
@@ -22,7 +22,7 @@ from fairwatt.store.models import (
 )
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, forecast, pace_of
-from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule
+from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule, unit_of
 from fairwatt.web.reviews import Review, reviews_of
 from fairwatt.web.tenant.history import Movement, balance_points, movements
 
@@ -96,6 +96,8 @@ class Home:
     pace: Pace
     outlook: Forecast | None
     energy_left_wh: int | None
+    unit: Unit
+    """what its use is counted in"""
     presets: tuple[Preset, ...]
     now: Now | None
     today: UseDay | None
@@ -152,6 +154,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         supply=supply,
         pace=pace,
         outlook=forecast(available_micro=available, pace=pace, now_us=now_us, zone=book.zone),
+        unit=unit_of(schedule=schedule),
         energy_left_wh=energy_for(
             schedule=schedule,
             at_us=now_us,

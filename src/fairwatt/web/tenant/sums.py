@@ -17,7 +17,7 @@ from fairwatt.core.spans import from_datetime
 from fairwatt.store.models import Line
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
-from fairwatt.web.prices import price_at
+from fairwatt.web.prices import price_at, unit_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class Sums:
     def __init__(self, *, schedule: Schedule | None, currency: str) -> None:
         self._schedule = schedule
         self._currency = currency
+        self.unit = unit_of(schedule=schedule)
 
     def in_words(self, *, group: Sequence[Use], energy_wh: int) -> str:
         """One charge: "0.43 kWh × ¥0.568 peak, tier 1 + 13% VAT = ¥0.2760"."""
@@ -98,7 +99,7 @@ class Sums:
             ):
                 return " + ".join(self._priced(wh, *key) for key, wh in found.items())
         return gettext("%(kwh)s at two or more prices %(amount)s") % {
-            "kwh": _kwh(energy_wh),
+            "kwh": self._used(energy_wh),
             "amount": self._fine(energy_micro),
         }
 
@@ -140,8 +141,7 @@ class Sums:
             price += f" {words.period(period)}"
         if tier:
             price += pgettext("after a price", ", tier %(n)d") % {"n": tier}
-        return f"{_kwh(wh)} × {price}"
+        return f"{self._used(wh)} × {price}"
 
-
-def _kwh(wh: int) -> str:
-    return text.kwh(wh=wh, places=3 if wh % 10 else 2)
+    def _used(self, wh: int) -> str:
+        return text.used(wh=wh, places=3 if wh % 10 else 2, unit=self.unit)

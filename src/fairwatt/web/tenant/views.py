@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
+from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.start_top_up import start_top_up
 from fairwatt.store.models import User, Wallet
 from fairwatt.web import access
@@ -96,6 +97,7 @@ def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "day_us": day_us,
         "movements": listed,
         "totals": totals_of(listed=listed),
+        "unit": unit_of_wallet(wallet=wallet.pk),
         "earlier": local_date(zone=zone, at_us=day_us - US_PER_DAY // 4)
         if day_us > wallet.opened_us
         else None,

@@ -99,9 +99,9 @@
         { type: "category", data: data.labels, ...quiet({ interval: 11 }), splitLine: { show: false } },
         { type: "value", min: 0, max: Math.max(1, data.slots.length), show: false },
       ],
-      yAxis: { type: "value", name: "kWh", nameTextStyle: { ...text(), align: "right" }, splitNumber: 2, ...quiet() },
+      yAxis: { type: "value", name: data.unit, nameTextStyle: { ...text(), align: "right" }, splitNumber: 2, ...quiet() },
       series: [
-        { type: "bar", name: "kWh", barCategoryGap: "22%", data: shown.map((value, slot) => ({
+        { type: "bar", name: data.unit, barCategoryGap: "22%", data: shown.map((value, slot) => ({
           value, itemStyle: { color: data.dear[slot] ? colour("sun") : colour("volt"), borderRadius: [3, 3, 0, 0] } })) },
         { type: "line", xAxisIndex: 1, data: [], silent: true, tooltip: { show: false }, markArea: { silent: true, data: areas } },
       ],

@@ -1,0 +1,1 @@
+"""What is dangerous or dishonest at a meter, and whether it may have power again."""

@@ -1,0 +1,95 @@
+"""What is known of a meter at this poll: its reading, and what else this model measures and counts."""
+
+from __future__ import annotations
+
+from fairwatt.core.alarms.model import AlarmCode
+from fairwatt.core.alarms.picture import Picture
+from fairwatt.drivers.contract import (
+    DriverError,
+    Exchange,
+    Measurements,
+    MeterEventKind,
+    ReadsEvents,
+    ReadsMeasurements,
+)
+from fairwatt.edge.bus import BusDown, Silent
+from fairwatt.edge.meters import MeterPoint
+from fairwatt.wire.records import UNKNOWN_I32, Reading, Relay
+
+_COUNTED = tuple(kind for kind in MeterEventKind if kind.value in set(AlarmCode))
+"""What a meter counts and an alarm rule asks about, under the same name."""
+
+
+class Pictures:
+    """Makes a picture of each meter that was read. What a meter once refused to tell is not asked again."""
+
+    def __init__(self) -> None:
+        self._mute: set[tuple[int, str]] = set()
+        self._turns: dict[int, int] = {}
+
+    async def take(self, point: MeterPoint, reading: Reading) -> Picture:
+        """Ask what else there is to know: all measurements, and one event counter in turn."""
+        counts = await self._count(point)
+        measured = await self._measured(point)
+        relay_closed = None if reading.relay == Relay.UNKNOWN else reading.relay == Relay.CLOSED
+        power_w = _known(reading.power_w)
+        if measured is None:
+            voltage_dv = _known(reading.voltage_dv)
+            return Picture(
+                at_us=reading.at_us,
+                voltages_dv=() if voltage_dv is None else (voltage_dv,),
+                power_w=power_w,
+                relay_closed=relay_closed,
+                register_wh=reading.total_wh,
+                counts=counts,
+            )
+        return Picture(
+            at_us=reading.at_us,
+            voltages_dv=tuple(phase.voltage_dv for phase in measured.phases),
+            currents_ma=tuple(phase.current_ma for phase in measured.phases),
+            powers_w=tuple(phase.power_w for phase in measured.phases),
+            power_w=power_w,
+            power_factors_milli=tuple(phase.power_factor_milli for phase in measured.phases),
+            neutral_current_ma=measured.neutral_current_ma,
+            terminal_temperature_dc=measured.terminal_temperature_dc,
+            residual_current_ma=measured.residual_current_ma,
+            voltage_thd_pm=measured.voltage_thd_pm,
+            current_thd_pm=measured.current_thd_pm,
+            relay_closed=relay_closed,
+            register_wh=reading.total_wh,
+            counts=counts,
+        )
+
+    async def _measured(self, point: MeterPoint) -> Measurements | None:
+        if not isinstance(point.driver, ReadsMeasurements):
+            return None
+        return await self._ask(point, "measurements", point.driver.read_measurements())
+
+    async def _count(self, point: MeterPoint) -> tuple[tuple[str, int], ...]:
+        """One counter a poll: a slow line has no time for all of them, and a cover stays open for a while."""
+        if not isinstance(point.driver, ReadsEvents):
+            return ()
+        kinds = [kind for kind in _COUNTED if kind in point.driver.event_kinds]
+        kinds = [kind for kind in kinds if (point.number, kind.value) not in self._mute]
+        if not kinds:
+            return ()
+        turn = self._turns.get(point.number, 0)
+        self._turns[point.number] = turn + 1
+        kind = kinds[turn % len(kinds)]
+        heard = await self._ask(point, kind.value, point.driver.read_event_count(kind=kind))
+        return () if heard is None else ((heard.kind.value, heard.count),)
+
+    async def _ask[ReplyT](self, point: MeterPoint, what: str, exchange: Exchange[ReplyT]) -> ReplyT | None:
+        if (point.number, what) in self._mute:
+            return None
+        try:
+            return await point.bus.ask(exchange)
+        except (BusDown, Silent):
+            return None
+        except DriverError:
+            self._mute.add((point.number, what))
+            return None
+
+
+def _known(value: int) -> int | None:
+    return None if value == UNKNOWN_I32 else value

@@ -1,0 +1,89 @@
+"""`fairwatt edge`: a newcomer's bench, the agent as a process, and what `status` says of it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    program = [sys.executable, "-m", "fairwatt.cli", "edge", *arguments]
+    process = subprocess.Popen(
+        program, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20) is not None
+
+
+def status(folder: Path, *arguments: str) -> tuple[int, Any]:
+    program = [
+        sys.executable,
+        "-m",
+        "fairwatt.cli",
+        "edge",
+        "status",
+        "--config",
+        "edge-bench/edge.toml",
+        *arguments,
+    ]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=20)
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+
+@pytest.mark.parametrize("line", [(), ("--serial",)], ids=["tcp", "serial"])
+def test_a_newcomer_has_a_running_gateway_in_two_commands(tmp_path: Path, line: tuple[str, ...]) -> None:
+    with running(tmp_path, "simulate", "--meters", "2", "--json", *line) as bench:
+        assert bench.stdout is not None
+        said = json.loads(bench.stdout.readline())
+        assert said["config"] == "edge-bench/edge.toml"
+        settings = tmp_path / said["config"]
+        settings.write_text(settings.read_text().replace("interval_s = 15", "interval_s = 1"))
+        code, told = status(tmp_path, "--json")
+        assert (code, told["running"]) == (1, False)
+        with running(tmp_path, "run", "--config", said["config"]):
+            deadline = time.monotonic() + 15
+            while not (told["running"] and all("read_us" in meter for meter in told["meters"])):
+                assert time.monotonic() < deadline, told
+                time.sleep(0.2)
+                code, told = status(tmp_path, "--json")
+            assert code == 0, told["trouble"]
+            assert [meter["meter"] for meter in told["meters"]] == said["meters"]
+            assert [meter["relay"] for meter in told["meters"]] == ["closed", "closed"]
+            assert told["spool"]["records"] >= 1
+            assert not told["link"]["connected"]
+            code, text = status(tmp_path)
+            assert str(said["meters"][0]) in text
+            assert "gw-bench" in text
+        code, told = status(tmp_path, "--json")
+        assert (code, told["running"], told["spool"]["records"] >= 1) == (1, False, True)
+        assert told["trouble"][0]["code"] == "not_running"
+
+
+def test_a_silent_meter_is_trouble_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    with running(tmp_path, "simulate", "--meters", "1", "--json") as bench:
+        assert bench.stdout is not None
+        settings = tmp_path / json.loads(bench.stdout.readline())["config"]
+        text = settings.read_text().replace("interval_s = 15", "interval_s = 1")
+        lines = text.replace('name = "bench"', 'name = "bench"\nreply_within_ms = 100')
+        settings.write_text(lines + '\n[[bus.meter]]\nnumber = 7\naddress = "000000000007"\n')
+        with running(tmp_path, "run", "--config", "edge-bench/edge.toml"):
+            told: Any = {}
+            deadline = time.monotonic() + 15
+            while not told.get("running") or not told["trouble"]:
+                assert time.monotonic() < deadline, told
+                time.sleep(0.2)
+                code, told = status(tmp_path, "--json")
+            assert code == 1
+            assert [(each["code"], each["meter"]) for each in told["trouble"]] == [("meter_silent", 7)]
