@@ -92,6 +92,8 @@ class Guard:
         self._trails: dict[int, Trail] = {}
         self._tables: dict[bytes, SegmentTable] = {}
         self._orders = 0
+        self.restored: dict[int, int] = {}
+        """meter -> until when an emergency restore is in force there (kept by edge.local)"""
 
     def take_grant(self, *, meter: int, grant: Grant | None) -> None:
         """Count on from a new grant; with None the meter has no offline rule any more. Raises GrantRefused.
@@ -314,6 +316,7 @@ class Guard:
             cut_by_credit=head.meter in self._tripped,
             ordered_closed=None,
             safety_open=head.meter in self._held,
+            restored_until_us=self.restored.get(head.meter),
         )
 
     def facts(self, *, meter: int) -> tuple[SupplyFacts, CreditPolicy] | None:

@@ -51,6 +51,11 @@ def unverified_payload(message: bytes, /) -> bytes:
     return _parts(message)[1]
 
 
+def named_key(message: bytes, /) -> bytes:
+    """Return the id of the key that a message names, without trusting it."""
+    return _parts(message)[0]
+
+
 def _parts(message: bytes) -> tuple[bytes, bytes, bytes]:
     value = cbor.decode(message, max_bytes=MAX_MESSAGE_BYTES, what="the signed message")
     if type(value) is not cbor2.CBORTag or value.tag != _TAG:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     ALREADY_OFF = "already_off"
     FEEDS_GATEWAY = "feeds_gateway"
     PROTECTED = "protected"
+    EMERGENCY_RESTORE = "emergency_restore"
     PAYMENT_IN_FLIGHT = "payment_in_flight"
     STALE_DATA = "stale_data"
     QUARANTINED = "quarantined"
@@ -42,7 +43,8 @@ class SupplyFacts:
     ``available_micro`` is balance minus holds. ``relay_closed`` is the last relay state read (``None``:
     never read). ``ordered_closed`` is the state of an order not yet proven (``None``: no order open).
     ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. ``safety_open``: the gateway keeps
-    the relay open because power would be dangerous (core.alarms); only it or a person on site ends that.
+    the relay open because power would be dangerous (core.alarms); only it or a person on site ends that. Before
+    ``restored_until_us`` an emergency restore is in force at this meter: use is counted, and nothing is cut for credit.
     """
 
     available_micro: int
@@ -56,6 +58,7 @@ class SupplyFacts:
     cut_by_credit: bool
     ordered_closed: bool | None
     safety_open: bool = False
+    restored_until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
         return Reason.FEEDS_GATEWAY
     if facts.protected:
         return Reason.PROTECTED
+    if facts.restored_until_us is not None and now_us < facts.restored_until_us:
+        return Reason.EMERGENCY_RESTORE
     if facts.payment_in_flight:
         return Reason.PAYMENT_IN_FLIGHT
     if facts.newest_reading_us is None or now_us - facts.newest_reading_us > policy.stale_after_us:
@@ -147,6 +152,8 @@ def _decision(action: Action, reason: Reason, facts: SupplyFacts, now_us: int) -
         evidence.append(("newest_reading_us", facts.newest_reading_us))
     if facts.warned_at_us is not None:
         evidence.append(("warned_at_us", facts.warned_at_us))
+    if facts.restored_until_us is not None:
+        evidence.append(("restored_until_us", facts.restored_until_us))
     return SupplyDecision(action=action, reason=reason, rule=f"{action}.{reason}", evidence=tuple(evidence))
 
 

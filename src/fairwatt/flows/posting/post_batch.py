@@ -94,11 +94,7 @@ def write_planned(
     ) as turn:
         planned.result.facts_wait = turn.facts_wait
         with copying_lines(cursor=turn.cursor, lines=planned.rows.lines):
-<<<<<<< HEAD
-            _ = planned.rows.spans  # worked out here and kept: this thread has nothing else to do meanwhile
-=======
             _ = planned.rows.spans  # worked out here, where nobody waits for it
->>>>>>> 87ab7dca042fc05aa6f7ecd650053fb88d270d03
             meanwhile()
         _write(turn.cursor, planned)
         committing()
