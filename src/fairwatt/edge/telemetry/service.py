@@ -75,7 +75,7 @@ class Telemetry:
                     pause_s = broker.reconnect_min_s
                     await self._session(client)
             except* (aiomqtt.MqttError, OSError) as group:
-                log.info("telemetry_link_down", error=str(group.exceptions[0])[:200], retry_s=pause_s)
+                log.warning("telemetry_link_down", error=str(group.exceptions[0])[:200], retry_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, broker.reconnect_max_s)
 
