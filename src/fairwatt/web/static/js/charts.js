@@ -223,6 +223,7 @@
     xAxis: { type: "time", min: data.from + data.offset, max: data.until + data.offset,
       ...quiet({ formatter: data.until - data.from > 7200000 ? "{HH}:{mm}" : "{HH}:{mm}:{ss}" }), splitLine: { show: false } },
     yAxis: { type: "value", min: (span) => Math.min(0, span.min), splitNumber: 4,
+      max: (data.points || data.rows).length ? undefined : 1000,
       ...quiet({ formatter: (watts) => (Math.abs(watts) >= 1000 ? `${thousands(watts / 1000)} kW` : `${watts} W`) }) },
     ...extra,
   });
