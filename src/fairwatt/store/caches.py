@@ -84,6 +84,7 @@ WITHHELD = (
     "quarantined",
     "friendly_hours",
     "not_warned",
+    "mass_cut",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

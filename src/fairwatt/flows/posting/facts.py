@@ -20,6 +20,7 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
+from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.releasing import post_release
@@ -99,6 +100,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             )
         case "safety_reset", {"gateway": int(gateway), "meter": int(meter), "author": int(author)}:
             return post_release(bench, gateway=gateway, meter=meter, author=author)
+        case "mass_cut_answer", {"allow": bool(allow), "since_us": int(since_us), "author": int(author)}:
+            return post_answer(bench, allow=allow, since_us=since_us, author=author)
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):

@@ -40,6 +40,8 @@ class PostedFacts:
     """facts of tariff corrections that reached every register"""
     released: set[int] = field(default_factory=set)
     """registers whose protective cut a person ends"""
+    mass_cut_allowed: bool | None = None
+    """a person's answer to cuts that were held back"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
     registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
     """registers that an approved estimate moved, and where they stand now"""
@@ -58,6 +60,8 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
         self.released |= one.released
+        if one.mass_cut_allowed is not None:
+            self.mass_cut_allowed = one.mass_cut_allowed
         self.reload |= one.reload
         self.more |= one.more
         self.regrant |= one.regrant
