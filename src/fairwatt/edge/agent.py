@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import structlog
 
-from fairwatt.core.metering.register import RegisterSpec
 from fairwatt.edge.clock import Clock
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.deeds import Deeds
@@ -20,12 +19,13 @@ from fairwatt.edge.guard import Guard
 from fairwatt.edge.guard_kept import StateUnusable
 from fairwatt.edge.holds import Holds
 from fairwatt.edge.link import Link
-from fairwatt.edge.meters import Branch, MeterPoint, Meters
+from fairwatt.edge.meters import Branch, MeterPoint, Meters, spec_of
 from fairwatt.edge.obey import Obeyer
 from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
+from fairwatt.edge.standing import Standing
 from fairwatt.edge.telemetry import Telemetry
-from fairwatt.wire.commands import Command
+from fairwatt.wire.commands import SET_SUPPLY, Command
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class Agent:
             history_bytes=config.spool_history_bytes,
         )
         self.meters = Meters(config=config)
-        specs = {number: _spec(point) for number, point in self.meters.points.items()}
+        specs = {number: spec_of(point) for number, point in self.meters.points.items()}
         holds = Holds(spool=self.spool)
         self.guard = Guard(specs=specs, held=holds)
         self._obeyer = Obeyer(
@@ -82,6 +82,14 @@ class Agent:
         self._deeds = Deeds(
             config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
         )
+        self._standing = Standing(
+            config=config,
+            spool=self.spool,
+            meters=self.meters,
+            now=self.clock.now_us,
+            on_settings=self._follow,
+        )
+        self._obeyer.issuers = self._standing.issuers
         self._obeyer.load_grants()
         kept = self.spool.get("guard")
         if kept is not None:
@@ -107,22 +115,28 @@ class Agent:
             on_rollback=self._doubt_memory,
             quiet_since_us=quiet_since_us,
         )
+        self._follow(self._standing.configured())
         await self.meters.start()
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
         for n, branch in enumerate(self.meters.branches):
             self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
             self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
         if config.telemetry is not None:
-            lines = [(branch.points, branch.turn.locked) for branch in self.meters.branches]
             telemetry = Telemetry(
                 config=config,
                 settings=config.telemetry,
-                lines=lines,
-                now_us=self.clock.now_us,
-                spool_room=lambda: self.spool.room,
+                meters=self.meters,
+                spool=self.spool,
+                clock=self.clock,
                 boot_id=self._boot_id,
             )
             self._tasks.append(asyncio.create_task(telemetry.run()))
+
+    def _follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar, from the next tick on."""
+        self.config = config
+        for part in (self.link, self._obeyer, self._deeds):
+            part.follow(config)
 
     def _take_up_time(self) -> int | None:
         """Never be earlier than the last tick that was kept; return since when nobody answered, if so.
@@ -196,9 +210,9 @@ class Agent:
 
     async def _watch(self, branch: Branch) -> None:
         """Read one bus for ever; however slow or broken it is, the others have their own."""
-        interval_us = (branch.config.interval_s or self.config.interval_s) * 1_000_000
         snapshot_us = self.config.snapshot_s * 1_000_000
         while True:
+            interval_us = (branch.config.interval_s or self.config.interval_s) * 1_000_000
             now_us = self.clock.now_us()
             due_us = branch.next_due_us(now_us=now_us, interval_us=interval_us, snapshot_us=snapshot_us)
             await self._until(due_us)
@@ -299,6 +313,7 @@ class Agent:
         self._deeds.keep(readings=readings, events=events, at_us=at_us)
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
+        await self._standing.retry_open(branch.points)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
         await self.safety.follow(branch.points, at_us=at_us)
 
@@ -345,7 +360,8 @@ class Agent:
         if command is None:
             self.link.records_wait(at_us=self.clock.now_us())
             return
-        branch = self.meters.branch_of(meter=command.meter)
+        known = command.meter in self.meters.points
+        branch = self.meters.branch_of(meter=command.meter) if known else self.meters.branches[0]
         queue = self._orders[self.meters.branches.index(branch)]
         try:
             queue.put_nowait((message, command))
@@ -360,8 +376,12 @@ class Agent:
         while True:
             message, command = await orders.get()
             try:
-                async with self.turn_at(self.meters.points[command.meter]):
-                    await self._obeyer.take(message, command)
+                async with self.turn_at(self.meters.points.get(command.meter, branch.points[0])):
+                    if command.kind == SET_SUPPLY:
+                        await self._obeyer.take(message, command)
+                    else:
+                        await self._standing.take(message, command)
+                        self._obeyer.issuers = self._standing.issuers
             except SpoolError as error:
                 log.critical("command_not_kept", error=str(error))
             except Exception:
@@ -376,12 +396,3 @@ class Agent:
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.result()
-
-
-def _spec(point: MeterPoint) -> RegisterSpec:
-    profile = point.profile
-    return RegisterSpec(
-        modulus_wh=profile.modulus_wh,
-        resolution_wh=profile.resolution_wh,
-        max_power_w=profile.max_power_w,
-    )

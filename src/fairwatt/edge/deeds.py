@@ -41,6 +41,10 @@ class Deeds:
         self._more = more
         self._tried: dict[int, set[tuple[int, Deed]]] = {}
 
+    def follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar."""
+        self._config = config
+
     def keep(self, *, readings: Sequence[Reading], events: Sequence[Event], at_us: int) -> None:
         """Put them into the spool together with the guard's count. Raises SpoolError."""
         with self._spool.atomic():

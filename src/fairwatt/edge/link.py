@@ -96,6 +96,10 @@ class Link:
         # would wait for its server for ever.
         self._quiet_since_us: int | None = clock.now_us() if quiet_since_us is None else quiet_since_us
 
+    def follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar."""
+        self._config = config
+
     @property
     def quiet_since_us(self) -> int | None:
         """Since when the head-end has owed us an answer; None while it owes none."""

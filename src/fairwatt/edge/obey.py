@@ -17,6 +17,7 @@ from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.spool import Spool, StoredCommand
 from fairwatt.wire import cbor, cose
 from fairwatt.wire.commands import (
+    SET_SUPPLY,
     Command,
     Receipt,
     RelayOrder,
@@ -61,11 +62,16 @@ class Obeyer:
         self._meters = meters
         self._guard = guard
         self._now = now
+        self.issuers = config.issuers
         self._refused: OrderedDict[bytes, bytes] = OrderedDict()
         kept = spool.get(_NOT_BEFORE)
         self._not_before_us = 0 if kept is None else int.from_bytes(kept, "big", signed=True)
         self._forged_at_us: int | None = None
         self._forged_unsaid = 0
+
+    def follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar."""
+        self._config = config
 
     def refuse_before(self, at_us: int, /) -> None:
         """Obey nothing that was issued earlier: this memory no longer knows what of that it has obeyed."""
@@ -93,11 +99,11 @@ class Obeyer:
     def check(self, message: bytes, /) -> Command | None:
         """Return the command when an issuer signed it and its meter is here; else tell, once, and return None."""
         try:
-            command = verify_command(message=message, keys=self._config.issuers)
+            command = verify_command(message=message, keys=self.issuers)
         except FrameError as error:
             self._refuse_forged(message, error)
             return None
-        if command.meter not in self._meters.points:
+        if command.kind == SET_SUPPLY and command.meter not in self._meters.points:
             self._refuse_foreign(message, command)
             return None
         return command
@@ -150,7 +156,7 @@ class Obeyer:
             self._spool.keep_receipt(meter=meter, seq=stored.seq, receipt=receipt)
 
     def _accept(self, message: bytes, command: Command) -> None:
-        grant = command.body.grant
+        grant = command.supply.grant
         kept = b"" if grant is None else cbor.encode(grant_to_obj(grant))
         with self._spool.atomic():
             self._spool.keep_command(meter=command.meter, seq=command.seq, message=message)
@@ -166,7 +172,7 @@ class Obeyer:
         if now_us >= command.expires_us:
             self._finish(message, command, Result.EXPIRED, point.relay, None)
             return
-        order, reason = command.body.relay, command.body.reason
+        order, reason = command.supply.relay, command.supply.reason
         if not self._allows(meter=point.number, relay=order, reason=reason, at_us=now_us):
             self._finish(message, command, Result.SAFETY_OPEN, point.relay, None)
             return

@@ -1,15 +1,17 @@
 """Capture, memory and an MQTT session of its own: a backlog here never stands before a reading."""
 
 import asyncio
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
 import aiomqtt
 import structlog
 
+from fairwatt.edge.clock import Clock
 from fairwatt.edge.config import EdgeConfig, TelemetryConfig
-from fairwatt.edge.telemetry.capture import Capture, Line
+from fairwatt.edge.meters import Meters
+from fairwatt.edge.spool import Spool
+from fairwatt.edge.telemetry.capture import Capture
 from fairwatt.edge.telemetry.memory import Memory
 from fairwatt.wire import topics
 from fairwatt.wire.errors import FrameError
@@ -29,24 +31,24 @@ class Telemetry:
         *,
         config: EdgeConfig,
         settings: TelemetryConfig,
-        lines: Iterable[Line],
-        now_us: Callable[[], int],
-        spool_room: Callable[[], int],
+        meters: Meters,
+        spool: Spool,
+        clock: Clock,
         boot_id: bytes,
     ) -> None:
-        """``lines``: the meters of each bus, and whether something better wants it; ``spool_room``: its bytes left."""
         self._config = config
-        self._now_us = now_us
+        self._now_us = clock.now_us
         self._boot_id = boot_id
         place = {"book": config.book, "site": config.site, "gateway": config.gateway}
         self._tele = topics.tele(**place)
         self._tack = topics.tack(**place)
         self.memory = Memory(
             path=config.spool.with_name(config.spool.name + ".telemetry"),
-            now_us=now_us(),
-            room=lambda: min(settings.max_bytes, spool_room()),
+            now_us=clock.now_us(),
+            room=lambda: min(settings.max_bytes, spool.room),
         )
-        self._capture = Capture(config=settings, lines=lines, now_us=now_us, keep=self._keep_block)
+        lines = [(branch.points, branch.turn.locked) for branch in meters.branches]
+        self._capture = Capture(config=settings, lines=lines, now_us=clock.now_us, keep=self._keep_block)
         self._wake = asyncio.Event()
         self._sent_upto = 0
         self._in_flight: list[int] = []

@@ -1,4 +1,4 @@
-"""Second by second, beside the ledger."""
+"""Second by second, beside the ledger; and what meters are to be like, besides supply."""
 
 from pathlib import Path
 
@@ -11,5 +11,6 @@ class Migration(migrations.Migration):
     dependencies = [("store", "0015_alarms")]
 
     operations = [
+        migrations.RunSQL((SQL / "pushes.sql").read_text(), reverse_sql=migrations.RunSQL.noop),
         migrations.RunSQL((SQL / "telemetry.sql").read_text(), reverse_sql=migrations.RunSQL.noop),
     ]
