@@ -6,7 +6,7 @@ stands what the meter then shows of itself, which alone is the proof.
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -81,7 +81,8 @@ class Standing:
             return self._config
         value = cbor.decode(kept, max_bytes=4096, what="the kept settings")
         assert isinstance(value, dict)
-        return replace(self._config, **{str(name): int(number) for name, number in value.items()})
+        settings: dict[str, Any] = {str(name): int(number) for name, number in value.items()}
+        return replace(self._config, **settings)
 
     async def take(self, message: bytes, command: Command, /) -> None:
         """Carry out a checked command, or say in a receipt why not. The same bytes twice get the same answer."""

@@ -264,7 +264,8 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         book=orders,
         relay=decided.relay,
         refresh=_refresh(desk, money, decided.warned, regrant),
-        facts=facts.credited,
+        facts=facts.credited
+        | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,
         now_us=now_us,
     )

@@ -70,23 +70,25 @@ END $$;
 CREATE FUNCTION a_push_has_an_author() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE person record;
 BEGIN
-    IF TG_TABLE_NAME = 'push_step' AND NEW.author IS NULL THEN
-        IF current_user <> 'fairwatt_poster' OR NEW.step NOT IN ('ask', 'hold', 'done') THEN
-            RAISE EXCEPTION 'this step needs a person' USING ERRCODE = 'insufficient_privilege';
+    IF TG_TABLE_NAME = 'push_step' THEN
+        IF (NEW.author IS NULL) <> (NEW.step IN ('ask', 'hold', 'done'))
+           OR (NEW.author IS NULL AND current_user <> 'fairwatt_poster') THEN
+            RAISE EXCEPTION 'this step is not this login''s to take' USING ERRCODE = 'insufficient_privilege';
         END IF;
-        RETURN NEW;
-    END IF;
-    IF TG_TABLE_NAME = 'push_step' AND NEW.step IN ('ask', 'hold', 'done') THEN
-        RAISE EXCEPTION 'no person takes this step' USING ERRCODE = 'insufficient_privilege';
+        IF NEW.author IS NULL THEN
+            RETURN NEW;
+        END IF;
     END IF;
     SELECT u.role, u.is_active, u.organisation_id = b.organisation_id AS ours INTO person
       FROM store_user u, store_book b WHERE u.id = NEW.author AND b.id = NEW.book;
     IF NOT coalesce(person.ours AND person.is_active, false) OR person.role NOT IN ('operator', 'admin') THEN
         RAISE EXCEPTION 'only staff of the organisation orders meters' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    IF TG_TABLE_NAME = 'push_step' AND NEW.step = 'approve'
-       AND (person.role <> 'admin' OR NEW.author = (SELECT p.author FROM push p WHERE p.id = NEW.push)) THEN
-        RAISE EXCEPTION 'it is approved by an administrator who did not ask for it' USING ERRCODE = 'insufficient_privilege';
+    IF TG_TABLE_NAME = 'push_step' THEN
+        IF NEW.step = 'approve'
+           AND (person.role <> 'admin' OR NEW.author = (SELECT p.author FROM push p WHERE p.id = NEW.push)) THEN
+            RAISE EXCEPTION 'it is approved by an administrator who did not ask for it' USING ERRCODE = 'insufficient_privilege';
+        END IF;
     END IF;
     RETURN NEW;
 END $$;
