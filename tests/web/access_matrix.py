@@ -73,6 +73,12 @@ MATRIX = {
     "console:data_edit": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meters": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:meter": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:orders": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    # An operator may not answer for many dark homes, and is told so.
+    "console:answer_held": Row("book", 404, 404, 404, 403, 404, 404, LOGIN, posts=True),
+    "console:step_push": Row("push", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:meter_orders": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:limit_meter": Row("meter", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     # Seconds tell how somebody lives: clerks may look and leave a row; auditors see figures.
     "console:seconds": Row("meter", 404, 404, 404, 200, 404, 404, LOGIN),
     "console:seconds_live": Row("meter", 404, 404, 404, 200, 404, 404, LOGIN),

@@ -19,6 +19,7 @@ from fairwatt.cli import (
     estate,
     explaining,
     meter,
+    push,
     readings,
     reports,
     simulation,
@@ -47,6 +48,7 @@ app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_readin
 app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
 app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
+app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

@@ -30,6 +30,8 @@ REASONS: Words = {
     "top_up": _("a top-up arrived"),
     "tariff": _("prices changed"),
     "grant": _("the gateway's credit was renewed"),
+    "mass_cut": _("too many homes would go dark at once, and an administrator is asked first"),
+    "operator": _("somebody of the desk ordered it"),
 }
 
 PERIODS: Words = {
@@ -115,6 +117,19 @@ EVENTS: Words = {
     ),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
+    "alarm.mass_cut": _(
+        "Too many cuts were due at once; everybody keeps power until an administrator answers"
+    ),
+    "supply.mass_cut_allowed": _("An administrator said that the cuts held back are meant"),
+    "supply.mass_cut_refused": _("An administrator refused the cuts held back; everybody keeps power"),
+    "supply.cut_ordered": _("{home}: somebody of the desk ordered the power off"),
+    "supply.restore_ordered": _("{home}: somebody of the desk ordered the power on"),
+    "desk.mass_cut_answered": _("The question about too many cuts was answered at the desk"),
+    "desk.push_started": _("Somebody of the desk wished something of meters"),
+    "desk.push_stepped": _("A wish for meters was paused, resumed, stopped or approved"),
+    "gateway.standing_receipt": _("{gateway}: the gateway answered a wish"),
+    "gateway.standing_refused": _("{home}: the meter's model cannot do what was wished; nothing was changed"),
+    "gateway.reported": _("{gateway}: the gateway reported what a meter or it is set to"),
     "desk.seconds_viewed": _("{home}: somebody of the desk looked at its use second by second"),
     "desk.interval_edited": _("{home}: an interval's value was set right by hand; no balance moved"),
     "desk.certificate_recorded": _("{home}: a meter certificate was recorded"),
