@@ -11,6 +11,7 @@ UV_RELEASE := 0.13.9
 SEED ?= 41
 DAYS ?= 6
 MUTATED ?= 1000000
+COMMANDS ?= 100000
 HOMES ?= 8
 # The newest real interpreter from 3.12 on: pyenv's own (its shims may point nowhere) or one on PATH.
 PYTHON = $(shell for p in "$$HOME"/.pyenv/versions/*/bin/python3 \
@@ -69,8 +70,9 @@ simulate: setup  ## Seeded streets with faults and crashes (SEED=41 or SEED=1..2
 	$(V)/fairwatt simulate --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: soak
-soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), then seeded streets until stopped
+soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), 100,000 commands through hail (COMMANDS=n), then seeded streets until stopped
 	PYTHONPATH=tests $(V)/python -m soak --seed $(firstword $(subst ., ,$(SEED))) --count $(MUTATED)
+	PYTHONPATH=tests $(V)/python -m support.hail --seed $(firstword $(subst ., ,$(SEED))) --commands $(COMMANDS)
 	$(V)/fairwatt simulate --soak --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: bench

@@ -4,16 +4,23 @@ says everything."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import heapq
+import json
+import logging
+import sys
+import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
+
+import structlog
 
 from fairwatt.edge import agent as agent_module
 from fairwatt.edge.agent import Agent
@@ -22,7 +29,7 @@ from fairwatt.edge.link import Link
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter
 from fairwatt.wire.frames import command_frames, encode_ack
 from support.desk import Desk, opened_desk
-from support.house import as_role
+from support.house import as_role, running_house
 from support.laws import check_laws
 from support.street import FLAT, NOON_US, Street
 
@@ -254,10 +261,11 @@ class Hail:
     now_us: int = NOON_US
     steps: int = 0
 
-    def run(self, *, commands: int) -> None:
+    def run(self, *, commands: int, progress: Callable[[int], None]) -> None:
         """Go on until so many commands were given, then let the sky clear and everything come to rest."""
         while len(self.seen) < commands:
             self.step(paying=True)
+            progress(len(self.seen))
         self.sky.weather = CLEAR
         for _ in range(40):
             self.step(paying=False)
@@ -347,7 +355,14 @@ def judge(hail: Hail) -> dict[str, int]:
     }
 
 
-def hailed(*, folder: Path, seed: int, homes: int, commands: int) -> dict[str, int]:
+def hailed(
+    *,
+    folder: Path,
+    seed: int,
+    homes: int,
+    commands: int,
+    progress: Callable[[int], None] = lambda given: None,
+) -> dict[str, int]:
     """Make a street, let it hail, judge it."""
     with opened_desk(Street(tariff=TARIFF)) as desk:
         with as_role("web"):
@@ -357,5 +372,32 @@ def hailed(*, folder: Path, seed: int, homes: int, commands: int) -> dict[str, i
         sky = Sky(draw=Random(f"{seed}/sky"))
         with a_gateway(desk=desk, folder=folder, sky=sky) as gateway:
             hail = Hail(desk=desk, gateway=gateway, sky=sky, draw=Random(f"{seed}/people"))
-            hail.run(commands=commands)
+            hail.run(commands=commands, progress=progress)
             return judge(hail)
+
+
+def main() -> None:
+    """Let it hail for long, and print the figures; a broken law is an exception."""
+    asked = argparse.ArgumentParser(prog="python -m support.hail", description=main.__doc__)
+    asked.add_argument("--commands", type=int, default=100_000)
+    asked.add_argument("--homes", type=int, default=500)
+    asked.add_argument("--seed", type=int, default=41)
+    said = asked.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+    def progress(given: int) -> None:
+        print(f"\r{given:,} of {said.commands:,} commands", end="", file=sys.stderr, flush=True)
+
+    with running_house(), tempfile.TemporaryDirectory(prefix="fairwatt-hail-") as folder:
+        figures = hailed(
+            folder=Path(folder),
+            seed=said.seed,
+            homes=said.homes,
+            commands=said.commands,
+            progress=progress if sys.stderr.isatty() else lambda given: None,
+        )
+    print(json.dumps({"seed": said.seed, **figures}))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,11 +9,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fairwatt.cli.files import Force
+from fairwatt.cli.simulation import AsJson, Out, Verbose, run_judged
+
 app = typer.Typer(
     no_args_is_help=True, help="Drills: what would happen, played without touching anything real."
 )
 
 WRONG_PER_MILLE_MAX = 20
+_DRILL_HOLDS = {
+    "outages_of_6h": 4,
+    "price_changes_in_outages": 4,
+    "topups_in_outage": 4,
+    "local_trips": 1,
+    "restores": 1,
+    "memories_rolled_back": 1,
+}
+_RETURN_S = 5.0
+"""After a line has come back, everything that waited for it is done within this."""
 
 
 @app.command()
@@ -48,6 +61,42 @@ def dark(
         _draw(matrix)
         typer.echo(f"{len(told)} incidents, {unknown} unknown, {wrong / 10:.1f} % wrong")
     raise typer.Exit(1 if wrong > WRONG_PER_MILLE_MAX else 0)
+
+
+@app.command()
+def outage(
+    hours: Annotated[int, typer.Option(help="How long no gateway has a line.")] = 72,
+    homes: Annotated[int, typer.Option(help="How many homes, on four gateways.")] = 50,
+    seed: Annotated[int, typer.Option(help="Draws people, balances and registers.")] = 1,
+    as_json: AsJson = False,
+    out: Out = None,
+    force: Force = False,
+    verbose: Verbose = False,
+) -> None:
+    """Cut a whole street off for days, bring it back, and judge every law.
+
+    Inside: a price change, payments, trips by the gateways' own decision, a gateway whose memory is rolled back.
+    After it every order that waited must be carried out within 5 s, once, and the ledger equal the registers to the
+    micro-unit. Exit code 0: every law held. 1: a law was broken, named with where to look. 2: a number cannot be used.
+
+    Example: fairwatt drill outage --hours 72 --json
+    """
+    from fairwatt.simulate.outage import outage_drill
+
+    try:
+        scenario = outage_drill(hours=hours, homes=homes, seed=seed)
+    except ValueError as error:
+        typer.echo(f"fairwatt: {error}. Nothing was run.", err=True)
+        raise typer.Exit(2) from error
+    run_judged(
+        scenario,
+        as_json=as_json,
+        out=out,
+        force=force,
+        verbose=verbose,
+        at_least=_DRILL_HOLDS,
+        at_most_s={"return_max_s": _RETURN_S},
+    )
 
 
 def _draw(matrix: dict[str, dict[str, int]]) -> None:

@@ -85,6 +85,8 @@ class Gate:
     link: FaultyLink | None = None
     agent: Agent | None = None
     outage: Outage | None = None
+    healed_s: float | None = None
+    """when its line came back, until the orders that had waited were carried out"""
 
 
 def make_door(*, scenario: Scenario, home: Home, tariff: Tariff) -> Door:

@@ -103,6 +103,15 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollback:
+    """A gateway's memory is copied at one tick and put back at another, which lies in an outage."""
+
+    gateway: int
+    kept_tick: int
+    back_tick: int
+
+
+@dataclass(frozen=True, slots=True)
 class MeterFault:
     """The line to one home's meter is bad for the half-open span of ticks."""
 
@@ -144,6 +153,7 @@ class Scenario:
     pay_faults: PayFaults
     mispaid: PlannedTopup | None = None
     """An order that the platform settles with another amount: it belongs into review, not onto the wallet."""
+    rollbacks: tuple[Rollback, ...] = ()
     series: tuple[HomeSeries, ...] = ()
     """Use of the homes when it comes from a file; empty: the built-in street."""
 
@@ -180,6 +190,16 @@ class Scenario:
             if outage.gateway == gateway and outage.start_tick <= tick < outage.end_tick:
                 return outage
         return None
+
+    def forgets(self, *, gateway: int, at_us: int) -> bool:
+        """Whether what a gateway read at this instant was only in the memory that was rolled back."""
+        for rollback in self.rollbacks:
+            outage = self.outage_of(gateway=gateway, tick=rollback.back_tick)
+            if rollback.gateway == gateway and outage is not None:
+                first = max(rollback.kept_tick, outage.start_tick)
+                if self.at_us(first) <= at_us < self.at_us(rollback.back_tick):
+                    return True
+        return False
 
     def faults_of(self, home: int) -> list[Fault]:
         """The bad spells of one home's line, as the simulated meters take them."""

@@ -19,6 +19,7 @@ from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
+from fairwatt.simulate.memory import keep_copy, put_copy_back
 from fairwatt.simulate.network import FaultyLink
 from fairwatt.simulate.oracle import Tariff
 from fairwatt.simulate.paysim import PaySim
@@ -46,6 +47,8 @@ class Street:
         self.tick = 0
         self.counts: Counter[str] = Counter()
         self.restore_s: list[float] = []
+        self.return_s: list[float] = []
+        """wall seconds from a line's return until every order that had waited for it was carried out"""
         self.surging: dict[Outage, int] = {}
         self.book = 0
         self.site = 0
@@ -153,7 +156,13 @@ class Street:
             door.meter.load_w = wh * 2 if door.meter.relay_closed else 0
 
     async def lines(self, tick: int) -> None:
-        """Take lines away and bring them back as the scenario says."""
+        """Take lines away and bring them back, and memories too, as the scenario says."""
+        for rollback in self.scenario.rollbacks:
+            if rollback.kept_tick == tick:
+                keep_copy(self.gates[rollback.gateway])
+            if rollback.back_tick == tick:
+                await put_copy_back(self.gates[rollback.gateway], now=self.now_us)
+                self.counts["rollbacks"] += 1
         for gate in self.gates:
             outage = self.scenario.outage_of(gateway=gate.index, tick=tick)
             if outage is not None and gate.outage is None and gate.link is not None:
@@ -166,7 +175,7 @@ class Street:
                 await self._heal(gate)
 
     async def _heal(self, gate: Gate) -> None:
-        gate.outage = None
+        gate.outage, gate.healed_s = None, time.monotonic()
         if gate.link is not None and gate.link.partitioned:
             await gate.link.heal()
 
@@ -203,6 +212,10 @@ class Street:
         waiting = await self.eyes.waiting()
         rows = {gate.row for gate in online}
         deaf = self._deaf()
+        for gate in online:
+            if gate.healed_s is not None and gate.row not in {gateway for gateway, _ in waiting.orders}:
+                self.return_s.append(time.monotonic() - gate.healed_s)
+                gate.healed_s = None
         orders = [meter for gateway, meter in waiting.orders if gateway in rows and meter not in deaf]
         drained = all(gate.agent.drained() for gate in online if gate.agent)
         return not waiting.facts and not orders and drained

@@ -4,32 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from math import ceil
-from typing import Any
 
 from fairwatt.simulate.estate import MAX_POWER_W, Door
-from fairwatt.simulate.eyes import Eyes, Happened, LedgerLine
+from fairwatt.simulate.eyes import Happened, LedgerLine
+from fairwatt.simulate.figures import LATE, LAWS, READING, TOPUP, figures_of, journal_difference
 from fairwatt.simulate.oracle import Wallet, expect
 from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
 from fairwatt.simulate.street import Street
 
-READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
 REVIEW_SPARES_US = 72 * 3_600_000_000
-LAWS = (
-    "readings_lost",
-    "readings_doubled",
-    "energy_difference_wh",
-    "money_difference_micro",
-    "journal_difference_micro",
-    "false_cuts",
-    "missed_cuts",
-    "cuts_not_warned",
-    "missed_warnings",
-    "paid_but_dark",
-    "restores_not_proven",
-    "payments_not_credited",
-)
-"""Figures that must be zero."""
 
 
 @dataclass(kw_only=True)
@@ -57,14 +40,14 @@ async def judge(*, street: Street) -> Verdict:
         by_wallet.setdefault(line.wallet, []).append(line)
     for door in street.doors:
         mine = by_wallet.get(door.wallet, [])
-        _readings(door, mine, figures, broken)
+        _readings(street, door, mine, figures, broken)
         _money(street, door, mine, figures, broken)
         _supply(street, door, [e for e in events if door.wallet == e.wallet], mine, figures, broken)
     figures["paid_but_dark"] = street.counts["paid_but_dark"]
-    figures["journal_difference_micro"] = await _journal(street.eyes)
+    figures["journal_difference_micro"] = await journal_difference(street.eyes)
     broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
     bills = [_bill(door, by_wallet.get(door.wallet, [])) for door in street.doors]
-    return Verdict(figures=await _figures(street, lines, events, figures), broken=broken, bills=bills)
+    return Verdict(figures=await figures_of(street, lines, events, figures), broken=broken, bills=bills)
 
 
 def _bill(door: Door, mine: list[LedgerLine]) -> dict[str, int | str]:
@@ -79,13 +62,17 @@ def _bill(door: Door, mine: list[LedgerLine]) -> dict[str, int | str]:
     }
 
 
-def _readings(door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]) -> None:
+def _readings(
+    street: Street, door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]
+) -> None:
     """Every register that left the meter is in the ledger, once."""
     stored = Counter(line.at_us for line in mine if line.kind in (READING, LATE))
     lies = {at_us for at_us, _ in door.account.refused}
     emitted = {e.at_us for e in door.meter.emitted if e.at_us > door.home.opening.at_us} - lies
     figures["lies_told"] += len(lies)
-    lost = sorted(emitted - set(stored))
+    forgotten = {at_us for at_us in emitted - set(stored) if _forgot(street, door, at_us)}
+    figures["readings_forgotten"] += len(forgotten)
+    lost = sorted(emitted - set(stored) - forgotten)
     doubled = sum(count - 1 for count in stored.values())
     figures["readings_lost"] += len(lost)
     figures["readings_doubled"] += doubled
@@ -107,7 +94,7 @@ def _money(
     """Wallet = money paid - exact cost, component by component, to the micro-unit."""
     paid = {p.our_ref: p.amount_micro for p in door.paid}
     confirmed = [paid[p.our_ref] for p in street.pay.payments if p.our_ref in paid]
-    emitted = [(e.at_us, e.register_wh) for e in door.meter.emitted]
+    emitted = [(e.at_us, e.register_wh) for e in door.meter.emitted if not _forgot(street, door, e.at_us)]
     wallet = Wallet(0, street.scenario.terms.tariff_text, [(door.home.opening, emitted)], confirmed)
     want = expect(wallet=wallet, modulus_wh=REGISTER_MODULUS_WH, max_power_w=MAX_POWER_W)
     balance = mine[-1].balance_micro if mine else 0
@@ -160,7 +147,7 @@ def _supply(
             figures["restores"] += 1
             continue
         figures["cuts"] += 1
-        local = move.at_us in trips
+        local = move.at_us in trips or _forgot(street, door, move.at_us)
         figures["local_trips"] += local
         order = max((e for e in decided if e.at_us <= move.at_us), key=lambda e: e.id, default=None)
         at_us = order.at_us if order is not None and not local else move.at_us
@@ -184,6 +171,11 @@ def _supply(
     figures["missed_cuts"] += _missed(street, door, topups, broken)
     figures["missed_warnings"] += _unwarned(street, door, topups, warned, broken)
     figures["restores_not_proven"] += _unproven(door)
+
+
+def _forgot(street: Street, door: Door, at_us: int) -> bool:
+    """Whether the only memory of this instant was rolled back: its use is settled by the next register."""
+    return street.scenario.forgets(gateway=door.home.gateway, at_us=at_us)
 
 
 def _known_until(street: Street, door: Door, at_us: int) -> int:
@@ -330,69 +322,3 @@ def _unproven(door: Door) -> int:
             )
             unproven += not any(proofs)
     return unproven
-
-
-async def _journal(eyes: Eyes) -> int:
-    """Sum of all legs, and the control leg against the lines."""
-    return await eyes.number(
-        "SELECT coalesce(sum(abs(s)), 0) FROM (SELECT sum(amount_micro) AS s FROM journal "
-        "WHERE book = %(book)s GROUP BY currency) t"
-    ) + await eyes.number(
-        "SELECT abs((SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %(book)s AND account = 'wallet') "
-        "- (SELECT coalesce(sum(amount_micro), 0) FROM line WHERE book = %(book)s))"
-    )
-
-
-async def _figures(
-    street: Street, lines: list[LedgerLine], events: list[Happened], found: Counter[str]
-) -> dict[str, Any]:
-    scenario, kinds = street.scenario, Counter(e.kind for e in events)
-    ups = [gate.link.up for gate in street.gates if gate.link]
-    downs = [gate.link.down for gate in street.gates if gate.link]
-    waits = sorted(street.restore_s)
-    return {
-        "seed": scenario.seed,
-        "homes": scenario.homes,
-        "gateways": scenario.gateways,
-        "days": scenario.days,
-        "energy_wh": sum(line.energy_wh for line in lines),
-        "charged_micro": -sum(line.amount_micro for line in lines if line.kind != TOPUP),
-        "paid_micro": sum(line.amount_micro for line in lines if line.kind == TOPUP),
-        "readings": sum(line.kind in (READING, LATE) for line in lines),
-        "lines": len(lines),
-        "corrections": sum(line.kind == CORRECTION for line in lines),
-        "topups": sum(line.kind == TOPUP for line in lines),
-        "topups_in_outage": street.counts["topups_in_outage"],
-        "warnings": sum(n for kind, n in kinds.items() if kind.startswith("warning.")),
-        "cuts": found["cuts"],
-        "local_trips": found["local_trips"],
-        "withheld": kinds["supply.withheld"],
-        "restores": found["restores"],
-        "restores_proven": found["restores"] - found["restores_not_proven"],
-        "outages": street.counts["outages"],
-        "outages_of_6h": sum(o.end_tick - o.start_tick >= 12 for o in scenario.outages),
-        "price_changes_in_outages": sum(
-            o.start_tick < scenario.change_tick < o.end_tick for o in scenario.outages
-        ),
-        "kills_poster": street.counts["kills_poster"],
-        "kills_postgres": street.counts["kills_postgres"],
-        "kills_nats": street.counts["kills_nats"],
-        "frames_lost": sum(c.lost for c in [*ups, *downs]),
-        "frames_doubled": sum(c.doubled for c in [*ups, *downs]),
-        "frames_delayed": sum(c.delayed for c in [*ups, *downs]),
-        "frames_reordered": sum(c.reordered for c in [*ups, *downs]),
-        "payment_reports_repeated": street.pay.counters.deliveries - street.pay.counters.payments,
-        "quarantined": await street.eyes.number("SELECT count(*) FROM quarantine WHERE book = %(book)s"),
-        "lies_told": found["lies_told"],
-        "payments_in_review": kinds["payment.review"],
-        "unlucky_cuts": found["unlucky_cuts"],
-        **{law: found[law] for law in LAWS},
-        "restore_p50_s": _quantile(waits, 50),
-        "restore_p99_s": _quantile(waits, 99),
-        "restore_max_s": round(waits[-1], 3) if waits else None,
-        "restores_timed": len(waits),
-    }
-
-
-def _quantile(values: list[float], percent: int) -> float | None:
-    return round(values[max(0, ceil(len(values) * percent / 100) - 1)], 3) if values else None
