@@ -57,7 +57,7 @@ def weigh(*, state: BookState, decisions: Sequence[Decisions], now_us: int) -> W
     since_us = now_us if before.held_since_us is None else before.held_since_us
     events = []
     if before.held_since_us is None:
-        events = [EventRow(kind=ALARM, at_us=now_us, rule="withhold.mass_cut", evidence=evidence)]
+        events = [EventRow(kind="alarm.mass_cut", at_us=now_us, rule="withhold.mass_cut", evidence=evidence)]
     spared = [
         [(n, _spared(state, n, decision, fresh, evidence)) for n, decision in some] for some in decisions
     ]
@@ -92,12 +92,11 @@ def post_answer(bench: Bench, *, allow: bool, since_us: int, author: int) -> Pos
         )
     if bench.state.mass_cuts.held_since_us != since_us:
         return refuse_fact(bench, "not_held", "no cuts are held back since that instant")
-    event = EventRow(
-        kind=ALLOWED if allow else REFUSED,
-        at_us=bench.now_us,
-        rule="withhold.mass_cut",
-        evidence={"fact": bench.fact, "author": str(row[0]), "since_us": since_us},
-    )
+    evidence = {"fact": bench.fact, "author": str(row[0]), "since_us": since_us}
+    if allow:
+        event = EventRow(kind="supply.mass_cut_allowed", at_us=bench.now_us, evidence=evidence)
+    else:
+        event = EventRow(kind="supply.mass_cut_refused", at_us=bench.now_us, evidence=evidence)
     return PostedFacts(
         mass_cut_allowed=allow,
         answers=[FactAnswer(fact=bench.fact, state="posted", result={"allowed": allow})],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fairwatt.core.credit.blast import order_limit
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.store.facts import written_by_web
@@ -43,15 +45,18 @@ def post_supply_order(bench: Bench, *, push: int, gateway: int, meter: int, rela
         limit = order_limit(meters=len(bench.state.registers))
         if not approved and (int(targets) > limit or len(counted) >= limit):
             return refuse_fact(bench, "mass_cut", f"more than {limit} cuts in an hour need a second person")
-    event = EventRow(
-        kind="supply.cut_ordered" if cut else "supply.restore_ordered",
-        at_us=bench.now_us,
-        wallet=int(wallet["wallet"]),
-        gateway=gateway,
-        meter=meter,
-        reason=REASON,
-        evidence={"push": push, "author": int(author), "fact": bench.fact},
-    )
+    about: dict[str, Any] = {
+        "at_us": bench.now_us,
+        "wallet": int(wallet["wallet"]),
+        "gateway": gateway,
+        "meter": meter,
+        "reason": REASON,
+        "evidence": {"push": push, "author": int(author), "fact": bench.fact},
+    }
+    if cut:
+        event = EventRow(kind="supply.cut_ordered", **about)
+    else:
+        event = EventRow(kind="supply.restore_ordered", **about)
     return PostedFacts(
         ordered={n: (RelayOrder.OPEN if cut else RelayOrder.CLOSED, bench.fact)},
         answers=[FactAnswer(fact=bench.fact, state="posted", result={"ordered": relay})],
