@@ -50,7 +50,7 @@ def street(house: Services) -> Street:
 
 @given(st.lists(st.tuples(I32, I32, I32), min_size=1, max_size=40))
 def test_the_database_side_unpacks_as_the_wire_does(rows: list[tuple[int, int, int]]) -> None:
-    from fairwatt.store.telemetry import unpacked
+    from fairwatt.flows.seconds import unpacked
 
     series = Series(*([row[n] for row in rows] for n in range(3)))
     body = pack(series)
@@ -59,7 +59,7 @@ def test_the_database_side_unpacks_as_the_wire_does(rows: list[tuple[int, int, i
 
 @given(st.lists(st.one_of(st.just(UNKNOWN_I32), st.integers(-5_000, 5_000)), min_size=1, max_size=200))
 def test_steps_keep_least_most_sum_and_number_of_what_is_known(watts: list[int]) -> None:
-    from fairwatt.store.telemetry import in_steps
+    from fairwatt.flows.seconds import in_steps
 
     values = np.array([watts] * 3, dtype=np.int32)
     steps = in_steps(values, step=60)[0]

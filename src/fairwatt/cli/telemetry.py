@@ -49,9 +49,9 @@ def show(
 
 
 def _look(number: str, book_id: int, user: str, from_s: int, until_s: int) -> dict[str, Any]:
+    from fairwatt.flows import seconds as telemetry
     from fairwatt.flows.desk import DeskRefused, meter_of
     from fairwatt.flows.look_at_seconds import look_at_seconds
-    from fairwatt.store import telemetry
     from fairwatt.store.models import Book, User
     from fairwatt.web.access import Scope, now_us, seeing
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from django.db import transaction
 
-from fairwatt.store import telemetry as store
-from fairwatt.store.telemetry import DAY_S, Place, SecondRow
+from fairwatt.flows import seconds as store
+from fairwatt.flows.seconds import DAY_S, Place, SecondRow
 from fairwatt.wire.errors import FrameError
 from fairwatt.wire.telemetry import Block, TeleFrame, decode_tele
 from fairwatt.wire.topics import Address

@@ -14,8 +14,8 @@ from django.db import connection
 from django.utils.translation import gettext, ngettext
 
 from fairwatt.core.spans import date_start, local_date, next_day_start
+from fairwatt.flows import seconds as telemetry
 from fairwatt.flows.look_at_seconds import VIEWED
-from fairwatt.store import telemetry
 from fairwatt.store.models import Event, Gateway, Installation, Meter
 from fairwatt.web import access
 from fairwatt.web.design import format as text

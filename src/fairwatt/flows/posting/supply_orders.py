@@ -53,10 +53,11 @@ def post_supply_order(bench: Bench, *, push: int, gateway: int, meter: int, rela
         "reason": REASON,
         "evidence": {"push": push, "author": int(author), "fact": bench.fact},
     }
-    if cut:
-        event = EventRow(kind="supply.cut_ordered", **about)
-    else:
-        event = EventRow(kind="supply.restore_ordered", **about)
+    event = (
+        EventRow(kind="supply.cut_ordered", **about)
+        if cut
+        else EventRow(kind="supply.restore_ordered", **about)
+    )
     return PostedFacts(
         ordered={n: (RelayOrder.OPEN if cut else RelayOrder.CLOSED, bench.fact)},
         answers=[FactAnswer(fact=bench.fact, state="posted", result={"ordered": relay})],
