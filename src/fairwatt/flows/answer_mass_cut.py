@@ -47,7 +47,7 @@ def held_cuts(*, book: int) -> HeldCuts | None:
         int(last.evidence.get(name, 0)) for name in ("recent", "wanted", "limit", "meters")
     )
     homes = WalletHead.objects.filter(book=book, withheld="mass_cut").count()
-    return HeldCuts(last.at_us, recent, wanted, limit, meters, homes)
+    return HeldCuts(last.at_us, recent, wanted, limit, meters, homes or wanted)  # heads follow a second later
 
 
 @transaction.atomic(durable=True)

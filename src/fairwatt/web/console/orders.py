@@ -125,6 +125,7 @@ def _row(push: pushes.Push) -> dict[str, Any]:
     counts: dict[str, int] = {}
     for target in pushes.targets(push=push):
         counts[target.state] = counts.get(target.state, 0) + 1
+    first = -(-push.targets * push.canary_pm // 1000)
     proven, bad = counts.get("proven", 0), counts.get("failed", 0) + counts.get("expired", 0)
     return {
         "push": push,
@@ -134,7 +135,7 @@ def _row(push: pushes.Push) -> dict[str, Any]:
         "proven": proven,
         "bad": bad,
         "open": counts.get("queued", 0) + counts.get("accepted", 0),
-        "canaries": -(-push.targets * push.canary_pm // 1000),
+        "canaries": first if first < push.targets else 0,
     }
 
 
