@@ -260,12 +260,39 @@ def seconds(services: Services, progress: Progress) -> Report:
     )
 
 
+def edge(_services: Services, progress: Progress) -> Report:
+    """A gateway with 64 DL/T 645 meters on one line of 2,400 baud, energy and status every 2 minutes."""
+    from benchmarks.edge import run_edge
+
+    meters, baud, interval_s, passes = 64, 2400, 120, 2
+    task = progress.add_task("edge", total=passes)
+    run = run_edge(
+        meters=meters,
+        baud=baud,
+        interval_s=interval_s,
+        passes=passes,
+        progress=lambda: progress.advance(task),
+    )
+    return Report(
+        name="edge",
+        title=f"one gateway, {meters} meters on one bus at {baud} baud, read every {interval_s} s",
+        figures=[
+            Figure(name="meters with energy and status, worst pass", value=min(run.whole), at_least=meters),
+            Figure(name="longest pass", value=max(run.passes_s), unit="s", at_most=interval_s),
+            Figure(name="memory of the agent, peak RSS", value=run.rss_mb, unit="MB", at_most=60),
+            Figure(name="processor of the agent, of one core", value=run.cpu_percent, unit="%"),
+        ],
+        settings={"meters": meters, "baud": baud, "interval_s": interval_s, "passes_s": run.passes_s},
+    )
+
+
 def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 ALL: dict[str, Callable[[Services, Progress], Report]] = {
-    bench.__name__: bench for bench in (lines, sustained, door, restore, bill, rating, rerating, seconds)
+    bench.__name__: bench
+    for bench in (lines, sustained, door, restore, bill, rating, rerating, edge, seconds)
 }
 
 

@@ -45,3 +45,14 @@ def test_the_benchmarks_of_rating_stand_and_agree_with_the_other_engine(
     [(of_a_core, by_the_wall)] = run_rating(homes=1, rounds=1, progress=lambda: None)
     assert of_a_core > CORE_FLOOR
     assert by_the_wall > WALL_FLOOR
+
+
+def test_the_benchmark_of_the_edge_reads_every_meter_in_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    from benchmarks.edge import run_edge
+
+    run = run_edge(meters=5, baud=19_200, interval_s=5, passes=1, progress=lambda: None)
+    assert run.whole == [5]
+    # 5 meters, at least 3 questions each, 40 bytes of 11 bits and a thought of 20 ms: not faster than the line.
+    assert 0.5 < run.passes_s[0] < 5
+    assert 20 < run.rss_mb < 80

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core import token_cases as cases
 from fairwatt.core.tokens.cipher import Algorithm, cipher_for
 from fairwatt.core.tokens.code import WrongKey, encode
-from fairwatt.core.tokens.credit import CurrencyCredit, Resource
+from fairwatt.core.tokens.credit import CurrencyCredit, Resource, TransferCredit
 from fairwatt.core.tokens.errors import TokenError
 from fairwatt.core.tokens.identity import KeyType, MeterPan
 from fairwatt.core.tokens.key_change import DecoderKey, KeyChangeImpossible, cut, joined
@@ -212,6 +212,41 @@ def test_another_section_of_the_same_number_begins_another_set() -> None:
     assert typed(one, change(to=other)).held == other
 
 
+def test_a_key_mixed_of_two_sets_is_left_by_typing_one_of_them_whole() -> None:
+    other = replace(cases.NEW_KEY, key=bytes(range(16, 32)), krn=3)
+    early, late = code(cases.credit(tid=5)), code(cases.credit(tid=5), cases.NEW_KEY)
+    mixed = typed(meter(), [early, *change(rollover=True)[:3], change(to=other)[3]])
+    assert mixed.held not in (OLD_KEY, cases.NEW_KEY, other)
+    healed = typed(mixed, change(rollover=True))
+    assert (healed.held, healed.previous, healed.sections) == (cases.NEW_KEY, OLD_KEY, ())
+    healed = typed(healed, [*change(to=other)[:2], late])
+    assert healed.proven and healed.sections == ()
+    for digits, why in ((early, Used), (late, Used), (change(to=other)[2], KeyChangeDone)):
+        with pytest.raises(why):
+            enter(healed, digits)
+
+
+@given(st.lists(st.sampled_from(range(15)), max_size=40))
+def test_no_mixture_of_key_changes_and_credit_makes_a_code_act_twice(order: list[int]) -> None:
+    other = replace(cases.NEW_KEY, key=bytes(range(16, 32)), krn=3)
+    keys = (OLD_KEY, cases.NEW_KEY, other)
+    codes = [
+        *(code(cases.credit(tid=5), key) for key in keys),
+        *change(rollover=True),
+        *change(to=other, rollover=True),
+        *change(to=other, under=cases.NEW_KEY, rollover=True),
+    ]
+    one, acted = meter(), []
+    for place in order:
+        try:
+            one, outcome = enter(one, codes[place])
+        except TokenError:
+            continue
+        if isinstance(outcome.token, TransferCredit):
+            acted.append(place)
+    assert len(acted) == len(set(acted))
+
+
 def test_a_key_that_codes_cannot_carry_is_refused() -> None:
     with pytest.raises(KeyChangeImpossible, match="supply group"):
         cut(new=replace(cases.NEW_KEY, sgc=None), rollover=False)
@@ -246,6 +281,17 @@ def test_whatever_is_entered_is_said_in_words_or_refused_by_name(token: Token) -
             assert "Nothing was changed" in str(error)
         else:
             assert str(outcome.said).endswith(".") and "%(" not in str(outcome.said)
+
+
+@given(number=st.integers(0, 2**66 + 2**60), later=st.booleans())
+def test_whatever_is_typed_changes_nothing_unless_it_acts(number: int, later: bool) -> None:
+    one = typed(meter(), change()) if later else meter()
+    try:
+        after, outcome = enter(one, f"{number:020d}")
+    except TokenError as error:
+        assert error.code != TokenError.code
+    else:
+        assert after == one or outcome.token.token_class != 1
 
 
 # --- through a power cut ----------------------------------------------------------------------------------------

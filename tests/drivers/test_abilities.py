@@ -331,3 +331,15 @@ def test_a_meter_freezes_on_order_alone_or_with_the_whole_line() -> None:
         freeze_at(address=NUMBER, minute=30, day=1)
     with pytest.raises(BadRequest):
         freeze_now(address="9" * 12)
+
+
+def test_a_clock_that_drifts_is_off_by_as_much_until_it_is_set() -> None:
+    room = Room()
+    room.meter.drift_ppm = 50
+    room.wait(0)
+    room.wait(240 * HOUR_US)
+    assert (
+        room.ask(room.driver.read_clock()).at_us - room.now_us == 43 * SECOND_US
+    )  # 43.2 s, shown in whole ones
+    room.ask(room.driver.set_clock(at_us=room.now_us))
+    assert abs(room.ask(room.driver.read_clock()).at_us - room.now_us) <= SECOND_US

@@ -26,7 +26,7 @@ from fairwatt.drivers.dlt645 import (
 from fairwatt.drivers.dlt645.codec import encode_bcd
 from fairwatt.drivers.dlt645.frame import build_frame, wire_address
 from fairwatt.drivers.dlt645.prepaid import Encoding, MeterWallet, prepaid_items
-from fairwatt.drivers.dlt645.topup import Macs, TopUp, TopUpDialect, top_up
+from fairwatt.drivers.dlt645.topup import Macs, OrderForm, TopUp, TopUpDialect, top_up
 from fairwatt.drivers.profile import load_profile
 from fairwatt.drivers.registry import open_meter
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter, SimWallet
@@ -245,3 +245,22 @@ def test_a_top_up_that_no_meter_can_hold_is_not_made(wrong: dict[str, Any]) -> N
     fields = {"amount_micro": 10_000, "purchase": 1, "customer": CUSTOMER, "operator": "00000007"} | wrong
     with pytest.raises(BadRequest):
         TopUp(**fields).encode(number=NUMBER, dialect=TopUpDialect(macs=Macs.ZERO), make_mac=None)
+
+
+def test_a_vendors_order_number_of_sixteen_digits_is_credited_once() -> None:
+    """Length 34 and codes of zero, as one vendor's own builder makes it."""
+    dialect = TopUpDialect(macs=Macs.ZERO, order=OrderForm.DIGITS_16)
+    bought = TopUp(
+        amount_micro=100_000_000, purchase=1_240_826_202_124_138, customer="260305510012", operator="11223344"
+    )
+    wallet = SimWallet(customer="260305510012", dialect=dialect)
+    bus = line(SimMeter(number="260305510012", wallet=wallet))
+    order = top_up(address="260305510012", purchase=bought, dialect=dialect)
+    assert order.request().hex() == (
+        "fefefefe681200510503266803223235343a77665544435a33336b74453595b5734533333333453384383659333333338a16"
+    )
+    assert say(bus, order) == Accepted()
+    assert wallet.remaining_micro == 100_000_000
+    with pytest.raises(MeterRefused) as again:
+        say(bus, top_up(address="260305510012", purchase=bought, dialect=dialect))
+    assert again.value.reasons == ("repeated",)

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fairwatt.cli.meter import app
-from fairwatt.drivers.dlt645.conform import Report, conform
+from fairwatt.drivers.dlt645.conform import ARMOUR, FIELDS, ITEM, Report, conform
 from fairwatt.drivers.dlt645.frame import Frame, close_frame
+from fairwatt.server.errors import BadInput
 
 KNOWN = Path(__file__).parents[1] / "data" / "dlt645_frames.json"
 METER = "202611210001"
@@ -122,6 +125,20 @@ def test_words_without_a_meaning_are_named_and_not_taken_for_compared() -> None:
     assert conform(entries=[entry("11", "00000100", colour="red")]).not_compared == ("colour",)
 
 
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals() | st.text(max_size=8) | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(good=st.sampled_from(GOOD), key=st.sampled_from(sorted(ARMOUR | ITEM | FIELDS.keys())), junk=JUNK)
+def test_no_entry_however_written_ends_in_a_trace(good: dict[str, Any], key: str, junk: Any) -> None:
+    report = conform(entries=[good | {key: junk}, junk])
+    assert report.vectors == 2
+    assert report.encoded_ok + report.decoded_ok + len(report.failed) == 4
+
+
 def test_the_command_prints_the_figures_and_ends_in_zero() -> None:
     done = CliRunner().invoke(app, ["conform", "--protocol", "dlt645", str(KNOWN), "--json"])
     told = json.loads(done.output)
@@ -154,3 +171,24 @@ def test_a_recording_is_explained_with_its_damage_and_its_noise(tmp_path: Path) 
     }
     assert "checksum is 00H" in told[3]["why"]
     assert done.exit_code == 1
+
+
+def test_a_raw_recording_is_read_as_its_hexadecimal(tmp_path: Path) -> None:
+    line = bytes.fromhex(entry("91", "0000010086010000", wake=4)["hex"])
+    (raw := tmp_path / "line.bin").write_bytes(line)
+    told = [
+        CliRunner().invoke(app, ["decode", "-p", "dlt645", one, "--json"])
+        for one in (str(raw), line.hex(":"))
+    ]
+    assert told[0].exit_code == told[1].exit_code == 0
+    assert told[0].output == told[1].output
+
+
+def test_what_is_no_recording_is_refused_in_words(tmp_path: Path) -> None:
+    (file := tmp_path / "words.txt").write_text("hello meter")
+    for one in (str(file), "68 6", "no such file"):
+        done = CliRunner().invoke(app, ["decode", "-p", "dlt645", one])
+        assert isinstance(done.exception, BadInput)
+        assert "no bytes in hexadecimal" in str(done.exception)
+    with pytest.raises(BadInput, match="take one of"):
+        CliRunner().invoke(app, ["decode", "-p", "smoke", "68"], catch_exceptions=False)

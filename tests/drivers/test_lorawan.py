@@ -206,20 +206,20 @@ def test_what_is_not_an_uplink_of_this_device_is_refused(changed: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "says"),
     [
-        b"[]",
-        b"\xff",
-        b"[" * 5000,
-        b'{"a": NaN}',
-        b'{"a": 1e999999999}',
-        b'{"a": 1, "a": 2}',
-        b'{"a": ' + b"9" * 5000 + b"}",
-        b" " * 70_000,
+        (b"[]", "no object"),
+        (b"\xff", "not JSON"),
+        (b"[" * 5000, "not JSON"),
+        (b'{"a": NaN}', "NaN is no number"),
+        (b'{"a": 1e999999999}', "more than 40 digits"),
+        (b'{"a": 1, "a": 2}', "given twice"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "more than 40 digits"),
+        (b" " * 70_000, "longer than"),
     ],
 )
-def test_json_that_would_hurt_is_refused(text: bytes) -> None:
-    with pytest.raises(NotAMessage):
+def test_json_that_would_hurt_is_refused(text: bytes, says: str) -> None:
+    with pytest.raises(NotAMessage, match=says):
         read_uplink(text)
 
 

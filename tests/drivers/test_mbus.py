@@ -146,6 +146,15 @@ def test_a_telegram_that_cannot_be_read_says_why(header: bytes, ci: int, says: s
         ask(MbusMeter(profile=WATER, address="1").read_register(), answering(said))
 
 
+def test_whole_numbers_have_a_sign() -> None:
+    assert [one.number() for one in read_records(bytes.fromhex("02 13 FF FF 01 13 7F")).records] == [-1, 127]
+
+
+def test_a_telegram_whose_two_lengths_differ_is_none() -> None:
+    assert long_telegrams(STANDARD)
+    assert not long_telegrams(STANDARD[:2] + b"\x1e" + STANDARD[3:])
+
+
 def test_fillers_and_a_makers_own_tail_are_stepped_over() -> None:
     assert register("2F 2F 04 13 07 00 00 00 2F 0F 01 02 03") == 7
 
@@ -186,7 +195,8 @@ def test_maker_and_medium_tell_meters_of_one_number_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["251", "253", "254", "1234567", "1234567F", "123456789", "12345678GG5EFF04", ""]
+    "address",
+    ["251", "253", "254", "1234567", "1234567F", "123456789", "12345678GG5EFF04", "12345678DD 5E 04", ""],
 )
 def test_only_one_meter_can_be_called(address: str) -> None:
     with pytest.raises(BadRequest, match="not an M-Bus address"):

@@ -23,6 +23,7 @@ from fairwatt.drivers.contract import (
     SwitchesRelay,
 )
 from fairwatt.drivers.errors import BadRequest, MeterRefused, NoAnswer, UnreadableValue
+from fairwatt.drivers.exact import FLOAT32, binary_bits, binary_fraction
 from fairwatt.drivers.modbus.frame import RtuFraming, TcpFraming, rtu_frame, tcp_frame
 from fairwatt.drivers.modbus.meter import ModbusMeter, ModbusPrepaidMeter
 from fairwatt.drivers.modbus.pdu import Question
@@ -45,7 +46,7 @@ def prepaid(sim: SimModbusMeter) -> tuple[ModbusPrepaidMeter, Device]:
 @pytest.mark.parametrize(
     ("wire", "wh"),
     [
-        ("41457ae1", 12_340),  # what a display of 12.34 sends: 12.340000152587890625
+        ("414570a4", 12_340),  # what a display of 12.34 sends: 12.340000152587890625
         ("00000000", 0),
         ("49742400", 1_000_000_000),  # 1000000.0
         ("3c23d70a", 10),  # 0.01
@@ -68,6 +69,12 @@ def test_floats_are_worked_with_exactly(number: float) -> None:
 def test_our_own_floats_are_the_machines_floats(number: int, kind: str) -> None:
     item = Item(name="power", function=4, address=0, kind=kind, over=1, times=1)
     assert item.encode(number) == struct.pack(">f" if kind == "float32" else ">d", number)
+
+
+def test_the_smallest_floats_are_exact_too() -> None:
+    assert binary_fraction(1, FLOAT32) == Fraction(1, 1 << 149)
+    assert binary_fraction(0x80000001, FLOAT32) == -Fraction(1, 1 << 149)
+    assert binary_bits(Fraction(1, 1 << 149), FLOAT32) == 1
 
 
 @pytest.mark.parametrize("wire", ["7f800000", "ff800000", "7fc00000"])
@@ -110,8 +117,9 @@ def test_a_refusal_says_why() -> None:
 @pytest.mark.parametrize(
     "stranger",
     [
-        pytest.param(rtu_frame(unit=1, pdu=b"\x03\x04\x41\x45\x7a\xe1"), id="another function"),
+        pytest.param(rtu_frame(unit=1, pdu=b"\x03\x04\x41\x45\x70\xa4"), id="another function"),
         pytest.param(rtu_frame(unit=1, pdu=b"\x04\x02\x41\x45"), id="another length"),
+        pytest.param(rtu_frame(unit=1, pdu=b"\x04\x02\x41\x45\x70\xa4"), id="a byte count that lies"),
         pytest.param(rtu_frame(unit=2, pdu=b"\x84\x02"), id="another unit's refusal"),
         pytest.param(bytes.fromhex("01 04 00 48 00 02 F1 DD"), id="our own echo"),
     ],
@@ -120,7 +128,7 @@ def test_what_is_not_the_answer_is_stepped_over(stranger: bytes) -> None:
     exchange = ModbusMeter(profile=ONE, address="1").read_register()
     exchange.request()
     assert exchange.feed(stranger) is None
-    reply = exchange.feed(rtu_frame(unit=1, pdu=b"\x04\x04\x41\x45\x7a\xe1"))
+    reply = exchange.feed(rtu_frame(unit=1, pdu=b"\x04\x04\x41\x45\x70\xa4"))
     assert reply is not None
     assert reply.total_wh == 12_340
 
@@ -214,6 +222,8 @@ def test_nobody_is_asked_by_broadcast(unit: str) -> None:
         ("scale = [1000, 1] }          #", "scale = 1000 } #", "whole numbers"),
         ("address = 72,", "address = 70000,", "0 to 65535"),
         ("voltage_dv =", "voltage =", "nobody reads"),
+        ("scale = [1000, 1] }          #", 'word_ordr = "low_first" } #', "word_ordr"),
+        ("reads_over_gaps", "reads_over_gap", "reads_over_gap"),
     ],
 )
 def test_a_broken_profile_is_refused_with_the_line_to_mend(old: str, new: str, says: str) -> None:
@@ -248,7 +258,7 @@ def test_the_answer_is_found_in_any_noise_that_is_not_itself_an_answer(
     before: bytes, after: bytes, cut: int
 ) -> None:
     question = Question(function=4, address=72, count=2)
-    answer = b"\x41\x45\x7a\xe1"
+    answer = b"\x41\x45\x70\xa4"
     for framing, frame in (
         (RtuFraming(1), rtu_frame(unit=1, pdu=b"\x04\x04" + answer)),
         (TcpFraming(1), tcp_frame(transaction=1, unit=1, pdu=b"\x04\x04" + answer)),

@@ -80,6 +80,14 @@ def test_both_forms_say_the_same() -> None:
     assert one.power == PowerReading(1_200)
 
 
+@pytest.mark.parametrize("profile", [GAS, ELECTRICITY], ids=["json", "cbor"])
+def test_a_turned_bit_anywhere_is_refused(profile: Any) -> None:
+    said = SimMqttMeter(profile=profile, meter="G-0017", register=12_340).wake(now_us=NOW_US)
+    for at in range(len(said)):
+        with pytest.raises(NotAMessage):
+            meter(profile).hear(said[:at] + bytes([said[at] ^ 1]) + said[at + 1 :])
+
+
 def test_an_order_is_worded_in_the_form_the_meter_speaks() -> None:
     listener = meter()
     assert wire.is_json(listener.order_relay(closed=True, order_id="c-1", valid_until_us=NOW_US))

@@ -137,6 +137,9 @@ class Headend:
         await self.link.publish(topics.down_subject(book="b1", site="s1", gateway="gw1"), data)
         await self.link.flush()
 
+    async def say_again(self, *, after_seq: int) -> None:
+        await self.say(frames.encode_say_again(epoch=max(self.upto), after_seq=after_seq))
+
     async def order(self, *messages: bytes) -> None:
         await self.say(frames.encode_commands(messages))
 
@@ -225,6 +228,10 @@ class Bench:
     async def restart(self, *, online: bool = True) -> None:
         """Stop the agent and start another one on the same memory."""
         await self.agent.stop()
+        await self.restart_stopped(online=online)
+
+    async def restart_stopped(self, *, online: bool = True) -> None:
+        """Start another agent where one has been stopped."""
         self.agent = Agent(config=self.agent.config, now=self.time)
         await self.agent.start()
         assert not online or await self.agent.wait_connected(5.0)

@@ -214,21 +214,25 @@ def test_a_dtu_that_calls_is_the_bus_it_says_it_is(tmp_path: Path) -> None:
                     name=text,
                     listen_host="127.0.0.1",
                     listen_port=port,
-                    registration=text,
+                    registration="ascii:DTU-{id:4}",
+                    dtu=text,
+                    heartbeats=("hex:DE AD BE EF",),
+                    heartbeat_reply="ascii:OK",
                     reply_within_ms=500,
                     meters=(a_meter(n),),
                 )
 
             async with deaf_converter() as port:
                 pass
-            await with_buses(bench, waits(0, "DTU-0001"), waits(1, "DTU-0002"))
+            await with_buses(bench, waits(0, "0001"), waits(1, "0002"))
             await bench.tick()
             assert sorted(bench.headend.codes()) == ["meter_silent", "meter_silent"]
             stranger = await dial_in(bench.bus, port=port, registration=b"WHO")
             first = await dial_in(bench.bus, port=port, registration=b"DTU-0001")
             second = await dial_in(bench.bus, port=port, registration=b"DTU-")
-            second.write(b"0002")
-            await asyncio.sleep(0.1)
+            second.write(b"0002\xde\xad")
+            second.write(b"\xbe\xef")
+            await asyncio.sleep(0.3)
             await bench.tick()
             assert [reading.meter for reading in bench.headend.readings()] == [100, 101]
             assert stranger.is_closing() or await asyncio.wait_for(stranger.wait_closed(), 2) is None

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.rig import START_US, Bench, a_bench, a_command, a_grant, policy_obj, run
+from fairwatt.drivers.contract import MeterEventKind
+from fairwatt.simulate.meters.events import SimEvent
 from fairwatt.simulate.meters.faults import Fault, FaultKind
 from fairwatt.wire.commands import RelayOrder, Result
 from fairwatt.wire.records import Relay
@@ -19,13 +21,18 @@ CREDIT = 50_000_000
 
 @asynccontextmanager
 async def watched(
-    folder: Path, *, alarms: Any = LIMIT, grants: Any = None, **changes: Any
+    folder: Path, *, alarms: Any = LIMIT, grants: Any = None, profile: str = "", **changes: Any
 ) -> AsyncIterator[Bench]:
     """A bench whose meters have an overload limit and a grant."""
     async with a_bench(folder, **changes) as bench:
         config = bench.agent.config
         buses = tuple(
-            replace(bus, meters=tuple(replace(one, alarms=alarms) for one in bus.meters))
+            replace(
+                bus,
+                meters=tuple(
+                    replace(one, alarms=alarms, profile=profile or one.profile) for one in bus.meters
+                ),
+            )
             for bus in config.buses
         )
         bench.agent.config = replace(config, buses=buses)
@@ -261,5 +268,99 @@ def test_use_through_an_open_relay_is_told_once(tmp_path: Path) -> None:
                 bench.sims[0].register_wh += 40
                 await bench.tick()
             assert said(bench) == [("alarm_raised", "use_while_open")]
+
+    run(story())
+
+
+# --- what only a meter that measures and notices more can tell ------------------------------------------------
+
+
+def test_a_cover_that_is_opened_is_told_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with watched(tmp_path, meters=1) as bench:
+            for _ in range(12):
+                await bench.tick()
+            bench.sims[0].events.note(MeterEventKind.COVER_OPEN, SimEvent(bench.time.now_us))
+            for _ in range(30):
+                await bench.tick()
+            assert said(bench) == [("alarm_raised", "cover_open")]
+            assert bench.sims[0].relay_closed, "it is told; nobody is cut for it"
+
+    run(story())
+
+
+def test_a_heater_in_forbidden_hours_is_seen_by_its_step(tmp_path: Path) -> None:
+    async def story() -> None:
+        rules = {"suspect_load": {"step_w": 1_000, "hours": [[0, 1_440]]}}
+        async with watched(tmp_path, alarms=rules, meters=2) as bench:
+            for sim in bench.sims:
+                sim.phases[0].load_w, sim.phases[0].power_factor_milli = 300, 800
+            await bench.tick()
+            await bench.tick()
+            bench.sims[0].phases[0].load_w, bench.sims[0].phases[0].power_factor_milli = 1_800, 989
+            bench.sims[1].phases[0].load_w, bench.sims[1].phases[0].power_factor_milli = 1_800, 700
+            await bench.tick()
+            assert said(bench) == [("alarm_raised", "suspect_load")]
+            assert said(bench, 101) == [], "a motor is no heater"
+
+    run(story())
+
+
+def test_power_steps_down_with_the_credit_and_comes_back_with_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        policy = policy_obj(low_micro=5_000_000, steps=((5_000_000, 2_000), (1_000_000, 500)))
+        async with watched(tmp_path, alarms={}, meters=2, profile="dlt645_three_phase") as bench:
+            for meter, protected in ((100, False), (101, True)):
+                await order(
+                    bench,
+                    seq=2,
+                    relay=RelayOrder.LEAVE,
+                    meter=meter,
+                    available_micro=4_000_000,
+                    policy_obj=policy,
+                    protected=protected,
+                )
+            await bench.tick()
+            assert (bench.sims[0].power_limit_w, bench.sims[1].power_limit_w) == (2_000, None)
+            await order(bench, seq=3, relay=RelayOrder.LEAVE, available_micro=900_000, policy_obj=policy)
+            await bench.tick()
+            await bench.restart()
+            await bench.tick()
+            assert bench.sims[0].power_limit_w == 500
+            await order(bench, seq=4, relay=RelayOrder.LEAVE, available_micro=90_000_000, policy_obj=policy)
+            await bench.tick()
+            assert bench.sims[0].power_limit_w is None
+            limits = [event for event in bench.headend.events() if event.code.startswith("power_limit")]
+            assert [event.detail["limit_w"] for event in limits] == [2_000, 500, None]
+
+    run(story())
+
+
+def test_the_gateway_itself_says_why_it_is_dark(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with watched(tmp_path, meters=4) as bench:
+            sims = bench.sims
+
+            def why(n: int) -> str:
+                answer = bench.agent.safety.why_dark(meter=100 + n, said_dark=True, now_us=bench.time.now_us)
+                return str(answer.cause)
+
+            for sim in sims:
+                sim.load_w = 500
+            await bench.tick()
+            sims[0].load_w, sims[1].load_w = 5_000, 0
+            await order(
+                bench, seq=2, relay=RelayOrder.OPEN, meter=102, reason="balance_empty", available_micro=-1
+            )
+            sims[3].faults.add(Fault(FaultKind.MUTE))
+            await bench.tick()
+            await bench.tick()
+            assert [why(n) for n in range(3)] == ["overload", "breaker", "credit"]
+            for _ in range(31):
+                await bench.tick()
+            assert why(3) == "meter_fault"
+            await bench.restart()
+            await bench.tick()
+            assert why(2) == "unknown", "who opened it is forgotten, and nobody guesses"
 
     run(story())

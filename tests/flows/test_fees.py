@@ -78,6 +78,25 @@ def test_the_same_fact_under_another_key_charges_nobody_again(
     assert desk.balance(meter) == before and len(entries(desk)) == 1
 
 
+def test_a_fee_that_could_not_be_posted_is_asked_again_a_day_later(
+    street: Street, desk: Desk, person: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairwatt.flows.posting import fees
+
+    a_paid_home(desk)
+    fee(street, person)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ArithmeticError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fees, "charge_owed", broken)
+        assert run_due(desk, JULY_END_US) == 1
+    assert run_due(desk, JULY_END_US + HOUR_US) == 0 and entries(desk) == []
+    assert run_due(desk, JULY_END_US + 25 * HOUR_US) == 1
+    assert run_due(desk, JULY_END_US + 50 * HOUR_US) == 0 and len(entries(desk)) == 1
+
+
 @pytest.mark.parametrize(
     ("payload", "code"),
     [

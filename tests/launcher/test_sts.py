@@ -140,6 +140,10 @@ def test_what_is_refused_ends_with_one_and_what_is_no_input_with_two(shell: Shel
         (2, "group_wrong", ("decode", WATER, "--meter", METER[1], "--sgc", "2014")),
         (2, "amount_too_large", ("encode", "water", "--amount", "99999999", *METER)),
         (2, "at most 1 decimals", ("encode", "water", "--amount", "0.15", *METER)),
+        (2, "at most 5 decimals", ("encode", "water-money", "--amount", "1e999999999", *METER)),
+        (2, "whole number", ("encode", "tariff-rate", "--value", "9" * 5_000, *METER)),
+        (2, "out_of_range", ("encode", "tariff-rate", "--value", "65536", *METER)),
+        (2, "out_of_range", ("encode", "test", "--control", "f" * 5_000)),
         (2, "no kind", ("encode", "steam", "--amount", "1", *METER)),
         (2, "whole number", ("encode", "power-limit", *METER)),
         (2, "no instant", ("encode", "water", "--amount", "1", "--at", "noon", *METER)),
@@ -179,6 +183,8 @@ def test_a_file_of_keys_that_others_may_read_is_refused(tmp_path: Path) -> None:
         [{"sgc": "201457", "krn": 1, "key": KEY, "zone": "Mars/Olympus"}],
         [{"sgc": "201457", "krn": 1, "key": KEY, "dkga": "03"}],
         [{"sgc": "201457", "krn": 1, "key": KEY, "kem": 5}],
+        [{KEY: "201457"}],
+        {KEY: "201457"},
     ],
 )
 def test_unusable_keys_are_named_and_never_repeated(entries: object) -> None:

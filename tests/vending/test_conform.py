@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.token_cases import SAMPLE
 from fairwatt.core.tokens.cipher import Algorithm, cipher_for
@@ -89,6 +91,45 @@ def test_an_entry_cannot_talk_itself_out_of_a_check() -> None:
         report = judged(strange)
         assert (report.vectors, report.encoded_ok, report.decoded_ok, len(report.failed)) == (1, 0, 0, 2)
     assert judged({**credit, "suite": "A"}).not_compared == ("suite",)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(entry=st.sampled_from(one_of_each()), strange=JSON, data=st.data())
+def test_no_entry_ends_in_anything_but_a_report(
+    entry: dict[str, Any], strange: Any, data: st.DataObject
+) -> None:
+    field = data.draw(st.sampled_from(sorted(entry)))
+    for one in (strange, {**entry, field: strange}):
+        report = judged(one)
+        assert report.vectors == 1 and report.encoded_ok + report.decoded_ok + len(report.failed) == 2
+    groups: dict[str, Any] = FILE["primitives"]
+    name = data.draw(st.sampled_from(sorted(groups)))
+    work_out(groups={name: strange}, tables=SAMPLE)
+    first = groups[name][0] if isinstance(groups[name], list) else groups[name]
+    work_out(groups={name: [dict.fromkeys(first, strange)]}, tables=SAMPLE)
+
+
+def test_the_worked_example_of_the_written_protocol_is_right() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol" / "sts.md").read_text()
+    water = next(one for one in VECTORS if one["subclass"] == 1 and one["cls"] == 0)
+    cipher = cipher_for(algorithm=Algorithm.EA11, key=bytes.fromhex(water["decoder_key"]))
+    encrypted = cipher.encrypt(int(water["block"], 16))
+    two, number = encrypted >> 27 & 3, int(water["token"])
+    for figure in (
+        water["decoder_key"],
+        water["block"],
+        f"{encrypted:016x}",
+        f"`{two:02b}`",
+        f"`{number:017x}`",
+    ):
+        assert figure in page
+    assert " ".join(water["token"][i : i + 4] for i in range(0, 20, 4)) in page
 
 
 # --- files of the same shape --------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ MATRIX = {
     "tenant:live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:seconds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:seconds_live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:dark": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:charges": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement": Row("home_report", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:statement_file": Row("home_file", 200, 404, 404, 404, 404, 404, LOGIN),
@@ -66,6 +67,11 @@ MATRIX = {
     "console:dispute": Row("case", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:dispute_file": Row("evidence", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:corrections": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:alarms": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Of another book; seeing one of the own is in test_alarms.py.
+    "console:alarm_seen": Row("foreign alarm", 404, 404, 404, 404, 403, 404, LOGIN, posts=True),
+    # Refused in words on the page itself: nothing is held there.
+    "console:safety_release": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:quarantine": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:data": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:data_check": Row("book", 404, 404, 404, 302, 403, 404, LOGIN, posts=True),

@@ -130,6 +130,7 @@ def test_nobody_gets_what_is_not_theirs(
         "case": [scene.slug, case.public_id],
         "evidence": [scene.slug, case.public_id, case.shown.pk],
         "closed": [scene.slug, closed],
+        "foreign alarm": [scene.slug, 1],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
         "push": [scene.slug, wished],

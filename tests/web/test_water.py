@@ -79,6 +79,12 @@ def test_the_sentence_prices_a_cubic_metre(spring: Scene, signed_in: Any) -> Non
     )
 
 
+def test_in_chinese_a_volume_is_no_electricity(spring: Scene, signed_in: Any) -> None:
+    resident = signed_in(spring.owner)
+    page = resident.get(charge_of(spring, resident), **CHINESE).content.decode()
+    assert "用量" in said(page) and "用电" not in page
+
+
 def test_the_statement_as_a_sheet_counts_cubic_metres(spring: Scene, signed_in: Any) -> None:
     answer = signed_in(spring.owner).get(f"/home/{spring.public_id(0)}/reports/statement/xlsx/")
     book = load_workbook(io.BytesIO(body(answer)))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fairwatt.wire import frames
 from fairwatt.wire.errors import BadShape, BadVersion, Damaged, FrameError, MalformedCbor, TooLarge
-from fairwatt.wire.frames import Ack, Commands, Event, Item, UpFrame
+from fairwatt.wire.frames import Ack, Commands, Event, Item, SayAgain, UpFrame
 
 SEQ = st.integers(1, 2**63 - 1)
 ITEMS = st.lists(st.tuples(SEQ, st.integers(1, 3), st.binary(min_size=1, max_size=80)), max_size=6).map(
@@ -122,6 +122,7 @@ def test_other_versions_and_huge_frames_have_their_own_codes() -> None:
 def test_down_frames_come_back_as_they_went() -> None:
     assert frames.decode_down(frames.encode_ack(epoch=3, seq=0, now_us=9)) == Ack(3, 0, 9)
     assert frames.decode_down(frames.encode_commands([b"one", b"two"])) == Commands((b"one", b"two"))
+    assert frames.decode_down(frames.encode_say_again(epoch=3, after_seq=0)) == SayAgain(3, 0)
 
 
 def test_any_number_of_commands_fits_frames_that_the_edge_takes() -> None:
@@ -170,7 +171,21 @@ def test_a_tag_inside_itself_is_a_named_fault_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [[2], [2, 2, []], [2, 0, 3, 4], [2, 1, ["text"]], [2, 1, b""], {}, 5, [True, 0]]
+    "value",
+    [
+        [2],
+        [2, 2, []],
+        [2, 2, 0, 5],
+        [2, 2, 1, -1],
+        [2, 2, 1, 2, 3],
+        [2, 3, []],
+        [2, 0, 3, 4],
+        [2, 1, ["text"]],
+        [2, 1, b""],
+        {},
+        5,
+        [True, 0],
+    ],
 )
 def test_a_wrong_down_frame_is_refused(value: object) -> None:
     with pytest.raises(BadShape):

@@ -10,8 +10,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from fairwatt.cli.files import read_text
+from fairwatt.drivers.cjt188.explain import explain as explain_cjt188
 from fairwatt.drivers.dlt645.conform import Report, conform
 from fairwatt.drivers.dlt645.explain import explain
+from fairwatt.drivers.lorawan.explain import explain as explain_chirpstack
+from fairwatt.drivers.mbus.explain import explain as explain_mbus
+from fairwatt.drivers.modbus.explain import explain as explain_modbus
+from fairwatt.drivers.mqttmeter.explain import explain as explain_mqtt_meter
 from fairwatt.server.errors import BadInput
 
 app = typer.Typer(
@@ -39,6 +44,11 @@ PROTOCOLS: Final[dict[str, Speaker]] = {
     "dlt645": Speaker(
         decode=lambda data: explain(data=data), conform=lambda entries: conform(entries=entries)
     ),
+    "modbus": Speaker(decode=lambda data: explain_modbus(data=data)),
+    "mbus": Speaker(decode=lambda data: explain_mbus(data=data)),
+    "cjt188": Speaker(decode=lambda data: explain_cjt188(data=data)),
+    "chirpstack": Speaker(decode=lambda data: explain_chirpstack(data=data), is_text=True),
+    "mqtt-meter": Speaker(decode=lambda data: explain_mqtt_meter(data=data), is_text=True),
 }
 Protocol = Annotated[str, typer.Option("--protocol", "-p", help=f"One of: {', '.join(PROTOCOLS)}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -58,6 +68,8 @@ def decode(
     """Explain a recording of a line: each frame and field, and what is damaged or noise.
 
     Example: fairwatt meter decode --protocol dlt645 "68 72 00 32 09 17 20 68 91 08 33 33 34 33 B9 34 33 33 6D 16"
+    Example: fairwatt meter decode --protocol modbus "01 04 04 41 45 70 A4 DA 16" --json
+    Example: fairwatt meter decode --protocol chirpstack event.json
     Exit code 0: frames were found and all are whole. 1: something is damaged or nothing is a frame. 2: bad input.
     """
     speaker = _speaker(protocol)
@@ -113,23 +125,38 @@ def _speaker(protocol: str) -> Speaker:
 
 
 def _recorded(recording: str, *, is_text: bool) -> bytes:
-    """Take bytes from the command line or from a file."""
+    """Take bytes from the command line or from a file: hexadecimal, or raw as a line's recorder wrote them."""
     is_file = _is_file(recording)
+    if is_file and not is_text and (raw := _raw(Path(recording))) is not None:
+        return raw
     text = read_text(Path(recording), bytes_max=BYTES_MAX) if is_file else recording
     if is_text:
         return text.encode()
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    bare = "".join(
-        "".join(lines).replace("0x", "").replace(",", "").replace(":", "").replace("-", "").split()
-    )
+    lines = "".join(line.partition("#")[0] for line in text.splitlines())
+    for between in ("0x", ",", ":", "-"):
+        lines = lines.replace(between, "")
     try:
-        return bytes.fromhex(bare)
+        return bytes.fromhex("".join(lines.split()))
     except ValueError as error:
         what = f"{recording} holds" if is_file else "This is"
         raise BadInput(
-            f"{what} no bytes in hexadecimal ({error}), and no such file is there. Nothing was read; "
-            "give pairs of digits 0-9 A-F, or the name of a file of them."
+            f"{what} no bytes in hexadecimal ({error}){'' if is_file else ', and no such file is there'}. Nothing "
+            "was read; give pairs of digits 0-9 A-F, or the name of a file of them."
         ) from error
+
+
+def _raw(file: Path) -> bytes | None:
+    """Return a file's bytes when they are no text."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(BYTES_MAX + 1)
+    except OSError:
+        return None  # reading it as text says what is wrong
+    try:
+        is_text = all(char in "\t\n\r" or char.isprintable() for char in content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        is_text = False
+    return None if is_text or len(content) > BYTES_MAX else content
 
 
 def _is_file(recording: str) -> bool:

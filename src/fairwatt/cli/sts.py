@@ -286,5 +286,5 @@ def _tid(at: str, base_date: str, taken: list[int]) -> int:
 def _parsed(file: Path) -> Any:
     try:
         return json.loads(read_text(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{file} is not JSON ({error}). Nothing was compared; give the right file.") from error

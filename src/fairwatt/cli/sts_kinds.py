@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from fairwatt.core.tokens.credit import CurrencyCredit, Resource, TransferCredit
@@ -88,7 +88,7 @@ def _setting(asked: Asked, rnd: int) -> Callable[[int], Setting]:
         return lambda tid: ClearTamper(tid=tid, rnd=rnd)
     if kind is ClearCredit and asked.value == "all":
         return lambda tid: ClearCredit(tid=tid, rnd=rnd, value=ALL_REGISTERS)
-    if not asked.value.isdecimal():
+    if not re.fullmatch("[0-9]{1,12}", asked.value):
         raise BadInput(f"{asked.kind} needs a whole number. No code was made; say it with --value.")
     value = int(asked.value)
     if kind is Extended:
@@ -114,12 +114,10 @@ def _showing(asked: Asked) -> Showing:
 
 def _scaled(said: str, *, digits: int) -> int:
     """A written amount in its smallest step, exactly. Raises BadInput."""
-    try:
-        scaled = Decimal(said).scaleb(digits)
-        if not scaled.is_finite() or scaled != int(scaled):
-            raise ValueError
-    except (InvalidOperation, ValueError):
+    written = re.fullmatch(rf"(-?)([0-9]{{1,40}})(?:\.([0-9]{{1,{digits}}}))?", said.strip())
+    if written is None:
         raise BadInput(
             f"--amount {said[:30]!r} is no number with at most {digits} decimals. No code was made; say it as 25.6."
-        ) from None
-    return int(scaled)
+        )
+    sign, whole, part = written.groups(default="")
+    return int(f"{sign}{whole}{part:0<{digits}}")

@@ -77,9 +77,10 @@ class Conversation[ReplyT]:
         """Take bytes from the line; return the reply once the last answer is whole. Raises `DriverError`."""
         if self._ended:
             return None
-        self._heard = (self._heard + data)[-HEARD_MAX:]
-        answer = self._asked.hear(self._heard)
+        heard = self._heard + data
+        answer = self._asked.hear(heard)
         if answer is None:
+            self._heard = heard[-HEARD_MAX:]
             return None
         try:
             self._asked = self._talk.send(answer)

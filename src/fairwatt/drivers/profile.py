@@ -86,6 +86,18 @@ def parse_profile(*, key: str, text: str) -> MeterProfile:
     return profile
 
 
+def only(row: Any, *names: str, where: str) -> Any:
+    """Return one table of a profile; a misspelt line is refused instead of being left out. Raises `ProfileError`."""
+    if not isinstance(row, dict):
+        raise ProfileError(f"{where} of a meter profile is a table; got {row!r}.")
+    if strange := row.keys() - set(names):
+        raise ProfileError(
+            f"{where} of a meter profile has {', '.join(sorted(strange))}, which nobody reads. "
+            f"Known: {', '.join(names)}."
+        )
+    return row
+
+
 def _positive(table: dict[str, Any], name: str) -> int:
     value = table[name]
     if type(value) is not int or value <= 0:

@@ -25,6 +25,7 @@ from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
 from fairwatt.edge.standing import Standing
 from fairwatt.edge.telemetry import Telemetry
+from fairwatt.edge.waiting import Waits
 from fairwatt.wire.commands import SET_SUPPLY, Command
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,7 @@ _KEEP_WITHIN_S: Final = 5.0
 """A slow bus takes minutes for a pass; what it said is on the disk much sooner."""
 
 
-class Agent:
+class Agent(Waits):
     """The program at the meters. Give it a configuration and a clock; `start` it inside an event loop."""
 
     def __init__(
@@ -212,12 +213,15 @@ class Agent:
         """Read one bus for ever; however slow or broken it is, the others have their own."""
         snapshot_us = self.config.snapshot_s * 1_000_000
         while True:
-            interval_us = (branch.config.interval_s or self.config.interval_s) * 1_000_000
+            interval_us = self._interval_us(branch)
             now_us = self.clock.now_us()
             due_us = branch.next_due_us(now_us=now_us, interval_us=interval_us, snapshot_us=snapshot_us)
             await self._until(due_us)
             await self._survive(self._poll(branch, due_us, stamp=self._stamp(due_us)), at_us=due_us)
             branch.polled_us = due_us
+
+    def _interval_us(self, branch: Branch) -> int:
+        return (branch.config.interval_s or self.config.interval_s) * 1_000_000
 
     async def _survive(self, deed: Coroutine[Any, Any, None], *, at_us: int) -> None:
         try:
@@ -244,31 +248,6 @@ class Agent:
             self._raise_if_dead()
             await asyncio.sleep(min(0.2, max(0.01, left_us / 64_000_000)))
 
-    async def wait_connected(self, timeout_s: float) -> bool:
-        """Wait (wall time) until the broker has accepted us; say whether it has."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.link.connected.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def drained(self) -> bool:
-        """Say whether everything is acknowledged and no command is waiting or being carried out."""
-        return not self.spool.count and not self._obeying
-
-    async def wait_drained(self, timeout_s: float) -> bool:
-        """Wait (wall time) until `drained`; say whether it is."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self.drained():
-                    self._raise_if_dead()
-                    self._progress.clear()
-                    await self._progress.wait()
-        except TimeoutError:
-            return False
-        return True
-
     async def poll_once(self, at_us: int, /) -> None:
         """Read every meter as of ``at_us``, the buses side by side; keep it, and stand guard if alone.
 
@@ -281,8 +260,7 @@ class Agent:
 
     async def _poll(self, branch: Branch, due_us: int, *, stamp: Callable[[], int]) -> None:
         """One pass over one bus. Between two meters an order may cut in."""
-        with_voltage = branch.polls % self.config.voltage_every == 0
-        branch.begin()
+        branch.begin(now_us=self.clock.now_us(), interval_us=self._interval_us(branch))
 
         def flush() -> None:
             self._deeds.flush(branch, at_us=stamp())
@@ -290,11 +268,7 @@ class Agent:
         kept_s = asyncio.get_running_loop().time()
         for point in branch.points:
             async with branch.turn:
-                reading = await branch.read(point, stamp=stamp, with_voltage=with_voltage)
-                if reading is not None:
-                    branch.readings[-1] = reading = self._deeds.flagged(reading)
-                    self.guard.take_reading(reading)
-                    await self.safety.look(point, reading, flush=flush)
+                await self._read(branch, point, stamp, flush)
                 if asyncio.get_running_loop().time() - kept_s > _KEEP_WITHIN_S:
                     flush()
                     self.link.records_wait(at_us=stamp())
@@ -303,6 +277,24 @@ class Agent:
             await self._conclude(branch, stamp())
             await self._check_a_clock(branch)
         self.link.records_wait(at_us=stamp())
+
+    async def _read(
+        self, branch: Branch, point: MeterPoint, stamp: Callable[[], int], flush: Callable[[], None]
+    ) -> None:
+        """Energy and status of one meter, and a closer look where the bus has time for it."""
+        with_voltage = (branch.polls - 1) % self.config.voltage_every == 0
+        began_us = self.clock.now_us()
+        reading = await branch.read(point, stamp=stamp, with_voltage=with_voltage)
+        read_us = self.clock.now_us()
+        branch.pace.was_quick(took_us=read_us - began_us)
+        if reading is None:
+            return
+        branch.readings[-1] = reading = self._deeds.flagged(reading)
+        self.guard.take_reading(reading)
+        closely = branch.pace.may_look(meter=point.number, now_us=read_us)
+        await self.safety.look(point, reading, flush=flush, closely=closely)
+        if closely:
+            branch.pace.was_close(meter=point.number, took_us=self.clock.now_us() - read_us)
 
     async def _conclude(self, branch: Branch, at_us: int) -> None:
         """Keep what a pass has read, and do what follows from it."""

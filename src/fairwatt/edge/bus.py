@@ -81,9 +81,10 @@ class Bus:
 
     async def _connected(self) -> Line:
         if self._door is not None:
-            line = self._door.line(registration=self.config.registration)
+            line = self._door.line(bus=self.config.name)
             if line is None:
-                raise BusDown(f"bus {self.config.name}: {self._door.whom(self.config.registration)}")
+                who = f"the DTU {self.config.dtu}" if self.config.dtu else "its DTU"
+                raise BusDown(f"bus {self.config.name}: {who} has not called port {self._door.port}")
             self._line = line
             return line
         if self._line is not None and self._line.alive:

@@ -1,12 +1,13 @@
 """Settings of one gateway, from a TOML file or built in code.
 
-[gateway]   book, site, id, zone, spool, interval_s, voltage_every, link_timeout_s
+[gateway]   book, site, id, zone, spool, interval_s, voltage_every, measure_every, link_timeout_s
 [broker]    host, port, password_file
 [keys]      own (private key of the gateway, PEM), own_kid (hex; default: the gateway's id)
             [[keys.issuer]] kid, public (PEM)
 [telemetry] second by second, where the table is present: block_s, live_block_s, max_bytes
 [[bus]]     name, and one line: host, port (a converter we call) | device, baud, parity (a serial port)
-            | listen_port, registration (a DTU that calls us); interval_s, reply_within_ms, attempts, pace_ms
+            | listen_port, registration, dtu, heartbeats (a DTU that calls us: docs/protocol/lines.md);
+            interval_s, reply_within_ms, attempts, pace_ms
             [[bus.meter]] number, address, profile, password, operator
             [bus.meter.alarms]: alarm rules by name, a table of settings or false to leave one out
 """
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from fairwatt.core.alarms.model import AlarmError
 from fairwatt.core.alarms.policy import default_policy, with_settings
+from fairwatt.drivers.dtu import DtuDialect, Pattern, dtu_pattern
 from fairwatt.wire.topics import check_id
 
 DEFAULT_PROFILE = "dlt645_single_phase"
@@ -58,7 +60,8 @@ class MeterConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusConfig:
     """The meters on one wire: behind a TCP converter (``host``), on a serial port (``device``), or behind a DTU
-    that calls this gateway (``listen_port``; by ``registration``, what a DTU says first, several share a port).
+    that calls this gateway (``listen_port``; several share one, told apart by what a DTU says first:
+    ``registration``, a packet as drivers/dtu.py writes it or plain text, and ``dtu``, the name it has to give).
 
     ``reply_within_ms`` bounds the wait for one answer and ``attempts`` how often a meter is asked; a line
     behind a slow modem needs more, a simulated one less. ``pace_ms`` is the silence kept before each question.
@@ -75,6 +78,10 @@ class BusConfig:
     listen_host: str = "0.0.0.0"  # noqa: S104  (DTUs call from outside; a firewall says which)
     listen_port: int = 0
     registration: str = ""
+    registration_reply: str = ""
+    dtu: str = ""
+    heartbeats: tuple[str, ...] = ()
+    heartbeat_reply: str = ""
     reply_within_ms: int = 1500
     attempts: int = 3
     pace_ms: int = 0
@@ -92,6 +99,34 @@ class BusConfig:
             )
         if self.interval_s is not None and self.interval_s < 1:
             raise ConfigError(f"bus {self.name}: interval_s must be at least 1")
+        if self.listen_port:
+            self.dialect()
+
+    def dialect(self) -> DtuDialect:
+        """What the DTU of this bus says by itself. Raises ConfigError."""
+        try:
+            return DtuDialect(
+                registration=_packet(self.registration),
+                heartbeats=tuple(filter(None, map(_packet, self.heartbeats))),
+                registration_reply=_answer(self.registration_reply),
+                heartbeat_reply=_answer(self.heartbeat_reply),
+            )
+        except ValueError as error:
+            raise ConfigError(f"bus {self.name}: {error}") from error
+
+
+def _packet(text: str) -> Pattern | None:
+    if not text:
+        return None
+    return dtu_pattern(text if text.startswith(("ascii:", "hex:")) else f"ascii:{text}")
+
+
+def _answer(text: str) -> bytes:
+    packet = _packet(text)
+    parts = () if packet is None else packet.parts
+    if not all(isinstance(part, bytes) for part in parts):
+        raise ValueError(f"an answer has no gaps; got {text!r}")
+    return b"".join(part for part in parts if isinstance(part, bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +175,9 @@ class TelemetryConfig:
 class EdgeConfig:
     """Everything one agent needs to run. Durations in seconds; ``link_timeout_s`` is domain time.
 
-    A register is read at each ``snapshot_s`` boundary of the clock, whatever the interval; a reading taken up to
+    Every ``measure_every`` polls a meter is asked for all that its alarms can judge, 0 for never; a slow line
+    takes its meters in turn. A register is read at each ``snapshot_s`` boundary of the clock, whatever the
+    interval; a reading taken up to
     ``boundary_tolerance_s`` after a boundary carries the boundary's instant, any other its own.
     """
 
@@ -156,6 +193,7 @@ class EdgeConfig:
     issuers: Mapping[bytes, Ed25519PublicKey]
     interval_s: int = 60
     voltage_every: int = 15
+    measure_every: int = 1
     link_timeout_s: int = 300
     spool_max_bytes: int = 256 * 1024 * 1024
     spool_history_bytes: int = 16 * 1024 * 1024
@@ -167,8 +205,10 @@ class EdgeConfig:
     def __post_init__(self) -> None:
         for part in (self.book, self.site, self.gateway):
             check_id(part)
-        if self.interval_s < 1 or self.voltage_every < 1:
-            raise ConfigError("gateway.interval_s and gateway.voltage_every must be at least 1")
+        if self.interval_s < 1 or self.voltage_every < 1 or self.measure_every < 0:
+            raise ConfigError(
+                "gateway.interval_s and gateway.voltage_every must be at least 1, gateway.measure_every at least 0"
+            )
         if self.snapshot_s < 1 or not 0 <= self.boundary_tolerance_s < self.snapshot_s:
             raise ConfigError("gateway.snapshot_s must be at least 1 and above gateway.boundary_tolerance_s")
         meters = [meter for bus in self.buses for meter in bus.meters]
@@ -215,6 +255,7 @@ def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
 
 def _bus(tree: dict[str, Any]) -> BusConfig:
     rest = {name: value for name, value in tree.items() if name != "meter"}
+    rest["heartbeats"] = tuple(rest.get("heartbeats", ()))
     return BusConfig(meters=tuple(MeterConfig(**meter) for meter in tree["meter"]), **rest)
 
 

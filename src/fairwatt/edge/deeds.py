@@ -134,7 +134,13 @@ class Deeds:
     def balances(self, *, at_us: int) -> list[Event]:
         """What this gateway counted while alone: the server names the difference, if there is one."""
         events = []
-        for wallet in self._guard.wallets():
-            available = self._guard.available_micro(wallet=wallet)
-            events.append(Event("guard_balance", at_us, 0, {"wallet": wallet, "available_micro": available}))
+        for held in self._guard.holdings():
+            detail: Detail = {
+                "wallet": held.wallet,
+                "available_micro": held.available_micro,
+                "granted_micro": held.granted_micro,
+                "as_of_us": held.as_of_us,
+                "counted_us": held.counted_us,
+            }
+            events.append(Event("guard_balance", at_us, 0, detail))
         return events

@@ -1,31 +1,35 @@
 """Where DTUs call: a TCP port of the gateway, for modems that cannot be called themselves.
 
-A DTU says its registration first, then carries bytes like any converter, with a heartbeat in between. Which bus it
-is follows from the registration; with none configured, the last one who called is the bus.
+A DTU says its registration first, then carries bytes like any converter, with heartbeats in between. Which bus it
+is follows from the registration; a bus that waits for none takes whoever calls.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
 import structlog
 
+from fairwatt.drivers.dtu import DtuStream, UnknownDtu
+from fairwatt.edge.config import BusConfig
 from fairwatt.edge.lines import Line
 
 log = structlog.get_logger(__name__)
 
 _REGISTER_WITHIN_S: Final = 30.0
 _CALLERS_MAX: Final = 256
+_STILL_S: Final = 0.15
+"""A line that says nothing for so long has said what it had to say: half a heartbeat was none."""
 
 
 class DtuDoor:
-    """One listening port, and who has called it. Registrations are the texts that buses wait for."""
+    """One listening port, the buses that wait at it, and who has called."""
 
-    def __init__(self, *, host: str, port: int, registrations: Iterable[str]) -> None:
+    def __init__(self, *, host: str, port: int, buses: Iterable[BusConfig]) -> None:
         self.host = host
         self.port = port
-        self._known = {text.encode(): text for text in registrations}
+        self.buses = tuple(buses)
         self._lines: dict[str, Line] = {}
         self._callers: set[_Caller] = set()
         self._server: asyncio.Server | None = None
@@ -44,28 +48,10 @@ class DtuDoor:
         for caller in tuple(self._callers):
             caller.close()
 
-    def line(self, *, registration: str) -> Line | None:
-        """The open line of the DTU with this registration; None while it has not called."""
-        line = self._lines.get(registration)
+    def line(self, *, bus: str) -> Line | None:
+        """The open line of a bus; None while its DTU has not called."""
+        line = self._lines.get(bus)
         return line if line is not None and line.alive else None
-
-    def whom(self, registration: str) -> str:
-        """A sentence on who is missing."""
-        who = f"the DTU {registration!r}" if registration else "a DTU"
-        return f"{who} has not called port {self.port}; its meters are not read meanwhile"
-
-    def match(self, said: bytes) -> tuple[str, bytes] | None:
-        """Whose registration these first bytes are, and what came behind it; None while that is open."""
-        if b"" in self._known:
-            return "", said
-        for known, text in self._known.items():
-            if said.startswith(known):
-                return text, said[len(known) :]
-        return None
-
-    def may_become_known(self, said: bytes) -> bool:
-        """Whether these bytes begin like some registration."""
-        return any(known.startswith(said) for known in self._known)
 
     def came(self, caller: "_Caller") -> None:
         """Count a caller in."""
@@ -77,13 +63,13 @@ class DtuDoor:
         """Count a caller out."""
         self._callers.discard(caller)
 
-    def registered(self, text: str, line: Line) -> None:
+    def registered(self, bus: str, line: Line) -> None:
         """A DTU is on the line; one that calls again after a broken radio link takes its old line's place."""
-        old = self._lines.get(text)
-        self._lines[text] = line
-        if old is not None:
+        old = self._lines.get(bus)
+        self._lines[bus] = line
+        if old is not None and old is not line:
             old.close()
-        log.info("dtu_registered", registration=text, port=self.port)
+        log.info("dtu_registered", bus=bus, port=self.port)
 
 
 class _Caller(Line):
@@ -92,43 +78,65 @@ class _Caller(Line):
     def __init__(self, door: DtuDoor) -> None:
         super().__init__()
         self._door = door
-        self._said = b""
-        self._who: str | None = None
-        self._patience: asyncio.TimerHandle | None = None
+        self._open = [(bus, DtuStream(dialect=bus.dialect())) for bus in door.buses]
+        self._stream: DtuStream | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._door.came(self)
-        self._patience = asyncio.get_running_loop().call_later(_REGISTER_WITHIN_S, self._lose_patience)
-        self._look(b"")
+        self._after(_REGISTER_WITHIN_S, self._lose_patience)
+        self._identify(b"")
 
     def data_received(self, data: bytes) -> None:
-        if self._who is None:
-            self._look(data)
-        else:
-            super().data_received(data)
+        if self._stream is None:
+            self._identify(data)
+            return
+        heard = self._stream.feed(data)
+        self._say(heard.reply)
+        super().data_received(heard.payload)
+        self._after(_STILL_S, self._release)
 
-    def _look(self, data: bytes) -> None:
-        self._said += data
-        found = self._door.match(self._said)
-        if found is not None:
-            self._who, rest = found
-            if self._patience is not None:
-                self._patience.cancel()
-            self._door.registered(self._who, self)
-            if rest:
-                super().data_received(rest)
-        elif not self._door.may_become_known(self._said):
-            log.warning("dtu_unknown", port=self._door.port, said=self._said[:40].hex())
+    def _identify(self, data: bytes) -> None:
+        """Try what was said on every bus that waits here; one that it cannot be is asked no more."""
+        candidates, self._open = self._open, []
+        for bus, stream in candidates:
+            try:
+                heard = stream.feed(data)
+            except UnknownDtu:
+                continue
+            if stream.name is None:
+                self._open.append((bus, stream))
+            elif bus.dtu in ("", stream.name):
+                self._stream = stream
+                self._after(_STILL_S, self._release)
+                self._door.registered(bus.name, self)
+                self._say(heard.reply)
+                super().data_received(heard.payload)
+                return
+        if not self._open:
+            log.warning("dtu_unknown", port=self._door.port, said=data[:40].hex())
             self.close()
+
+    def _release(self) -> None:
+        if self._stream is not None:
+            super().data_received(self._stream.release())
 
     def _lose_patience(self) -> None:
-        if self._who is None:
-            log.warning("dtu_unknown", port=self._door.port, said="")
-            self.close()
+        log.warning("dtu_unknown", port=self._door.port, said="")
+        self.close()
+
+    def _after(self, seconds: float, deed: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, deed)
+
+    def _say(self, reply: bytes) -> None:
+        if reply and self._transport is not None:
+            self._transport.write(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._door.went(self)

@@ -65,12 +65,15 @@ class Act(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """What a wallet has, as far as this gateway counts: micro-units since the grant of ``as_of_us``."""
+    """What a wallet has, as far as this gateway counts: ``granted_micro`` at ``as_of_us``, less what was used here
+    up to ``counted_us``."""
 
     wallet: int
     available_micro: int
+    granted_micro: int
     currency: str
     as_of_us: int
+    counted_us: int
     meters: int
 
 
@@ -231,8 +234,17 @@ class Guard:
         for wallet in self.wallets():
             mine = self._wallets[wallet]
             newest = anchor_of(mine)
-            currency = newest.table.schedule.currency
-            held.append(Holding(wallet, available_in(mine), currency, newest.grant.as_of_us, len(mine)))
+            held.append(
+                Holding(
+                    wallet=wallet,
+                    available_micro=available_in(mine),
+                    granted_micro=newest.grant.available_micro,
+                    currency=newest.table.schedule.currency,
+                    as_of_us=newest.grant.as_of_us,
+                    counted_us=max(head.state.at_us for head in mine),
+                    meters=len(mine),
+                )
+            )
         return held
 
     def available_micro(self, *, wallet: int) -> int | None:

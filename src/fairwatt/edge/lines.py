@@ -8,7 +8,6 @@ import asyncio
 import fcntl
 import os
 import termios
-from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from fairwatt.drivers.contract import Exchange, Step
@@ -29,8 +28,6 @@ class Line(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.alive = False
-        self.strip: Callable[[bytes], bytes] = bytes
-        """Takes away what the carrier adds by itself: a DTU's registration and heartbeats."""
         self._transport: Writer | None = None
         self._exchange: Exchange[Any] | None = None
         self._reply: asyncio.Future[Any] | None = None
@@ -68,7 +65,6 @@ class Line(asyncio.Protocol):
         self.opened(transport)
 
     def data_received(self, data: bytes) -> None:
-        data = self.strip(data)
         if not data or self._exchange is None or self._reply is None or self._reply.done():
             return
         try:

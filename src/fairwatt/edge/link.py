@@ -288,6 +288,8 @@ class Link:
             self._start_new_epoch(ack)
             return
         if not self._heard:
+            if ack.answers is not None and ack.answers.boot_id != self._boot_id:
+                return  # meant for an earlier run: it says nothing about this memory
             self._begin_sending()
         gone = self._spool.forget(epoch=ack.epoch, upto_seq=ack.seq)
         self._check_clock(ack, self._clock.now_us())

@@ -18,6 +18,7 @@ from fairwatt.drivers.registry import open_meter
 from fairwatt.edge.bus import Bus, BusDown
 from fairwatt.edge.config import BusConfig, EdgeConfig, MeterConfig
 from fairwatt.edge.dtu_door import DtuDoor
+from fairwatt.edge.pace import Pace
 from fairwatt.wire.frames import Event
 from fairwatt.wire.records import UNKNOWN_I32, Reading, Relay
 
@@ -181,16 +182,20 @@ class Branch:
         self.points = points
         self.polls = 0
         self.polled_us: int | None = None
+        self.pace = Pace()
         # Reading and switching one meter must not overlap; between two meters an order may cut in.
         self.turn = asyncio.Lock()
         self.readings: list[Reading] = []
         self.events: list[Event] = []
         self._down: BusDown | None = None
 
-    def begin(self) -> None:
+    def begin(self, *, now_us: int, interval_us: int) -> None:
         """Start a new pass: the wire is tried again."""
         self.polls += 1
         self._down = None
+        self.pace.begin(
+            meters=[point.number for point in self.points], interval_us=interval_us, now_us=now_us
+        )
 
     async def read(
         self, point: MeterPoint, *, stamp: Callable[[], int], with_voltage: bool
@@ -256,14 +261,11 @@ class Meters:
 
 
 def _doors(buses: Iterable[BusConfig]) -> dict[tuple[str, int], DtuDoor]:
-    waited: dict[tuple[str, int], list[str]] = {}
+    waiting: dict[tuple[str, int], list[BusConfig]] = {}
     for bus in buses:
         if bus.listen_port:
-            waited.setdefault((bus.listen_host, bus.listen_port), []).append(bus.registration)
-    return {
-        (host, port): DtuDoor(host=host, port=port, registrations=texts)
-        for (host, port), texts in waited.items()
-    }
+            waiting.setdefault((bus.listen_host, bus.listen_port), []).append(bus)
+    return {(host, port): DtuDoor(host=host, port=port, buses=some) for (host, port), some in waiting.items()}
 
 
 def _silent(point: MeterPoint, at_us: int, error: DriverError) -> Iterable[Event]:

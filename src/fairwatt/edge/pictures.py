@@ -21,16 +21,23 @@ _COUNTED = tuple(kind for kind in MeterEventKind if kind.value in set(AlarmCode)
 
 
 class Pictures:
-    """Makes a picture of each meter that was read. What a meter once refused to tell is not asked again."""
+    """Makes a picture of each meter that was read. What a meter once refused to tell is not asked again.
 
-    def __init__(self) -> None:
+    ``every``: so many looks lie between two measurements, 0 for none.
+    """
+
+    def __init__(self, *, every: int) -> None:
+        self._every = every
+        self._passes: dict[int, int] = {}
         self._mute: set[tuple[int, str]] = set()
         self._turns: dict[int, int] = {}
 
-    async def take(self, point: MeterPoint, reading: Reading) -> Picture:
-        """Ask what else there is to know: all measurements, and one event counter in turn."""
-        counts = await self._count(point)
-        measured = await self._measured(point)
+    async def take(self, point: MeterPoint, reading: Reading, *, closely: bool) -> Picture:
+        """Ask what else there is to know: all measurements, and one event counter in turn.
+
+        Not ``closely``: there is no time on the line; what was not asked is not known.
+        """
+        counts, measured = await self._more(point) if closely else ((), None)
         relay_closed = None if reading.relay == Relay.UNKNOWN else reading.relay == Relay.CLOSED
         power_w = _known(reading.power_w)
         if measured is None:
@@ -59,6 +66,14 @@ class Pictures:
             register_wh=reading.total_wh,
             counts=counts,
         )
+
+    async def _more(self, point: MeterPoint) -> tuple[tuple[tuple[str, int], ...], Measurements | None]:
+        """One event counter and all measurements, where it is this meter's turn."""
+        nth = self._passes.get(point.number, 0)
+        self._passes[point.number] = nth + 1
+        if not self._every or nth % self._every:
+            return (), None
+        return await self._count(point), await self._measured(point)
 
     async def _measured(self, point: MeterPoint) -> Measurements | None:
         if not isinstance(point.driver, ReadsMeasurements):

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from fairwatt.core.alarms.dark import Darkness
 from fairwatt.core.alarms.kept import state_from_obj, state_to_obj
 from fairwatt.core.alarms.model import AlarmError
 from fairwatt.core.alarms.policy import AlarmPolicy, default_policy, with_settings
@@ -22,6 +23,7 @@ from fairwatt.core.credit.decide import Action, decide_supply
 from fairwatt.core.credit.landing import power_limit_w
 from fairwatt.drivers.contract import DriverError, LimitsPower
 from fairwatt.edge.config import EdgeConfig
+from fairwatt.edge.darkness import LastSeen
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.holds import Holds
 from fairwatt.edge.meters import MeterPoint, Meters
@@ -61,7 +63,7 @@ class Safety:
         self._guard = guard
         self._holds = holds
         self._prove = prove
-        self._pictures = Pictures()
+        self._pictures = Pictures(every=config.measure_every)
         self._policies = {number: _policy(point, config.zone) for number, point in meters.points.items()}
         self._states: dict[int, WatchState] = {}
         self._closing: dict[int, int] = {}
@@ -69,6 +71,7 @@ class Safety:
         self._closed_us: dict[str, list[int]] = {}
         self._limits_w: dict[int, int] = {}
         self._said: set[tuple[int, str]] = set()
+        self._seen = LastSeen()
 
     def load(self) -> None:
         """Take up what was kept; what cannot be read is begun anew, with every relay where it is."""
@@ -91,12 +94,15 @@ class Safety:
             log.error("alarms_begin_anew", error=str(error))
             self._states, self._closing, self._limits_w = {}, {}, {}
 
-    async def look(self, point: MeterPoint, reading: Reading, *, flush: Callable[[], None]) -> None:
+    async def look(
+        self, point: MeterPoint, reading: Reading, *, flush: Callable[[], None], closely: bool = True
+    ) -> None:
         """Look at a meter that was just read: tell what is raised and cleared, and cut at once where it must be.
 
         ``flush`` puts what was read before on the disk; a relay moves, and is read again, only behind it.
         """
-        picture = await self._pictures.take(point, reading)
+        picture = await self._pictures.take(point, reading, closely=closely)
+        self._seen.take(point.number, picture)
         state = self._states.get(point.number, WatchState())
         watched = watch(
             policy=self._policies[point.number],
@@ -171,7 +177,25 @@ class Safety:
         if relay == RelayOrder.OPEN:
             self._holds.opened(meter=meter)
             self._closing.pop(meter, None)
-        return relay != RelayOrder.CLOSED or meter not in self._holds
+        allowed = relay != RelayOrder.CLOSED or meter not in self._holds
+        if allowed:
+            self._seen.ordered(meter, relay=relay, reason=reason, at_us=at_us)
+        return allowed
+
+    def why_dark(self, *, meter: int, said_dark: bool, now_us: int) -> Darkness:
+        """Say why a home of this gateway is dark; unknown where what was seen leaves a doubt."""
+        point = self._meters.points[meter]
+        neighbours = [one.number for one in self._meters.branch_of(meter=meter).points if one.number != meter]
+        return self._seen.why_dark(
+            meter=meter,
+            neighbours=neighbours,
+            hold=self._states.get(meter, WatchState()).hold,
+            tripped=self._guard.is_tripped(meter=meter),
+            silent=point.trouble is not None,
+            relay=point.relay,
+            said_dark=said_dark,
+            now_us=now_us,
+        )
 
     def _release_by_person(self, meter: int, at_us: int) -> bool:
         state = self._states.get(meter, WatchState())

@@ -88,8 +88,7 @@ def see_publications(*, cursor: Any, book: int, now_us: int) -> int:
 
 def _fee_runs(cursor: Any, book: Book, now_us: int) -> int:
     today = local_date(zone=book.zone, at_us=now_us)
-    cursor.execute("SELECT natural_key FROM fact WHERE book = %s AND kind = 'fee_run'", [book.pk])
-    known = {key for (key,) in cursor.fetchall()}
+    known = facts.asked_for(cursor=cursor, book=book.pk, kind="fee_run", again_us=now_us - AGAIN_US)
     due = []
     for fee in costs.fee_terms(cursor=cursor, book=book.pk):
         try:
@@ -105,6 +104,7 @@ def _fee_runs(cursor: Any, book: Book, now_us: int) -> int:
             _tell(cursor, book.pk, fee, error, now_us)
     for day, _, fee_id in sorted(due):
         key = fee_run_key(fee=fee_id, due=day.isoformat())
+        key = facts.fresh_key(cursor=cursor, book=book.pk, kind="fee_run", key=key)
         _raise(cursor, book.pk, "fee_run", key, {"fee": fee_id, "due": day.isoformat()}, now_us)
     return len(due)
 

@@ -29,7 +29,7 @@ def raise_windows(*, cursor: Any, book: int, now_us: int) -> int:
     if not plans:
         return 0
     raised = 0
-    known = accounts.raised_windows(cursor=cursor, book=book, again_us=now_us - AGAIN_US)
+    known = facts.asked_for(cursor=cursor, book=book, kind="window_close", again_us=now_us - AGAIN_US)
     for register in accounts.open_registers(cursor=cursor, book=book, plans=list(plans)):
         # A window is over when a reading says so: until then its use is not known.
         until_us = min(register.at_us, now_us)

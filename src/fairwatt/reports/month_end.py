@@ -8,20 +8,23 @@ from django.utils.translation import gettext_lazy as _
 
 from fairwatt.core.ledger.model import TAX_OUTPUT, WALLET
 from fairwatt.reports import ledger
+from fairwatt.reports.accounts import ACCOUNTS, account_class
 from fairwatt.reports.asking import Reading
 from fairwatt.reports.kinds import HEADINGS, KINDS, Heading
 from fairwatt.reports.liability import trust_figures
 from fairwatt.reports.model import Chart, Column, Contents, Figure, FiguresDisagree, Report, Row, Shape, Table
 
 _ACCOUNT = Column(key="account", title=_("Account"))
+_NAME = Column(key="name", title=_("Name"), shape=Shape.WORD, words=ACCOUNTS)
 _TRIAL = (
     _ACCOUNT,
+    _NAME,
     Column(key="opening", title=_("At the start"), shape=Shape.MONEY, total=True),
     Column(key="debit", title=_("Debit"), shape=Shape.MONEY, total=True),
     Column(key="credit", title=_("Credit"), shape=Shape.MONEY, total=True),
     Column(key="closing", title=_("At the end"), shape=Shape.MONEY, total=True),
 )
-_HELD = (_ACCOUNT, Column(key="closing", title=_("At the end"), shape=Shape.MONEY, total=True))
+_HELD = (_ACCOUNT, _NAME, Column(key="closing", title=_("At the end"), shape=Shape.MONEY, total=True))
 _TAX = (
     Column(
         key="heading",
@@ -71,7 +74,7 @@ def build(asked: Reading) -> Contents:
         asked.book.pk,
         asked.closing,
     )
-    trial: list[Row] = [tuple(row) for row in accounts]
+    trial: list[Row] = [(row[0], account_class(row[0]), *row[1:]) for row in accounts]
     balances = ledger.balances(asked, asked.closing)
     unspent = sum(micro for micro in balances.values() if micro > 0)
     closing = {row[0]: int(row[4]) for row in accounts}
@@ -111,7 +114,7 @@ def build(asked: Reading) -> Contents:
 def _tables(
     asked: Reading, trial: list[Row], closing: dict[str, int], tax_rows: list[Row]
 ) -> tuple[Table, ...]:
-    moved = sum(int(row[2] or 0) for row in trial)
+    moved = sum(int(row[3] or 0) for row in trial)
     return (
         Table(
             name="trial_balance",
@@ -126,7 +129,9 @@ def _tables(
             title=_("Deposits and money not placed yet"),
             columns=_HELD,
             rows=[
-                (name, micro) for name, micro in sorted(closing.items()) if name.partition(":")[0] in DEPOSITS
+                (name, account_class(name), micro)
+                for name, micro in sorted(closing.items())
+                if name.partition(":")[0] in DEPOSITS
             ],
             empty=_("No deposit is held, and no money waits to be placed."),
         ),

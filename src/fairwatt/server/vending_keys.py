@@ -83,11 +83,9 @@ class _Wrong(ValueError):
 
 
 def _key(entry: Mapping[str, Any]) -> VendingKey:
-    strange = sorted(set(entry) - _FIELDS)
-    if strange:
-        raise _Wrong(
-            f"{', '.join(strange)[:60]} is no field of a key; known are {', '.join(sorted(_FIELDS))}"
-        )
+    if not isinstance(entry, dict) or entry.keys() - _FIELDS:
+        # Unknown names are not repeated: a key that slipped out of its place would be.
+        raise _Wrong(f"an entry has fields that are not known; known are {', '.join(sorted(_FIELDS))}")
     dkga, base, zone = (
         str(entry.get("dkga", "04")),
         str(entry.get("base_date", "14")),

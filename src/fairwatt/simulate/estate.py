@@ -206,6 +206,7 @@ def edge_config(*, config: Config, book: int, zone: str, gate: Gate) -> EdgeConf
         issuers={issuer_kid(issuer): issuer},
         interval_s=TICK_US // 1_000_000,
         voltage_every=48,
+        measure_every=48,
         link_timeout_s=TICK_US // 1_000_000 - 60,
     )
 

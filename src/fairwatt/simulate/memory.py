@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import sqlite3
+import shutil
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from fairwatt.edge.agent import Agent
 from fairwatt.simulate.estate import Gate
 
 
-def keep_copy(gate: Gate) -> None:
-    """Copy the memory of a running gateway, as a snapshot of its disk would."""
-    if gate.agent is None:
-        raise RuntimeError("the gateway is not running; there is no memory to copy")
-    spool = gate.agent.config.spool
-    with closing(sqlite3.connect(spool)) as memory, closing(sqlite3.connect(_copy_of(spool))) as copy:
-        memory.backup(copy)
+async def keep_copy(gate: Gate, *, now: Callable[[], int]) -> None:
+    """Switch a gateway off, copy its memory, and switch it on again."""
+    agent = _running(gate)
+    await agent.stop()
+    for file in _files(agent.config.spool):
+        shutil.copy2(file, _copy_of(file))
+    await _start(gate, agent, now)
 
 
 async def put_copy_back(gate: Gate, *, now: Callable[[], int]) -> None:
-    """Switch the gateway off, put the copy in the place of its memory, and switch it on again."""
+    """Switch a gateway off, put the copy in the place of its memory, and switch it on again."""
+    agent = _running(gate)
+    await agent.stop()
+    for file in _files(agent.config.spool):
+        file.unlink()
+    for copy in agent.config.spool.parent.glob(f"copy-of-{agent.config.spool.name}*"):
+        copy.rename(copy.with_name(copy.name.removeprefix("copy-of-")))
+    await _start(gate, agent, now)
+
+
+def _running(gate: Gate) -> Agent:
     if gate.agent is None:
-        raise RuntimeError("the gateway is not running; nothing was put back")
-    config = gate.agent.config
-    await gate.agent.stop()
-    for name in (config.spool, *config.spool.parent.glob(f"{config.spool.name}-*")):
-        name.unlink(missing_ok=True)
-    _copy_of(config.spool).rename(config.spool)
-    gate.agent = Agent(config=config, now=now)
+        raise RuntimeError(f"{gate.slug} is not running; its memory was not touched")
+    return gate.agent
+
+
+async def _start(gate: Gate, agent: Agent, now: Callable[[], int]) -> None:
+    gate.agent = Agent(config=agent.config, now=now)
     await gate.agent.start()
 
 
-def _copy_of(spool: Path) -> Path:
-    return spool.with_suffix(".copy")
+def _files(spool: Path) -> list[Path]:
+    """The database, and the log that may stand beside it."""
+    return [file for file in (spool, *spool.parent.glob(f"{spool.name}-*")) if file.exists()]
+
+
+def _copy_of(file: Path) -> Path:
+    return file.with_name(f"copy-of-{file.name}")

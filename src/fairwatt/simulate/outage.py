@@ -26,7 +26,7 @@ from fairwatt.simulate.scenario import (
 HOURS = (12, 240)
 HOMES = (8, 96)
 GATEWAYS = 4
-_BEFORE_TICKS = TICKS_PER_DAY + 12
+_BEFORE_TICKS = 36
 _AFTER_TICKS = 2 * TICKS_PER_DAY
 _TRIPPING = (0, 1)
 _ROLLED_BACK = 2
@@ -42,8 +42,9 @@ def outage_drill(*, hours: int, homes: int, seed: int) -> Scenario:
         )
     draw = Random(f"{seed}/drill")
     length = 2 * hours
-    days = -(-(_BEFORE_TICKS + length + _AFTER_TICKS) // TICKS_PER_DAY)
-    change_tick = (_BEFORE_TICKS + length // 2) // TICKS_PER_DAY * TICKS_PER_DAY
+    change_tick = -(-(_BEFORE_TICKS + length // 2) // TICKS_PER_DAY) * TICKS_PER_DAY  # at a midnight
+    start = change_tick - length // 2
+    days = -(-(start + length + _AFTER_TICKS) // TICKS_PER_DAY)
     scenario = Scenario(
         seed=seed,
         days=days,
@@ -58,18 +59,14 @@ def outage_drill(*, hours: int, homes: int, seed: int) -> Scenario:
             lose=10, double=30, delay=20, reorder=20, delay_ms=(1, 25), reorder_wait_ms=20
         ),
         pay_faults=PayFaults(duplicate=200, late=100),
-        rollbacks=(
-            Rollback(_ROLLED_BACK, _BEFORE_TICKS - 2 * _HOURS_KEPT_BEFORE, _BEFORE_TICKS + length // 3),
-        ),
+        rollbacks=(Rollback(_ROLLED_BACK, start - 2 * _HOURS_KEPT_BEFORE, start + length // 3),),
     )
-    return replace(
-        scenario, outages=tuple(_outage(draw, scenario, gateway, length) for gateway in range(GATEWAYS))
-    )
+    outages = (_outage(draw, scenario, gateway, start, start + length) for gateway in range(GATEWAYS))
+    return replace(scenario, outages=tuple(outages))
 
 
-def _outage(draw: Random, scenario: Scenario, gateway: int, length: int) -> Outage:
-    end = _BEFORE_TICKS + length
+def _outage(draw: Random, scenario: Scenario, gateway: int, start: int, end: int) -> Outage:
     home = draw.choice(scenario.homes_of(gateway))
-    topup = PlannedTopup(draw.randint(_BEFORE_TICKS + 2, end - 2), home, draw.choice((300, 500, 750, 1000)))
+    topup = PlannedTopup(draw.randint(start + 2, end - 2), home, draw.choice((300, 500, 750, 1000)))
     surge_w = SURGE_W if gateway in _TRIPPING else 0
-    return Outage(gateway, _BEFORE_TICKS, end, topup, silent=gateway == GATEWAYS - 1, surge_w=surge_w)
+    return Outage(gateway, start, end, topup, silent=gateway == GATEWAYS - 1, surge_w=surge_w)

@@ -159,7 +159,7 @@ class Street:
         """Take lines away and bring them back, and memories too, as the scenario says."""
         for rollback in self.scenario.rollbacks:
             if rollback.kept_tick == tick:
-                keep_copy(self.gates[rollback.gateway])
+                await keep_copy(self.gates[rollback.gateway], now=self.now_us)
             if rollback.back_tick == tick:
                 await put_copy_back(self.gates[rollback.gateway], now=self.now_us)
                 self.counts["rollbacks"] += 1

@@ -57,16 +57,6 @@ def open_registers(*, cursor: Any, book: int, plans: list[int]) -> list[OpenRegi
     return [OpenRegister(*map(int, row)) for row in cursor.fetchall()]
 
 
-def raised_windows(*, cursor: Any, book: int, again_us: int) -> set[str]:
-    """Keys of the closings that were raised, but for those refused before an instant: they may be asked for again."""
-    cursor.execute(
-        "SELECT split_part(natural_key, ':after:', 1) FROM fact "
-        "WHERE book = %s AND kind = 'window_close' AND (state <> 'refused' OR created_us > %s)",
-        [book, again_us],
-    )
-    return {str(key) for (key,) in cursor.fetchall()}
-
-
 def windows_to_settle_again(*, cursor: Any, book: int) -> Iterator[tuple[int, int, int, int]]:
     """(installation, wallet, start of the window, batch) of settled windows that learned something since.
 

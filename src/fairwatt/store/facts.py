@@ -45,15 +45,27 @@ def add(
     return int(known), False
 
 
+def asked_for(*, cursor: Any, book: int, kind: str, again_us: int) -> set[str]:
+    """Natural keys of the facts of a kind, but for those refused before an instant: they may be asked for again."""
+    cursor.execute(
+        "SELECT split_part(natural_key, ':after:', 1) FROM fact "
+        "WHERE book = %s AND kind = %s AND (state <> 'refused' OR created_us > %s)",
+        [book, kind, again_us],
+    )
+    return {str(key) for (key,) in cursor.fetchall()}
+
+
 def fresh_key(*, cursor: Any, book: int, kind: str, key: str) -> str:
     """The natural key, or after a refusal one that names the refused fact."""
+    cursor.execute("SELECT 1 FROM fact WHERE book = %s AND kind = %s AND natural_key = %s", [book, kind, key])
+    if cursor.fetchone() is None:
+        return key
     cursor.execute(
         "SELECT max(id) FROM fact WHERE book = %s AND kind = %s "
         "AND (natural_key = %s OR starts_with(natural_key, %s) OR starts_with(natural_key, %s))",
         [book, kind, key, f"{key}:after:", f"{key}#"],
     )
-    (refused,) = cursor.fetchone()
-    return key if refused is None else f"{key}:after:{refused}"
+    return f"{key}:after:{cursor.fetchone()[0]}"
 
 
 def written_by_web(*, cursor: Any, fact: int) -> bool:

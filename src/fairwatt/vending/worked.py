@@ -41,7 +41,7 @@ def work_out(*, groups: Mapping[str, Any], tables: Tables | None) -> tuple[int, 
             count += 1
             try:
                 _compare(group, entry, tables)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 why = f"{error!r}" if isinstance(error, KeyError) else str(error)
                 expected, got = getattr(error, "expected", ""), getattr(error, "got", "")
                 failed.append(

@@ -35,7 +35,8 @@ _EN: Final[Mapping[Cause, Said]] = {
     Cause.OVERLOAD: Said(
         "Too much was switched on at once",
         "The home drew more power than its connection may carry.",
-        "Switch off heaters, stoves and kettles. The power comes back by itself after a few minutes.",
+        "Switch off heaters, stoves and kettles. The power comes back by itself after a few minutes; if it does not "
+        "within ten, call the people who look after the building.",
     ),
     Cause.OPERATOR: Said(
         "Switched off by the building's staff",
@@ -77,7 +78,7 @@ _ZH: Final[Mapping[Cause, Said]] = {
     Cause.OVERLOAD: Said(
         "同时使用的电器过多",
         "用电功率超过了线路允许的上限。",
-        "请关闭取暖器、炉灶和电热水壶，几分钟后会自动恢复供电。",
+        "请关闭取暖器、炉灶和电热水壶，几分钟后会自动恢复供电；十分钟后仍未恢复，请联系物业。",
     ),
     Cause.OPERATOR: Said(
         "物业人员断电",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .errors import TokenError
+from .errors import TokenError, shown
 
 _MANTISSA: Final = 14
 _FULL: Final = (1 << _MANTISSA) - 1
@@ -39,7 +39,7 @@ def pack_amount(amount: int) -> int:
         raise AmountTooLarge(
             "One code carries 0 to %(most)s units, not %(said)s. No code was made; sell it in several codes.",
             most=AMOUNT_MAX,
-            said=amount,
+            said=shown(amount),
         )
     exponent, mantissa = _squeeze(amount, up=True)
     return exponent << _MANTISSA | mantissa
@@ -60,7 +60,7 @@ def pack_currency(amount_1e5: int) -> tuple[int, int, int]:
         raise AmountTooLarge(
             "One code carries 0 to %(most)s units, not %(said)s. No code was made; sell it in several codes.",
             most=CURRENCY_MAX,
-            said=amount_1e5,
+            said=shown(amount_1e5),
         )
     exponent, mantissa = _squeeze(size, up=amount_1e5 >= 0)
     return int(amount_1e5 < 0), exponent, mantissa

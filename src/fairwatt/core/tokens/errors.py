@@ -17,13 +17,21 @@ class OutOfRange(TokenError):
     code = "out_of_range"
 
 
+_SHOWN_BITS_MAX = 128
+
+
+def shown(number: int) -> int | str:
+    """A number as it stands in a sentence; one of thousands of digits is not written out."""
+    return number if number.bit_length() <= _SHOWN_BITS_MAX else "…"
+
+
 def within(what: str, said: int, least: int, most: int) -> None:
     """Raise OutOfRange unless `least <= said <= most`."""
     if not least <= said <= most:
         raise OutOfRange(
             "%(what)s is %(said)s; a code carries %(least)s to %(most)s. No code was made; correct it.",
             what=what,
-            said=said,
+            said=shown(said),
             least=least,
             most=most,
         )

@@ -79,8 +79,12 @@ class Meter:
     """Kept so that a code sold before a key change still works after it."""
     taken_before: tuple[int, ...] | None = None
     """What was taken under the previous key, where the base date changed with it; None: `taken` holds for both."""
+    proven: bool = True
+    """Whether a code has come under the held key. Until one has, a key change under the previous key still counts: a
+    set mixed up of two gives a key that nobody has, and no other way out of it."""
     sections: tuple[KeySection, ...] = field(default=(), repr=False)
-    """Codes of a key change that is not whole yet, newest last."""
+    """Codes of a key change that is not whole yet, newest last: under the held key, or while that is not proven under
+    the previous one."""
     memory: int = MEMORY_MIN
 
     def __post_init__(self) -> None:
@@ -105,9 +109,11 @@ def enter(meter: Meter, digits: str, *, tables: Tables | None = None) -> tuple[M
     """
     token, of_previous = _read(meter, digits, tables)
     _check_kind(meter, token)
+    if not of_previous and not meter.proven and not isinstance(token, Showing):
+        meter = replace(meter, proven=True, sections=())
     if isinstance(token, KeySection):
         # A set taken twice would bring an old key back, and with a new base date empty the memory of used codes.
-        if of_previous:
+        if of_previous and meter.proven:
             raise KeyChangeDone(
                 "This code belongs to a key change that this meter has made already. Nothing was changed; enter "
                 "the codes that were sold after it."
@@ -200,16 +206,22 @@ def _take_section(meter: Meter, section: KeySection) -> tuple[Meter, Outcome]:
         )
         return replace(meter, sections=sections), Outcome(token=section, said=said)
     new, rollover = whole
+    under, taken = meter.held, meter.taken
+    if not meter.proven and meter.previous is not None:
+        under = meter.previous
+        taken = meter.taken if meter.taken_before is None else meter.taken_before
     if new.sgc is None:
-        new = replace(new, sgc=meter.held.sgc)
+        new = replace(new, sgc=under.sgc)
+    outcome = Outcome(token=section, said=did(section), new_key=new)
     if new == meter.held:
-        return replace(meter, sections=()), Outcome(token=section, said=did(section), new_key=new)
+        return replace(meter, sections=()), outcome
     after = replace(
         meter,
         held=new,
-        previous=meter.held,
+        previous=under,
+        proven=False,
         sections=(),
-        taken=() if rollover else meter.taken,
-        taken_before=meter.taken if rollover else None,
+        taken=() if rollover else taken,
+        taken_before=taken if rollover else None,
     )
-    return after, Outcome(token=section, said=did(section), new_key=new)
+    return after, outcome

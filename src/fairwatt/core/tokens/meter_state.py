@@ -33,6 +33,7 @@ def meter_to_obj(meter: Meter) -> list[object]:
         list(meter.taken),
         None if meter.previous is None else _key_to_obj(meter.previous),
         None if meter.taken_before is None else list(meter.taken_before),
+        meter.proven,
         [section.pack() for section in meter.sections],
         meter.memory,
     ]
@@ -50,6 +51,7 @@ def meter_from_obj(obj: object) -> Meter:
                 list(taken),
                 previous,
                 list() | None as taken_before,
+                bool(proven),
                 list(sections),
                 int(memory),
             ]:
@@ -61,6 +63,7 @@ def meter_from_obj(obj: object) -> Meter:
                     taken=_minutes(taken),
                     previous=None if previous is None else _key_from_obj(previous),
                     taken_before=None if taken_before is None else _minutes(taken_before),
+                    proven=proven,
                     sections=tuple(_section(b48, key.algorithm) for b48 in sections),
                     memory=memory,
                 )

@@ -63,7 +63,7 @@ class Frame:
 def wire_address(*, number: str) -> bytes:
     """Turn the number printed on a meter into its address bytes, lowest first. Raises `BadRequest`."""
     padded = number.zfill(14)
-    if len(padded) != 14 or not (padded.isascii() and padded.isdigit()):
+    if not number or len(padded) != 14 or not (padded.isascii() and padded.isdigit()):
         raise BadRequest(f"{number!r} is not a CJ/T 188 address: it takes up to fourteen decimal digits.")
     return bytes.fromhex(padded)[::-1]
 

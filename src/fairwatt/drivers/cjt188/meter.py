@@ -14,7 +14,7 @@ from fairwatt.drivers.contract import (
     RelayState,
 )
 from fairwatt.drivers.errors import MeterRefused, UnreadableValue
-from fairwatt.drivers.profile import MeterProfile, ProfileError
+from fairwatt.drivers.profile import MeterProfile, ProfileError, only
 
 from .frame import (
     ABNORMAL,
@@ -209,10 +209,11 @@ def read_address(*, retry: Retry = STANDARD_RETRY) -> Conversation[MeterAddress]
 
 
 def _settings(profile: MeterProfile) -> tuple[int, bool, dict[str, bytes]]:
-    row = profile.settings.get("meter", {})
+    row = only(profile.settings.get("meter", {}), "kind", "valve", "echoes_serial", where="Table [meter]")
+    own = only(profile.settings.get("identifiers", {}), *IDENTIFIERS, where="Table [identifiers]")
     kind, echoes = row.get("kind"), row.get("echoes_serial", True)
     try:
-        named = IDENTIFIERS | profile.settings.get("identifiers", {})
+        named = IDENTIFIERS | own
         identifiers = {name: bytes.fromhex(named[name]) for name in IDENTIFIERS}
     except (ValueError, TypeError) as error:
         raise ProfileError(

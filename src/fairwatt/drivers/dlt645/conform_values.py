@@ -11,12 +11,17 @@ from .catalog import Entry
 from .forms import Field, Kind, Value, write_values
 
 # Units that differ by a power of ten, as (base unit, power).
+_DIGITS_MAX: Final = 20
 _PREFIXES: Final = {"": 0, "k": 3, "M": 6, "m": -3}
 _BASES: Final = ("Wh", "varh", "VAh", "W", "var", "VA", "V", "A", "Hz")
 _SCALES: Final = {
     **{f"{prefix}{base}": (base, power) for base in _BASES for prefix, power in _PREFIXES.items()},
     "CNY": ("CNY", 0),
     "yuan": ("CNY", 0),
+    "RMB": ("CNY", 0),
+    "degC": ("Cel", 0),
+    "minutes": ("min", 0),
+    "seconds": ("s", 0),
     "元": ("CNY", 0),
     "fen": ("CNY", -2),
     "分": ("CNY", -2),
@@ -84,13 +89,19 @@ def spell(value: Any, unit: str, field: Field) -> Value:
         return Value(field, _spelled(value, form.kind))
     try:
         number = Decimal(str(value).strip().replace(",", ""))
+        shifted = number.scaleb(_power(unit, field.unit))
     except InvalidOperation as error:
         raise Mismatch(f"{field.name} is a number", str(value), "") from error
-    power = _power(unit, field.unit)
-    shifted = number.scaleb(power)
-    if not shifted.is_finite() or abs(shifted) >= Decimal(10) ** 20:
+    # 1E-999999 is a number too, and would be written out as a million digits.
+    if (
+        not shifted.is_finite()
+        or shifted.adjusted() > _DIGITS_MAX
+        or len(shifted.as_tuple().digits) > _DIGITS_MAX
+    ):
         raise Mismatch(f"{field.name} is out of range", str(value), "")
-    text = f"{shifted:f}"
+    if shifted and shifted.adjusted() < -_DIGITS_MAX:
+        raise Mismatch(f"{field.name} is finer than a meter shows", str(value), "")
+    text = f"{shifted:f}" if shifted else "0"
     sign = "-" if number.is_signed() else ""
     return Value(field, sign + text.removeprefix("-"))
 
@@ -109,7 +120,7 @@ def _spelled(value: Any, kind: Kind) -> str:
 
 
 def _power(unit: str, own: str) -> int:
-    if not unit or unit == own:
+    if not unit or not own or unit == own:  # a ratio has no unit, whatever somebody wrote beside it
         return 0
     theirs, ours = _scale(unit), _scale(own)
     if theirs[0] != ours[0]:

@@ -33,6 +33,9 @@ _SECURITY_REASONS = {
     0x0010: ("customer", "the customer number is not its own"),
     0x0020: ("purchase_count", "the purchase count is not the next one"),
     0x0040: ("hoarding", "more credit than it may hold"),
+    0x0080: ("address", "the address is not its own"),
+    0x0100: ("suspended", "it has suspended security for a while, after too many wrong messages"),
+    0x0200: ("close_failed", "its relay could not be closed"),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from . import frame as wire
 from .catalog import Entry, find_entry
+from .catalog.security import TOP_UP, TOP_UP_BY_ORDER
 from .errors import UnreadableValue
 from .forms import Field, Value, read_fields
 from .frame import Frame
@@ -187,6 +188,9 @@ def _control(data: bytes) -> tuple[Field, ...]:
 def _security(data: bytes) -> tuple[tuple[Field, ...], Entry | None]:
     entry = _entry(data)
     head = (IDENTIFIER, OPERATOR)
+    by_order = Entry("", TOP_UP_BY_ORDER)
+    if entry is not None and entry.fields == TOP_UP and len(data) - 8 == by_order.size:
+        return (*head, *TOP_UP_BY_ORDER), entry
     if entry is None or len(data) - 8 < entry.size:
         return _fit((*head, _VALUE), data), None
     return (*head, *entry.layout(len(data) - 8)), entry

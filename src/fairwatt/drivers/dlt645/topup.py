@@ -26,7 +26,7 @@ from .prepaid import Encoding
 
 MAC_BYTES: Final = 4
 CENT_MICRO: Final = 10_000
-_SIZE: Final = 30
+_SIZE: Final = 26  # without the purchase count or order number
 
 
 class MacMaker(Protocol):
@@ -42,6 +42,13 @@ class Macs(StrEnum):
     ZERO = "zero"  # the meter does not look at them
 
 
+class OrderForm(StrEnum):
+    """What stands where the meter looks for doubling."""
+
+    COUNT = "count"  # the purchase count, four bytes binary, lowest first
+    DIGITS_16 = "digits_16"  # an order number of sixteen digits, eight bytes BCD, lowest first
+
+
 @dataclass(frozen=True, slots=True)
 class TopUpDialect:
     """How one vendor wants a top-up (`[prepaid.topup]` of a profile)."""
@@ -50,6 +57,12 @@ class TopUpDialect:
     open_account: int = OPEN_ACCOUNT
     encoding: Encoding = Encoding.CENTS_LE
     macs: Macs = Macs.ESAM
+    order: OrderForm = OrderForm.COUNT
+
+    @property
+    def order_bytes(self) -> int:
+        """How long the purchase count or order number is."""
+        return 4 if self.order is OrderForm.COUNT else 8
 
 
 def topup_dialect(*, table: dict[str, Any]) -> TopUpDialect:
@@ -59,12 +72,16 @@ def topup_dialect(*, table: dict[str, Any]) -> TopUpDialect:
         open_account=int(table.get("open_account", f"{OPEN_ACCOUNT:08X}"), 16),
         encoding=Encoding(table.get("encoding", Encoding.CENTS_LE)),
         macs=Macs(table.get("macs", Macs.ESAM)),
+        order=OrderForm(table.get("order", OrderForm.COUNT)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class TopUp:
-    """One purchase to be credited by the meter. `customer` is twelve digits."""
+    """One purchase to be credited by the meter. `customer` is twelve digits (a vendor may want the meter's number).
+
+    `purchase` is the count of purchases, or the order number, as the dialect says; it is never used twice.
+    """
 
     amount_micro: int
     purchase: int
@@ -75,13 +92,15 @@ class TopUp:
     def encode(self, *, number: str, dialect: TopUpDialect, make_mac: MacMaker | None) -> bytes:
         """Write the data of 03H. Raises `BadRequest`, or `NoMac` when codes are needed and nobody makes them."""
         cents, rest = divmod(self.amount_micro, CENT_MICRO)
-        if rest or not 0 < cents < 10**8 or not 0 < self.purchase < 2**32:
+        most = 2**32 if dialect.order is OrderForm.COUNT else 10**16
+        if rest or not 0 < cents < 10**8 or not 0 < self.purchase < most:
             raise BadRequest(
-                "A top-up is 0.01 to 999999.99 in whole hundredths, with a purchase count from 1. Nothing was sent."
+                "A top-up is 0.01 to 999999.99 in whole hundredths, with a purchase count or order number from 1 "
+                "that this model can hold. Nothing was sent."
             )
         if len(self.customer) != 12 or not (self.customer.isascii() and self.customer.isdigit()):
             raise BadRequest("A customer number of a top-up is 12 digits. Nothing was sent.")
-        credit = _amount(cents, dialect) + self.purchase.to_bytes(4, "little")
+        credit = _amount(cents, dialect) + _order(self.purchase, dialect)
         customer = bytes.fromhex(self.customer)[::-1]
         identifier = dialect.open_account if self.opens_account else dialect.recharge
         return b"".join(
@@ -99,19 +118,23 @@ class TopUp:
     def decode(cls, data: bytes, *, dialect: TopUpDialect) -> tuple[TopUp, bytes, bytes]:
         """Read the data of 03H as a meter does: the top-up, and its two codes. Raises `UnreadableValue`."""
         identifier = int.from_bytes(data[:4], "little")
-        if len(data) != _SIZE or identifier not in (dialect.recharge, dialect.open_account):
+        tail = 12 + dialect.order_bytes
+        if len(data) != _SIZE + dialect.order_bytes or identifier not in (
+            dialect.recharge,
+            dialect.open_account,
+        ):
             raise UnreadableValue(what="a top-up", data=data)
         amount = data[8:12]
         is_binary = dialect.encoding is Encoding.CENTS_LE
         cents = int.from_bytes(amount, "little") if is_binary else decode_bcd(amount, what="an amount")
         topup = cls(
             amount_micro=cents * CENT_MICRO,
-            purchase=int.from_bytes(data[12:16], "little"),
-            customer=data[25:19:-1].hex(),
+            purchase=_purchase(data[12:tail], dialect),
+            customer=data[tail + 4 : tail + 10][::-1].hex(),
             operator=data[7:3:-1].hex(),
             opens_account=identifier == dialect.open_account,
         )
-        return topup, data[16:20], data[26:30]
+        return topup, data[tail : tail + 4], data[tail + 10 :]
 
 
 def top_up(
@@ -140,6 +163,16 @@ def _taken(identifier: bytes) -> Callable[[bytes], Accepted]:
 
 def _amount(cents: int, dialect: TopUpDialect) -> bytes:
     return cents.to_bytes(4, "little") if dialect.encoding is Encoding.CENTS_LE else encode_bcd(cents, size=4)
+
+
+def _order(purchase: int, dialect: TopUpDialect) -> bytes:
+    is_count = dialect.order is OrderForm.COUNT
+    return purchase.to_bytes(4, "little") if is_count else encode_bcd(purchase, size=8)
+
+
+def _purchase(data: bytes, dialect: TopUpDialect) -> int:
+    is_count = dialect.order is OrderForm.COUNT
+    return int.from_bytes(data, "little") if is_count else decode_bcd(data, what="an order number")
 
 
 def _mac(number: str, message: bytes, dialect: TopUpDialect, make_mac: MacMaker | None) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fairwatt.drivers.contract import Heard, RegisterReading, RelayState
 from fairwatt.drivers.errors import BadRequest, NotAMessage, UnreadableValue
-from fairwatt.drivers.profile import MeterProfile, ProfileError
+from fairwatt.drivers.profile import MeterProfile, ProfileError, only
 
 from .chirpstack import PROTOCOL, Uplink, read_eui, read_uplink, write_downlink
 from .payload import Payload, crc8, parse_payload, register_of
@@ -88,7 +88,7 @@ class ValveMeter(BytesMeter):
 
     def __init__(self, *, profile: MeterProfile, address: str) -> None:
         super().__init__(profile=profile, address=address)
-        row = profile.settings["downlink"]
+        row = only(profile.settings["downlink"], "port", "form", "open", "shut", where="Table [downlink]")
         self._port, self._form = row.get("port"), row.get("form")
         try:
             self._open, self._shut = bytes.fromhex(row.get("open", "")), bytes.fromhex(row.get("shut", ""))
@@ -122,7 +122,7 @@ class ObjectMeter(LorawanMeter):
 
     def __init__(self, *, profile: MeterProfile, address: str) -> None:
         super().__init__(profile=profile, address=address)
-        row = profile.settings["object"]
+        row = only(profile.settings["object"], "register", "scale", where="Table [object]")
         self._name = row.get("register")
         times, over = row.get("scale", [1, 1])
         if not isinstance(self._name, str) or type(times) is not int or type(over) is not int or over < 1:

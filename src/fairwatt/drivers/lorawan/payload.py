@@ -12,10 +12,14 @@ from typing import Any, Final
 
 from fairwatt.drivers.contract import MeterEventKind
 from fairwatt.drivers.errors import NotAMessage, UnreadableValue
-from fairwatt.drivers.profile import MeterProfile, ProfileError
+from fairwatt.drivers.profile import MeterProfile, ProfileError, only
 
 PROTOCOL: Final = "LoRaWAN payload"
 _PAYLOAD_MAX: Final = 222
+_UPLINK: Final = (
+    *("port", "size", "start", "check", "register", "order"),
+    *("open", "shut", "told_shut", "conditions", "battery"),
+)
 
 
 def crc8(data: bytes) -> int:
@@ -114,7 +118,7 @@ def register_of(payload: Payload, data: bytes, *, profile: MeterProfile) -> int:
 
 def parse_payload(*, profile: MeterProfile) -> Payload:
     """Read the table [uplink] of a profile. Raises `ProfileError`."""
-    row: dict[str, Any] = profile.settings.get("uplink", {})
+    row = only(profile.settings.get("uplink", {}), *_UPLINK, where="Table [uplink]")
     try:
         payload = Payload(
             port=_within(row["port"], 1, 223),
@@ -143,6 +147,7 @@ def parse_payload(*, profile: MeterProfile) -> Payload:
 
 
 def _field(row: dict[str, Any]) -> Field:
+    only(row, "at", "bytes", "order", "scale", where="A number of [uplink]")
     times, over = row.get("scale", [1, 1])
     if row.get("order", "low_first") not in ("low_first", "high_first"):
         raise ValueError("order is low_first or high_first")
@@ -156,6 +161,7 @@ def _field(row: dict[str, Any]) -> Field:
 
 
 def _flag(row: dict[str, Any]) -> Flag:
+    only(row, "at", "mask", "value", where="A flag of [uplink]")
     mask = _within(row["mask"], 1, 255)
     return Flag(
         at=_within(row["at"], 0, _PAYLOAD_MAX), mask=mask, value=_within(row.get("value", mask), 0, 255)
@@ -163,6 +169,7 @@ def _flag(row: dict[str, Any]) -> Flag:
 
 
 def _battery(row: dict[str, Any]) -> tuple[int, int]:
+    only(row, "at", "low_below", where="The battery of [uplink]")
     return _within(row["at"], 0, _PAYLOAD_MAX), _within(row["low_below"], 1, 255)
 
 

@@ -99,7 +99,8 @@ def parse_address(number: str) -> Address:
     try:
         if len(digits) == 8 and digits.isascii() and digits.isdigit() and len(rest) in (0, 8):
             tail = bytes.fromhex(rest) if rest else bytes([_ANY] * 4)
-            return Address(primary=None, identity=bytes.fromhex(digits)[::-1] + tail)
+            if len(tail) == 4:
+                return Address(primary=None, identity=bytes.fromhex(digits)[::-1] + tail)
     except ValueError:
         pass
     raise BadRequest(

@@ -125,7 +125,8 @@ class MbusMeter:
 
 
 def _acknowledged(frame: bytes) -> Ask[bool]:
-    return Ask(frame=frame, hear=lambda heard: True if ACK in heard else None)
+    # Level converters may echo the question, and any of its bytes may be E5H.
+    return Ask(frame=frame, hear=lambda heard: True if ACK in heard.replace(frame, b"") else None)
 
 
 def _wanted(profile: MeterProfile) -> Callable[[Record], bool]:

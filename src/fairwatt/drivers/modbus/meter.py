@@ -17,7 +17,7 @@ from fairwatt.drivers.contract import (
     VoltageReading,
 )
 from fairwatt.drivers.errors import UnreadableValue
-from fairwatt.drivers.profile import MeterProfile, ProfileError
+from fairwatt.drivers.profile import MeterProfile, ProfileError, only
 
 from .frame import Framing, RtuFraming, TcpFraming, check_unit
 from .pdu import REGISTERS_MAX, WRITE_COIL, WRITE_REGISTER, Question
@@ -61,8 +61,8 @@ class ModbusMeter:
             raise ProfileError(f"Meter profile {profile.key!r} lacks items.energy.")
         self._energy = parse_item(name="energy", row=rows["energy"], step=profile.resolution_wh)
         self._items = {name: parse_item(name=name, row=rows[name]) for name in rows if name != "energy"}
-        self._reads_over = (
-            _table(profile, "bus").get("reads_over_gaps", 0) if "bus" in profile.settings else 0
+        self._reads_over = only(profile.settings.get("bus", {}), "reads_over_gaps", where="Table [bus]").get(
+            "reads_over_gaps", 0
         )
         unknown = [name for name in self._items if not _is_known(name)]
         if unknown:
@@ -160,7 +160,15 @@ class ModbusRelayMeter(ModbusMeter):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        row = _table(self.profile, "relay")
+        row = only(
+            _table(self.profile, "relay"),
+            "state",
+            "ordered",
+            "closed",
+            "open",
+            "close",
+            where="Table [relay]",
+        )
         self._state = parse_bit(name="relay.state", row=row.get("state", {}))
         self._ordered = parse_bit(name="relay.ordered", row=row["ordered"]) if "ordered" in row else None
         self._open = _order(self.profile, row, "open")
@@ -222,7 +230,7 @@ def _table(profile: MeterProfile, name: str) -> dict[str, Any]:
 
 
 def _order(profile: MeterProfile, row: dict[str, Any], name: str) -> Question:
-    order = row.get(name, {})
+    order = only(row.get(name, {}), "function", "address", "value", where=f"Table relay.{name}")
     function, address, value = order.get("function"), order.get("address"), order.get("value")
     whole = type(address) is int and type(value) is int and 0 <= address <= 0xFFFF and 0 <= value <= 0xFFFF
     if function not in (WRITE_COIL, WRITE_REGISTER) or not whole:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from fairwatt.drivers.errors import UnreadableValue
 from fairwatt.drivers.exact import FLOAT32, FLOAT64, binary_bits, binary_fraction
-from fairwatt.drivers.profile import ProfileError
+from fairwatt.drivers.profile import ProfileError, only
 
 from .pdu import READS_BITS, READS_REGISTERS, Question
 
@@ -109,6 +109,17 @@ class Item:
 
 def parse_item(*, name: str, row: dict[str, Any], step: int = 1) -> Item:
     """Read one item of a profile. Raises `ProfileError` that names what to mend."""
+    only(
+        row,
+        "function",
+        "address",
+        "type",
+        "scale",
+        "word_order",
+        "byte_order",
+        "absent",
+        where=f"Item {name!r}",
+    )
     try:
         times, over = row.get("scale", [1, 1])
         item = Item(
@@ -147,6 +158,7 @@ def parse_item(*, name: str, row: dict[str, Any], step: int = 1) -> Item:
 
 def parse_bit(*, name: str, row: dict[str, Any]) -> Question:
     """Read where one bit lives (a coil or an input). Raises `ProfileError`."""
+    only(row, "function", "address", where=f"Table {name!r}")
     function, address = row.get("function"), row.get("address")
     if function not in READS_BITS or type(address) is not int or not 0 <= address <= 0xFFFF:
         raise ProfileError(f"Modbus {name!r} needs function 1 or 2 and an address; got {row}.")

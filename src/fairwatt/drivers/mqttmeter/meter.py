@@ -13,7 +13,7 @@ from fairwatt.drivers.contract import (
     RelayState,
 )
 from fairwatt.drivers.errors import BadRequest, UnreadableValue
-from fairwatt.drivers.profile import MeterProfile
+from fairwatt.drivers.profile import MeterProfile, ProfileError, only
 
 from . import message as wire
 
@@ -28,7 +28,10 @@ class MqttMeter:
     def __init__(self, *, profile: MeterProfile, address: str) -> None:
         self.profile = profile
         self.meter = wire.check_id(address)
-        self.as_json = profile.settings.get("message", {}).get("form", "cbor") == "json"
+        row = only(profile.settings.get("message", {}), "form", "relay", where="Table [message]")
+        if row.get("form") not in ("cbor", "json"):
+            raise ProfileError(f'Meter profile {profile.key!r}: message.form is "cbor" or "json".')
+        self.as_json = row["form"] == "json"
 
     def hear(self, message: bytes) -> Heard:
         """Read a message of this meter. Raises `NotAMessage` and `UnreadableValue`."""

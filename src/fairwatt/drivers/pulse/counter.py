@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from fairwatt.drivers.errors import BadRequest, CounterFell
-from fairwatt.drivers.profile import MeterProfile, ProfileError
+from fairwatt.drivers.profile import MeterProfile, ProfileError, only
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,9 @@ def register(*, pulses: Pulses, opening: Opening, state: PulseState, modulus: in
 
 def parse_pulses(*, profile: MeterProfile) -> Pulses:
     """Read the tables [pulses] and [counter] of a profile. Raises `ProfileError`."""
-    row: dict[str, Any] = {**profile.settings.get("pulses", {})}
-    bits = profile.settings.get("counter", {}).get("bits")
+    row = only(profile.settings.get("pulses", {}), "number", "amount", "turnover_max", where="Table [pulses]")
+    counter = only(profile.settings.get("counter", {}), *_COUNTER, where="Table [counter]")
+    bits = counter.get("bits")
     if bits not in (16, 32):
         raise ProfileError(f"Meter profile {profile.key!r}: counter.bits is 16 or 32; got {bits!r}.")
     worth = [row.get("number"), row.get("amount"), row.get("turnover_max", (1 << bits) // 16)]
@@ -84,6 +85,10 @@ def parse_pulses(*, profile: MeterProfile) -> Pulses:
     return Pulses(number=worth[0], amount=worth[1], bits=bits, turnover_max=worth[2])
 
 
+_COUNTER: Final = (
+    *("framing", "function", "address", "word_order", "byte_order"),
+    *("bits", "stride", "channels"),
+)
 _ADDRESS: Final = re.compile(
     r"(?P<unit>\d{1,3})/(?P<channel>\d{1,3})(=(?P<register>\d{1,15})@(?P<count>\d{1,10}))?"
 )

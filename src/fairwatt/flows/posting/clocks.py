@@ -16,6 +16,7 @@ from fairwatt.store.clocks import ClockRow
 
 if TYPE_CHECKING:
     from fairwatt.flows.posting.book_state import GatewayState
+    from fairwatt.flows.posting.intake import Intake
 
 MATERIAL_US: Final = 1_000_000
 LOOK_AGAIN_US: Final = 900 * 1_000_000
@@ -48,6 +49,19 @@ def look_at_clock(known: ClockSeen | None, *, ahead_us: int, now_us: int, was_se
     if most_us <= known.ahead_us - MATERIAL_US:
         return ClockSeen(most_us, most_us, now_us)
     return ClockSeen(known.ahead_us, ahead_us, now_us)
+
+
+def heard_clocks(
+    *, intake: Intake, gateways: Mapping[int, GatewayState], now_us: int
+) -> dict[int, ClockSeen]:
+    """What is known of the clocks of the gateways that a batch hears, after it."""
+    were_set = {gateway for gateway, _, event in intake.events if event.code == "clock_offset"}
+    return {
+        gateway: look_at_clock(
+            gateways[gateway].clock, ahead_us=ahead_us, now_us=now_us, was_set=gateway in were_set
+        )
+        for gateway, ahead_us in intake.clocks.items()
+    }
 
 
 def clocks_moved(

@@ -16,6 +16,7 @@ LOCAL_TRIP: Final = "local_trip"
 SAFETY_CUT: Final = "safety_cut"
 SAFETY_RELEASED: Final = "safety_released"
 GUARD_BALANCE: Final = "guard_balance"
+ROLLED_BACK: Final = "spool_rolled_back"
 _I63: Final = 1 << 63
 _DAY_US: Final = 86_400_000_000
 
@@ -53,8 +54,11 @@ def hear_events(
                 # Credit ran out while safety kept the relay open, and keeps it open now: credit gives it back.
                 wallets["cut_by_credit"][ix] = True
             heard.wallets.add(ix)
-        if event.code == GUARD_BALANCE and ix is not None:
-            evidence["ledger_micro"] = int(wallets["balance_micro"][ix])
+        if event.code == GUARD_BALANCE:
+            ix = _compare(state, registers, wallets, gateway, evidence)
+        if event.code == ROLLED_BACK:
+            # Its fresh grants are on their way: the new epoch asks for them (planning).
+            heard.events.append(EventRow(kind="alarm.gateway_rolled_back", at_us=now_us, gateway=gateway))
         heard.events.append(
             EventRow(
                 kind=f"gateway.{_storable(event.code)}",
@@ -68,6 +72,34 @@ def hear_events(
             )
         )
     return heard
+
+
+def _compare(
+    state: BookState,
+    registers: npt.NDArray[Any],
+    wallets: npt.NDArray[Any],
+    gateway: int,
+    evidence: dict[Any, Any],
+) -> int | None:
+    """Put a gateway's own count beside the ledger's; `reason` says agrees, differs, or unknown.
+
+    The wallet's index, if it has a meter at this gateway. They can be compared when both counted up to the same
+    reading; what differs then was paid, priced or corrected while the gateway could not be told.
+    """
+    evidence["reason"] = "unknown"
+    wallet, available = evidence.get("wallet"), evidence.get("available_micro")
+    ix = state.wallet_index.get(wallet) if isinstance(wallet, int) else None
+    if ix is None:
+        return None
+    mine = [n for n in state.registers_of(ix) if int(registers["gateway"][n]) == gateway]
+    if not mine:
+        return None
+    evidence["ledger_micro"] = ledger = int(wallets["balance_micro"][ix])
+    counted = max(int(registers["at_us"][n]) for n in mine)
+    if isinstance(available, int) and evidence.get("counted_us") == counted:
+        evidence["amount_micro"] = available - ledger
+        evidence["reason"] = "agrees" if available == ledger else "differs"
+    return ix
 
 
 def _storable(value: Any) -> Any:

@@ -18,7 +18,7 @@ from fairwatt.core.ledger.model import Leg, combine
 from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
 from fairwatt.flows.posting.charging import chain
-from fairwatt.flows.posting.clocks import clocks_moved, look_at_clock
+from fairwatt.flows.posting.clocks import clocks_moved, heard_clocks
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
@@ -327,15 +327,9 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
     """What the poster will know when PostgreSQL has said yes."""
     state = desk.state
     gateways, intake = dict(state.gateways), desk.intake
-    set_anew = {gateway for gateway, _, event in intake.events if event.code == "clock_offset"}
+    clocks = heard_clocks(intake=intake, gateways=gateways, now_us=desk.now_us)
     for gateway, (epoch, seq) in intake.heads.items():
-        clock = look_at_clock(
-            gateways[gateway].clock,
-            ahead_us=intake.clocks[gateway],
-            now_us=desk.now_us,
-            was_set=gateway in set_anew,
-        )
-        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq, clock=clock)
+        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq, clock=clocks[gateway])
     chaff = {
         key: at_us
         for key, at_us in {**state.chaff, **intake.chaff}.items()

@@ -1,6 +1,7 @@
 """Virtual meters on virtual buses: real frames over real sockets, with faults one can order."""
 
 from .bus import Dlt645Bus
+from .dtu import SimDtu
 from .faults import Fault, FaultKind, FaultPlan
 from .load import SimPhase
 from .meter import Emitted, SimMeter
@@ -14,6 +15,7 @@ __all__ = [
     "FaultKind",
     "FaultPlan",
     "SerialPort",
+    "SimDtu",
     "SimMeter",
     "SimPhase",
     "SimWallet",

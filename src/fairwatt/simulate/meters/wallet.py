@@ -8,7 +8,7 @@ from typing import Final
 
 from fairwatt.drivers.dlt645.errors import UnreadableValue
 from fairwatt.drivers.dlt645.prepaid import PrepaidItem, prepaid_items
-from fairwatt.drivers.dlt645.topup import TopUp, TopUpDialect
+from fairwatt.drivers.dlt645.topup import OrderForm, TopUp, TopUpDialect
 
 OTHER: Final = 0x0001
 REPEATED: Final = 0x0002
@@ -51,6 +51,7 @@ class SimWallet:
     purchased_wh: int = 0
     items: tuple[PrepaidItem, ...] = _STANDARD_ITEMS
     dialect: TopUpDialect = field(default_factory=TopUpDialect)
+    orders: set[int] = field(default_factory=set)
     is_mac: Callable[[bytes, bytes], bool] = lambda _message, _mac: True
 
     def value(self, identifier: int) -> bytes | None:
@@ -67,21 +68,28 @@ class SimWallet:
             topup, mac_1, mac_2 = TopUp.decode(data, dialect=self.dialect)
         except UnreadableValue:
             return OTHER
-        if not (self.is_mac(data[8:16], mac_1) and self.is_mac(data[20:26], mac_2)):
+        tail = 12 + self.dialect.order_bytes
+        if not (self.is_mac(data[8:tail], mac_1) and self.is_mac(data[tail + 4 : tail + 10], mac_2)):
             return ESAM
         if topup.opens_account and self.purchases == 0:
             self.customer = topup.customer
         if topup.customer != self.customer:
             return CUSTOMER
-        if topup.purchase == self.purchases:
-            return REPEATED
-        if topup.purchase != self.purchases + 1:
-            return PURCHASE_COUNT
+        if err := self._wrong_order(topup.purchase):
+            return err
         if self.remaining_micro + topup.amount_micro > self.hoarding_limit_micro:
             return HOARDING
-        self.purchases = topup.purchase
+        self.orders.add(topup.purchase)
+        self.purchases += 1
         self.purchased_micro += topup.amount_micro
         paid_back = min(self.overdraft_micro, topup.amount_micro)
         self.overdraft_micro -= paid_back
         self.remaining_micro += topup.amount_micro - paid_back
         return 0
+
+    def _wrong_order(self, purchase: int) -> int:
+        if self.dialect.order is OrderForm.DIGITS_16:
+            return REPEATED if purchase in self.orders else 0
+        if purchase == self.purchases:
+            return REPEATED
+        return 0 if purchase == self.purchases + 1 else PURCHASE_COUNT

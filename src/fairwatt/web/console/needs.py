@@ -25,7 +25,7 @@ class Need:
 
 def needs(*, today: Today) -> list[Need]:
     """Everything that waits for a person, the most urgent first."""
-    found = []
+    found = _dangers(today)
     if today.offline:
         names = gettext(", ").join(
             gettext("%(gateway)s (last heard %(ago)s)")
@@ -82,12 +82,38 @@ def needs(*, today: Today) -> list[Need]:
                 href=reverse("console:costs", args=[today.book.slug]),
             )
         )
-    others = [square for square in today.dark if not square.by_credit]
+    others = [square for square in today.dark if not square.by_credit and square.unit.label not in today.held]
     if others:
         found.append(
             Need(
                 text=gettext("Without supply for another reason than credit: %(homes)s.")
                 % {"homes": gettext(", ").join(square.unit.label for square in others)}
+            )
+        )
+    return found
+
+
+def _dangers(today: Today) -> list[Need]:
+    """What is dangerous comes before everything else."""
+    found = []
+    if today.held:
+        found.append(
+            Need(
+                text=gettext("Switched off for safety until somebody has looked: %(homes)s.")
+                % {"homes": gettext(", ").join(today.held)},
+                href=reverse("console:alarms", args=[today.book.slug]),
+            )
+        )
+    if today.alarms:
+        found.append(
+            Need(
+                text=ngettext(
+                    "A meter told an alarm that nobody has seen yet.",
+                    "Meters told %(n)d alarms that nobody has seen yet.",
+                    today.alarms,
+                )
+                % {"n": today.alarms},
+                href=reverse("console:alarms", args=[today.book.slug]) + "?state=unseen",
             )
         )
     return found

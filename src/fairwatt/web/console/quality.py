@@ -24,6 +24,7 @@ from fairwatt.flows.edit_interval import edit_interval
 from fairwatt.flows.meter_quality import CertificateSpec, CheckSpec, record_certificate, record_check
 from fairwatt.store.models import Book, Meter, Role, Site, User
 from fairwatt.web import access
+from fairwatt.web.console import alarms
 from fairwatt.web.console import quality_queries as queries
 from fairwatt.web.console.quality_charts import day_chart, day_table
 from fairwatt.web.console.quality_forms import CertificateForm, CheckForm, EditForm, EstimateForm
@@ -230,6 +231,7 @@ def _meter_page(
         "checks": checks,
         "certificate_form": CertificateForm(),
         "check_form": CheckForm(),
+        **alarms.of_meter(book=book, meter=found),
         "proposal": propose_estimate(book_id=book.pk, meter_id=found.pk, now_us=access.now_us()),
         **more,
     }

@@ -13,6 +13,7 @@ from fairwatt.core.spans import local_day_start, month_start
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE, micro_from_minor
 from fairwatt.core.units import Unit as Measure
 from fairwatt.flows.billed_unit import unit_of_wallet
+from fairwatt.store import alarms as stored
 from fairwatt.store.models import (
     Book,
     CostStep,
@@ -75,6 +76,10 @@ class Today:
     quarantined: int
     quarantined_today: int
     happened: tuple[Happening, ...]
+    alarms: int = 0
+    """open alarms that nobody has seen"""
+    held: tuple[str, ...] = ()
+    """homes that safety keeps without power until a person comes"""
     objections: int = 0
     """shares of common costs that wait for a decision"""
 
@@ -158,8 +163,16 @@ def today(*, book: Book, now_us: int) -> Today:
             quarantined=waiting.count(),
             quarantined_today=waiting.filter(seen_us__gte=now_us - US_PER_DAY).count(),
             happened=_happened(book, limit=EVENTS_SHOWN),
+            alarms=stored.open_count(book=book.pk),
+            held=_held(book),
             objections=_objections(book),
         )
+
+
+def _held(book: Book) -> tuple[str, ...]:
+    homes = _meter_homes(book)
+    waiting = [hold for hold in stored.holds(book=book.pk) if hold.until_us is None]
+    return tuple(homes.get((hold.gateway, hold.meter), "") for hold in waiting)
 
 
 def _objections(book: Book) -> int:

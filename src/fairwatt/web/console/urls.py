@@ -3,6 +3,7 @@
 from django.urls import path
 
 from fairwatt.web.console import (
+    alarms,
     bookkeeping,
     corrections,
     costs,
@@ -36,6 +37,9 @@ urlpatterns = [
         name="dispute_file",
     ),
     path("<slug:slug>/corrections/", corrections.corrections, name="corrections"),
+    path("<slug:slug>/alarms/", alarms.alarms, name="alarms"),
+    path("<slug:slug>/alarms/<int:event_id>/seen/", alarms.alarm_seen, name="alarm_seen"),
+    path("<slug:slug>/meters/<int:meter_id>/release/", alarms.safety_release, name="safety_release"),
     path("<slug:slug>/quarantine/", views.quarantine, name="quarantine"),
     path("<slug:slug>/data/", quality.data, name="data"),
     path("<slug:slug>/data/check/", quality.data_check, name="data_check"),

@@ -42,11 +42,11 @@ def clock_in_money(account: LineAccount) -> str:
             "a counting period began around then, so by our clock some of it may count in the other one"
         )
     if not clock.costs_nano:
-        return gettext("by our clock the energy costs the same")
+        return gettext("by our clock this use costs the same")
     said = (
-        gettext("by our clock the energy would have cost %(amount)s more before tax")
+        gettext("by our clock this use would have cost %(amount)s more before tax")
         if clock.costs_nano > 0
-        else gettext("by our clock the energy would have cost %(amount)s less before tax")
+        else gettext("by our clock this use would have cost %(amount)s less before tax")
     )
     return said % {"amount": text.exact(nano=abs(clock.costs_nano), currency=account.currency)}
 

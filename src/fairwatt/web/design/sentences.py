@@ -55,6 +55,8 @@ _BLOCKS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
 
 def name(*, account: LineAccount) -> str:
     """What kind of line it is, in two or three words."""
+    if account.line.kind == Kind.READING and unit_of(account) == "m3":
+        return pgettext("a volume", "Charge for use")
     return str(NAMES.get(account.what, NAMES["entry"]))
 
 
@@ -84,7 +86,12 @@ def _reading(account: LineAccount) -> str:
     if interval is None:
         return _by_fact(account)
     start, end = when(interval.before.at_us, account.line.ts_us, account.zone)
-    opening = gettext("%(kwh)s from %(start)s to %(end)s") % {
+    told = (
+        pgettext("a volume", "%(kwh)s from %(start)s to %(end)s")
+        if unit_of(account) == "m3"
+        else gettext("%(kwh)s from %(start)s to %(end)s")
+    )
+    opening = told % {
         "kwh": used(interval.energy_wh, account),
         "start": start,
         "end": end,

@@ -12,6 +12,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.web.design import alarm_words
+
 Words = Mapping[str, str | Promise]
 
 REASONS: Words = {
@@ -32,6 +34,8 @@ REASONS: Words = {
     "grant": _("the gateway's credit was renewed"),
     "mass_cut": _("too many homes would go dark at once, and an administrator is asked first"),
     "operator": _("somebody of the desk ordered it"),
+    "safety_open": _("the gateway keeps it off for safety"),
+    "safety_reset": _("the desk let power return"),
 }
 
 PERIODS: Words = {
@@ -153,6 +157,9 @@ EVENTS: Words = {
     "alarm.command_forged": _(
         "{gateway}: got an order that we did not sign, and did not obey it; look at the gateway"
     ),
+    "alarm.gateway_rolled_back": _(
+        "{gateway}: an older copy of its memory was put back; find out by whom. No order was obeyed twice"
+    ),
     "gateway.records_lost": _("{gateway}: lost some of its records; the meters' totals settle the gap"),
     "gateway.readings_dropped": _(
         "{gateway}: its memory was full and old readings made room; totals stay right"
@@ -177,7 +184,26 @@ EVENTS: Words = {
         "{home}: out of credit while the gateway had no link, but power stays on: {reason}"
     ),
     "gateway.local_switch_failed": _("{home}: the gateway could not switch the relay; look at the meter"),
-    "gateway.guard_balance": _("{gateway}: back, and reported what it counted alone; the ledger counts"),
+    "gateway.guard_balance.unknown": _(
+        "{gateway}: back, and reported what it counted alone; the ledger counts"
+    ),
+    "gateway.guard_balance.agrees": _(
+        "{home}: the gateway is back, and its own count agrees with the ledger to the last digit"
+    ),
+    "gateway.guard_balance.differs": _(
+        "{home}: the gateway is back; it had counted {amount} more than the ledger, which counts: what was paid, "
+        "priced or corrected meanwhile"
+    ),
+    "gateway.alarm_raised": _("{home}: alarm at the meter, {reason}"),
+    "gateway.alarm_cleared": _("{home}: the alarm is over, {reason}"),
+    "gateway.safety_cut": _("{home}: switched off for safety, {reason}"),
+    "gateway.safety_released": _("{home}: no longer kept off for safety, {reason}"),
+    "gateway.safety_reset_refused": _("{home}: stays off for safety, the danger is still measured"),
+    "gateway.power_limited": _("{home}: the meter limits the power because credit is low"),
+    "gateway.power_limit_lifted": _("{home}: the power limit is lifted"),
+    "supply.safety_reset": _("{home}: the desk let power return; the gateway looks first"),
+    "desk.alarm_seen": _("{home}: somebody of the desk has seen an alarm, {reason}"),
+    "desk.safety_reset": _("{home}: somebody of the desk says that the danger is mended, {reason}"),
     "gateway.grant_unusable": _("{home}: the gateway cannot use its grant of credit; update the gateway"),
     "gateway.command_forged": _("{gateway}: got an order twice with other content, and did not obey it"),
     "gateway.command_bad_signature": _("{gateway}: got an order that nobody signed, and did not obey it"),
@@ -290,8 +316,9 @@ _UNKNOWN_QUARANTINE = (
 
 
 def reason(code: str) -> str:
-    """A stored reason as words."""
-    return str(REASONS.get(code, code.replace("_", " ")))
+    """A stored reason as words; an alarm's code is one too."""
+    known = REASONS.get(code)
+    return str(known) if known is not None else alarm_words.title(code)
 
 
 def period(name: str) -> str:

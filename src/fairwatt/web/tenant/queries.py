@@ -21,6 +21,7 @@ from fairwatt.store.models import (
     WalletHead,
 )
 from fairwatt.web.access import scope_of_wallet, seeing
+from fairwatt.web.darkness import Answer, answer
 from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, forecast, pace_of
 from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule, unit_of
 from fairwatt.web.reviews import Review, reviews_of
@@ -31,6 +32,7 @@ RECENT_US: Final = 2 * US_PER_DAY
 RECENT_USES: Final = 5
 RECENT_TOP_UPS: Final = 3
 CUT_EVENTS: Final = ("supply.cut", "gateway.local_trip")
+LIMIT_EVENTS: Final = ("gateway.power_limited", "gateway.power_limit_lifted")
 PRESET_DAYS: Final = (7, 14, 30)
 FIRST_PRESETS_MAJOR: Final = (20, 50, 100)
 
@@ -106,6 +108,10 @@ class Home:
     recent: tuple[Movement, ...]
     reviews: tuple[Review, ...]
     least: Least | None
+    dark: Answer | None = None
+    """why the power is off, when it is"""
+    limit_w: int | None = None
+    """what the meter allows while credit is low"""
 
     @property
     def stale(self) -> bool:
@@ -136,7 +142,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         recent = _recent(wallet, now_us, schedule)
         balance = head.balance_micro if head else 0
         available = balance
-        supply = _supply(wallet, head, registers, available)
+        supply, limit_w = _supply(wallet, head, registers, available), _limit_w(wallet)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)
     whole = [day for day in days if day.day_us < today_us]
@@ -168,18 +174,11 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         now=_now(registers, now_us),
         today=next((day for day in days if day.day_us == today_us), None),
         bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
-        points=tuple(
-            balance_points(
-                days=days,
-                top_ups=top_ups,
-                minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
-                zone=book.zone,
-                now_us=now_us,
-                balance_micro=balance,
-            )
-        ),
+        points=_points(wallet, days, top_ups, now_us, balance),
         recent=recent,
         reviews=reviews,
+        dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
+        limit_w=limit_w,
         least=least_of(
             minor=supply.pay_at_least_minor,
             available_micro=available,
@@ -187,6 +186,21 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
             minor_digits=book.minor_digits,
         ),
     )
+
+
+def _points(
+    wallet: Wallet, days: list[UseDay], top_ups: list[PaymentIntent], now_us: int, balance_micro: int
+) -> tuple[tuple[int, int], ...]:
+    book = wallet.book
+    made = balance_points(
+        days=days,
+        top_ups=top_ups,
+        minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
+        zone=book.zone,
+        now_us=now_us,
+        balance_micro=balance_micro,
+    )
+    return tuple(made)
 
 
 def presets(*, pace: Pace, available_micro: int, minor_digits: int) -> tuple[Preset, ...]:
@@ -284,6 +298,13 @@ def _supply(
     if not registers or all(register.relay == 2 for register in registers):
         return Supply(state="unknown")
     return Supply(state="on")
+
+
+def _limit_w(wallet: Wallet) -> int | None:
+    """The power that the soft landing left this home, when the gateway last set one."""
+    newest = Event.objects.filter(wallet=wallet.id, kind__in=LIMIT_EVENTS).order_by("-id").first()
+    limit_w = newest.evidence.get("limit_w") if newest is not None else None
+    return limit_w if type(limit_w) is int else None
 
 
 def _now(registers: Sequence[RegisterHead], now_us: int) -> Now | None:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("<uuid:public_id>/live/", views.live, name="live"),
     path("<uuid:public_id>/seconds/", seconds.seconds, name="seconds"),
     path("<uuid:public_id>/seconds/live/", seconds.live, name="seconds_live"),
+    path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
     path(

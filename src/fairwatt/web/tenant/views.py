@@ -23,6 +23,7 @@ from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.start_top_up import start_top_up
 from fairwatt.store.models import User, Wallet
 from fairwatt.web import access
+from fairwatt.web.darkness import answer
 from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.providers import open_providers
 from fairwatt.web.tenant import charts, queries
@@ -104,6 +105,20 @@ def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "later": local_date(zone=zone, at_us=tomorrow_us) if tomorrow_us <= now_us else None,
     }
     return _private(render(request, "tenant/charges.html", context))
+
+
+@login_required
+@require_GET
+def dark(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Somebody sits in the dark: why, and the one next step."""
+    wallet, now_us = _wallet(request, public_id), access.now_us()
+    context = {
+        "wallet": wallet,
+        "zone": wallet.book.zone,
+        "now_us": now_us,
+        "dark": answer(wallet=wallet, now_us=now_us, said_dark=True),
+    }
+    return _private(render(request, "tenant/dark.html", context))
 
 
 @login_required

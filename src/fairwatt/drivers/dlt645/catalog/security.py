@@ -21,6 +21,8 @@ TOP_UP: Final = (
     Field("customer number", "#6"),
     Field("MAC of the customer number", "*4"),
 )
+TOP_UP_BY_ORDER: Final = (TOP_UP[0], Field("order number", "#8"), *TOP_UP[2:])
+"""A vendor's variant: an order number of sixteen digits stands where the purchase count does."""
 _NAMES: Final = {
     0x070000FF: "identity authentication",
     0x070001FF: "validity of the authentication",
@@ -30,7 +32,7 @@ _NAMES: Final = {
     REFUND: "refund",
     STATUS: "status query",
 }
-TOP_UPS: Final = (OPEN_ACCOUNT, RECHARGE)
+TOP_UPS: Final = (OPEN_ACCOUNT, RECHARGE, REFUND)
 
 
 def security_entry(identifier: int) -> Entry | None:

@@ -1,0 +1,47 @@
+"""The accounts of the journal by their names: what a bookkeeper calls them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.utils.translation import gettext_lazy as _
+
+from fairwatt.core.ledger.model import (
+    CLEARING,
+    OPENING,
+    RECEIVABLE_FEES,
+    RECEIVABLE_LANDLORD,
+    RECEIVABLE_SHARED,
+    RECOVERY_SHARED,
+    REVENUE_ADJUSTMENT,
+    REVENUE_ENERGY,
+    REVENUE_FEE,
+    REVENUE_STANDING,
+    SUSPENSE,
+    TAX_OUTPUT,
+    WALLET,
+)
+from fairwatt.reports.model import Words
+
+ACCOUNTS: Final[dict[str, Words]] = {
+    WALLET: _("Residents' wallets"),
+    REVENUE_ENERGY: _("Revenue from use"),
+    REVENUE_STANDING: _("Revenue from standing charges"),
+    REVENUE_FEE: _("Revenue from a fee"),
+    REVENUE_ADJUSTMENT: _("Given back by rulings"),
+    RECOVERY_SHARED: _("Common costs recovered"),
+    TAX_OUTPUT: _("Tax to be paid over"),
+    CLEARING: _("On its way from a payment provider"),
+    SUSPENSE: _("Payments that nobody could place"),
+    RECEIVABLE_FEES: _("Fees still to come"),
+    RECEIVABLE_SHARED: _("Shares of common costs still to come"),
+    RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
+    OPENING: _("Brought over from an earlier system"),
+}
+
+
+def account_class(account: str) -> str:
+    """The key of `ACCOUNTS` that names an account: its own or its family's; the account itself where none does."""
+    if account in ACCOUNTS:
+        return account
+    return next((key for key in ACCOUNTS if key.endswith(":") and account.startswith(key)), account)

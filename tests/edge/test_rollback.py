@@ -1,0 +1,175 @@
+"""A memory put back from an older copy: noticed whatever happened since, told, and nothing done on old news."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edge.rig import MINUTE_US, Bench, a_bench, a_command, a_grant, eventually, run
+from edge.test_alone import alone, grant
+from fairwatt.wire.commands import RelayOrder, Result
+from fairwatt.wire.records import Relay
+
+
+async def copied(bench: Bench, folder: Path) -> Path:
+    """Stop, take a picture of the disk, go on."""
+    await bench.agent.stop()
+    copy = folder / "copy"
+    copy.mkdir()
+    for file in folder.glob("spool.db*"):
+        shutil.copy(file, copy)
+    await bench.restart_stopped()
+    return copy
+
+
+async def put_back(bench: Bench, copy: Path, *, online: bool = True) -> None:
+    await bench.agent.stop()
+    for file in bench.agent.config.spool.parent.glob("spool.db*"):
+        file.unlink()
+    for file in copy.iterdir():
+        shutil.copy(file, bench.agent.config.spool.parent)
+    await bench.restart_stopped(online=online)
+
+
+def by_number(bench: Bench) -> list[tuple[int, int]]:
+    return [(reading.meter, reading.at_us) for reading in bench.headend.readings()]
+
+
+@pytest.mark.parametrize(
+    "minutes_alone", [0, 1, 40], ids=["at once", "fewer than were lost", "more than were lost"]
+)
+def test_an_older_copy_is_known_however_much_it_has_written_since(tmp_path: Path, minutes_alone: int) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            copy = await copied(bench, tmp_path)
+            epoch = bench.agent.spool.epoch
+            for _ in range(10):
+                await bench.tick()
+            bench.broker.stop()
+            await put_back(bench, copy, online=False)
+            for _ in range(minutes_alone):
+                await bench.tick(drained=False)
+            bench.broker.start()
+            await eventually(lambda: "spool_rolled_back" in bench.headend.codes(), within_s=10)
+            assert await bench.agent.wait_drained(10.0)
+            await bench.tick()
+            assert bench.agent.spool.epoch > epoch
+            assert bench.headend.codes().count("spool_rolled_back") == 1
+            every = 2 * (1 + 10 + minutes_alone + 1)
+            assert len(by_number(bench)) == len(set(by_number(bench))) == every, "none lost, none doubled"
+
+    run(test())
+
+
+def test_a_memory_that_was_only_switched_off_is_not_taken_for_an_older_one(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            epoch = bench.agent.spool.epoch
+            for silent in (False, True, False):
+                bench.headend.silent = silent
+                await bench.tick(drained=False)
+                await bench.restart()
+            bench.broker.stop()
+            for _ in range(3):
+                await bench.tick(drained=False)
+                await bench.restart(online=False)
+            bench.broker.start()
+            assert await bench.agent.wait_drained(10.0)
+            assert bench.agent.spool.epoch == epoch
+            assert bench.headend.codes() == []
+
+    run(test())
+
+
+def test_orders_of_before_are_refused_and_orders_of_after_obeyed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            copy = await copied(bench, tmp_path)
+            cut = a_command(meter=100, seq=1, relay=RelayOrder.OPEN, issued_us=bench.time())
+            await bench.obeyed(cut)
+            await bench.obeyed(a_command(meter=100, seq=2, relay=RelayOrder.CLOSED, issued_us=bench.time()))
+            bench.time.forward()
+            await put_back(bench, copy)
+            await eventually(lambda: "spool_rolled_back" in bench.headend.codes())
+            await bench.obeyed(cut)
+            assert bench.headend.receipts()[-1].result == Result.STALE
+            assert bench.sims[0].relay_closed, "a paid home is not cut by an order that was undone long ago"
+            await bench.restart()
+            await bench.obeyed(a_command(meter=101, seq=1, relay=RelayOrder.OPEN, issued_us=bench.time() - 1))
+            assert bench.headend.receipts()[-1].result == Result.STALE, "nor after a restart"
+            await bench.obeyed(a_command(meter=100, seq=3, relay=RelayOrder.OPEN, issued_us=bench.time()))
+            assert not bench.sims[0].relay_closed
+
+    run(test())
+
+
+def test_nobody_is_cut_on_a_grant_of_before_until_a_fresh_one_comes(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await grant(bench, 200_000)
+            copy = await copied(bench, tmp_path)
+            paid = a_grant(
+                register_wh=bench.sims[0].register_wh, available_micro=50_000_000, at_us=bench.time()
+            )
+            await bench.obeyed(
+                a_command(meter=100, seq=2, relay=RelayOrder.LEAVE, grant=paid, issued_us=bench.time())
+            )
+            bench.time.forward()
+            await put_back(bench, copy)
+            await eventually(lambda: "spool_rolled_back" in bench.headend.codes())
+            assert bench.agent.guard.is_doubted(meter=100)
+            bench.broker.stop()
+            await eventually(lambda: not bench.agent.link.connected.is_set())
+            await alone(bench, 12)
+            await bench.restart(online=False)
+            await alone(bench, 3)
+            assert bench.sims[0].relay_closed, "the old grant is used up, but it is old"
+            bench.broker.start()
+            assert await bench.agent.wait_drained(10.0)
+            withheld = [event for event in bench.headend.events() if event.code == "local_withheld"]
+            assert {event.detail["rule"] for event in withheld} == {"withhold.quarantined"}
+            fresh = a_grant(
+                register_wh=bench.sims[0].register_wh, available_micro=100_000, at_us=bench.time()
+            )
+            await bench.obeyed(
+                a_command(
+                    meter=100,
+                    seq=3,
+                    relay=RelayOrder.LEAVE,
+                    issued_us=bench.time(),
+                    grant=fresh._replace(warned_at_us=bench.time() - 10 * MINUTE_US),
+                )
+            )
+            assert not bench.agent.guard.is_doubted(meter=100)
+            bench.broker.stop()
+            await eventually(lambda: not bench.agent.link.connected.is_set())
+            await alone(bench, 6)
+            assert not bench.sims[0].relay_closed, "the fresh one is believed"
+            bench.broker.start()
+            assert await bench.agent.wait_drained(10.0)
+            await bench.tick()
+            assert bench.headend.readings()[-2].relay == Relay.OPEN
+
+    run(test())
+
+
+def test_what_the_head_end_lost_is_said_again_from_the_memory(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            for _ in range(6):
+                await bench.tick()
+            epoch, last = bench.agent.spool.epoch, bench.agent.spool.last_seq
+            kept = dict(bench.headend.stored)
+            # The head-end's database is put back to where it knew two records.
+            bench.headend.stored = {key: item for key, item in kept.items() if key[1] <= 2}
+            bench.headend.upto[epoch] = 2
+            await bench.agent.poll_once(bench.time.forward())
+            await eventually(lambda: (epoch, last + 1) in bench.headend.stored)
+            await bench.headend.say_again(after_seq=2)
+            assert await bench.agent.wait_drained(5.0)
+            assert {key: bench.headend.stored[key] for key in kept} == kept
+            assert bench.headend.upto[epoch] == last + 1
+
+    run(test())
