@@ -84,7 +84,7 @@ class TelemetryKeeper:
                 tasks.create_task(self._tidy())
         finally:
             with contextlib.suppress(Exception):
-                await client.drain()
+                await client.close()  # nothing is under way that would not come again
 
     async def _connected(self) -> Client:
         while True:
