@@ -236,6 +236,30 @@ def rerating(services: Services, progress: Progress) -> Report:
     )
 
 
+def seconds(services: Services, progress: Progress) -> Report:
+    """What 64 meters do every second: kept, in which shape, and the poster beside it."""
+    from benchmarks.seconds import METERS, run_seconds
+    from benchmarks.seconds_load import FASTER
+
+    task = progress.add_task("seconds", total=7)
+    run = run_seconds(config=services.config, progress=lambda n: progress.advance(task, n))
+    return Report(
+        name="seconds",
+        title="what 64 meters do every second (power, voltage, current), kept beside the ledger",
+        figures=[
+            Figure(name="points kept", value=run.points_a_s, unit="/s", at_least=METERS * FASTER),
+            Figure(
+                name=f"poster beside {FASTER} times that pace, over without", value=run.ratio, at_least=0.9
+            ),
+            Figure(name="on the wire", value=run.wire_bytes, unit="B a point"),
+            Figure(name="in the database, a block a row (chosen)", value=run.block_bytes, unit="B a point"),
+            Figure(name="in the database, a second a row", value=run.row_bytes, unit="B a point"),
+            Figure(name="as Parquet, zstd", value=run.parquet_bytes, unit="B a point"),
+        ],
+        settings={"meters": METERS, "rounds": [round(one, 3) for one in run.rounds]},
+    )
+
+
 def edge(_services: Services, progress: Progress) -> Report:
     """A gateway with 64 DL/T 645 meters on one line of 2,400 baud, energy and status every 2 minutes."""
     from benchmarks.edge import run_edge
@@ -267,7 +291,8 @@ def _percentile(values: list[float], percent: int) -> float:
 
 
 ALL: dict[str, Callable[[Services, Progress], Report]] = {
-    bench.__name__: bench for bench in (lines, sustained, door, restore, bill, rating, rerating, edge)
+    bench.__name__: bench
+    for bench in (lines, sustained, door, restore, bill, rating, rerating, edge, seconds)
 }
 
 

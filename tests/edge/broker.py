@@ -16,7 +16,8 @@ accounts {{
   APP {{ jetstream: enabled, users: [
     {{user: backend, password: back}},
     {{user: gw1, password: one, allowed_connection_types: ["MQTT"],
-      permissions: {{publish: ["fw.v1.b1.s1.gw1.up"], subscribe: ["fw.v1.b1.s1.gw1.down"]}}}},
+      permissions: {{publish: ["fw.v1.b1.s1.gw1.up", "fw.v1.b1.s1.gw1.tele"],
+      subscribe: ["fw.v1.b1.s1.gw1.down", "fw.v1.b1.s1.gw1.tack"]}}}},
     {{user: gw2, password: two, allowed_connection_types: ["MQTT"],
       permissions: {{publish: ["fw.v1.b1.s1.gw2.up"], subscribe: ["fw.v1.b1.s1.other"]}}}} ] }} }}
 """

@@ -73,6 +73,22 @@ def shared(scene: Scene) -> dict[str, int]:
     return share_a_cost(scene)
 
 
+@pytest.fixture(scope="module")
+def wished(scene: Scene) -> int:
+    """A wish for one meter of the scene."""
+    from fairwatt.flows.ask_push import start_push
+
+    return start_push(
+        book_id=scene.book,
+        kind="set_clock",
+        wish={"within_s": 30},
+        words="after the battery",
+        user_id=scene.operator.pk,
+        now_us=NOW_US,
+        meters=scene.homes[:1],
+    )
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -91,6 +107,7 @@ def test_nobody_gets_what_is_not_theirs(
     case: Any,
     closed: str,
     shared: dict[str, int],
+    wished: int,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -116,6 +133,7 @@ def test_nobody_gets_what_is_not_theirs(
         "foreign alarm": [scene.slug, 1],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
+        "push": [scene.slug, wished],
         "fee": [scene.slug, shared["fee"]],
         "fee entry": [scene.slug, shared["fee"], 1],
         "cost": [scene.slug, shared["cost"]],

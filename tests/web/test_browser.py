@@ -56,6 +56,8 @@ def paths(scene: Scene) -> dict[str, tuple[str, str, int]]:
     return {
         "login": ("anonymous", "/accounts/login/", 0),
         "home": ("owner", f"/home/{scene.public_id(0)}/", 2),
+        "seconds": ("owner", f"/home/{scene.public_id(0)}/seconds/", 1),
+        "wishes": ("operator", f"/console/{scene.slug}/orders/", 0),
         "charges": ("owner", f"/home/{scene.public_id(0)}/charges/", 0),
         "console": ("operator", f"/console/{scene.slug}/", 2),
         "set aside": ("operator", f"/console/{scene.slug}/quarantine/", 0),
@@ -92,7 +94,7 @@ class Watched:
 @pytest.mark.parametrize(
     "name",
     [
-        *("login", "home", "charges", "console", "set aside", "security"),
+        *("login", "home", "charges", "console", "set aside", "security", "seconds", "wishes"),
         *("statement", "reports", "liability", "bookkeeping", "disputes", "corrections"),
     ],
 )

@@ -22,11 +22,13 @@ from fairwatt.cli import (
     estate,
     explaining,
     meter,
+    push,
     readings,
     reports,
     simulation,
     sts,
 )
+from fairwatt.cli import telemetry as seconds
 from fairwatt.cli.backtest import backtest
 from fairwatt.cli.foreground import serve_until_stopped, stop_signals
 from fairwatt.cli.rate import rate
@@ -51,6 +53,8 @@ app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
 app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)
 app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
+app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
+app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)
@@ -89,6 +93,7 @@ def up() -> None:
         fleet.keep_in_step()
         fleet.start_web()
         fleet.start_keeper()
+        fleet.start_telemetry()
         where = services.config
         serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
 

@@ -6,6 +6,7 @@ the bytes that come back. The edge owns the serial port or socket and the clock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final, Literal, Protocol, runtime_checkable
@@ -325,6 +326,22 @@ class LimitsPower(Protocol):
     def read_power_limit(self) -> Exchange[PowerLimit]: ...
 
     def limit_power(self, *, limit_w: int | None) -> Exchange[Accepted]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPrices:
+    """The prices a meter shows, in micro-units per kWh, in the order of its own table."""
+
+    prices_micro: tuple[int, ...]
+
+
+@runtime_checkable
+class ShowsPrices(Protocol):
+    """A meter with a price table for its display. What is charged does not depend on it."""
+
+    def read_shown_prices(self, *, count: int) -> Exchange[ShownPrices]: ...
+
+    def show_prices(self, *, prices_micro: Sequence[int]) -> Exchange[Accepted]: ...
 
 
 @runtime_checkable

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import structlog
 
-from fairwatt.core.metering.register import RegisterSpec
 from fairwatt.edge.clock import Clock
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.deeds import Deeds
@@ -21,24 +20,26 @@ from fairwatt.edge.guard_kept import StateUnusable
 from fairwatt.edge.holds import Holds
 from fairwatt.edge.link import Link
 from fairwatt.edge.local.local import Local
-from fairwatt.edge.meters import Branch, MeterPoint, Meters
+from fairwatt.edge.meters import Branch, MeterPoint, Meters, spec_of
 from fairwatt.edge.obey import Obeyer
 from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
-from fairwatt.wire.commands import Command
+from fairwatt.edge.standing import Standing
+from fairwatt.edge.telemetry import Telemetry
+from fairwatt.edge.waiting import Waits
+from fairwatt.wire.commands import SET_SUPPLY, Command
 
 log = structlog.get_logger(__name__)
 
 _TIMES: Final = "times"
-_ASLEEP_INTERVALS: Final = 2
-"""After so many intervals without a tick, what was done in between may be forgotten."""
+_ASLEEP_INTERVALS: Final = 2  # without a tick: what was done in between may be forgotten
 _WAITING_COMMANDS: Final = 4096
 _TURNS_EVERY_S: Final = 1.0
 _KEEP_WITHIN_S: Final = 5.0
 """A slow bus takes minutes for a pass; what it said is on the disk much sooner."""
 
 
-class Agent:
+class Agent(Waits):
     """The program at the meters. Give it a configuration and a clock; `start` it inside an event loop."""
 
     def __init__(
@@ -61,8 +62,6 @@ class Agent:
         self.meters: Meters
         self.guard: Guard
         self.safety: Safety
-        self._slept: set[int] = set()
-        """meters not looked at yet since this memory was without time"""
         self.link: Link
         self._obeyer: Obeyer
         self._deeds: Deeds
@@ -70,16 +69,15 @@ class Agent:
 
     async def start(self) -> None:
         """Open the spool, take up where the last run stopped, and begin to connect. Raises SpoolError."""
-        now_us = self.clock.now_us()
         config = self.config
         self.spool = Spool(
             path=config.spool,
-            now_us=now_us,
+            now_us=self.clock.now_us(),
             max_bytes=config.spool_max_bytes,
             history_bytes=config.spool_history_bytes,
         )
         self.meters = Meters(config=config)
-        specs = {number: _spec(point) for number, point in self.meters.points.items()}
+        specs = {number: spec_of(point) for number, point in self.meters.points.items()}
         holds = Holds(spool=self.spool)
         self.guard = Guard(specs=specs, held=holds)
         self._obeyer = Obeyer(
@@ -88,6 +86,14 @@ class Agent:
         self._deeds = Deeds(
             config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
         )
+        self._standing = Standing(
+            config=config,
+            spool=self.spool,
+            meters=self.meters,
+            now=self.clock.now_us,
+            on_settings=self._follow,
+        )
+        self._obeyer.issuers = self._standing.issuers
         self._obeyer.load_grants()
         kept = self.spool.get("guard")
         if kept is not None:
@@ -114,12 +120,29 @@ class Agent:
             quiet_since_us=quiet_since_us,
         )
         self.local = Local(agent=self, obeyer=self._obeyer, boot_id=self._boot_id, entropy=self._entropy)
+        self._follow(self._standing.configured())
         await self.meters.start()
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
         for n, branch in enumerate(self.meters.branches):
             self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
             self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
+        if config.telemetry is not None:
+            telemetry = Telemetry(
+                config=config,
+                settings=config.telemetry,
+                meters=self.meters,
+                spool=self.spool,
+                clock=self.clock,
+                boot_id=self._boot_id,
+            )
+            self._tasks.append(asyncio.create_task(telemetry.run()))
         await self.local.open()
+
+    def _follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar, from the next tick on."""
+        self.config = config
+        for part in (self.link, self._obeyer, self._deeds):
+            part.follow(config)
 
     def _take_up_time(self) -> int | None:
         """Never be earlier than the last tick that was kept; return since when nobody answered, if so.
@@ -132,7 +155,7 @@ class Agent:
         ticked_us, quiet_since_us = (int.from_bytes(kept[k : k + 8], "big", signed=True) for k in (0, 8))
         behind_us = ticked_us - self.clock.now_us()
         if -behind_us > _ASLEEP_INTERVALS * self.config.interval_s * 1_000_000:
-            self._slept = set(self.meters.points)
+            self._deeds.slept = set(self.meters.points)
         if behind_us > 0:
             self.clock.step(behind_us)
             log.warning("clock_lost", behind_us=behind_us)
@@ -196,9 +219,9 @@ class Agent:
 
     async def _watch(self, branch: Branch) -> None:
         """Read one bus for ever; however slow or broken it is, the others have their own."""
-        interval_us = self._interval_us(branch)
         snapshot_us = self.config.snapshot_s * 1_000_000
         while True:
+            interval_us = self._interval_us(branch)
             now_us = self.clock.now_us()
             due_us = branch.next_due_us(now_us=now_us, interval_us=interval_us, snapshot_us=snapshot_us)
             await self._until(due_us)
@@ -232,31 +255,6 @@ class Agent:
         while (left_us := due_us - self.clock.now_us()) > 0:
             self._raise_if_dead()
             await asyncio.sleep(min(0.2, max(0.01, left_us / 64_000_000)))
-
-    async def wait_connected(self, timeout_s: float) -> bool:
-        """Wait (wall time) until the broker has accepted us; say whether it has."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.link.connected.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def drained(self) -> bool:
-        """Say whether everything is acknowledged and no command is waiting or being carried out."""
-        return not self.spool.count and not self._obeying
-
-    async def wait_drained(self, timeout_s: float) -> bool:
-        """Wait (wall time) until `drained`; say whether it is."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self.drained():
-                    self._raise_if_dead()
-                    self._progress.clear()
-                    await self._progress.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def poll_once(self, at_us: int, /) -> None:
         """Read every meter as of ``at_us``, the buses side by side; keep it, and stand guard if alone.
@@ -300,9 +298,7 @@ class Agent:
         if reading is None:
             return
         branch.readings[-1] = reading = self._deeds.flagged(reading)
-        if point.number in self._slept:
-            self._slept.discard(point.number)
-            self._deeds.own_up(reading)
+        self._deeds.own_up(reading)
         self.guard.take_reading(reading)
         closely = branch.pace.may_look(meter=point.number, now_us=read_us)
         await self.safety.look(point, reading, flush=flush, closely=closely)
@@ -319,6 +315,7 @@ class Agent:
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
         await self.local.keep(branch.points, at_us=at_us)
+        await self._standing.retry_open(branch.points)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
         await self.safety.follow(branch.points, at_us=at_us)
 
@@ -365,7 +362,8 @@ class Agent:
         if command is None:
             self.link.records_wait(at_us=self.clock.now_us())
             return
-        branch = self.meters.branch_of(meter=command.meter)
+        known = command.meter in self.meters.points
+        branch = self.meters.branch_of(meter=command.meter) if known else self.meters.branches[0]
         queue = self._orders[self.meters.branches.index(branch)]
         try:
             queue.put_nowait((message, command))
@@ -380,8 +378,12 @@ class Agent:
         while True:
             message, command = await orders.get()
             try:
-                async with self.turn_at(self.meters.points[command.meter]):
-                    await self._obeyer.take(message, command)
+                async with self.turn_at(self.meters.points.get(command.meter, branch.points[0])):
+                    if command.kind == SET_SUPPLY:
+                        await self._obeyer.take(message, command)
+                    else:
+                        await self._standing.take(message, command)
+                        self._obeyer.issuers = self._standing.issuers
             except SpoolError as error:
                 log.critical("command_not_kept", error=str(error))
             except Exception:
@@ -396,12 +398,3 @@ class Agent:
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.result()
-
-
-def _spec(point: MeterPoint) -> RegisterSpec:
-    profile = point.profile
-    return RegisterSpec(
-        modulus_wh=profile.modulus_wh,
-        resolution_wh=profile.resolution_wh,
-        max_power_w=profile.max_power_w,
-    )

@@ -4,6 +4,7 @@
 [broker]    host, port, password_file
 [keys]      own (private key of the gateway, PEM), own_kid (hex; default: the gateway's id)
             [[keys.issuer]] kid, public (PEM)
+[telemetry] second by second, where the table is present: block_s, live_block_s, max_bytes
 [[bus]]     name, and one line: host, port (a converter we call) | device, baud, parity (a serial port)
             | listen_port, registration, dtu, heartbeats (a DTU that calls us: docs/protocol/lines.md);
             interval_s, reply_within_ms, attempts, pace_ms
@@ -156,6 +157,23 @@ class BrokerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryConfig:
+    """Power, voltage and current of every meter, every second that its bus has the time.
+
+    A block of ``block_s`` seconds is sent at once; ``live_block_s`` while somebody watches. ``max_bytes``: what
+    may wait while the line is down; less where the spool needs the room.
+    """
+
+    block_s: int = 60
+    live_block_s: int = 2
+    max_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.live_block_s <= self.block_s <= 600:
+            raise ConfigError("telemetry wants 1 <= live_block_s <= block_s <= 600 seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeConfig:
     """Everything one agent needs to run. Durations in seconds; ``link_timeout_s`` is domain time.
 
@@ -185,6 +203,7 @@ class EdgeConfig:
     snapshot_s: int = 900
     boundary_tolerance_s: int = 5
     local: LocalConfig | None = None
+    telemetry: TelemetryConfig | None = None
 
     def __post_init__(self) -> None:
         for part in (self.book, self.site, self.gateway):
@@ -233,6 +252,7 @@ def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
         buses=tuple(_bus(bus) for bus in tree["bus"]),
         key=_private_key(folder / keys["own"]),
         kid=bytes.fromhex(keys["own_kid"]) if "own_kid" in keys else gateway_id.encode(),
+        telemetry=TelemetryConfig(**tree["telemetry"]) if "telemetry" in tree else None,
         issuers={bytes.fromhex(one["kid"]): _public_key(folder / one["public"]) for one in keys["issuer"]},
         **gateway,
     )

@@ -39,7 +39,13 @@ class Deeds:
         self._guard = guard
         self._obeyer = obeyer
         self._more = more
+        self.slept: set[int] = set()
+        """meters not looked at yet since this memory was without time"""
         self._tried: dict[int, set[tuple[int, Deed]]] = {}
+
+    def follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar."""
+        self._config = config
 
     def keep(self, *, readings: Sequence[Reading], events: Sequence[Event], at_us: int) -> None:
         """Put them into the spool together with the guard's count. Raises SpoolError."""
@@ -71,6 +77,9 @@ class Deeds:
         said open, nothing spares this home, and credit may have run out on the way (in which hours it was used
         is forgotten, so at the dearest price): who else has opened it? A cut that nobody remembers is never undone.
         """
+        if reading.meter not in self.slept:
+            return
+        self.slept.discard(reading.meter)
         known = self._guard.facts(meter=reading.meter)
         if known is None or reading.relay != Relay.OPEN or self._guard.is_tripped(meter=reading.meter):
             return

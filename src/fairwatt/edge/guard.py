@@ -224,10 +224,8 @@ class Guard:
         head = self._heads.get(reading.meter)
         if head is None:
             return False
-        schedule = head.table.schedule
-        used_wh = schedule.grown(
-            before=head.state.register_wh, after=reading.total_wh, modulus=head.spec.modulus_wh
-        )
+        schedule, modulus = head.table.schedule, head.spec.modulus_wh
+        used_wh = schedule.grown(before=head.state.register_wh, after=reading.total_wh, modulus=modulus)
         most_micro = max(0, used_wh) * schedule.dearest_micro_per_kwh // 1_000
         return available_in(self._wallets[head.grant.wallet]) <= most_micro
 

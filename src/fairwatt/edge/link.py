@@ -96,6 +96,10 @@ class Link:
         # would wait for its server for ever.
         self._quiet_since_us: int | None = clock.now_us() if quiet_since_us is None else quiet_since_us
 
+    def follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar."""
+        self._config = config
+
     @property
     def quiet_since_us(self) -> int | None:
         """Since when the head-end has owed us an answer; None while it owes none."""
@@ -357,14 +361,13 @@ class Link:
         The head-end wrote it before we got it, and after we sent the frame that it names. Only outside of
         these two bounds is a clock wrong.
         """
-        answers_us = None
-        if ack.answers is not None and ack.answers.boot_id == self._boot_id:
-            answers_us = self._sent_us.get(ack.answers.uptime_ms)
+        sent = ack.answers
+        mine = sent is not None and sent.boot_id == self._boot_id
+        answers_us = self._sent_us.get(sent.uptime_ms) if sent and mine else None
         if not _YEAR_2000_US <= ack.now_us < _YEAR_2200_US:
             log.error("clock_ignored", now_us=ack.now_us)
             return
-        if answers_us is not None:
-            self.knows_time = True
+        self.knows_time |= answers_us is not None
         offset_us = 0
         if ack.now_us > now_us + STEP_US:
             offset_us = ack.now_us - now_us
@@ -373,10 +376,8 @@ class Link:
         if offset_us:
             self._step_clock(now_us, offset_us)
         elif answers_us is not None:
-            doubt_us = (now_us - answers_us + 1) // 2
-            told_us = self._clock.learn(
-                offset_us=ack.now_us - (answers_us + now_us) // 2, doubt_us=max(0, doubt_us)
-            )
+            doubt_us = max(0, (now_us - answers_us + 1) // 2)
+            told_us = self._clock.learn(offset_us=ack.now_us - (answers_us + now_us) // 2, doubt_us=doubt_us)
             if told_us is not None:
                 self._note("clock_slewed", now_us, {"offset_us": told_us, "rate_ppb": self._clock.rate_ppb})
 

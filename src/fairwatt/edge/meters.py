@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
+from fairwatt.core.metering.register import RegisterSpec
 from fairwatt.drivers.contract import (
     DriverError,
     KeepsClock,
@@ -277,3 +278,13 @@ def _back(point: MeterPoint, at_us: int) -> Iterable[Event]:
     known, point.trouble = point.trouble, None
     if known is not None:
         yield Event("meter_back", at_us, point.number, {"was": known})
+
+
+def spec_of(point: MeterPoint) -> RegisterSpec:
+    """What can be true of this meter's register."""
+    profile = point.profile
+    return RegisterSpec(
+        modulus_wh=profile.modulus_wh,
+        resolution_wh=profile.resolution_wh,
+        max_power_w=profile.max_power_w,
+    )

@@ -18,6 +18,7 @@ from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.spool import Spool, StoredCommand
 from fairwatt.wire import cbor, cose
 from fairwatt.wire.commands import (
+    SET_SUPPLY,
     Command,
     Receipt,
     RelayOrder,
@@ -62,11 +63,16 @@ class Obeyer:
         self._meters = meters
         self._guard = guard
         self._now = now
+        self.issuers = config.issuers
         self._refused: OrderedDict[bytes, bytes] = OrderedDict()
         kept = spool.get(_NOT_BEFORE)
         self._not_before_us = 0 if kept is None else int.from_bytes(kept, "big", signed=True)
         self._forged_at_us: int | None = None
         self._forged_unsaid = 0
+
+    def follow(self, config: EdgeConfig) -> None:
+        """Live by settings that came from afar."""
+        self._config = config
 
     def refuse_before(self, at_us: int, /) -> None:
         """Obey nothing that was issued earlier: this memory no longer knows what of that it has obeyed."""
@@ -94,11 +100,11 @@ class Obeyer:
     def check(self, message: bytes, /) -> Command | None:
         """Return the command when an issuer signed it and its meter is here; else tell, once, and return None."""
         try:
-            command = verify_command(message=message, keys=self._config.issuers)
+            command = verify_command(message=message, keys=self.issuers)
         except FrameError as error:
             self._refuse_forged(message, error)
             return None
-        if command.meter not in self._meters.points:
+        if command.kind == SET_SUPPLY and command.meter not in self._meters.points:
             self._refuse_foreign(message, command)
             return None
         return command
@@ -133,7 +139,7 @@ class Obeyer:
         if stored is None:
             return False
         try:
-            return _kept_command(meter, stored).body.relay == RelayOrder.OPEN
+            return _kept_command(meter, stored).supply.relay == RelayOrder.OPEN
         except FrameError:
             return True  # it cannot be read any more: nothing may be made of it
 
@@ -161,7 +167,7 @@ class Obeyer:
             self._spool.keep_receipt(meter=meter, seq=stored.seq, receipt=receipt)
 
     def _accept(self, message: bytes, command: Command) -> None:
-        grant = command.body.grant
+        grant = command.supply.grant
         kept = b"" if grant is None else cbor.encode(grant_to_obj(grant))
         with self._spool.atomic():
             self._spool.keep_command(meter=command.meter, seq=command.seq, message=message)
@@ -177,7 +183,7 @@ class Obeyer:
         if now_us >= command.expires_us:
             self._finish(message, command, Result.EXPIRED, point.relay, None)
             return
-        order, reason = command.body.relay, command.body.reason
+        order, reason = command.supply.relay, command.supply.reason
         restored_until_us = self._guard.restored.get(point.number, 0)
         if order == RelayOrder.OPEN and reason == Reason.BALANCE_EMPTY and now_us < restored_until_us:
             # Decided before the head-end knew: it learns of the restore first, and decides anew.

@@ -170,6 +170,11 @@ class Spool:
         return self._count
 
     @property
+    def room(self) -> int:
+        """Bytes that records could still take before readings are dropped."""
+        return max(0, self.max_bytes - self._bytes)
+
+    @property
     def last_seq(self) -> int:
         """Number of the newest record ever appended in this epoch; 0 when there was none."""
         return self._last_seq

@@ -30,6 +30,7 @@ from fairwatt.headend.backbone import Frame, Intake, connect, ensure_log
 from fairwatt.headend.listening import listen_for_facts
 from fairwatt.headend.metrics import Metrics
 from fairwatt.headend.suspicion import Suspicion
+from fairwatt.headend.wishes import Wishes
 from fairwatt.store.posting import PosterFenced
 from fairwatt.wire import topics
 from fairwatt.wire.cose import MAX_MESSAGE_BYTES
@@ -110,6 +111,7 @@ class HeadEnd:
         self._in_hand: list[Frame] = []
         """frames taken and not yet durable"""
         self._suspicion = Suspicion()
+        self._wishes = Wishes(book=book, sign=poster.sign, now_us=clock.now_us)
         self._heard: dict[int, float] = {}
         self._asked: dict[int, float] = {}
         self._sent_at = 0.0
@@ -187,6 +189,7 @@ class HeadEnd:
         if free:
             await self._carried()
             await self._look_at_the_calendar(now)
+            self._fact_waits |= await self._wishes.look(posting=self._posting, now_s=now)
         flood = self._flooded(intake)
         if flood or (free and (len(intake) or self._fact_waits or pipeline.owes_grants)):
             await self._post(client, intake, pipeline, ahead=flood)
@@ -319,7 +322,9 @@ class HeadEnd:
     async def _resend(self, client: Client, state: BookState) -> None:
         """Offer open orders again to gateways that were heard lately."""
         since = time.monotonic() - HEARD_S
-        waiting: dict[int, list[bytes]] = {}
+        waiting = {
+            g: list(some) for g, some in self._wishes.waiting.items() if self._heard.get(g, 0.0) > since
+        }
         for n, order in state.orders.items():
             gateway = int(state.registers["gateway"][n])
             if order.state != "accepted" and self._heard.get(gateway, 0.0) > since:

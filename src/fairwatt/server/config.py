@@ -15,9 +15,16 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from fairwatt.server.errors import OperatorError
 from fairwatt.server.secret_files import SecretFiles
 
-type DatabaseRole = Literal["admin", "migrate", "poster", "web", "auditor"]
+type DatabaseRole = Literal["admin", "migrate", "poster", "web", "auditor", "telemetry"]
 
-DATABASE_ROLES: Final[tuple[DatabaseRole, ...]] = ("admin", "migrate", "poster", "web", "auditor")
+DATABASE_ROLES: Final[tuple[DatabaseRole, ...]] = (
+    "admin",
+    "migrate",
+    "poster",
+    "web",
+    "auditor",
+    "telemetry",
+)
 DATABASE_NAME: Final = "fairwatt"
 OWNER_ROLE: Final = "fairwatt_owner"
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
@@ -130,6 +137,13 @@ class Config:
         password = quote(self.secrets.read("nats_backend") or "", safe="")
         return f"nats://backend:{password}@127.0.0.1:{self.ports()['nats']}"
 
+    def telemetry_url(self) -> str:
+        """NATS URL of the telemetry process: its login reaches its own stream and no order, no reading."""
+        if self.nats_url is not None:
+            return self.nats_url
+        password = quote(self.secrets.read("nats_telemetry") or "", safe="")
+        return f"nats://telemetry:{password}@127.0.0.1:{self.ports()['nats']}"
+
     def mqtt_address(self) -> tuple[str, int]:
         """Host and port of the door gateways come in by."""
         if self.mqtt_url is None and self.nats_url is None:
@@ -162,7 +176,9 @@ class Config:
                 self.database_url if role == "admin" else _anonymous(self.database_url)
             )
         if self.nats_url is not None:
-            env["FAIRWATT_NATS_URL"] = self.nats_url if role == "poster" else _anonymous(self.nats_url)
+            env["FAIRWATT_NATS_URL"] = (
+                self.nats_url if role in ("poster", "telemetry") else _anonymous(self.nats_url)
+            )
         optional = {
             "FAIRWATT_MQTT_URL": self.mqtt_url,
             "FAIRWATT_ORIGIN": self.origin,

@@ -91,6 +91,18 @@ def run_keeper(config: Config) -> None:
     run(clock=clock_for(config), stop=stop)
 
 
+def run_telemetry(config: Config) -> None:
+    """Keep what meters do second by second, until stopped."""
+    use_django(role="telemetry")
+    from fairwatt.headend.telemetry import TelemetryKeeper  # models need Django first
+    from fairwatt.server.running import run_until_signalled
+
+    keeper = TelemetryKeeper(
+        url=config.telemetry_url(), dsn=config.dsn(role="telemetry"), clock=clock_for(config)
+    )
+    run_until_signalled(keeper.run())
+
+
 def poster_for(config: Config) -> "Poster":
     """What posting needs from outside: the providers whose word counts, and the key that orders meters."""
     from fairwatt.flows.posting.planning import Poster

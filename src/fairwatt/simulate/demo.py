@@ -17,6 +17,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fairwatt.edge.config import TelemetryConfig
+from fairwatt.edge.telemetry import Telemetry
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.meters import SimMeter
@@ -84,6 +86,7 @@ class Demo:
     async def live(self, *, ready: Callable[[], None]) -> None:
         """Run the history if there is none, call `ready`, and live until cancelled."""
         street = self.street
+        seconds: list[asyncio.Task[None]] = []
         await street.open()
         try:
             office = await street.as_web(lambda: Office(book=street.book, opened_us=street.scenario.start_us))
@@ -97,13 +100,33 @@ class Demo:
                 self._save()
             self.stack.clock.set(domain_us=self._at_us(), speed=SPEED)
             self.stack.fleet.start_keeper()
+            self.stack.fleet.start_telemetry()
+            seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             ready()
             while True:
                 await self._at_the_desk(office)
                 await self._next_slice()
         finally:
+            for task in seconds:
+                task.cancel()
+            await asyncio.gather(*seconds, return_exceptions=True)
             self.stack.clock.set(domain_us=self.stack.clock.now_us(), speed=0)
             await street.close()
+
+    def _second_by_second(self) -> list[Telemetry]:
+        """What each gateway sends beside its readings, from now on: history has only half hours."""
+        agents = [gate.agent for gate in self.street.gates if gate.agent is not None]
+        return [
+            Telemetry(
+                config=agent.config,
+                settings=TelemetryConfig(),
+                meters=agent.meters,
+                spool=agent.spool,
+                clock=agent.clock,
+                boot_id=secrets.token_bytes(8),
+            )
+            for agent in agents
+        ]
 
     async def _at_the_desk(self, office: Office) -> None:
         now_us = self.stack.clock.now_us()

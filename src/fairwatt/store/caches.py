@@ -85,6 +85,7 @@ WITHHELD = (
     "friendly_hours",
     "not_warned",
     "emergency_restore",
+    "mass_cut",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

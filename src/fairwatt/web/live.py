@@ -98,9 +98,11 @@ async def in_reader[T](work: Callable[[], T]) -> T:
 
 
 def live_response(
-    *, request: HttpRequest, scope: Scope, draw: Draw, may: Callable[[], bool]
+    *, request: HttpRequest, scope: Scope, draw: Draw, may: Callable[[], bool], beside_ledger: bool = False
 ) -> StreamingHttpResponse:
     """Answer with server-sent events: every fragment of `draw` that changed, named as in `sse-swap`.
+
+    `beside_ledger`: what is drawn moves without the ledger, so it is drawn every second.
 
     `draw` runs in a reader thread, in the language of the request. The stream ends when the person signed out or
     `may` says that they may no longer see this; the browser then asks again and is shown the door.
@@ -116,14 +118,17 @@ def live_response(
             return draw()
 
     response = StreamingHttpResponse(
-        _events(scope, drawn, allowed), content_type="text/event-stream; charset=utf-8"
+        _events(scope, drawn, allowed, beside_ledger=beside_ledger),
+        content_type="text/event-stream; charset=utf-8",
     )
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
 
 
-async def _events(scope: Scope, draw: Draw, may: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def _events(
+    scope: Scope, draw: Draw, may: Callable[[], bool], *, beside_ledger: bool = False
+) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     seen: tuple[object, ...] = ()
     sent: dict[str, str] = {}
@@ -135,7 +140,7 @@ async def _events(scope: Scope, draw: Draw, may: Callable[[], bool]) -> AsyncIte
             if not await in_reader(may):
                 return
         try:
-            newest = await _marks.of(scope)
+            newest = (loop.time(),) if beside_ledger else await _marks.of(scope)
             fragments = {} if newest == seen else await in_reader(draw)
         except DatabaseError:
             # The database is away for a moment (restart, failover): keep the page, try again.

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from fairwatt.wire import cbor, cose
 from fairwatt.wire.errors import BadShape, BadVersion
+from fairwatt.wire.standing import Standing, body_from_obj, body_to_obj
 
 VERSION: Final = 1
 SET_SUPPLY: Final = 1
@@ -78,7 +79,7 @@ class SetSupply(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A signed order. Valid in [issued_us, expires_us); ``seq`` rises strictly per meter."""
+    """A signed order. Valid in [issued_us, expires_us); ``seq`` rises strictly per meter and kind."""
 
     meter: int
     kind: int
@@ -87,7 +88,14 @@ class Command(NamedTuple):
     expires_us: int
     amount_micro: int
     order: bytes
-    body: SetSupply
+    body: SetSupply | Standing
+
+    @property
+    def supply(self) -> SetSupply:
+        """The body of a SET_SUPPLY; of no other kind."""
+        if not isinstance(self.body, SetSupply):
+            raise BadShape(f"a command of kind {self.kind} says nothing about supply")
+        return self.body
 
 
 class Receipt(NamedTuple):
@@ -110,8 +118,12 @@ def hash8(message: bytes, /) -> bytes:
 def encode_command(command: Command, /) -> bytes:
     """Write a command as the payload to be signed."""
     body = command.body
-    supply = [int(body.relay), body.reason, None if body.grant is None else grant_to_obj(body.grant)]
-    payload = cbor.encode([VERSION, *command[:7], supply])
+    if isinstance(body, SetSupply):
+        grant = None if body.grant is None else grant_to_obj(body.grant)
+        plain: list[object] = [int(body.relay), body.reason, grant]
+    else:
+        plain = body_to_obj(body)
+    payload = cbor.encode([VERSION, *command[:7], plain])
     decode_command(payload)
     return payload
 
@@ -123,23 +135,28 @@ def decode_command(payload: bytes, /) -> Command:
     _, meter, kind, seq, issued, expires, amount, order, body = cbor.array(
         value, length=9, what="the command"
     )
-    if kind != SET_SUPPLY:
-        raise BadShape("the command has an unknown kind")
-    relay, reason, grant = cbor.array(body, length=3, what="the desired supply")
-    supply = SetSupply(
-        cbor.integer(relay, what="the relay order", high=2),
-        cbor.text(reason, what="the reason"),
-        None if grant is None else grant_from_obj(grant),
-    )
+    number = cbor.integer(meter, what="meter", high=_U64)
+    slot = cbor.integer(kind, what="the kind of the command", low=1, high=255)
     return Command(
-        cbor.integer(meter, what="meter", low=1, high=_U64),
-        SET_SUPPLY,
+        number,
+        slot,
         cbor.integer(seq, what="seq", low=1),
         cbor.signed(issued, what="issued_us"),
         cbor.signed(expires, what="expires_us"),
         cbor.signed(amount, what="amount_micro"),
         cbor.octets(order, what="order", length=8),
-        supply,
+        _supply(number, body) if slot == SET_SUPPLY else body_from_obj(kind=slot, meter=number, value=body),
+    )
+
+
+def _supply(meter: int, value: object) -> SetSupply:
+    if not meter:
+        raise BadShape("an order for supply names no meter")
+    relay, reason, grant = cbor.array(value, length=3, what="the desired supply")
+    return SetSupply(
+        cbor.integer(relay, what="the relay order", high=2),
+        cbor.text(reason, what="the reason"),
+        None if grant is None else grant_from_obj(grant),
     )
 
 

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     FRIENDLY_HOURS = "friendly_hours"
     NOT_WARNED = "not_warned"
     BALANCE_EMPTY = "balance_empty"
+    MASS_CUT = "mass_cut"
+    """Too many at once: never decided for one home, only by who sees all of them (blast.py)."""
     SAFETY_OPEN = "safety_open"
 
 

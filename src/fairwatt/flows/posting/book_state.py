@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.model import State
+from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
@@ -195,6 +196,8 @@ class BookState:
     """By feeder: when this poster lately ordered relays closed. Lost, a crowd is let in a little faster once."""
     queued: frozenset[int] = frozenset()
     """Wallet indices whose power may return and waits for its turn on the feeder."""
+    mass_cuts: MassCuts = field(default_factory=MassCuts)
+    """Who lost power within the last hour, and whether a person is asked before anybody else does."""
     ahead: dict[int, SiteAhead] = field(default_factory=dict)
     """By fact: what was worked out of a tariff correction before it is posted. Lost, it is worked out again."""
 

@@ -12,9 +12,11 @@ import numpy.typing as npt
 from django.db import connection
 
 from fairwatt.core.alarms.restoring import SPACING, Closing, stagger
+from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import LEVEL_NAMES
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
+from fairwatt.flows.posting.mass_cuts import weigh
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.posting import EventRow
 from fairwatt.wire.commands import RelayOrder
@@ -34,6 +36,7 @@ class Decided:
     events: list[EventRow] = field(default_factory=list)
     queued: set[int] = field(default_factory=set)
     """wallet indices with a relay that waits for its turn on the feeder"""
+    mass_cuts: MassCuts = field(default_factory=MassCuts)
     closed_us: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """by feeder: the closings ordered lately, with those of this batch"""
 
@@ -113,7 +116,7 @@ def decide(
         asked=credited | returned,
     )
     out.closed_us = {feeder: _lately(some, now_us) for feeder, some in state.closed_us.items()}
-    turns = [_decided(case, ix) for ix in candidates.tolist()]
+    turns = _weighed(case, [_decided(case, ix) for ix in candidates.tolist()])
     later = _not_yet(case, turns)
     for turn in turns:
         _follow(case, turn, later)
@@ -182,6 +185,17 @@ class _Turn:
 
 def _decided(case: _Case, ix: int) -> _Turn:
     return _Turn(ix=ix, decisions=[(n, _decide_meter(case, ix, n)) for n in case.state.registers_of(ix)])
+
+
+def _weighed(case: _Case, turns: list[_Turn]) -> list[_Turn]:
+    """The same without the cuts that would be too many in an hour."""
+    weighed = weigh(state=case.state, decisions=[turn.decisions for turn in turns], now_us=case.now_us)
+    case.out.mass_cuts = weighed.after
+    case.out.events += weighed.events
+    return [
+        _Turn(ix=turn.ix, decisions=decisions)
+        for turn, decisions in zip(turns, weighed.decisions, strict=True)
+    ]
 
 
 def _not_yet(case: _Case, turns: list[_Turn]) -> set[int]:

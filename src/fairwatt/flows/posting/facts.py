@@ -21,6 +21,7 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
+from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.releasing import post_release
@@ -32,6 +33,7 @@ from fairwatt.flows.posting.shares import (
     post_publication,
     post_share,
 )
+from fairwatt.flows.posting.supply_orders import post_supply_order
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, CostWaits, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.facts import written_by_web
@@ -102,6 +104,15 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             )
         case "safety_reset", {"gateway": int(gateway), "meter": int(meter), "author": int(author)}:
             return post_release(bench, gateway=gateway, meter=meter, author=author)
+        case "supply_order", {
+            "push": int(push),
+            "gateway": int(gateway),
+            "meter": int(meter),
+            "relay": str(relay),
+        }:
+            return post_supply_order(bench, push=push, gateway=gateway, meter=meter, relay=relay)
+        case "mass_cut_answer", {"allow": bool(allow), "since_us": int(since_us), "author": int(author)}:
+            return post_answer(bench, allow=allow, since_us=since_us, author=author)
         case "estimate", {"approval": int(approval)}:
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):

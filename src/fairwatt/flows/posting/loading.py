@@ -28,6 +28,7 @@ from fairwatt.flows.posting.clocks import ClockSeen
 from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
+from fairwatt.flows.posting.mass_cuts import remembered
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
 from fairwatt.flows.posting.site_ahead import SiteAhead
@@ -132,6 +133,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     _money_in_review(state, now_us)
     state.owed = owed_grants(state=state)
     state.alarms = alarms.rows
+    state.mass_cuts = remembered(book=state.book, now_us=now_us)
     return state
 
 

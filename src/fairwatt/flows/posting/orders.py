@@ -262,7 +262,7 @@ def _give(
             raise TooLarge(f"the command has {len(payload)} bytes, the limit is {MAX_MESSAGE_BYTES}")
     except FrameError as error:
         # A grant that no message can carry: without one the meter is still switched, and never cut alone.
-        payload = sign(command._replace(body=command.body._replace(grant=None)))
+        payload = sign(command._replace(body=command.supply._replace(grant=None)))
         book.events.append(_ungranted(head, wallets, str(error), now_us))
     order = OpenOrder(
         outbox=0,

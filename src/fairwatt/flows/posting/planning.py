@@ -25,6 +25,7 @@ from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings
 from fairwatt.flows.posting.marking import doubt, marked, shown
+from fairwatt.flows.posting.mass_cuts import answered, held_wallets
 from fairwatt.flows.posting.money import lately_in_review, note_available, still_withholding
 from fairwatt.flows.posting.orders import (
     OrderBook,
@@ -234,6 +235,7 @@ def _look(desk: Desk, money: _Money) -> _Seen:
 def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int]) -> _Supply:
     """What follows from what was seen and from the money."""
     state, registers, wallets, now_us = desk.state, desk.registers, desk.wallets, desk.now_us
+    state = answered(state=state, allow=money.facts.mass_cut_allowed, now_us=now_us)
     orders, heard, facts = seen.orders, seen.heard, money.facts
     orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
     decided = decide(
@@ -243,7 +245,12 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         orders=orders.open,
         renewed=orders.renew,
         touched=marked(
-            state, money.touched, heard.wallets, state.queued, registers["wallet_ix"][sorted(orders.renew)]
+            state,
+            money.touched,
+            heard.wallets,
+            state.queued,
+            registers["wallet_ix"][sorted(orders.renew)],
+            () if facts.mass_cut_allowed is None else held_wallets(state),
         ),
         credited=set(facts.credited),
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
@@ -260,7 +267,8 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         book=orders,
         relay=decided.relay,
         refresh=_refresh(desk, money, decided.warned, regrant),
-        facts=facts.credited,
+        facts=facts.credited
+        | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,
         now_us=now_us,
     )
@@ -337,6 +345,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
         last_batch=desk.batch,
         closed_us=supply.decided.closed_us,
         queued=frozenset(supply.decided.queued),
+        mass_cuts=supply.decided.mass_cuts,
         gateways=gateways,
         in_review=_in_review(state, facts),
         alarms=[],

@@ -16,6 +16,7 @@ from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.estimates import Registers
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
+from fairwatt.wire.commands import RelayOrder
 
 
 @dataclass(kw_only=True)
@@ -41,6 +42,10 @@ class PostedFacts:
     """facts of tariff corrections that reached every register"""
     released: set[int] = field(default_factory=set)
     """registers whose protective cut a person ends"""
+    ordered: dict[int, tuple[RelayOrder, int]] = field(default_factory=dict)
+    """register -> what a person ordered of its relay, and the fact that did"""
+    mass_cut_allowed: bool | None = None
+    """a person's answer to cuts that were held back"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
     registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
     """registers that an approved estimate moved, and where they stand now"""
@@ -59,6 +64,9 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
         self.released |= one.released
+        self.ordered |= one.ordered
+        if one.mass_cut_allowed is not None:
+            self.mass_cut_allowed = one.mass_cut_allowed
         self.reload |= one.reload
         self.more |= one.more
         self.regrant |= one.regrant

@@ -52,7 +52,15 @@ def let_go(
     decided: Decided,
     now_us: int,
 ) -> None:
-    """Order the hold of each released meter ended, and its relay closed where credit does not keep it open."""
+    """Order the hold of each released meter ended, and its relay closed where credit does not keep it open.
+
+    And what a person ordered: what credit decides in the same batch, or safety holds open, goes before it.
+    """
+    cut = {int(registers["key"][n]) for n, (relay, _) in facts.ordered.items() if relay == RelayOrder.OPEN}
+    decided.mass_cuts = decided.mass_cuts.noted(frozenset(cut), now_us=now_us)
+    for n, (relay, _) in facts.ordered.items():
+        if n not in decided.relay and not bool(registers["safety_open"][n]):
+            decided.relay[n] = (relay, "operator")
     for n in facts.released:
         if not bool(registers["safety_open"][n]):
             continue  # it has ended by itself meanwhile

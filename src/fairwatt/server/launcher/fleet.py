@@ -49,6 +49,18 @@ class Fleet:
         spec = _spec(self._config, self._program, name="keeper", role="web", command=["keeper"])
         self._services.run(spec)
 
+    def start_telemetry(self) -> None:
+        """Keep what meters do second by second, beside the posters and behind them in every queue."""
+        self._services.run(
+            _spec(
+                self._config,
+                self._program,
+                name="telemetry",
+                role="telemetry",
+                command=["telemetry", "run"],
+            )
+        )
+
     def keep_in_step(self) -> None:
         """Start what new books need, let new gateways in. A database that is down waits for next time."""
         try:

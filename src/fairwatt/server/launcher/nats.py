@@ -1,8 +1,8 @@
 """The embedded NATS server: the MQTT door gateways come in by, and the durable log behind it.
 
-Nobody is let in without a password. A gateway may publish on its own `up` topic and listen on its own `down`
-topic, and has no other rights; its logins are in `accounts.conf`, rewritten from the database and reloaded
-by SIGHUP.
+Nobody is let in without a password. A gateway may publish on its own `up` and `tele` topics and listen on its
+own `down` and `tack`, and has no other rights; its logins are in `accounts.conf`, rewritten from the database
+and reloaded by SIGHUP.
 """
 
 import hashlib
@@ -24,6 +24,12 @@ from fairwatt.wire import topics
 from fairwatt.wire.errors import BadTopic
 
 _PROBE_TIMEOUT_S: Final = 0.5
+_TELEMETRY_RIGHTS: Final = (
+    '{publish: ["$JS.API.INFO", "$JS.API.STREAM.*.TELE", "$JS.API.CONSUMER.*.TELE.>", '
+    '"$JS.API.CONSUMER.DURABLE.CREATE.TELE.>", "$JS.API.CONSUMER.MSG.NEXT.TELE.>", "$JS.ACK.TELE.>", '
+    f'"{topics.TACK_SUBJECTS}"], subscribe: ["_INBOX.>"]}}'
+)
+"""The telemetry process makes and reads its own stream and answers gateways; it hears no reading, sends no order."""
 
 
 class BadGatewayLogin(OperatorError):
@@ -114,7 +120,10 @@ def write_accounts(config: Config, *, logins: Iterable[GatewayLogin]) -> bool:
             f"Two gateways are called {twice}; names are unique across all sites. Rename one."
         )
     text = _accounts_conf(
-        users, backend=config.secrets.require("nats_backend"), system=config.secrets.require("nats_sys")
+        users,
+        backend=config.secrets.require("nats_backend"),
+        telemetry=config.secrets.require("nats_telemetry"),
+        system=config.secrets.require("nats_sys"),
     )
     path = config.state / "nats" / "accounts.conf"
     if path.exists() and path.read_text() == text:
@@ -158,7 +167,7 @@ include ./accounts.conf
 """
 
 
-def _accounts_conf(users: list[GatewayLogin], *, backend: str, system: str) -> str:
+def _accounts_conf(users: list[GatewayLogin], *, backend: str, telemetry: str, system: str) -> str:
     gateways = "\n".join(f"      {_user_entry(login)}" for login in users)
     return f"""\
 accounts {{
@@ -167,6 +176,8 @@ accounts {{
     jetstream: enabled
     users: [
       {{user: backend, password: {json.dumps(backend)}, allowed_connection_types: ["STANDARD"]}}
+      {{user: telemetry, password: {json.dumps(telemetry)}, allowed_connection_types: ["STANDARD"],
+        permissions: {_TELEMETRY_RIGHTS}}}
 {gateways}
     ]
   }}
@@ -176,7 +187,9 @@ accounts {{
 
 def _user_entry(login: GatewayLogin) -> str:
     place = {"book": login.book, "site": login.site, "gateway": login.gateway}
-    rights = f'{{publish: ["{topics.up_subject(**place)}"], subscribe: ["{topics.down_subject(**place)}"]}}'
+    speaks = f'"{topics.up_subject(**place)}", "{topics.tele_subject(**place)}"'
+    hears = f'"{topics.down_subject(**place)}", "{topics.tack_subject(**place)}"'
+    rights = f"{{publish: [{speaks}], subscribe: [{hears}]}}"
     who = f"user: {json.dumps(login.gateway)}, password: {json.dumps(login.password)}"
     return f'{{{who}, allowed_connection_types: ["MQTT"], permissions: {rights}}}'
 

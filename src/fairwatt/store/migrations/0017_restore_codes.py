@@ -8,6 +8,6 @@ SQL = Path(__file__).parent.parent / "sql" / "restore_codes.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0015_alarms")]
+    dependencies = [("store", "0016_telemetry")]
 
     operations = [migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop)]

@@ -191,3 +191,61 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
+
+-- Second by second: its own process under its own login adds blocks and makes steps of them; it sees which meter feeds
+-- which wallet, and nothing of money, prices or people. A resident reads the own wallet's, the desk its books'.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['tele_second', 'tele_day'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I FOR SELECT TO fairwatt_web, fairwatt_auditor
+            USING (book = ANY (seen_books()) AND sees_wallet(wallet))', t);
+        EXECUTE format('DROP POLICY IF EXISTS keeper ON %I', t);
+        EXECUTE format('CREATE POLICY keeper ON %I TO fairwatt_telemetry USING (true) WITH CHECK (true)', t);
+    END LOOP;
+END $$;
+ALTER TABLE tele_refused ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tele_refused FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON tele_refused;
+CREATE POLICY own_rows ON tele_refused FOR SELECT TO fairwatt_web, fairwatt_auditor
+    USING (book = ANY (seen_books()) AND current_setting('fairwatt.wallets', true) = '*');
+DROP POLICY IF EXISTS keeper ON tele_refused;
+CREATE POLICY keeper ON tele_refused TO fairwatt_telemetry USING (true) WITH CHECK (true);
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_telemetry;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_telemetry;
+GRANT USAGE ON SCHEMA public TO fairwatt_telemetry;
+GRANT SELECT (id, slug, site_id) ON store_gateway TO fairwatt_telemetry;
+GRANT SELECT (id, slug, book_id) ON store_site TO fairwatt_telemetry;
+GRANT SELECT (id, gateway_id, number) ON store_meter TO fairwatt_telemetry;
+GRANT SELECT (id, meter_id, wallet_id, opened_us, closed_us) ON store_installation TO fairwatt_telemetry;
+GRANT SELECT, INSERT ON tele_second TO fairwatt_telemetry;
+GRANT SELECT, INSERT, DELETE ON tele_day, tele_rolled TO fairwatt_telemetry;
+GRANT SELECT, INSERT, UPDATE (blocks, detail) ON tele_refused TO fairwatt_telemetry;
+GRANT EXECUTE ON FUNCTION make_tele_partitions(bigint, bigint), drop_tele_day(bigint), tele_days() TO fairwatt_telemetry;
+GRANT SELECT ON tele_second, tele_day, tele_rolled, tele_refused TO fairwatt_web, fairwatt_auditor;
+
+-- Wishes for meters and gateways: a clerk writes them down, the poster's process alone orders.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['push', 'push_target', 'push_step', 'standing_order'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+GRANT SELECT, INSERT ON push, push_target, push_step TO fairwatt_web;
+GRANT SELECT ON standing_order TO fairwatt_web, fairwatt_auditor;
+GRANT SELECT ON push, push_target, push_step TO fairwatt_poster, fairwatt_auditor;
+GRANT INSERT ON push_step TO fairwatt_poster;
+GRANT SELECT, INSERT ON standing_order TO fairwatt_poster;
+GRANT UPDATE (state, reason, receipt, reported, moved_us, after_event) ON standing_order TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE push_id_seq, push_step_id_seq TO fairwatt_web;
+GRANT USAGE ON SEQUENCE push_step_id_seq, standing_order_id_seq TO fairwatt_poster;
+-- An order to cut or restore comes from a push that the poster's own process advanced.
+DROP POLICY IF EXISTS no_supply_orders ON fact;
+CREATE POLICY no_supply_orders ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (kind <> 'supply_order');

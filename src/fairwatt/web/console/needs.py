@@ -96,6 +96,15 @@ def needs(*, today: Today) -> list[Need]:
 def _dangers(today: Today) -> list[Need]:
     """What is dangerous comes before everything else."""
     found = []
+    if today.mass_cut or today.asking:
+        found.append(
+            Need(
+                text=gettext(
+                    "So many homes would go dark at once that an administrator must say it is meant."
+                ),
+                href=reverse("console:orders", args=[today.book.slug]),
+            )
+        )
     if today.held:
         found.append(
             Need(

@@ -12,6 +12,7 @@ from django.db.models import Count, Sum
 from fairwatt.core.spans import local_day_start, month_start
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE, micro_from_minor
 from fairwatt.core.units import Unit as Measure
+from fairwatt.flows.answer_mass_cut import held_cuts
 from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.store import alarms as stored
 from fairwatt.store.models import (
@@ -30,6 +31,7 @@ from fairwatt.store.models import (
     UseDay,
     Wallet,
 )
+from fairwatt.store.pushes import pushes
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.building import SOON_DAYS, Square, squares_of
 from fairwatt.web.reviews import Review, reviews_of
@@ -76,6 +78,10 @@ class Today:
     quarantined: int
     quarantined_today: int
     happened: tuple[Happening, ...]
+    mass_cut: int = 0
+    """homes whose cut waits for an administrator, because too many were due at once"""
+    asking: int = 0
+    """pushes that wait for a second person"""
     alarms: int = 0
     """open alarms that nobody has seen"""
     held: tuple[str, ...] = ()
@@ -135,6 +141,7 @@ def today(*, book: Book, now_us: int) -> Today:
         ).aggregate(n=Count("id"), minor=Sum("amount_minor", default=0))
         at_meter = (
             Outbox.objects.filter(book=book.id, fact__isnull=False, created_us__gte=today_us, state="proven")
+            .exclude(reason="operator")
             .values("fact")
             .distinct()
         )
@@ -142,6 +149,7 @@ def today(*, book: Book, now_us: int) -> Today:
             book=book.id, state__in=("queued", "accepted"), created_us__lt=now_us - STUCK_AFTER_US
         ).count()
         waiting = Quarantine.objects.filter(book=book.id)
+        held = held_cuts(book=book.id)
         return Today(
             book=book,
             now_us=now_us,
@@ -160,6 +168,8 @@ def today(*, book: Book, now_us: int) -> Today:
             gateways=gateways,
             reviews=reviews_of(intents=PaymentIntent.objects.filter(book=book)),
             stuck=stuck,
+            mass_cut=0 if held is None else held.homes,
+            asking=sum(push.state == "asking" for push in pushes(book=book.id, only_open=True)),
             quarantined=waiting.count(),
             quarantined_today=waiting.filter(seen_us__gte=now_us - US_PER_DAY).count(),
             happened=_happened(book, limit=EVENTS_SHOWN),

@@ -9,9 +9,11 @@ from fairwatt.web.console import (
     costs,
     disputes,
     fees,
+    orders,
     quality,
     reports,
     restoring,
+    seconds,
     trying,
     views,
 )
@@ -47,6 +49,13 @@ urlpatterns = [
     path("<slug:slug>/data/<int:meter_id>/edit/", quality.data_edit, name="data_edit"),
     path("<slug:slug>/meters/", quality.meters, name="meters"),
     path("<slug:slug>/meters/<int:meter_id>/", quality.meter, name="meter"),
+    path("<slug:slug>/orders/", orders.orders, name="orders"),
+    path("<slug:slug>/orders/held/", orders.answer_held, name="answer_held"),
+    path("<slug:slug>/orders/<int:push_id>/", orders.step, name="step_push"),
+    path("<slug:slug>/meters/<int:meter_id>/orders/", orders.meter_orders, name="meter_orders"),
+    path("<slug:slug>/meters/<int:meter_id>/orders/limit/", orders.limit_meter, name="limit_meter"),
+    path("<slug:slug>/meters/<int:meter_id>/seconds/", seconds.seconds, name="seconds"),
+    path("<slug:slug>/meters/<int:meter_id>/seconds/live/", seconds.live, name="seconds_live"),
     path(
         "<slug:slug>/meters/<int:meter_id>/certificate/", quality.meter_certificate, name="meter_certificate"
     ),

@@ -154,6 +154,24 @@ def iso(*, at_us: int, zone: str) -> str:
     return _local(at_us, zone).isoformat(timespec="seconds")
 
 
+def offset_s(*, at_us: int, zone: str) -> int:
+    """How far the zone's clock is ahead of UTC at an instant."""
+    ahead = _local(at_us, zone).utcoffset()
+    return 0 if ahead is None else ahead.days * 86_400 + ahead.seconds
+
+
+def volts(*, voltage_dv: int) -> str:
+    """A voltage with its tenth."""
+    sign = MINUS if voltage_dv < 0 else ""
+    return f"{sign}{abs(voltage_dv) // 10}.{abs(voltage_dv) % 10} V"
+
+
+def amperes(*, current_ma: int) -> str:
+    """A current with its hundredths."""
+    sign = MINUS if current_ma < 0 else ""
+    return f"{sign}{abs(current_ma) // 1000}.{abs(current_ma) % 1000 // 10:02d} A"
+
+
 def _local(at_us: int, zone: str) -> datetime:
     return local_datetime(zone=zone, at_us=at_us)
 

@@ -55,6 +55,18 @@ def since(at_us: int, now_us: int, zone: str) -> str:
 
 
 @register.filter
+def volts(voltage_dv: int) -> str:
+    """{{ voltage_dv|volts }}"""
+    return text.volts(voltage_dv=voltage_dv)
+
+
+@register.filter
+def amperes(current_ma: int) -> str:
+    """{{ current_ma|amperes }}"""
+    return text.amperes(current_ma=current_ma)
+
+
+@register.filter
 def kwh(wh: int, unit: Unit = "kWh") -> str:
     """{{ wh|kwh }}, or {{ litres|kwh:unit }} where a tariff's unit may be m³."""
     return text.used(wh=wh, places=1, unit=unit)

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import disputes, owed, statements, views
+from fairwatt.web.tenant import disputes, owed, seconds, statements, views
 
 app_name = "tenant"
 urlpatterns = [
     path("", views.homes, name="homes"),
     path("<uuid:public_id>/", views.home, name="home"),
     path("<uuid:public_id>/live/", views.live, name="live"),
+    path("<uuid:public_id>/seconds/", seconds.seconds, name="seconds"),
+    path("<uuid:public_id>/seconds/live/", seconds.live, name="seconds_live"),
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),

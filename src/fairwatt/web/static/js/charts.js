@@ -217,7 +217,40 @@
     });
   }
 
-  const KINDS = { balance, today, load, money, intervals, report, spread };
+  // Times are drawn by the building's clock: instants are moved by its offset and read as UTC.
+  const byTheClock = (data, extra) => frame({
+    useUTC: true,
+    xAxis: { type: "time", min: data.from + data.offset, max: data.until + data.offset,
+      ...quiet({ formatter: data.until - data.from > 7200000 ? "{HH}:{mm}" : "{HH}:{mm}:{ss}" }), splitLine: { show: false } },
+    yAxis: { type: "value", min: (span) => Math.min(0, span.min), splitNumber: 4,
+      max: (data.points || data.rows).length ? undefined : 1000,
+      ...quiet({ formatter: (watts) => (Math.abs(watts) >= 1000 ? `${thousands(watts / 1000)} kW` : `${watts} W`) }) },
+    ...extra,
+  });
+
+  function seconds(data) {
+    return byTheClock(data, {
+      series: [{ type: "line", step: "end", name: "W", showSymbol: data.points.length < 3, connectNulls: false,
+        data: data.points.map(([at, watts]) => [at + data.offset, watts]), lineStyle: { color: colour("volt"), width: 2 },
+        itemStyle: { color: colour("volt") }, areaStyle: { color: colour("volt"), opacity: 0.09, origin: 0 } }],
+    });
+  }
+
+  // A day by the minute: the mean as a line in the band between the least and the most.
+  function band(data) {
+    const at = (n) => data.rows.map((row) => [row[0] + data.offset, row[n]]);
+    const base = { type: "line", showSymbol: false, emphasis: { disabled: true } };
+    return byTheClock(data, {
+      series: [
+        { ...base, name: "min", stack: "band", data: at(1), lineStyle: { opacity: 0 }, silent: true, tooltip: { show: false } },
+        { ...base, name: "max", stack: "band", data: data.rows.map((row) => [row[0] + data.offset, row[3] - row[1]]), silent: true,
+          lineStyle: { opacity: 0 }, areaStyle: { color: colour("sun"), opacity: 0.3 }, tooltip: { show: false } },
+        { ...base, name: "W", data: at(2), lineStyle: { color: colour("volt"), width: 2 }, itemStyle: { color: colour("volt") } },
+      ],
+    });
+  }
+
+  const KINDS = { balance, today, load, money, intervals, report, spread, seconds, band };
 
   function draw(host) {
     const source = document.getElementById(host.dataset.chart);

@@ -72,6 +72,20 @@
     twin.removeAttribute("data-twin");
   }
 
+  // A live drawing can be held still; what comes meanwhile is left out until it goes on.
+  const hold = document.querySelector("[data-hold]");
+  if (hold) {
+    hold.hidden = false;
+    hold.addEventListener("click", () => {
+      const held = hold.getAttribute("aria-pressed") !== "true";
+      hold.setAttribute("aria-pressed", String(held));
+      hold.textContent = held ? hold.dataset.on : hold.dataset.hold;
+    });
+    document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
+      if (hold.getAttribute("aria-pressed") === "true") event.preventDefault();
+    });
+  }
+
   const slow = document.getElementById("slow");
   if (slow) {
     const waits = () => !document.querySelector("#steps .done") && !document.querySelector("#steps .why");
