@@ -362,8 +362,7 @@ class Link:
         these two bounds is a clock wrong.
         """
         sent = ack.answers
-        mine = sent is not None and sent.boot_id == self._boot_id
-        answers_us = self._sent_us.get(sent.uptime_ms) if sent and mine else None
+        answers_us = self._sent_us.get(sent.uptime_ms) if sent and sent.boot_id == self._boot_id else None
         if not _YEAR_2000_US <= ack.now_us < _YEAR_2200_US:
             log.error("clock_ignored", now_us=ack.now_us)
             return
