@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.bench import ask
+from fairwatt.drivers.contract import PulseState
 from fairwatt.drivers.errors import BadRequest, CounterFell, MeterRefused
 from fairwatt.drivers.profile import ProfileError, load_profile, parse_profile
-from fairwatt.drivers.pulse.counter import Opening, Pulses, PulseState, look, parse_address, register
+from fairwatt.drivers.pulse.counter import Opening, Pulses, look, parse_address, register
 from fairwatt.drivers.pulse.meter import PulseMeter
 from fairwatt.simulate.meters.pulse import SimPulseCounter
 

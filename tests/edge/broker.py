@@ -15,6 +15,7 @@ mqtt {{ listen: 127.0.0.1:{mqtt}, ack_wait: "10s", max_ack_pending: 100 }}
 accounts {{
   APP {{ jetstream: enabled, users: [
     {{user: backend, password: back}},
+    {{user: meters, password: air, allowed_connection_types: ["MQTT"]}},
     {{user: gw1, password: one, allowed_connection_types: ["MQTT"],
       permissions: {{publish: ["fw.v1.b1.s1.gw1.up", "fw.v1.b1.s1.gw1.tele"],
       subscribe: ["fw.v1.b1.s1.gw1.down", "fw.v1.b1.s1.gw1.tack"]}}}},

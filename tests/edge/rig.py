@@ -16,7 +16,7 @@ from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.edge.agent import Agent
-from fairwatt.edge.config import BrokerConfig, BusConfig, EdgeConfig, MeterConfig
+from fairwatt.edge.config import BrokerConfig, BusConfig, EdgeConfig, ListenConfig, MeterConfig
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter
 from fairwatt.wire import commands, frames, topics
 from fairwatt.wire.commands import Command, Grant, GrantState, Receipt, SetSupply
@@ -238,7 +238,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def a_bench(folder: Path, *, meters: int = 2, **changes: Any) -> AsyncIterator[Bench]:
+async def a_bench(
+    folder: Path,
+    *,
+    meters: int = 2,
+    listens_at: Callable[[int], tuple[ListenConfig, ...]] = lambda port: (),
+    **changes: Any,
+) -> AsyncIterator[Bench]:
     time = Time()
     sims = [SimMeter(number=address(n), register_wh=10_000 * (n + 1)) for n in range(meters)]
     with Broker(folder) as broker:
@@ -249,7 +255,12 @@ async def a_bench(folder: Path, *, meters: int = 2, **changes: Any) -> AsyncIter
             headend = Headend(link, time)
             await headend.listen()
             config = a_config(
-                folder=folder, mqtt_port=broker.mqtt_port, bus_port=bus.port, meters=meters, **changes
+                folder=folder,
+                mqtt_port=broker.mqtt_port,
+                bus_port=bus.port,
+                meters=meters,
+                listens=listens_at(broker.mqtt_port),
+                **changes,
             )
             bench = Bench(time, bus, sims, Agent(config=config, now=time), headend, broker)
             await bench.agent.start()

@@ -188,7 +188,7 @@ class Heard:
 
     ``key`` is natural: the same message heard twice has the same key. ``at_us`` is when it was measured, by the
     meter or its network; where it is None the hearer's own clock says. ``reachable`` says whether an order sent
-    now arrives now, because the device listens always or has just woken.
+    now arrives now, because the device listens always or has just woken; ``sleeps``, that it soon will not.
     """
 
     key: str
@@ -202,6 +202,7 @@ class Heard:
     conditions: frozenset[MeterEventKind] = frozenset()
     order: str | None = None
     reachable: bool = False
+    sleeps: bool = False
 
 
 class Step(Enum):
@@ -342,6 +343,24 @@ class ShowsPrices(Protocol):
     def read_shown_prices(self, *, count: int) -> Exchange[ShownPrices]: ...
 
     def show_prices(self, *, prices_micro: Sequence[int]) -> Exchange[Accepted]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PulseState:
+    """What must be remembered of a counter between two looks: where it stood, and all pulses since the opening."""
+
+    count: int
+    pulses: int
+
+
+@runtime_checkable
+class CountsPulses(Protocol):
+    """A counter that turns over, and whose `state` has to survive a restart. None before the first look."""
+
+    @property
+    def state(self) -> PulseState | None: ...
+
+    def resume(self, state: PulseState) -> None: ...
 
 
 @runtime_checkable

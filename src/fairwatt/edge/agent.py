@@ -13,12 +13,13 @@ from typing import Any, Final
 import structlog
 
 from fairwatt.edge.clock import Clock
-from fairwatt.edge.config import EdgeConfig
+from fairwatt.edge.config import EdgeConfig, TelemetryConfig
 from fairwatt.edge.deeds import Deeds
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.guard_kept import StateUnusable
 from fairwatt.edge.holds import Holds
 from fairwatt.edge.link import Link
+from fairwatt.edge.listening import ListenBranch, Listening, Parts, listening_branches
 from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters, spec_of
 from fairwatt.edge.obey import Obeyer
@@ -76,7 +77,7 @@ class Agent(Waits):
             max_bytes=config.spool_max_bytes,
             history_bytes=config.spool_history_bytes,
         )
-        self.meters = Meters(config=config)
+        self.meters = Meters(config=config, spool=self.spool, more=listening_branches(config, self.spool))
         specs = {number: spec_of(point) for number, point in self.meters.points.items()}
         holds = Holds(spool=self.spool)
         self.guard = Guard(specs=specs, held=holds)
@@ -126,17 +127,26 @@ class Agent(Waits):
         for n, branch in enumerate(self.meters.branches):
             self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
             self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
+            if isinstance(branch, ListenBranch):
+                self._tasks.append(asyncio.create_task(self._listen(branch)))
         if config.telemetry is not None:
-            telemetry = Telemetry(
-                config=config,
-                settings=config.telemetry,
-                meters=self.meters,
-                spool=self.spool,
-                clock=self.clock,
-                boot_id=self._boot_id,
-            )
-            self._tasks.append(asyncio.create_task(telemetry.run()))
+            self._tasks.append(asyncio.create_task(self._telemetry(config.telemetry).run()))
         await self.local.open()
+
+    def _telemetry(self, settings: TelemetryConfig) -> Telemetry:
+        return Telemetry(
+            config=self.config,
+            settings=settings,
+            meters=self.meters,
+            spool=self.spool,
+            clock=self.clock,
+            boot_id=self._boot_id,
+        )
+
+    async def _listen(self, branch: ListenBranch) -> None:
+        """Take what the meters of a broker say by themselves, for as long as the agent runs."""
+        parts = Parts(self.clock, self._deeds, self.guard, self.safety, self.link, self._conclude)
+        await branch.ear.run(Listening(branch=branch, parts=parts).take)
 
     def _follow(self, config: EdgeConfig) -> None:
         """Live by settings that came from afar, from the next tick on."""
@@ -164,7 +174,8 @@ class Agent(Waits):
     def _times(self, at_us: int) -> list[tuple[str, bytes]]:
         quiet_since_us = self.link.quiet_since_us
         since = at_us if quiet_since_us is None else quiet_since_us
-        return [(_TIMES, at_us.to_bytes(8, "big", signed=True) + since.to_bytes(8, "big", signed=True))]
+        times = at_us.to_bytes(8, "big", signed=True) + since.to_bytes(8, "big", signed=True)
+        return [(_TIMES, times), *self.meters.kept()]
 
     def _doubt_memory(self, told_us: int) -> None:
         """This memory is an older copy: no order from before this instant, no cut on a grant it holds."""
@@ -243,12 +254,7 @@ class Agent(Waits):
     def _stamp(self, due_us: int) -> Callable[[], int]:
         """A reading near its boundary carries the boundary's instant, so that a price changes where it should."""
         tolerance_us = self.config.boundary_tolerance_s * 1_000_000
-
-        def stamp() -> int:
-            now_us = self.clock.now_us()
-            return due_us if 0 <= now_us - due_us <= tolerance_us else now_us
-
-        return stamp
+        return lambda: self.clock.near(due_us, tolerance_us=tolerance_us)
 
     async def _until(self, due_us: int) -> None:
         # Domain time may stand still or run many times faster than the wall: look often, sleep little.
@@ -274,7 +280,7 @@ class Agent(Waits):
             self._deeds.flush(branch, at_us=stamp())
 
         kept_s = asyncio.get_running_loop().time()
-        for point in branch.points:
+        for point in branch.asked:
             async with branch.turn:
                 await self._read(branch, point, stamp, flush)
                 if asyncio.get_running_loop().time() - kept_s > _KEEP_WITHIN_S:
@@ -283,7 +289,8 @@ class Agent(Waits):
                     kept_s = asyncio.get_running_loop().time()
         async with branch.turn:
             await self._conclude(branch, stamp())
-            await self._check_a_clock(branch)
+            if self.link.knows_time:
+                await self._deeds.check_a_clock(branch, now=self.clock.now_us)
         self.link.records_wait(at_us=stamp())
 
     async def _read(
@@ -334,16 +341,6 @@ class Agent(Waits):
         async with branch.turn:
             self._deeds.flush(branch, at_us=at_us)
             await self.safety.close_due(points=branch.points, at_us=at_us)
-
-    async def _check_a_clock(self, branch: Branch) -> None:
-        """One meter's clock a pass is enough for all of them in a day, and holds nobody up."""
-        if not self.link.knows_time:
-            return
-        now_us = self.clock.now_us()
-        for point in branch.points:
-            if point.clock_is_due(now_us=now_us):
-                await self._deeds.check_clock(point, now=self.clock.now_us)
-                return
 
     @asynccontextmanager
     async def turn_at(self, point: MeterPoint) -> AsyncIterator[None]:

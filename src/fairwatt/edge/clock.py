@@ -47,6 +47,11 @@ class Clock:
         self._seen_us = max(self._seen_us, raw_us)
         return self._seen_us + self.correction_us
 
+    def near(self, due_us: int, /, *, tolerance_us: int) -> int:
+        """The instant now, or ``due_us`` when it is only just over."""
+        now_us = self.now_us()
+        return due_us if 0 <= now_us - due_us <= tolerance_us else now_us
+
     def _work_off(self, passed_us: int) -> None:
         drift, self._remainder = divmod(passed_us * self.rate_ppb + self._remainder, 1_000_000_000)
         most_us = passed_us * SLEW_PPM // _MILLION

@@ -10,9 +10,13 @@
             interval_s, reply_within_ms, attempts, pace_ms
             [[bus.meter]] number, address, profile, password, operator
             [bus.meter.alarms]: alarm rules by name, a table of settings or false to leave one out
+[[listen]]  meters that speak by themselves, through one MQTT broker (docs/guides/edge.md): name, protocol
+            (chirpstack, mqtt-meter), host, port, username, password_file, application (of ChirpStack),
+            silent_after_s; [[listen.meter]] as [[bus.meter]]
 [local]     what is offered at the gateway itself: see edge/local/settings.py
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,11 +29,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from fairwatt.core.alarms.model import AlarmError
 from fairwatt.core.alarms.policy import default_policy, with_settings
 from fairwatt.drivers.dtu import DtuDialect, Pattern, dtu_pattern
+from fairwatt.drivers.profile import ProfileError, load_profile
 from fairwatt.edge.local.settings import LocalConfig, read_local
 from fairwatt.wire.topics import check_id
 
 DEFAULT_PROFILE = "dlt645_single_phase"
 PARITIES = ("none", "even", "odd")
+LISTENS_TO = ("chirpstack", "mqtt-meter")
+_APPLICATION = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 class ConfigError(ValueError):
@@ -132,6 +139,54 @@ def _answer(text: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListenConfig:
+    """Meters that speak when they want to, and the broker where they are heard.
+
+    ``application`` is ChirpStack's id of the application that the devices belong to. ``silent_after_s``: not
+    heard for longer, a meter is silent; None: as its profile says.
+    """
+
+    name: str
+    protocol: str
+    meters: tuple[MeterConfig, ...]
+    host: str
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    application: str = ""
+    silent_after_s: int | None = None
+    keepalive_s: int = 30
+    reconnect_min_s: float = 0.2
+    reconnect_max_s: float = 30.0
+    interval_s: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol not in LISTENS_TO:
+            raise ConfigError(
+                f"listen {self.name}: protocol {self.protocol!r} is none of {', '.join(LISTENS_TO)}"
+            )
+        if self.protocol == "chirpstack" and not _APPLICATION.fullmatch(self.application):
+            raise ConfigError(
+                f"listen {self.name}: application is ChirpStack's id of it: 1 to 64 of 0-9 a-z -"
+            )
+        if self.silent_after_s is not None and self.silent_after_s < 1:
+            raise ConfigError(f"listen {self.name}: silent_after_s must be at least 1")
+        for meter in self.meters:
+            try:
+                profile = load_profile(key=meter.profile)
+            except ProfileError as error:
+                raise ConfigError(f"listen {self.name}: meter {meter.number}: {error}") from error
+            if profile.protocol != self.protocol:
+                raise ConfigError(
+                    f"listen {self.name}: meter {meter.number} has profile {meter.profile!r}, which speaks "
+                    f"{profile.protocol}"
+                )
+        addresses = {meter.address.lower() for meter in self.meters}
+        if len(addresses) != len(self.meters):
+            raise ConfigError(f"listen {self.name}: an address is given twice; each meter has its own")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
     """The MQTT door. The user name is the gateway's id.
 
@@ -204,6 +259,7 @@ class EdgeConfig:
     boundary_tolerance_s: int = 5
     local: LocalConfig | None = None
     telemetry: TelemetryConfig | None = None
+    listens: tuple[ListenConfig, ...] = ()
 
     def __post_init__(self) -> None:
         for part in (self.book, self.site, self.gateway):
@@ -214,13 +270,18 @@ class EdgeConfig:
             )
         if self.snapshot_s < 1 or not 0 <= self.boundary_tolerance_s < self.snapshot_s:
             raise ConfigError("gateway.snapshot_s must be at least 1 and above gateway.boundary_tolerance_s")
-        meters = [meter for bus in self.buses for meter in bus.meters]
+        meters = [meter for line in self.lines for meter in line.meters]
         if not meters:
-            raise ConfigError("no meter is configured; add a [[bus]] with a [[bus.meter]]")
+            raise ConfigError("no meter is configured; add a [[bus]] with a [[bus.meter]], or a [[listen]]")
         if len({meter.number for meter in meters}) != len(meters):
             raise ConfigError("a meter number is given twice; each meter's money must have one source")
         if not self.issuers:
             raise ConfigError("keys.issuer is empty: no command could ever be obeyed")
+
+    @property
+    def lines(self) -> tuple[BusConfig | ListenConfig, ...]:
+        """Whatever meters are behind: those that are asked and those that speak by themselves."""
+        return (*self.buses, *self.listens)
 
 
 def load(path: Path, /) -> EdgeConfig:
@@ -249,7 +310,8 @@ def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
         spool=spool,
         local=read_local(tree["local"], folder=folder, spool=spool) if "local" in tree else None,
         broker=BrokerConfig(password=password, **broker),
-        buses=tuple(_bus(bus) for bus in tree["bus"]),
+        buses=tuple(_bus(bus) for bus in tree.get("bus", ())),
+        listens=tuple(_listen(one, folder) for one in tree.get("listen", ())),
         key=_private_key(folder / keys["own"]),
         kid=bytes.fromhex(keys["own_kid"]) if "own_kid" in keys else gateway_id.encode(),
         telemetry=TelemetryConfig(**tree["telemetry"]) if "telemetry" in tree else None,
@@ -262,6 +324,13 @@ def _bus(tree: dict[str, Any]) -> BusConfig:
     rest = {name: value for name, value in tree.items() if name != "meter"}
     rest["heartbeats"] = tuple(rest.get("heartbeats", ()))
     return BusConfig(meters=tuple(MeterConfig(**meter) for meter in tree["meter"]), **rest)
+
+
+def _listen(tree: dict[str, Any], folder: Path) -> ListenConfig:
+    rest = {name: value for name, value in tree.items() if name not in ("meter", "password_file")}
+    if "password_file" in tree:
+        rest["password"] = (folder / tree["password_file"]).read_text(encoding="utf-8").strip()
+    return ListenConfig(meters=tuple(MeterConfig(**meter) for meter in tree["meter"]), **rest)
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from fairwatt.drivers.contract import DriverError
+from fairwatt.drivers.errors import CannotReach
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.guard import Act, Deed, Guard
 from fairwatt.edge.meters import Branch, MeterPoint
@@ -121,7 +122,7 @@ class Deeds:
             self._guard.expect_trip(meter=act.meter)
         if not again:
             self.keep(readings=[], events=[Event(act.deed.value, at_us, act.meter, detail)], at_us=at_us)
-        valid_until_us = at_us + self._config.relay_order_valid_s * 1_000_000
+        valid_until_us = at_us + point.valid_us(self._config.relay_order_valid_s * 1_000_000)
         if act.deed in (Deed.WARN, Deed.END_WARNING):
             sounds = act.deed is Deed.WARN
             if point.trouble is None and await point.warn(sound=sounds, valid_until_us=valid_until_us):
@@ -135,6 +136,8 @@ class Deeds:
     ) -> None:
         try:
             relay = await point.switch(closed=closed, valid_until_us=valid_until_us)
+        except CannotReach:
+            return  # it is sent when the meter speaks, if this is still to be done then
         except DriverError as error:
             log.info("switch_failed", meter=point.number, error=str(error))
             if tell:
@@ -148,6 +151,14 @@ class Deeds:
             if proof is not None:
                 self._spool.append(kind=Kind.READINGS, body=proof, at_us=at_us)
             self._spool.put([("guard", self._guard.dump())])
+
+    async def check_a_clock(self, branch: Branch, *, now: Callable[[], int]) -> None:
+        """One meter's clock a pass is enough for all of them in a day, and holds nobody up."""
+        now_us = now()
+        for point in branch.points:
+            if point.clock_is_due(now_us=now_us):
+                await self.check_clock(point, now=now)
+                return
 
     async def check_clock(self, point: MeterPoint, *, now: Callable[[], int]) -> None:
         """Look at one meter's clock and set it; what was done, or could not be, is told."""

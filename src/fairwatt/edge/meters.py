@@ -1,12 +1,18 @@
 """The meters of this gateway: reading them, switching them, and noticing when they fall silent."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import structlog
 
 from fairwatt.core.metering.register import RegisterSpec
 from fairwatt.drivers.contract import (
+    CountsPulses,
     DriverError,
+    HearsMessages,
     KeepsClock,
+    PulseState,
     ReadsPower,
     ReadsRegister,
     ReadsVoltage,
@@ -16,12 +22,20 @@ from fairwatt.drivers.contract import (
 from fairwatt.drivers.profile import MeterProfile, load_profile
 from fairwatt.drivers.registry import open_meter
 from fairwatt.edge.bus import Bus, BusDown
-from fairwatt.edge.config import BusConfig, EdgeConfig, MeterConfig
+from fairwatt.edge.config import BusConfig, EdgeConfig, ListenConfig, MeterConfig
 from fairwatt.edge.dtu_door import DtuDoor
+from fairwatt.edge.ear import Ear
 from fairwatt.edge.pace import Pace
+from fairwatt.edge.spool import Spool
+from fairwatt.wire import cbor
+from fairwatt.wire.errors import FrameError
 from fairwatt.wire.frames import Event
 from fairwatt.wire.records import UNKNOWN_I32, Reading, Relay
 
+log = structlog.get_logger(__name__)
+
+_KEPT: Final = "meter/"
+_KEPT_MAX: Final = 1 << 16
 CLOCK_CHECK_US = 86_400_000_000
 CLOCK_TOLERANCE_US = 30_000_000
 CLOCK_STEP_US = 120_000_000
@@ -42,23 +56,47 @@ class ClockNotTaken(DriverError):
 class MeterPoint:
     """One meter on its bus, with what was last heard from it."""
 
-    def __init__(self, *, config: MeterConfig, bus: Bus, zone: str) -> None:
+    wakes_within_us = 0
+    """how long an order may have to wait before the meter can hear it at all"""
+
+    def __init__(self, *, config: MeterConfig, bus: Bus | Ear, zone: str) -> None:
         self.number = config.number
         self.address = config.address
         self.bus = bus
         self.profile: MeterProfile = load_profile(key=config.profile)
-        self.driver: ReadsRegister = open_meter(
+        self.driver = self._open(config, zone)
+        self.alarms = config.alarms
+        self.relay: int = Relay.UNKNOWN
+        self.trouble: str | None = None
+        self.last: Reading | None = None
+        self.clock_checked_us: int | None = None
+
+    def _open(self, config: MeterConfig, zone: str) -> ReadsRegister | HearsMessages:
+        return open_meter(
             profile=self.profile,
             address=config.address,
             zone=zone,
             password=config.password,
             operator=config.operator,
         )
-        self.alarms = config.alarms
-        self.relay: int = Relay.UNKNOWN
-        self.trouble: str | None = None
-        self.last: Reading | None = None
-        self.clock_checked_us: int | None = None
+
+    def kept(self) -> bytes | None:
+        """What must be remembered of this meter over a restart; None when it is nothing."""
+        state = self.driver.state if isinstance(self.driver, CountsPulses) else None
+        return None if state is None else cbor.encode([state.count, state.pulses])
+
+    def resume(self, kept: bytes, /) -> None:
+        """Go on from what was remembered. Raises FrameError."""
+        if isinstance(self.driver, CountsPulses):
+            value = cbor.decode(kept, max_bytes=_KEPT_MAX, what="a kept counter")
+            count, pulses = cbor.array(value, length=2, what="a kept counter")
+            self.driver.resume(
+                PulseState(cbor.integer(count, what="count"), cbor.integer(pulses, what="pulses"))
+            )
+
+    def valid_us(self, asked_us: int, /) -> int:
+        """How long an order of this gateway is to be valid."""
+        return max(asked_us, self.wakes_within_us)
 
     def in_order(self, at_us: int, /, *, strictly: bool = False) -> int:
         """An instant for the next reading, not before the last one: two states need two instants.
@@ -77,6 +115,7 @@ class MeterPoint:
         """
         # A meter known to be silent gets one try, so that it does not hold up its neighbours.
         attempts = 1 if self.trouble else None
+        assert isinstance(self.driver, ReadsRegister)
         register = await self.bus.ask(self.driver.read_register(), attempts=attempts)
         at_us = self.in_order(stamp())
         self.relay = await self._relay()
@@ -176,10 +215,14 @@ class MeterPoint:
 class Branch:
     """One bus with its meters: whose turn it is there, and what was read and is not kept yet."""
 
-    def __init__(self, *, config: BusConfig, bus: Bus, points: list[MeterPoint]) -> None:
+    def __init__(
+        self, *, config: BusConfig | ListenConfig, bus: Bus | Ear, points: Sequence[MeterPoint]
+    ) -> None:
         self.config = config
         self.bus = bus
         self.points = points
+        self.asked = points
+        """those that are asked at each pass"""
         self.polls = 0
         self.polled_us: int | None = None
         self.pace = Pace()
@@ -207,10 +250,10 @@ class Branch:
             reading = await point.read(stamp=stamp, with_voltage=with_voltage)
         except DriverError as error:
             self._down = error if isinstance(error, BusDown) else None
-            self.events += _silent(point, stamp(), error)
+            self.events += fell_silent(point, stamp(), error)
             return None
         self.readings.append(reading)
-        self.events += _back(point, reading.at_us)
+        self.events += came_back(point, reading.at_us)
         return reading
 
     def taken(self) -> tuple[list[Reading], list[Event]]:
@@ -231,10 +274,17 @@ class Branch:
 class Meters:
     """All meters of the gateway, by number and by bus."""
 
-    def __init__(self, *, config: EdgeConfig) -> None:
+    def __init__(self, *, config: EdgeConfig, spool: Spool, more: Iterable[Branch] = ()) -> None:
+        """``more``: buses besides those of wires. What was kept of a meter is taken up."""
         self.points: dict[int, MeterPoint] = {}
         self._doors = _doors(config.buses)
         self.branches = [self._branch(bus, config.zone) for bus in config.buses]
+        for branch in more:
+            self.points.update((point.number, point) for point in branch.points)
+            self.branches.append(branch)
+        self._kept: dict[str, bytes] = dict(spool.entries(_KEPT))
+        for point in self.points.values():
+            self._resume(point)
         self._branch_of = {point.number: branch for branch in self.branches for point in branch.points}
 
     def _branch(self, config: BusConfig, zone: str) -> Branch:
@@ -242,6 +292,21 @@ class Meters:
         points = [MeterPoint(config=meter, bus=bus, zone=zone) for meter in config.meters]
         self.points.update((point.number, point) for point in points)
         return Branch(config=config, bus=bus, points=points)
+
+    def _resume(self, point: MeterPoint) -> None:
+        kept = self._kept.get(f"{_KEPT}{point.number}")
+        try:
+            if kept is not None:
+                point.resume(kept)
+        except FrameError as error:
+            log.error("meter_state_lost", meter=point.number, error=str(error))
+
+    def kept(self) -> list[tuple[str, bytes]]:
+        """What is to be kept of the meters and is not yet, to be written together with what they said."""
+        now = {f"{_KEPT}{point.number}": point.kept() for point in self.points.values()}
+        new = [(key, kept) for key, kept in now.items() if kept is not None and kept != self._kept.get(key)]
+        self._kept.update(new)
+        return new
 
     def branch_of(self, *, meter: int) -> Branch:
         """The bus that a meter of this gateway hangs on."""
@@ -268,13 +333,15 @@ def _doors(buses: Iterable[BusConfig]) -> dict[tuple[str, int], DtuDoor]:
     return {(host, port): DtuDoor(host=host, port=port, buses=some) for (host, port), some in waiting.items()}
 
 
-def _silent(point: MeterPoint, at_us: int, error: DriverError) -> Iterable[Event]:
+def fell_silent(point: MeterPoint, at_us: int, error: DriverError) -> Iterable[Event]:
+    """A meter gave no reading: told once."""
     known, point.trouble, point.relay = point.trouble, error.code, Relay.UNKNOWN
     if known is None:
         yield Event("meter_silent", at_us, point.number, {"why": error.code, "text": str(error)[:300]})
 
 
-def _back(point: MeterPoint, at_us: int) -> Iterable[Event]:
+def came_back(point: MeterPoint, at_us: int) -> Iterable[Event]:
+    """A meter gave a reading: told if it was silent."""
     known, point.trouble = point.trouble, None
     if known is not None:
         yield Event("meter_back", at_us, point.number, {"was": known})

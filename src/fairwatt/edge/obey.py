@@ -11,6 +11,7 @@ import structlog
 
 from fairwatt.core.credit.decide import Reason
 from fairwatt.drivers.contract import DriverError
+from fairwatt.drivers.errors import CannotReach
 from fairwatt.edge.bus import BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.guard import GrantRefused, Guard
@@ -196,9 +197,14 @@ class Obeyer:
         if order == RelayOrder.LEAVE:
             self._finish(message, command, Result.APPLIED, point.relay, None)
             return
-        valid_until_us = min(command.expires_us, now_us + self._config.relay_order_valid_s * 1_000_000)
+        valid_us = point.valid_us(self._config.relay_order_valid_s * 1_000_000)
+        valid_until_us = min(command.expires_us, now_us + valid_us)
         try:
             relay = await point.switch(closed=order == RelayOrder.CLOSED, valid_until_us=valid_until_us)
+        except CannotReach as error:
+            # It waits in the meter's mailbox, renewed at every pass, until a message shows the relay there.
+            log.info("order_waits_for_meter", meter=point.number, seq=command.seq, error=str(error))
+            return
         except (BusDown, Silent) as error:
             # No receipt: the command stays open and is tried again when the meter answers, until it expires.
             point.trouble = point.trouble or error.code

@@ -22,6 +22,7 @@ from fairwatt.core.alarms.watch import Act, Deed, Transition, WatchState, releas
 from fairwatt.core.credit.decide import Action, decide_supply
 from fairwatt.core.credit.landing import power_limit_w
 from fairwatt.drivers.contract import DriverError, LimitsPower
+from fairwatt.drivers.errors import CannotReach
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.darkness import LastSeen
 from fairwatt.edge.guard import Guard
@@ -241,7 +242,9 @@ class Safety:
     async def _switch(self, point: MeterPoint, *, closed: bool, at_us: int) -> bool:
         """Order the relay and read the meter; say whether it obeyed. A failure is told once."""
         try:
-            relay = await point.switch(closed=closed, valid_until_us=at_us + self._valid_us)
+            relay = await point.switch(closed=closed, valid_until_us=at_us + point.valid_us(self._valid_us))
+        except CannotReach:
+            return False
         except DriverError as error:
             log.info("switch_failed", meter=point.number, error=str(error))
             if (point.number, error.code) not in self._said:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fairwatt.drivers.contract import DriverError, KeepsClock, LimitsPower, ShowsPrices
 from fairwatt.edge.bus import Bus, BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
+from fairwatt.edge.ear import Ear
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.spool import Spool
 from fairwatt.wire import cbor, cose
@@ -181,7 +182,7 @@ class Standing:
             raise _not_this_model(meter, "show prices")
         return driver
 
-    def _bus(self, meter: int) -> Bus:
+    def _bus(self, meter: int) -> Bus | Ear:
         return self._meters.points[meter].bus
 
     def _trust(self, body: TrustIssuer) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fairwatt.edge.agent import Agent
-from fairwatt.edge.config import BusConfig, EdgeConfig
+from fairwatt.edge.config import BusConfig, EdgeConfig, ListenConfig
 from fairwatt.edge.meters import Branch, MeterPoint
 from fairwatt.wire.records import UNKNOWN_I32, Relay
 
@@ -82,7 +82,7 @@ def at_rest(config: EdgeConfig) -> Picture:
     """What can be said of a gateway whose agent does not run."""
     meters = [
         {"meter": meter.number, "address": meter.address, "bus": bus.name, "trouble": "not_running"}
-        for bus in config.buses
+        for bus in config.lines
         for meter in bus.meters
     ]
     return {
@@ -164,8 +164,10 @@ def _bus(branch: Branch) -> Picture:
     return {"bus": branch.config.name, "line": line_of(branch.config), "polled_us": branch.polled_us}
 
 
-def line_of(config: BusConfig) -> str:
+def line_of(config: BusConfig | ListenConfig) -> str:
     """A line in few words."""
+    if isinstance(config, ListenConfig):
+        return f"hears {config.protocol} at {config.host}:{config.port}"
     if config.device:
         return f"{config.device} {config.baud} {config.parity}"
     if config.listen_port:

@@ -43,6 +43,7 @@ class MqttMeter:
         if sequence is None:
             raise wire.wrong("its seq is missing")
         power = _whole(fields, "power", -_I32, _I32)
+        awake_s = _whole(fields, "awake", 0, 1 << 32)
         return Heard(
             key=f"mqtt:{self.meter}:{sequence}:{'' if clock_s is None else clock_s}",
             device=self.meter,
@@ -55,7 +56,8 @@ class MqttMeter:
             conditions=_conditions(fields.get("conditions", [])),
             order=_order(fields.get("order")),
             # It is awake now, and says how long it will listen; without that it listens always.
-            reachable=_whole(fields, "awake", 0, 1 << 32) != 0,
+            reachable=awake_s != 0,
+            sleeps=awake_s is not None,
         )
 
     def _reading(self, fields: dict[str, Any]) -> RegisterReading | None:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from fairwatt.drivers.contract import PulseState
 from fairwatt.drivers.errors import BadRequest, CounterFell
 from fairwatt.drivers.profile import MeterProfile, ProfileError, only
 
@@ -40,14 +41,6 @@ class Opening:
 
     register: int = 0
     count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PulseState:
-    """What must be remembered between two looks: the counter then, and all pulses since the opening."""
-
-    count: int
-    pulses: int
 
 
 def look(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from fairwatt.drivers.asking import STANDARD_RETRY, Ask, Conversation, Retry, Talk
-from fairwatt.drivers.contract import RegisterReading
+from fairwatt.drivers.contract import PulseState, RegisterReading
 from fairwatt.drivers.modbus.frame import Framing, RtuFraming, TcpFraming, check_unit
 from fairwatt.drivers.modbus.values import Item, parse_item
 from fairwatt.drivers.profile import MeterProfile, ProfileError
 
-from .counter import PulseState, look, parse_address, parse_pulses, register
+from .counter import look, parse_address, parse_pulses, register
 
 _KINDS: Final = {16: "uint16", 32: "uint32"}
 

@@ -155,7 +155,7 @@ class Emergency:
         return Answer(Outcome.ACCEPTED if closed else "accepted_waits", until_us=until_us, hours=hours)
 
     async def _close(self, point: MeterPoint, held: Held, now_us: int) -> bool:
-        valid_until_us = min(held.until_us, now_us + self._valid_us)
+        valid_until_us = min(held.until_us, now_us + point.valid_us(self._valid_us))
         try:
             relay = await point.switch(closed=True, valid_until_us=valid_until_us)
         except DriverError as error:
