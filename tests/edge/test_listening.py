@@ -15,10 +15,12 @@ from edge.rig import MINUTE_US, START_US, Bench, a_bench, a_command, a_grant, ev
 from fairwatt.drivers.lorawan import chirpstack
 from fairwatt.drivers.mqttmeter import message as wire
 from fairwatt.drivers.profile import load_profile
-from fairwatt.edge.config import ConfigError, ListenConfig, MeterConfig
+from fairwatt.edge.config import BusConfig, ConfigError, ListenConfig, MeterConfig
 from fairwatt.edge.hearing import ListenPoint
+from fairwatt.simulate.meters.line import Line
 from fairwatt.simulate.meters.lorawan import SimLorawanMeter
 from fairwatt.simulate.meters.mqttmeter import SimMqttMeter
+from fairwatt.simulate.meters.pulse import SimPulseCounter
 from fairwatt.wire.commands import RelayOrder, Result
 from fairwatt.wire.records import FLAG_TRIPPED_LOCALLY, Reading, Relay
 
@@ -317,3 +319,25 @@ def test_a_listen_that_cannot_work_is_refused_by_name() -> None:
             meters=(MeterConfig(number=1, address=EUI, profile="mqtt_gas"),),
         )
     assert chirpstack.uplink_topic(application="7") == "application/7/device/+/event/up"
+
+
+def test_a_pulse_counter_that_turned_over_while_the_gateway_was_off_is_read_on(tmp_path: Path) -> None:
+    async def test() -> None:
+        module = SimPulseCounter(profile=load_profile(key="pulse_water"), unit="12")
+        top = 1 << 32
+        module.counts[0] = top - 10
+        async with Line(answer=module.answer) as line:
+            meter = MeterConfig(number=300, address=f"12/1=1000@{top - 20}", profile="pulse_water")
+            bus = BusConfig(
+                name="pulses", host="127.0.0.1", port=line.port, reply_within_ms=200, meters=(meter,)
+            )
+            async with a_bench(tmp_path, buses=(bus,)) as bench:
+                await bench.tick()
+                await bench.agent.stop()
+                module.add(channel=1, amount=150)
+                assert module.counts[0] == 5, "it turned over"
+                await bench.restart_stopped()
+                await bench.tick()
+                assert [reading.total_wh for reading in bench.headend.readings()] == [1_100, 1_250]
+
+    run(test())
