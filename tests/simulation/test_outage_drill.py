@@ -28,5 +28,6 @@ def test_after_three_days_without_a_line_every_law_holds() -> None:
     assert figures["local_trips"] > 5
     assert figures["topups_in_outage"] >= 4
     assert figures["memories_rolled_back"] == 1
+    assert figures["codes_accepted"] == 1
     assert figures["readings_forgotten"] > 100
     assert figures["return_max_s"] is not None
