@@ -219,6 +219,8 @@ def edge_config(*, config: Config, book: int, zone: str, gate: Gate) -> EdgeConf
         issuers={issuer_kid(issuer): issuer},
         interval_s=TICK_US // 1_000_000,
         voltage_every=48,
+        # No second copy of what was acknowledged: a street must notice a head-end that acknowledges too early.
+        spool_history_bytes=0,
         measure_every=48,
         link_timeout_s=TICK_US // 1_000_000 - 60,
     )
