@@ -88,3 +88,47 @@ def test_a_mistake_is_named_and_nothing_starts(tmp_path: Path, old: str, new: st
 def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="chmod 600"):
         load(a_folder(tmp_path, mode=0o644))
+
+
+LISTEN = """
+[[listen]]
+name = "water"
+protocol = "chirpstack"
+host = "10.0.0.9"
+username = "fairwatt"
+password_file = "password"
+application = "7"
+silent_after_s = 7200
+
+[[listen.meter]]
+number = 200
+address = "0101010101010101"
+profile = "lorawan_water"
+"""
+
+
+def test_meters_that_speak_by_themselves_are_read_also_without_a_bus(tmp_path: Path) -> None:
+    (listen,) = load(a_folder(tmp_path, text=TEXT[: TEXT.index("[[bus]]")] + LISTEN)).listens
+    assert (listen.port, listen.password, listen.silent_after_s) == (1883, "secret", 7200)
+    assert [meter.number for meter in listen.meters] == [200]
+    assert "secret" not in repr(listen)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "named"),
+    [
+        ('application = "7"', "", "application"),
+        ('protocol = "chirpstack"', 'protocol = "zigbee"', "zigbee"),
+        ('profile = "lorawan_water"', 'profile = "mqtt_gas"', "speaks mqtt-meter"),
+        ('profile = "lorawan_water"', 'profile = "none"', "no meter profile"),
+        ("0101010101010101", "010101", "EUI"),
+        ("number = 200", "number = 101", "given twice"),
+        ("[[listen]]", LISTEN + "[[listen]]", "given twice|one name"),
+    ],
+)
+def test_a_listen_that_cannot_work_is_refused_by_name(
+    tmp_path: Path, line: str, instead: str, named: str
+) -> None:
+    assert line in LISTEN
+    with pytest.raises(ConfigError, match=named):
+        load(a_folder(tmp_path, text=TEXT + LISTEN.replace(line, instead, 1)))

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
-import pytest
 
 from edge.rig import MINUTE_US, START_US, Bench, a_bench, a_command, a_grant, eventually, run
-from fairwatt.drivers.lorawan import chirpstack
 from fairwatt.drivers.mqttmeter import message as wire
 from fairwatt.drivers.profile import load_profile
-from fairwatt.edge.config import BusConfig, ConfigError, ListenConfig, MeterConfig
+from fairwatt.edge.config import BusConfig, ListenConfig, MeterConfig
 from fairwatt.edge.hearing import ListenPoint
 from fairwatt.simulate.meters.line import Line
 from fairwatt.simulate.meters.lorawan import SimLorawanMeter
@@ -307,18 +305,22 @@ def test_what_cannot_be_believed_is_told_and_moves_nothing(tmp_path: Path) -> No
     run(test())
 
 
-def test_a_listen_that_cannot_work_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="application"):
-        ListenConfig(name="w", protocol="chirpstack", host="h", meters=())
-    with pytest.raises(ConfigError, match="speaks mqtt-meter"):
-        ListenConfig(
-            name="w",
-            protocol="chirpstack",
-            application="7",
-            host="h",
-            meters=(MeterConfig(number=1, address=EUI, profile="mqtt_gas"),),
-        )
-    assert chirpstack.uplink_topic(application="7") == "application/7/device/+/event/up"
+def test_a_device_that_always_listens_is_told_at_once_and_believed_when_it_shows(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with an_air(tmp_path) as air:
+            air.water.device_class = "CLASS_C"
+            await air.uplink()
+            await air.heard(WATER, 1)
+            await air.bench.headend.order(a_command(meter=WATER, seq=1, relay=RelayOrder.OPEN))
+            await eventually(lambda: not air.water.valve_open)
+            await air.bench.tick()
+            assert air.bench.headend.receipts() == [], "nobody has seen it shut"
+            await air.uplink()
+            await eventually(lambda: len(air.bench.headend.receipts()) == 1)
+            assert air.of(WATER)[-1].relay == Relay.OPEN
+            assert len(air.orders) == 1
+
+    run(test())
 
 
 def test_a_pulse_counter_that_turned_over_while_the_gateway_was_off_is_read_on(tmp_path: Path) -> None:

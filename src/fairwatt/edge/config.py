@@ -28,8 +28,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from fairwatt.core.alarms.model import AlarmError
 from fairwatt.core.alarms.policy import default_policy, with_settings
+from fairwatt.drivers.contract import DriverError
 from fairwatt.drivers.dtu import DtuDialect, Pattern, dtu_pattern
-from fairwatt.drivers.profile import ProfileError, load_profile
+from fairwatt.drivers.profile import load_profile
+from fairwatt.drivers.registry import open_listener
 from fairwatt.edge.local.settings import LocalConfig, read_local
 from fairwatt.wire.topics import check_id
 
@@ -174,7 +176,9 @@ class ListenConfig:
         for meter in self.meters:
             try:
                 profile = load_profile(key=meter.profile)
-            except ProfileError as error:
+                if profile.protocol == self.protocol:
+                    open_listener(profile=profile, address=meter.address)
+            except DriverError as error:
                 raise ConfigError(f"listen {self.name}: meter {meter.number}: {error}") from error
             if profile.protocol != self.protocol:
                 raise ConfigError(
@@ -275,6 +279,8 @@ class EdgeConfig:
             raise ConfigError("no meter is configured; add a [[bus]] with a [[bus.meter]], or a [[listen]]")
         if len({meter.number for meter in meters}) != len(meters):
             raise ConfigError("a meter number is given twice; each meter's money must have one source")
+        if len({listen.name for listen in self.listens}) != len(self.listens):
+            raise ConfigError("two [[listen]] have one name; a broker knows each by its own")
         if not self.issuers:
             raise ConfigError("keys.issuer is empty: no command could ever be obeyed")
 

@@ -62,6 +62,9 @@ class Ear:
                 log.error("listen_refused", listen=self.config.name, error=_first(group), retry_s=pause_s)
             except* (aiomqtt.MqttError, OSError) as group:
                 log.warning("listen_down", listen=self.config.name, error=_first(group), retry_s=pause_s)
+            except* Exception as group:
+                # The meters of the other lines are read whatever ails this one.
+                log.critical("listen_failed", listen=self.config.name, error=_first(group), exc_info=True)
             finally:
                 was_up = self.connected.is_set()
                 self.connected.clear()

@@ -236,8 +236,8 @@ class Safety:
         self._keep([], at_us)
 
     def wait(self, points: Iterable[MeterPoint]) -> bool:
-        """Say whether one of these relays waits for its turn to be closed."""
-        return any(point.number in self._closing for point in points)
+        """Say whether one of these relays waits for its turn to be closed, and can hear it before the next pass."""
+        return any(point.number in self._closing and not point.wakes_within_us for point in points)
 
     async def _switch(self, point: MeterPoint, *, closed: bool, at_us: int) -> bool:
         """Order the relay and read the meter; say whether it obeyed. A failure is told once."""
