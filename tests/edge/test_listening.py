@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import aiomqtt
 from edge.rig import MINUTE_US, START_US, Bench, a_bench, a_command, a_grant, eventually, run
 from fairwatt.drivers.mqttmeter import message as wire
 from fairwatt.drivers.profile import load_profile
+from fairwatt.edge.agent import Agent
 from fairwatt.edge.config import BusConfig, ListenConfig, MeterConfig
 from fairwatt.edge.hearing import ListenPoint
 from fairwatt.simulate.meters.line import Line
@@ -341,5 +342,11 @@ def test_a_pulse_counter_that_turned_over_while_the_gateway_was_off_is_read_on(t
                 await bench.restart_stopped()
                 await bench.tick()
                 assert [reading.total_wh for reading in bench.headend.readings()] == [1_100, 1_250]
+                await bench.agent.stop()
+                anew = replace(bus, meters=(replace(meter, address="12/1=2000@5"),))
+                bench.agent = Agent(config=replace(bench.agent.config, buses=(anew,)), now=bench.time)
+                await bench.agent.start()
+                await bench.tick()
+                assert bench.headend.readings()[-1].total_wh == 2_000, "a person entered a new opening"
 
     run(test())

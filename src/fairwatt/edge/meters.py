@@ -83,16 +83,17 @@ class MeterPoint:
     def kept(self) -> bytes | None:
         """What must be remembered of this meter over a restart; None when it is nothing."""
         state = self.driver.state if isinstance(self.driver, CountsPulses) else None
-        return None if state is None else cbor.encode([state.count, state.pulses])
+        return None if state is None else cbor.encode([self.address, state.count, state.pulses])
 
     def resume(self, kept: bytes, /) -> None:
         """Go on from what was remembered. Raises FrameError."""
         if isinstance(self.driver, CountsPulses):
             value = cbor.decode(kept, max_bytes=_KEPT_MAX, what="a kept counter")
-            count, pulses = cbor.array(value, length=2, what="a kept counter")
-            self.driver.resume(
-                PulseState(cbor.integer(count, what="count"), cbor.integer(pulses, what="pulses"))
-            )
+            address, count, pulses = cbor.array(value, length=3, what="a kept counter")
+            state = PulseState(cbor.integer(count, what="count"), cbor.integer(pulses, what="pulses"))
+            # Another address is another counter, or a new opening that a person entered: it begins there.
+            if cbor.text(address, what="address") == self.address:
+                self.driver.resume(state)
 
     def valid_us(self, asked_us: int, /) -> int:
         """How long an order of this gateway is to be valid."""
