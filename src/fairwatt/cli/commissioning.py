@@ -1,0 +1,12 @@
+"""`fairwatt edge scan|pulse`: from a bus of unknown meters to rooms whose meters are proven."""
+
+import typer
+
+from .pulsing import pulse
+from .scanning import scan
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands beside the other ones of the gateway."""
+    app.command("scan")(scan)
+    app.command("pulse")(pulse)
