@@ -13,6 +13,7 @@ import typer
 from fairwatt.server.errors import BadInput, OperatorError
 
 if TYPE_CHECKING:
+    from fairwatt.drivers.profile import MeterProfile
     from fairwatt.edge.config import BusConfig
     from fairwatt.edge.scan import Heard, Progress
 
@@ -99,7 +100,7 @@ async def _scan_one(
     told = []
     try:
         # One search finds every model of a protocol that has wildcards; the others are asked for their own register.
-        models = {}
+        models: dict[str, MeterProfile] = {}
         for key in keys:
             model = load_profile(key=key)
             if not can_scan(protocol=model.protocol):
