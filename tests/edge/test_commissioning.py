@@ -12,11 +12,15 @@ from typer.testing import CliRunner
 from fairwatt.cli.main import app
 from fairwatt.core.insight.pulse import Verdict
 from fairwatt.drivers.profile import load_profile
-from fairwatt.edge.bus import Bus, BusDown
-from fairwatt.edge.config import BusConfig, MeterConfig
+from fairwatt.edge.bus import Bus, BusDown, Silent
+from fairwatt.edge.config import BusConfig, MeterConfig, load
 from fairwatt.edge.pulse import pulse
 from fairwatt.edge.scan import Heard, Scanned, scan_bus
+from fairwatt.edge.status import socket_path
+from fairwatt.server.errors import BadInput, OperatorError
+from fairwatt.simulate import gateway
 from fairwatt.simulate.meters import Dlt645Bus, SimMeter
+from fairwatt.simulate.meters.faults import Fault, FaultKind
 from fairwatt.simulate.meters.line import Line
 from fairwatt.simulate.meters.mbus import SimMbusBus, SimMbusMeter
 from fairwatt.simulate.meters.modbus import SimModbusBus, SimModbusMeter
@@ -129,8 +133,6 @@ def test_the_command_finds_by_hand_and_says_so_in_its_exit_code() -> None:
 
 
 def test_the_command_refuses_what_it_cannot_do(tmp_path: Path) -> None:
-    from fairwatt.server.errors import BadInput
-
     for wrong in (
         ["--host", "127.0.0.1"],
         ["--host", "127.0.0.1", "--port", "1", "--profile", "lorawan_water"],
@@ -138,6 +140,52 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     ):
         told = CliRunner().invoke(app, ["edge", "scan", *wrong])
         assert isinstance(told.exception, BadInput), (wrong, told.output)
+
+
+def test_a_bus_where_nobody_answers_breaks_the_test_off_before_it_begins() -> None:
+    async def scene() -> None:
+        async def never(on: bool) -> None:
+            raise AssertionError("somebody was asked to switch")
+
+        with pytest.raises(Silent):
+            await pulse(buses=[line_to(1, BASE)], watts=2_000, say=never, slack_ms=100)
+
+    run(scene())
+
+
+def test_the_commands_compare_with_the_settings_and_never_ask_beside_the_agent(tmp_path: Path) -> None:
+    async def scene() -> None:
+        bench, ready = gateway.Bench(gateway.Wishes(folder=tmp_path, meters=2)), asyncio.Event()
+        answering = asyncio.create_task(bench.run(ready))
+        await ready.wait()
+        bench.meters[1].faults.add(Fault(FaultKind.MUTE))
+        settings = ["--config", str(bench.config), "--json"]
+        scan = ["edge", "scan", *settings, "--wait-ms", "25"]
+        told = await asyncio.to_thread(CliRunner().invoke, app, scan)
+        pulsed = await asyncio.to_thread(
+            CliRunner().invoke, app, ["edge", "pulse", *settings, "--slack-ms", "150"]
+        )
+        spool = load(bench.config).spool
+        agent = await asyncio.start_unix_server(_say_anything, socket_path(spool=spool))
+        beside = await asyncio.to_thread(CliRunner().invoke, app, scan)
+        agent.close()
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+        rows = json.loads(told.stdout)["buses"][0]["meters"]
+        assert [row["state"] for row in rows] == ["configured", "silent"]
+        assert told.exit_code == pulsed.exit_code == 1
+        verdict = json.loads(pulsed.stdout)
+        assert (verdict["verdict"], verdict["meter"]) == ("none", None)
+        assert [one["seen"] for one in verdict["candidates"]].count(True) == 1
+        assert isinstance(beside.exception, OperatorError)
+        assert "agent" in str(beside.exception)
+
+    run(scene())
+
+
+async def _say_anything(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b'{"running": true}')
+    writer.close()
 
 
 def test_a_pulse_on_a_live_bus_names_the_meter_of_the_room() -> None:

@@ -11,12 +11,12 @@ from fairwatt.core.insight.pulse import PulseResult, judge_pulses
 from fairwatt.drivers.contract import DriverError, ReadsMeasurements, ReadsPower
 from fairwatt.drivers.profile import load_profile
 from fairwatt.drivers.registry import open_meter
-from fairwatt.edge.bus import Bus
+from fairwatt.edge.bus import Bus, Silent
 from fairwatt.edge.config import BusConfig
 from fairwatt.edge.telemetry.capture import sample_of
 from fairwatt.wire.records import UNKNOWN_I32
 
-_ROUNDS: Final = (4, 4, 8, 5, 4, 4)
+_ROUNDS: Final = (4, 4, 10, 5, 4, 4)
 """How long each state lasts, in slacks: on, off, on for longer, off, on, off."""
 _BEFORE: Final = 3
 
@@ -46,16 +46,20 @@ type Say = Callable[[bool], Awaitable[None]]
 async def pulse(*, buses: Sequence[BusConfig], watts: int, say: Say, slack_ms: int = 3_000) -> PulseRun:
     """Run one test: rest, on, off, longer on, off, on, off, with every meter of the buses watched.
 
-    A slow bus makes the test longer: each state lasts several rounds over its meters. Raises PulseError, BusDown.
+    A slow bus makes the test longer: each state lasts several rounds over its meters. Raises Silent when no meter
+    tells its power, before anybody is asked to switch, and PulseError.
     """
     opened = [Bus(config=config) for config in buses]
     try:
         watched, without = _meters(buses, opened)
-        slack_ms = max(slack_ms, await _round_ms(watched))
-        powers, switches, until = await _follow(watched, say, slack_ms)
+        answering = await _answering(watched)
+        slack_ms = max(slack_ms, await _round_ms(answering))
+        powers, switches, until = await _follow(answering, say, slack_ms)
     finally:
         for bus in opened:
             bus.close()
+    # A meter that did not answer stays a candidate: nobody is to believe that it was ruled out.
+    powers = {meter.number: powers.get(meter.number, []) for meter in watched}
     result = judge_pulses(powers=powers, switches_ms=switches, until_ms=until, watts=watts, slack_ms=slack_ms)
     return PulseRun(result, slack_ms, without)
 
@@ -77,6 +81,17 @@ def _by_bus(watched: list[Watched]) -> list[list[Watched]]:
     for meter in watched:
         lines.setdefault(id(meter.bus), []).append(meter)
     return list(lines.values())
+
+
+async def _answering(watched: list[Watched]) -> list[Watched]:
+    """Those that answer now: a silent one would hold up its neighbours every round. Raises Silent for none."""
+    heard: dict[int, list[tuple[int, int]]] = {}
+    for _ in range(2):
+        silent = [meter for meter in watched if meter.number not in heard]
+        await asyncio.gather(*(_pass(line, heard) for line in _by_bus(silent)))
+    if not heard:
+        raise Silent("no meter on these buses tells its power; look at the line, or scan it")
+    return [meter for meter in watched if meter.number in heard]
 
 
 async def _round_ms(watched: list[Watched]) -> int:

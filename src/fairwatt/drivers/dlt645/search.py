@@ -24,7 +24,7 @@ from .frame import (
 )
 from .scan import PieceKind, scan
 
-QUESTIONS_MAX: Final = 20_000
+QUESTIONS_MAX: Final = 5_000
 _TRIES: Final = 2
 _HEARD_MAX: Final = 4_096
 _BCD: Final = [tens * 16 + ones for tens in range(10) for ones in range(10)]
