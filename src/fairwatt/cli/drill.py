@@ -24,6 +24,7 @@ _DRILL_HOLDS = {
     "local_trips": 1,
     "restores": 1,
     "memories_rolled_back": 1,
+    "codes_accepted": 1,
 }
 _RETURN_S = 5.0
 """After a line has come back, everything that waited for it is done within this."""
@@ -75,7 +76,8 @@ def outage(
 ) -> None:
     """Cut a whole street off for days, bring it back, and judge every law.
 
-    Inside: a price change, payments, trips by the gateways' own decision, a gateway whose memory is rolled back.
+    Inside: a price change, payments, trips by the gateways' own decision, a restore code typed at a dark home, a
+    gateway whose memory is rolled back.
     After it every order that waited must be carried out within 5 s, once, and the ledger equal the registers to the
     micro-unit. Exit code 0: every law held. 1: a law was broken, named with where to look. 2: a number cannot be used.
 

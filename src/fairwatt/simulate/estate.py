@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from fairwatt.core.commands.restore_code import gateway_key
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.edge.agent import Agent
 from fairwatt.edge.config import BrokerConfig, BusConfig, EdgeConfig, MeterConfig
+from fairwatt.edge.local.settings import LocalConfig
 from fairwatt.server.config import Config
 from fairwatt.server.keys import ISSUER, issuer_kid, load_public_key
 from fairwatt.server.launcher.nats import door_password
@@ -67,6 +69,8 @@ class Door:
     costs: dict[int, int] = field(default_factory=dict)
     """tick instant -> exact cost so far, by the oracle"""
     closed_at_s: float = 0.0
+    spared: tuple[int, int] | None = None
+    """from when until when a restore code keeps the power on"""
     review_us: int | None = None
     """when a payment of this home went into review, which spares it for a while"""
     review_micro: int = 0
@@ -209,14 +213,22 @@ def edge_config(*, config: Config, book: int, zone: str, gate: Gate) -> EdgeConf
                 meters=meters,
             ),
         ),
+        local=LocalConfig(code_key=_code_key(config=config, gateway=gate.slug)),
         key=gate.key,
         kid=gate.slug.encode(),
         issuers={issuer_kid(issuer): issuer},
         interval_s=TICK_US // 1_000_000,
         voltage_every=48,
+        # No second copy of what was acknowledged: a street must notice a head-end that acknowledges too early.
+        spool_history_bytes=0,
         measure_every=48,
         link_timeout_s=TICK_US // 1_000_000 - 60,
     )
+
+
+def _code_key(*, config: Config, gateway: str) -> bytes:
+    """The secret that lets one gateway judge codes, as it is given at commissioning."""
+    return gateway_key(master=config.secrets.require("restore").encode(), gateway=gateway)
 
 
 def _policy(terms: Terms) -> CreditPolicy:

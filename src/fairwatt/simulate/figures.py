@@ -70,6 +70,7 @@ async def figures_of(
         "price_changes_in_outages": sum(
             o.start_tick < scenario.change_tick < o.end_tick for o in scenario.outages
         ),
+        "codes_accepted": street.counts["codes_accepted"],
         "memories_rolled_back": street.counts["rollbacks"],
         "readings_forgotten": found["readings_forgotten"],
         "kills_poster": street.counts["kills_poster"],

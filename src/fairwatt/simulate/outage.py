@@ -2,7 +2,7 @@
 
 All gateways lose their line at the same instant. Meanwhile prices change, people pay, the poorest homes of two
 gateways draw so much that they trip by the gateway's own decision, and one gateway is given an old copy of its
-memory.
+memory; at a dark home a restore code is typed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fairwatt.simulate.scenario import (
     Outage,
     PlannedTopup,
     Scenario,
+    TypedCode,
 )
 
 HOURS = (12, 240)
@@ -31,6 +32,7 @@ _AFTER_TICKS = 2 * TICKS_PER_DAY
 _TRIPPING = (0, 1)
 _ROLLED_BACK = 2
 _HOURS_KEPT_BEFORE = 6
+_CODE_HOURS = 8
 
 
 def outage_drill(*, hours: int, homes: int, seed: int) -> Scenario:
@@ -61,8 +63,9 @@ def outage_drill(*, hours: int, homes: int, seed: int) -> Scenario:
         pay_faults=PayFaults(duplicate=200, late=100),
         rollbacks=(Rollback(_ROLLED_BACK, start - 2 * _HOURS_KEPT_BEFORE, start + length // 3),),
     )
+    codes = (TypedCode(_TRIPPING[0], start + length // 2 + TICKS_PER_DAY // 4, _CODE_HOURS),)
     outages = (_outage(draw, scenario, gateway, start, start + length) for gateway in range(GATEWAYS))
-    return replace(scenario, outages=tuple(outages))
+    return replace(scenario, outages=tuple(outages), codes=codes)
 
 
 def _outage(draw: Random, scenario: Scenario, gateway: int, start: int, end: int) -> Outage:

@@ -104,6 +104,15 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class TypedCode:
+    """At that tick somebody types a restore code at a dark home of a gateway without a line."""
+
+    gateway: int
+    tick: int
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
 class MeterFault:
     """The line to one home's meter is bad for the half-open span of ticks."""
 
@@ -146,6 +155,7 @@ class Scenario:
     mispaid: PlannedTopup | None = None
     """An order that the platform settles with another amount: it belongs into review, not onto the wallet."""
     rollbacks: tuple[Rollback, ...] = ()
+    codes: tuple[TypedCode, ...] = ()
     series: tuple[HomeSeries, ...] = ()
     """Use of the homes when it comes from a file; empty: the built-in street."""
 

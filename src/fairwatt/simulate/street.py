@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fairwatt.edge.agent import Agent
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.server.wiring import database_role
+from fairwatt.simulate.codes import a_dark_home, an_administrator, make_code
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
 from fairwatt.simulate.memory import keep_copy, put_copy_back
@@ -146,6 +147,29 @@ class Street:
         await self.settle()
         if await self.people(tick):
             await self.settle()
+        await self._type_codes(tick)
+
+    async def _type_codes(self, tick: int) -> None:
+        """Somebody fetches a restore code at the office and types it where it is dark."""
+        for typed in self.scenario.codes:
+            gate = self.gates[typed.gateway]
+            door = a_dark_home(gate) if typed.tick == tick else None
+            if door is None or gate.agent is None:
+                continue
+            administrator = await asyncio.to_thread(an_administrator, book=self.book)
+            digits = await self.as_web(
+                partial(
+                    make_code,
+                    book=self.book,
+                    door=door,
+                    hours=typed.hours,
+                    administrator=administrator,
+                    now_us=self.now_us(),
+                )
+            )
+            answer = await gate.agent.local.enter(meter=door.number, text=digits)
+            self.counts["codes_accepted"] += answer.accepted
+            door.spared = (self.now_us(), answer.until_us)
 
     def _use(self, tick: int) -> None:
         for door in self.doors:

@@ -222,6 +222,7 @@ def _forbidden(
     """
     return (
         door.home.protected
+        or (door.spared is not None and door.spared[0] <= at_us < door.spared[1])
         or _friendly(street, at_us)
         or _review_would_help(door, topups, at_us, known_until, available)
     )
