@@ -15,6 +15,7 @@ from fairwatt.cli import (
     allocation,
     at_gateway,
     codes,
+    commissioning,
     correcting,
     courier,
     drill,
@@ -40,6 +41,7 @@ STREETS, PRICES, BOOKS = "A street to look at and to judge", "Prices and charges
 CODES = "Meters and codes"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 at_gateway.add_to(edge.app)
+commissioning.add_to(edge.app)
 app.add_typer(edge.app, name="edge")
 app.add_typer(codes.app, name="code")
 app.add_typer(courier.app, name="courier")
