@@ -120,7 +120,7 @@ def test_a_line_that_is_not_there_is_named() -> None:
 def test_the_command_finds_by_hand_and_says_so_in_its_exit_code() -> None:
     async def scene() -> None:
         async with Dlt645Bus(meters=meters(2), now=lambda: 0) as bus:
-            line = ["edge", "scan", "--host", "127.0.0.1", "--port", str(bus.port), "--wait-ms", "25"]
+            line = ["edge", "scan", "--host", "127.0.0.1", "--port", str(bus.port), "--wait-ms", "150"]
             told = await asyncio.to_thread(CliRunner().invoke, app, [*line, "--json"])
         assert told.exit_code == 0, told.output
         rows = json.loads(told.stdout)["buses"][0]["meters"]
@@ -160,7 +160,7 @@ def test_the_commands_compare_with_the_settings_and_never_ask_beside_the_agent(t
         await ready.wait()
         bench.meters[1].faults.add(Fault(FaultKind.MUTE))
         settings = ["--config", str(bench.config), "--json"]
-        scan = ["edge", "scan", *settings, "--wait-ms", "25"]
+        scan = ["edge", "scan", *settings, "--wait-ms", "150"]
         told = await asyncio.to_thread(CliRunner().invoke, app, scan)
         pulsed = await asyncio.to_thread(
             CliRunner().invoke, app, ["edge", "pulse", *settings, "--slack-ms", "150"]

@@ -194,8 +194,8 @@ def test_the_process_keeps_answers_and_passes_on_who_watches(house: Services, st
         await backend.subscribe(topics.tack_subject(**place), cb=take)
         task = asyncio.create_task(keeper.run())
         try:
-            async with asyncio.timeout(20):
-                while len(heard) < 2:
+            async with asyncio.timeout(30):
+                while {type(one).__name__ for one in heard} != {"Kept", "Watch"}:
                     frame = encode_tele(
                         TeleFrame(5, NOW_US, (block(8, NOW_S - 50, street.homes[1], power=[1]),))
                     )

@@ -222,6 +222,10 @@ EVENTS: Words = {
     "supply.safety_reset": _("{home}: the desk let power return; the gateway looks first"),
     "desk.alarm_seen": _("{home}: somebody of the desk has seen an alarm, {reason}"),
     "desk.safety_reset": _("{home}: somebody of the desk says that the danger is mended, {reason}"),
+    "gateway.device_unknown": _(
+        "{gateway}: heard a meter that is not in its settings; add it or take it off the air"
+    ),
+    "gateway.message_refused": _("{home}: a message of the meter could not be used; its next one is awaited"),
     "gateway.grant_unusable": _("{home}: the gateway cannot use its grant of credit; update the gateway"),
     "gateway.command_forged": _("{gateway}: got an order twice with other content, and did not obey it"),
     "gateway.command_bad_signature": _("{gateway}: got an order that nobody signed, and did not obey it"),
