@@ -9,8 +9,6 @@ from typing import Final, NamedTuple
 import structlog
 
 from fairwatt.drivers.contract import DriverError, Heard
-from fairwatt.drivers.lorawan import chirpstack
-from fairwatt.drivers.mqttmeter import message as mqttmeter
 from fairwatt.edge.clock import Clock
 from fairwatt.edge.config import EdgeConfig, ListenConfig, MeterConfig
 from fairwatt.edge.deeds import Deeds
@@ -165,10 +163,7 @@ def listening_branches(config: EdgeConfig, spool: Spool) -> list[ListenBranch]:
 
 
 def _branch(config: EdgeConfig, listen: ListenConfig, spool: Spool) -> ListenBranch:
-    if listen.protocol == "chirpstack":
-        topics = [chirpstack.uplink_topic(application=listen.application)]
-    else:
-        topics = [mqttmeter.up_topic(meter=meter.address) for meter in listen.meters]
+    topics = _up_topics(listen)
     identifier = f"fairwatt-{config.book}-{config.site}-{config.gateway}-{listen.name}"
     ear = Ear(config=listen, topics=topics, identifier=identifier)
     points = [
@@ -184,7 +179,24 @@ def _branch(config: EdgeConfig, listen: ListenConfig, spool: Spool) -> ListenBra
     return ListenBranch(config=listen, ear=ear, points=points)
 
 
+# A protocol's code is loaded where its first meter is: a gateway carries what its meters speak.
+
+
+def _up_topics(listen: ListenConfig) -> list[str]:
+    if listen.protocol == "chirpstack":
+        from fairwatt.drivers.lorawan import chirpstack
+
+        return [chirpstack.uplink_topic(application=listen.application)]
+    from fairwatt.drivers.mqttmeter import message
+
+    return [message.up_topic(meter=meter.address) for meter in listen.meters]
+
+
 def _down_topic(listen: ListenConfig, meter: MeterConfig) -> str:
     if listen.protocol == "chirpstack":
+        from fairwatt.drivers.lorawan import chirpstack
+
         return chirpstack.downlink_topic(application=listen.application, dev_eui=meter.address.lower())
-    return mqttmeter.down_topic(meter=meter.address)
+    from fairwatt.drivers.mqttmeter import message
+
+    return message.down_topic(meter=meter.address)
