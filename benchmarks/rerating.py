@@ -211,7 +211,7 @@ def _live(town: Town, config: Config, progress: Callable[[], None]) -> None:
         lines["seq"] = step + np.tile(paid["seq"], steps)
         lines["balance_micro"] = np.tile(paid["balance_micro"], steps)
         lines["batch"] = batch = state.last_batch + 1
-        with batch_transaction(book=town.book, epoch=state.epoch, batch=batch) as cursor:
+        with batch_transaction(book=town.book, epoch=state.epoch, batch=batch) as turn:
             with copying_lines(cursor=cursor, lines=lines):
                 pass
             rows = BatchRows(lines=lines)
