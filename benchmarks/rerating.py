@@ -212,10 +212,12 @@ def _live(town: Town, config: Config, progress: Callable[[], None]) -> None:
         lines["balance_micro"] = np.tile(paid["balance_micro"], steps)
         lines["batch"] = batch = state.last_batch + 1
         with batch_transaction(book=town.book, epoch=state.epoch, batch=batch) as turn:
-            with copying_lines(cursor=cursor, lines=lines):
+            with copying_lines(cursor=turn.cursor, lines=lines):
                 pass
             rows = BatchRows(lines=lines)
-            write_batch(cursor=cursor, book=town.book, batch=batch, rows=rows, now_us=int(lines["ts"][-1]))
+            write_batch(
+                cursor=turn.cursor, book=town.book, batch=batch, rows=rows, now_us=int(lines["ts"][-1])
+            )
         state.last_batch = batch
         progress()
     registers["at_us"], registers["register_wh"] = CLOSED_US, A_YEAR * USE_WH
