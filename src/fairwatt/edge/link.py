@@ -18,6 +18,7 @@ from aiomqtt.exceptions import MqttConnectError
 
 from fairwatt.edge.clock import STEP_US, Clock
 from fairwatt.edge.config import EdgeConfig
+from fairwatt.edge.mqtt import session
 from fairwatt.edge.spool import Spool, SpoolError
 from fairwatt.wire import topics
 from fairwatt.wire.errors import FrameError
@@ -149,19 +150,8 @@ class Link:
             pause_s = min(pause_s * 2, broker.reconnect_max_s)
 
     def _client(self) -> aiomqtt.Client:
-        broker = self._config.broker
-        return aiomqtt.Client(
-            broker.host,
-            broker.port,
-            username=self._config.gateway,
-            password=broker.password,
-            # Another login of the same broker could take over a client id that it can guess.
-            identifier=f"{self._config.gateway}-{self._boot_id.hex()}",
-            protocol=aiomqtt.ProtocolVersion.V311,
-            clean_session=True,
-            keepalive=broker.keepalive_s,
-            timeout=broker.answer_within_s,
-        )
+        config = self._config
+        return session(broker=config.broker, gateway=config.gateway, boot_id=self._boot_id)
 
     async def _session(self, client: aiomqtt.Client) -> None:
         granted = await client.subscribe(self._down, qos=1)

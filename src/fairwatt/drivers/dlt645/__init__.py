@@ -1,5 +1,7 @@
 """DL/T 645-2007, the electricity meter protocol of China: frames, values, exchanges. No I/O."""
 
+from fairwatt.drivers.errors import BadRequest, NoAnswer, UnreadableValue
+
 from .access import (
     change_password,
     change_speed,
@@ -24,17 +26,7 @@ from .client import (
     relay,
 )
 from .codec import Item, Order
-from .errors import (
-    BadRequest,
-    ClockNotTaken,
-    Edition1997,
-    MeterRefused,
-    NoAnswer,
-    NoMac,
-    ReplyContinues,
-    ReplyTooLong,
-    UnreadableValue,
-)
+from .errors import ClockNotTaken, Edition1997, MeterRefused, NoMac, ReplyContinues, ReplyTooLong
 from .exchange import FrameExchange, Retry
 from .follow_up import JoinedExchange
 from .freezes import FreezeKind, FrozenEnergy, broadcast_freeze, freeze_at, freeze_now, read_frozen_energy

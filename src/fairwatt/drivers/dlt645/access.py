@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Final
 
 from fairwatt.drivers.contract import Accepted
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
 
 from . import frame as wire
 from .codec import encode_operator, encode_password
-from .errors import BadRequest, UnreadableValue
 from .exchange import STANDARD_RETRY, FrameExchange, Retry, one_meter
 from .frame import ANY_ADDRESS, MAX_WRITE_DATA
 from .speed import code_of

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from fairwatt.drivers.errors import UnreadableValue
+
 from . import codec
 from .codec import Item
-from .errors import UnreadableValue
 from .exchange import STANDARD_RETRY, Retry
 from .follow_up import JoinedExchange
 

@@ -13,12 +13,12 @@ from fairwatt.drivers.contract import (
     RelayState,
     VoltageReading,
 )
+from fairwatt.drivers.errors import UnreadableValue
 
 from . import codec
 from .access import nothing_more
 from .clock import meter_time
 from .codec import ControlOrder, Item, Order
-from .errors import UnreadableValue
 from .exchange import STANDARD_RETRY, FrameExchange, Retry, one_meter
 from .frame import BROADCAST, CONTROL, READ_ADDRESS, READ_DATA, SET_TIME, build_frame, wire_address
 

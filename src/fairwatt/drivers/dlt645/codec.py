@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
+
 from .clock import from_meter_time, meter_time
-from .errors import BadRequest, UnreadableValue
 
 
 @dataclass(frozen=True, slots=True)

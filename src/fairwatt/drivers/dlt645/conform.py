@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fairwatt.drivers.contract import DriverError
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
 
 from . import frame as wire
 from .catalog import find_entry
 from .conform_values import Mismatch, fields_from_value, same_value, spell
-from .errors import BadRequest, UnreadableValue
 from .forms import Field, Value, write_values
 from .frame import WAKE, Frame, close_frame, open_frame
 from .layouts import Meaning, understand

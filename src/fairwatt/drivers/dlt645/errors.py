@@ -53,26 +53,6 @@ def _known(reasons: dict[int, tuple[str, str]], err: int, unknown: str) -> list[
     return [reasons[bit] for bit in reasons if err & bit] or [("unknown", unknown)]
 
 
-class BadRequest(DriverError):
-    """The caller asked for something that cannot be put into a frame; nothing was sent."""
-
-    code = "bad_request"
-
-
-class NoAnswer(DriverError):
-    """A meter stayed silent through every attempt. Its supply is unchanged and no energy was charged."""
-
-    code = "no_answer"
-
-    def __init__(self, *, number: str, attempts: int) -> None:
-        super().__init__(
-            f"Meter {number} did not answer {attempts} attempts. Its supply is unchanged and nothing is "
-            "charged until it answers. Check its wiring, its power and that this address is on this bus."
-        )
-        self.number = number
-        self.attempts = attempts
-
-
 class MeterRefused(DriverError):
     """A meter understood the request and refused it. `reasons` holds stable words, most specific last."""
 
@@ -102,19 +82,6 @@ class Edition1997(DriverError):
             "nothing is charged for it. Replace it by a 2007 meter, or add a driver for the old edition."
         )
         self.number = number
-
-
-class UnreadableValue(DriverError):
-    """A reply passed its checksum but its value breaks the format. It must not become a reading."""
-
-    code = "unreadable_value"
-
-    def __init__(self, *, what: str, data: bytes) -> None:
-        super().__init__(
-            f"The meter sent {data.hex() or 'nothing'} as {what}, which that format cannot hold. The value "
-            "is dropped and nothing is charged from it. Compare the meter's profile with its manual."
-        )
-        self.data = data
 
 
 class ReplyContinues(DriverError):

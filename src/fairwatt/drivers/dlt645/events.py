@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fairwatt.drivers.contract import EventCount, EventRecord, Exchange, MeterEventKind
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
 from fairwatt.drivers.several import Several
 
 from .clock import from_meter_time
 from .codec import decode_bcd
-from .errors import BadRequest, UnreadableValue
 from .exchange import STANDARD_RETRY, Retry
 from .follow_up import JoinedExchange
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import BadRequest, Edition1997, MeterRefused, NoAnswer, ReplyContinues
+from fairwatt.drivers.errors import BadRequest, NoAnswer
+
+from .errors import Edition1997, MeterRefused, ReplyContinues
 from .frame import (
     BROADCAST,
     FUNCTION_BITS,

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from fairwatt.drivers.contract import NEXT, Step
+from fairwatt.drivers.errors import NoAnswer
 
-from .errors import Edition1997, NoAnswer, ReplyTooLong
+from .errors import Edition1997, ReplyTooLong
 from .exchange import STANDARD_RETRY, Retry, refusal
 from .frame import READ_DATA, READ_MORE, Frame, address_matches, build_frame, wire_address
 from .stream import FrameStream

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from .errors import BadRequest, UnreadableValue
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
 
 
 class Kind(StrEnum):

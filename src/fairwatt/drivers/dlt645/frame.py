@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import BadRequest
+from fairwatt.drivers.errors import BadRequest
 
 START: Final = 0x68
 END: Final = 0x16

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from fairwatt.drivers.contract import Accepted
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
 from fairwatt.drivers.several import Several
 
 from . import codec
@@ -15,7 +16,6 @@ from .blocks import decode_block
 from .client import read_item
 from .clock import from_meter_time
 from .codec import Item
-from .errors import BadRequest, UnreadableValue
 from .exchange import STANDARD_RETRY, FrameExchange, Retry, one_meter
 from .follow_up import JoinedExchange
 from .frame import BROADCAST, FREEZE, build_frame

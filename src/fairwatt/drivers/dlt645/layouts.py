@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from fairwatt.drivers.errors import UnreadableValue
+
 from . import frame as wire
 from .catalog import Entry, find_entry
 from .catalog.security import TOP_UP, TOP_UP_BY_ORDER
-from .errors import UnreadableValue
 from .forms import Field, Value, read_fields
 from .frame import Frame
 

@@ -12,11 +12,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fairwatt.drivers.contract import DriverError, Exchange
+from fairwatt.drivers.errors import UnreadableValue
 from fairwatt.drivers.several import Several
 
 from .client import read_item
 from .codec import decode_bcd, encode_bcd
-from .errors import MeterRefused, UnreadableValue
+from .errors import MeterRefused
 from .exchange import STANDARD_RETRY, Retry
 
 

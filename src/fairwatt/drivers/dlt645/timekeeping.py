@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from fairwatt.drivers.contract import Accepted, Exchange, MeterClock, Step
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
 from fairwatt.drivers.several import Several
 
 from . import codec
 from .access import write_item
 from .client import broadcast_time, read_item
 from .clock import from_meter_time, meter_date, meter_time
-from .errors import BadRequest, ClockNotTaken, UnreadableValue
+from .errors import ClockNotTaken
 from .exchange import STANDARD_RETRY, Retry, one_meter
 
 BROADCAST_STEP_US: Final = 300_000_000

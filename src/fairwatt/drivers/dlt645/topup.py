@@ -16,10 +16,11 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from fairwatt.drivers.contract import Accepted
+from fairwatt.drivers.errors import BadRequest, UnreadableValue
 
 from .catalog.security import OPEN_ACCOUNT, RECHARGE
 from .codec import decode_bcd, encode_bcd, encode_operator
-from .errors import BadRequest, NoMac, UnreadableValue
+from .errors import NoMac
 from .exchange import STANDARD_RETRY, FrameExchange, Retry, one_meter
 from .frame import SECURITY
 from .prepaid import Encoding

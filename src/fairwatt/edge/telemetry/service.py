@@ -10,6 +10,7 @@ import structlog
 from fairwatt.edge.clock import Clock
 from fairwatt.edge.config import EdgeConfig, TelemetryConfig
 from fairwatt.edge.meters import Meters
+from fairwatt.edge.mqtt import session
 from fairwatt.edge.spool import Spool
 from fairwatt.edge.telemetry.capture import Capture
 from fairwatt.edge.telemetry.memory import Memory
@@ -82,18 +83,8 @@ class Telemetry:
             pause_s = min(pause_s * 2, broker.reconnect_max_s)
 
     def _client(self) -> aiomqtt.Client:
-        broker = self._config.broker
-        return aiomqtt.Client(
-            broker.host,
-            broker.port,
-            username=self._config.gateway,
-            password=broker.password,
-            identifier=f"{self._config.gateway}-tele-{self._boot_id.hex()}",
-            protocol=aiomqtt.ProtocolVersion.V311,
-            clean_session=True,
-            keepalive=broker.keepalive_s,
-            timeout=broker.answer_within_s,
-        )
+        config = self._config
+        return session(broker=config.broker, gateway=config.gateway, boot_id=self._boot_id, purpose="tele-")
 
     async def _session(self, client: aiomqtt.Client) -> None:
         await client.subscribe(self._tack, qos=1)

@@ -14,6 +14,7 @@ from fairwatt.drivers.dlt645.codec import ControlOrder, Order
 from fairwatt.drivers.dlt645.frame import ABNORMAL, BROADCAST, FROM_METER, MORE_FOLLOWS, Frame, build_frame
 from fairwatt.drivers.dlt645.freezes import FreezeKind
 from fairwatt.drivers.dlt645.speed import baud_of
+from fairwatt.drivers.errors import UnreadableValue
 
 from .events import SimEvent
 from .items import CARRIES_REGISTER, POWER_LIMIT, energies, value_of
@@ -57,7 +58,7 @@ def obey(meter: SimMeter, frame: Frame, *, now_us: int) -> tuple[bytes, int | No
         said = act(meter, frame, now_us)
     except Refused as no:
         said = Said(frame.control | ABNORMAL, no.data)
-    except errors.UnreadableValue:
+    except UnreadableValue:
         said = Said(frame.control | ABNORMAL, bytes([errors.ERR_OTHER]))
     if said is None or frame.address == BROADCAST or frame.control == wire.SET_TIME:
         return None

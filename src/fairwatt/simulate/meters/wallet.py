@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from fairwatt.drivers.dlt645.errors import UnreadableValue
 from fairwatt.drivers.dlt645.prepaid import PrepaidItem, prepaid_items
 from fairwatt.drivers.dlt645.topup import OrderForm, TopUp, TopUpDialect
+from fairwatt.drivers.errors import UnreadableValue
 
 OTHER: Final = 0x0001
 REPEATED: Final = 0x0002

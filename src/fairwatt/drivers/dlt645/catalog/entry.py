@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from fairwatt.drivers.dlt645.errors import UnreadableValue
 from fairwatt.drivers.dlt645.forms import Field, Value, read_fields
+from fairwatt.drivers.errors import UnreadableValue
 
 REST: Final = Field("further data", "*")
 
