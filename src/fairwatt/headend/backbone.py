@@ -25,6 +25,7 @@ from nats.js.api import (
     StreamConfig,
     SubjectTransform,
 )
+from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from fairwatt.wire import topics
@@ -66,26 +67,40 @@ async def _note_error(error: Exception) -> None:
     log.warning("backbone.error", error=str(error))
 
 
-async def ensure_log(*, client: Client, book: str) -> str:
-    """Make the stream and the book's consumer, or find them; return the consumer's name."""
-    js = client.jetstream(timeout=5)
+async def ensure_stream(
+    *, js: JetStreamContext, name: str, subjects: str, stored_as: str, max_bytes: int, max_age_s: int
+) -> None:
+    """Make a stream that keeps what is published to ``subjects`` under ``stored_as``, or find it."""
     wanted = StreamConfig(
-        name=STREAM,
-        subjects=[topics.STREAM_SUBJECTS],
-        subject_transform=SubjectTransform(src=topics.STREAM_SUBJECTS, dest=topics.STREAM_TRANSFORM),
+        name=name,
+        subjects=[subjects],
+        subject_transform=SubjectTransform(src=subjects, dest=stored_as),
         storage=StorageType.FILE,
         discard=DiscardPolicy.OLD,
-        max_bytes=MAX_BYTES,
-        max_age=7 * 86_400,
+        max_bytes=max_bytes,
+        max_age=max_age_s,
     )
     try:
-        await js.stream_info(STREAM)
+        await js.stream_info(name)
     except NotFoundError:
         try:
             await js.add_stream(wanted)
         except APIError as error:
-            # Another book's head-end made it in the same moment.
+            # Another process made it in the same moment.
             log.info("backbone.stream_exists", error=str(error))
+
+
+async def ensure_log(*, client: Client, book: str) -> str:
+    """Make the stream and the book's consumer, or find them; return the consumer's name."""
+    js = client.jetstream(timeout=5)
+    await ensure_stream(
+        js=js,
+        name=STREAM,
+        subjects=topics.STREAM_SUBJECTS,
+        stored_as=topics.STREAM_TRANSFORM,
+        max_bytes=MAX_BYTES,
+        max_age_s=7 * 86_400,
+    )
     name = f"poster-{book}"
     await js.add_consumer(
         STREAM,

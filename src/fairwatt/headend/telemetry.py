@@ -22,15 +22,12 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
-    DiscardPolicy,
-    StorageType,
-    StreamConfig,
-    SubjectTransform,
 )
 from nats.js.client import JetStreamContext
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError
 
 from fairwatt.flows.keep_telemetry import Kept, Places, downsample, keep_frames
+from fairwatt.headend.backbone import ensure_stream
 from fairwatt.wire import topics
 from fairwatt.wire.errors import BadTopic
 from fairwatt.wire.telemetry import encode_kept, encode_watch
@@ -170,19 +167,14 @@ class TelemetryKeeper:
 async def _subscribed(client: Client) -> JetStreamContext.PullSubscription:
     """Make the stream and the consumer, or find them."""
     js = client.jetstream(timeout=5)
-    wanted = StreamConfig(
+    await ensure_stream(
+        js=js,
         name=STREAM,
-        subjects=[topics.TELE_SUBJECTS],
-        subject_transform=SubjectTransform(src=topics.TELE_SUBJECTS, dest=topics.TELE_TRANSFORM),
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.OLD,
+        subjects=topics.TELE_SUBJECTS,
+        stored_as=topics.TELE_TRANSFORM,
         max_bytes=MAX_BYTES,
-        max_age=2 * 86_400,
+        max_age_s=2 * 86_400,
     )
-    try:
-        await js.stream_info(STREAM)
-    except NotFoundError:
-        await js.add_stream(wanted)
     config = ConsumerConfig(
         durable_name=CONSUMER, ack_policy=AckPolicy.EXPLICIT, ack_wait=30, max_ack_pending=5 * BATCH
     )
