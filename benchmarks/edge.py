@@ -85,6 +85,10 @@ async def _run(
     program = (sys.executable, "-m", "fairwatt.server.edge_process", str(bench.config))
     agent = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.DEVNULL)
     try:
+        while not heard:
+            if agent.returncode is not None:
+                raise RuntimeError(f"the agent ended by itself with {agent.returncode}")
+            await asyncio.sleep(0.05)
         return await _watch(agent.pid, heard, meters, interval_s, passes, progress)
     finally:
         agent.terminate()

@@ -54,5 +54,5 @@ def test_the_benchmark_of_the_edge_reads_every_meter_in_every_pass(monkeypatch: 
     run = run_edge(meters=5, baud=19_200, interval_s=5, passes=1, progress=lambda: None)
     assert run.whole == [5]
     # 5 meters, at least 3 questions each, 40 bytes of 11 bits and a thought of 20 ms: not faster than the line.
-    assert 0.5 < run.passes_s[0] < 5
+    assert run.passes_s[0] > 0.5
     assert 20 < run.rss_mb < 80

@@ -56,6 +56,14 @@ def test_the_printed_address_logs_in_as_the_role_asked_for(running: Services) ->
         assert link.execute("SELECT current_user").fetchone() == ("fairwatt_auditor",)
 
 
+def test_a_command_that_finds_no_database_says_what_to_start(config: Config) -> None:
+    done = fairwatt(config, "push", "status", "7", "--book", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("fairwatt: The database cannot be reached (")
+    assert "`fairwatt up`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_role_is_told_in_words(config: Config) -> None:
     done = fairwatt(config, "dsn", "--role", "root")
     assert (done.returncode, done.stdout) == (1, "")

@@ -82,6 +82,27 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if not _is_database_away(error):
+            raise
+        said = str(error).partition("\n")[0]
+        print(
+            f"fairwatt: The database cannot be reached ({said}). What was not answered was not done. Start Fairwatt "
+            "with `fairwatt up` or `make demo`, or name the running one with FAIRWATT_STATE (its folder) or "
+            "FAIRWATT_DATABASE_URL; then run this again.",
+            file=sys.stderr,
+        )
+        sys.exit(OperatorError.exit_code)
+
+
+def _is_database_away(error: Exception) -> bool:
+    """Whether no connection stands: the server never spoke, so it gave no SQLSTATE. Django may not be installed."""
+    utils = sys.modules.get("django.db.utils")
+    return (
+        utils is not None
+        and isinstance(error, utils.OperationalError)
+        and getattr(error.__cause__, "sqlstate", None) is None
+    )
 
 
 @app.command()

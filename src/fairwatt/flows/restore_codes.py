@@ -48,8 +48,8 @@ def ask_restore_code(
         policy = restore_codes.policy_of(cursor=cursor, book=book.pk)
         if hours not in HOURS or hours > policy.hours_max:
             raise CodeRefused(
-                "A code of this building lasts %(most)d hours at most. No code was made; choose fewer hours.",
-                most=policy.hours_max,
+                "A code of this building lasts %(choices)s hours. No code was made; choose one of these.",
+                choices=", ".join(str(each) for each in HOURS if each <= policy.hours_max) or "0",
             )
         if restore_codes.count_lately(cursor=cursor, wallet=row.wallet_id, now_us=now_us) >= policy.per_month:
             raise CodeRefused(
