@@ -205,7 +205,8 @@ class Schedule:
     """A tariff over time: its currency (ISO 4217), its time zone (IANA) and its versions, oldest first.
 
     ``unit`` is what energy is counted in: watt-hours of a kWh or litres of a m3. ``conversion`` turns metered
-    litres into billed watt-hours. Rounding shapes documents only.
+    litres into billed watt-hours. ``transformer`` is the account's own: the current transformers (primary, secondary)
+    in front of a meter whose register counts the secondary side. Rounding shapes documents only.
     """
 
     currency: str
@@ -218,6 +219,7 @@ class Schedule:
     conversion: tuple[int, int] = (1, 1)
     round_line: Rounding | None = None
     round_total: Rounding | None = None
+    transformer: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         zone_info(self.zone)
@@ -300,19 +302,32 @@ class Schedule:
         )
         return replace(self, versions=versions)
 
+    @property
+    def factor(self) -> tuple[int, int]:
+        """By what a metered register is multiplied and divided to be billed; equal where it counts what is billed."""
+        (multiply, divide), (primary, secondary) = self.conversion, self.transformer
+        return multiply * primary, divide * secondary
+
+    @property
+    def bills_register(self) -> bool:
+        """Whether the register counts what is billed: no volume to convert, no transformer in front of it."""
+        multiply, divide = self.factor
+        return multiply == divide
+
     def converted(self, register: int) -> int:
-        """Turn a metered register into the billed one: whole Wh of a gas register in litres, rounded down.
+        """Turn a metered register into the billed one, rounded down: Wh of a gas register in litres, or of the primary
+        side of current transformers.
 
         The growth of it is what is billed, so no fraction is ever lost.
         """
-        multiply, divide = self.conversion
+        multiply, divide = self.factor
         return register * multiply // divide
 
     def grown(self, *, before: int, after: int, modulus: int) -> int:
         """Say what is billed between two values of a metered register that wraps to zero at ``modulus``.
 
         It is the growth of the converted register, which wraps where the metered one does; so however readings split
-        the way, the parts come to the whole. Without a conversion it is the plain difference.
+        the way, the parts come to the whole. Without conversion and transformer it is the plain difference.
         """
         grown = self.converted(after) - self.converted(before)
         return grown if after >= before else grown + self.converted(modulus)
