@@ -1,4 +1,4 @@
-"""A meter behind current transformers: its register stays as read, its rise times the ratio is charged, in cloud and edge."""
+"""Behind current transformers a register stays as read, and its rise times the ratio is charged, in cloud and edge."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from fairwatt.core.metering.transformer import DIRECT, Transformer, TransformerE
 from fairwatt.edge.guard import Guard
 from fairwatt.server.launcher.services import Services
 from fairwatt.wire.records import Reading, Relay
+from fairwatt.wire.standing import LimitPower
 from flows.test_explain import explained, replayed
 from flows.test_windows import charged
 from support.desk import Desk, opened_desk
+from support.house import as_role
 from support.laws import check_laws
 from support.street import DAY_US, HOUR_US, NOON_US, TARIFF, Street, reading
 
@@ -25,7 +27,13 @@ pytestmark = pytest.mark.usefixtures("house")
 MODULUS = 10**9
 MODEL = "dlt645_three_phase"
 SPEC = RegisterSpec(modulus_wh=MODULUS, resolution_wh=10, max_power_w=20_000)
-RATIOS = [Transformer(100, 5), Transformer(7, 3), Transformer(1, 1), Transformer(400, 1), Transformer(999, 998)]
+RATIOS = [
+    Transformer(100, 5),
+    Transformer(7, 3),
+    Transformer(1, 1),
+    Transformer(400, 1),
+    Transformer(999, 998),
+]
 
 
 def whole(shown: int, ratio: Transformer) -> int:
@@ -97,7 +105,12 @@ def test_a_model_that_multiplies_by_itself_is_not_multiplied_again() -> None:
         from fairwatt.store.models import Installation
 
         [row] = Installation.objects.filter(pk__in=desk.street.installations)
-        assert (row.ct_primary, row.ct_secondary, row.ct_in_register, row.transformer) == (100, 5, True, (1, 1))
+        assert (row.ct_primary, row.ct_secondary, row.ct_in_register, row.transformer) == (
+            100,
+            5,
+            True,
+            (1, 1),
+        )
 
 
 def test_the_power_of_a_home_is_that_of_its_own_wires() -> None:
@@ -120,8 +133,8 @@ def test_the_ratio_is_told_in_both_languages_and_in_the_arithmetic() -> None:
         [account] = explained(desk)
         assert sentence(account=account) == (
             "2.5 kWh from 13:00 to 14:00, block 1 of the month (2.5 kWh of 100 kWh), day £0.20/kWh = £0.50; "
-            "5% tax £0.025. Charged £0.525. The meter measures through current transformers of 100:5: its register rose "
-            "by 0.125 kWh, and that times 100 / 5 is what was used."
+            "5% tax £0.025. Charged £0.525. The meter measures through current transformers of 100:5: its register "
+            "rose by 0.125 kWh, and that times 100 / 5 is what was used."
         )
         with translation.override("zh-hans"):
             assert "电流互感器 100:5" in sentence(account=account)
@@ -130,7 +143,9 @@ def test_the_ratio_is_told_in_both_languages_and_in_the_arithmetic() -> None:
         assert figures["Used"][1] == "2.5 kWh" and "100 / 5" in figures["Used"][0]
 
 
-@pytest.mark.parametrize("text", ["5:100", "0:5", "100:0", "100", "a:b", "100:5:1", "99999:1", "-1:1", "1.5:1"])
+@pytest.mark.parametrize(
+    "text", ["5:100", "0:5", "100:0", "100", "a:b", "100:5:1", "99999:1", "-1:1", "1.5:1"]
+)
 def test_a_ratio_that_no_transformer_has_is_refused_by_name(text: str) -> None:
     with pytest.raises(TransformerError):
         parse_ratio(text)
@@ -145,3 +160,57 @@ def test_a_ratio_reads_as_printed() -> None:
     ]
     ratio = Transformer(100, 5)
     assert (ratio.of_conductor(321), ratio.of_meter(6_439), ratio.of_meter(3)) == (6_420, 321, 1)
+
+
+def test_a_limit_of_the_wires_reaches_the_meter_as_its_share() -> None:
+    from flows.test_pushes import advance, say, start, states
+
+    with opened_desk(Street(tariff=TARIFF)) as desk:
+        meter = desk.home(transformer=Transformer(100, 5), profile=MODEL)
+        push = start(desk, "limit_power", {"limit_w": 40_000}, meters=[meter])
+        [command] = advance(desk)
+        assert command.body == LimitPower(2_000)
+        say(desk, command, limit_w=2_000)
+        advance(desk)
+        assert states(desk, push) == ("done", {"proven": 1})
+
+
+def test_seconds_are_told_as_of_the_wires() -> None:
+    from fairwatt.flows.seconds import in_steps, read_seconds
+    from fairwatt.store.models import Installation
+    from fairwatt.web.access import Scope, seeing
+    from fairwatt.wire.records import UNKNOWN_I32
+    from store.test_telemetry import NOW_S, NOW_US, block, keep
+
+    street = Street(opened_us=NOW_US - DAY_US)
+    street.open_home(transformer=Transformer(7, 3), profile=MODEL)
+    keep(street, block(1, NOW_S - 600, *street.homes))
+    with as_role("web"):
+        [row] = Installation.objects.filter(pk__in=street.installations)
+        with seeing(scope=Scope(books=(street.book,), wallets=None)):
+            values = read_seconds(meter=row.meter_id, from_s=NOW_S - 605, until_s=NOW_S - 590)
+    assert values[0].tolist() == [UNKNOWN_I32] * 5 + [(100 + n) * 7 // 3 for n in range(10)]
+    assert values[1].tolist()[5:] == [2_200] * 10, "the voltage comes whole"
+    assert in_steps(values, step=60)[2].most.tolist() == [450 * 7 // 3]
+
+
+def test_who_moves_in_takes_no_transformers_away_and_none_are_changed_silently() -> None:
+    from django.db import DatabaseError, transaction
+
+    from fairwatt.store.models import Installation
+
+    street = Street(tariff=TARIFF)
+    street.open_home(transformer=Transformer(100, 5), profile=MODEL)
+    with as_role("migrate"):
+        [row] = Installation.objects.filter(pk__in=street.installations)
+        with pytest.raises(DatabaseError, match="another installation"), transaction.atomic():
+            Installation.objects.filter(pk=row.pk).update(ct_primary=1, ct_secondary=1)
+        Installation.objects.filter(pk=row.pk).update(closed_us=NOON_US + DAY_US)
+        same = {"meter": row.meter, "unit": row.unit, "wallet": row.wallet, "plan": row.plan}
+        later = Installation.objects.create(**same, opened_us=NOON_US + DAY_US, opening_wh=0)
+        assert later.transformer == (100, 5)
+        Installation.objects.filter(pk=later.pk).update(closed_us=NOON_US + 2 * DAY_US)
+        taken_out = Installation.objects.create(
+            **same, opened_us=NOON_US + 2 * DAY_US, opening_wh=0, ct_primary=1, ct_secondary=1
+        )
+        assert taken_out.transformer == (1, 1)

@@ -121,7 +121,13 @@ class Street:
         number = 100_000_000_000 + n
         with as_role("migrate"):
             account = self._open(
-                number, n, opening_wh, protected=protected, tenants=tenants, transformer=transformer, profile=profile
+                number,
+                n,
+                opening_wh,
+                protected=protected,
+                tenants=tenants,
+                transformer=transformer,
+                profile=profile,
             )
         self.homes.append(number)
         self.wallets.append(account.wallet_id)

@@ -174,9 +174,10 @@ def open_account(
 ) -> OpenedAccount:
     """Open a home: unit, meter, wallet, and the installation that starts at the opening reading.
 
-    `entropy`: 10 random bytes for the wallet's public id. `transformer`: the current transformers in front of the meter;
-    registers stay as they are read, and what is charged is their rise times the ratio, unless the model multiplies by
-    itself. Raises TariffNotInForce, TariffNotLive for a day of old prices that no wallet can be charged, and ProfileError.
+    `entropy`: 10 random bytes for the wallet's public id. `transformer`: the current transformers in front of the
+    meter; registers stay as they are read, and what is charged is their rise times the ratio, unless the model
+    multiplies by itself. Raises TariffNotInForce, TariffNotLive for a day of old prices that no wallet can be charged,
+    and ProfileError.
     """
     plan = TariffPlan.objects.get(pk=plan_id)
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()

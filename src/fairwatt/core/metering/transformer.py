@@ -32,13 +32,13 @@ class Transformer:
             )
         if self.primary < self.secondary:
             raise TransformerError(
-                f"the ratio {self.primary}:{self.secondary} makes a current larger; the first number is the conductor's, "
-                "such as 100 of 100:5. The home would pay a fraction of its use: exchange the two numbers."
+                f"the ratio {self.primary}:{self.secondary} makes a current larger; the first number is the "
+                "conductor's, such as 100 of 100:5. The home would pay a fraction of its use: exchange the two numbers."
             )
         if self.primary > self.secondary * MULTIPLE_MAX:
             raise TransformerError(
-                f"the ratio {self.primary}:{self.secondary} is more than {MULTIPLE_MAX} to 1, which no transformer of a "
-                "home or shop has. Read the plate again."
+                f"the ratio {self.primary}:{self.secondary} is more than {MULTIPLE_MAX} to 1, which no transformer "
+                "of a home or shop has. Read the plate again."
             )
 
     def of_conductor(self, metered: int) -> int:

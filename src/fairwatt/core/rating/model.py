@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 
 from fairwatt.core.rating import shares
 from fairwatt.core.rating.elements.base import MILLI, MINUTES_PER_DAY, UnknownParameter
@@ -31,6 +31,7 @@ from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
+from fairwatt.core.rating.terms import Mode, Parameter, Rounding
 from fairwatt.core.spans import to_datetime, zone_info
 from fairwatt.core.units import Unit
 
@@ -41,6 +42,7 @@ __all__ = [
     "Element",
     "EnergyBlocks",
     "MinimumCharge",
+    "Mode",
     "NoTariff",
     "Package",
     "Parameter",
@@ -70,28 +72,10 @@ Element = (
     | UseCharge
     | VendingCharge
 )
-Mode = Literal["half_up", "half_even", "up", "down"]
 
 
 class NoTariff(LookupError):
     """No version, or no price of it, was in force at an instant, so nothing can be charged there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A fact of the account that prices depend on, in thousandths; ``default_milli`` holds until it is known."""
-
-    name: str
-    default_milli: int
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rounding:
-    """How a document rounds: to a unit in micro-units, and which way."""
-
-    unit_micro: int
-    mode: Mode
 
 
 @dataclass(frozen=True, slots=True)

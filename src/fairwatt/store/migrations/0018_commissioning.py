@@ -11,16 +11,19 @@ class Migration(migrations.Migration):
     dependencies = [("store", "0017_restore_codes")]
 
     operations = [
-        migrations.AddField("installation", "ct_primary", models.IntegerField(default=1, db_default=1)),
-        migrations.AddField("installation", "ct_secondary", models.IntegerField(default=1, db_default=1)),
+        migrations.AddField("installation", "ct_primary", models.IntegerField(db_default=0)),
+        migrations.AddField("installation", "ct_secondary", models.IntegerField(db_default=0)),
         migrations.AddField(
             "installation", "ct_in_register", models.BooleanField(default=False, db_default=False)
+        ),
+        migrations.RunSQL(
+            "UPDATE store_installation SET ct_primary = 1, ct_secondary = 1",
+            reverse_sql=migrations.RunSQL.noop,
         ),
         migrations.AddConstraint(
             "installation",
             models.CheckConstraint(
                 condition=models.Q(
-                    ("ct_secondary__gte", 1),
                     ("ct_primary__gte", models.F("ct_secondary")),
                     (
                         "ct_primary__lte",
@@ -28,6 +31,7 @@ class Migration(migrations.Migration):
                             models.F("ct_secondary"), "*", models.Value(2000)
                         ),
                     ),
+                    ("ct_secondary__gte", 1),
                 ),
                 name="transformers_step_down",
             ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Length
@@ -11,6 +13,9 @@ from fairwatt.core.metering.transformer import MULTIPLE_MAX
 from fairwatt.store.models.people import User
 from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan
+
+AS_BEFORE: Final = 0
+"""A trigger turns it into the transformers that the meter had at that unit, or none."""
 
 
 class Gateway(models.Model):
@@ -82,7 +87,8 @@ class Installation(models.Model):
     A meter exchange or a tenant change closes one installation and opens another; lines
     name the installation, so a reading is never priced for the wrong person. ``ct_primary`` and ``ct_secondary`` are
     what is printed on the current transformers; they belong to the installation for life, and other transformers are
-    another one. Where the meter multiplies by itself (``ct_in_register``), nobody else does.
+    another one. Left out, they are those of the meter's installation before it at that unit, or none: a resident who
+    moves in takes no transformers away. Where the meter multiplies by itself (``ct_in_register``), nobody else does.
     """
 
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT)
@@ -93,8 +99,8 @@ class Installation(models.Model):
     opening_wh = models.BigIntegerField()
     opening_counter_wh = models.BigIntegerField(default=0)
     closed_us = models.BigIntegerField(null=True, blank=True)
-    ct_primary = models.IntegerField(default=1, db_default=1)
-    ct_secondary = models.IntegerField(default=1, db_default=1)
+    ct_primary = models.IntegerField(db_default=AS_BEFORE)
+    ct_secondary = models.IntegerField(db_default=AS_BEFORE)
     ct_in_register = models.BooleanField(default=False, db_default=False)
 
     class Meta:

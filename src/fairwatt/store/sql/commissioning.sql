@@ -1,5 +1,31 @@
 -- Commissioning: who proved what of a meter and its room, the pictures taken there, and what its alarms are set to.
 
+-- Transformers stay where they are when somebody moves: an installation that names none has those of the one before it.
+CREATE FUNCTION transformers_as_before() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE before record;
+BEGIN
+    IF NEW.ct_primary = 0 OR NEW.ct_secondary = 0 THEN
+        SELECT ct_primary, ct_secondary, ct_in_register INTO before FROM store_installation
+         WHERE meter_id = NEW.meter_id AND unit_id = NEW.unit_id ORDER BY opened_us DESC, id DESC LIMIT 1;
+        NEW.ct_primary := coalesce(before.ct_primary, 1);
+        NEW.ct_secondary := coalesce(before.ct_secondary, 1);
+        NEW.ct_in_register := coalesce(before.ct_in_register, false);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER transformers_as_before BEFORE INSERT ON store_installation FOR EACH ROW EXECUTE FUNCTION transformers_as_before();
+ALTER TABLE store_installation ENABLE ALWAYS TRIGGER transformers_as_before;
+-- ... and for life: what was charged through them is explained by them.
+CREATE FUNCTION transformers_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.ct_primary, NEW.ct_secondary, NEW.ct_in_register) IS DISTINCT FROM (OLD.ct_primary, OLD.ct_secondary, OLD.ct_in_register) THEN
+        RAISE EXCEPTION 'other transformers are another installation' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER transformers_stay BEFORE UPDATE ON store_installation FOR EACH ROW EXECUTE FUNCTION transformers_stay();
+ALTER TABLE store_installation ENABLE ALWAYS TRIGGER transformers_stay;
+
 -- A picture, made anew from the one that was sent: pixels only, no place, no camera, no second file inside.
 CREATE TABLE meter_photo (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
