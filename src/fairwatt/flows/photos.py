@@ -1,6 +1,6 @@
 """A picture that somebody sends is looked at, and made anew: only its pixels are kept.
 
-Whatever else is in the file goes: place and time of the camera, a second file behind the picture, a script in a comment.
+Whatever else is in the file goes: place and time of the camera, a file behind the picture, a script in a comment.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from fairwatt.web.design import alarm_words
+from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
 
@@ -91,6 +92,7 @@ RESTORE_REFUSALS: Words = {
 }
 
 EVENTS: Words = {
+    **METER_EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
