@@ -39,6 +39,11 @@ class HomeRow:
     meters: tuple[MeterRow, ...]
 
     @property
+    def begun(self) -> bool:
+        """Somebody has written down a step of one of its meters."""
+        return any(item.record is not None for one in self.meters for item in one.checklist.items)
+
+    @property
     def complete(self) -> bool:
         """Every meter signed off."""
         return bool(self.meters) and all(one.complete for one in self.meters)
@@ -65,8 +70,13 @@ class Building:
 
     @property
     def open(self) -> tuple[HomeRow, ...]:
-        """Those that are not."""
-        return tuple(home for home in self.homes if not home.complete)
+        """Those that are begun and not done, and those without a meter."""
+        return tuple(home for home in self.homes if not home.complete and (home.begun or not home.meters))
+
+    @property
+    def untouched(self) -> tuple[HomeRow, ...]:
+        """Those at whose meters nobody has been."""
+        return tuple(home for home in self.homes if home.meters and not home.begun)
 
 
 def overview(*, book: Book) -> list[Building]:
