@@ -14,6 +14,7 @@ from fairwatt.core.credit.decide import Action, SupplyDecision, SupplyFacts, dec
 from fairwatt.core.credit.levels import WarningLevel, low_threshold_micro
 from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
 from fairwatt.core.metering.register import DuplicateReading, RegisterSpec, advance
+from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.core.rating.scalar import rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
@@ -21,6 +22,7 @@ from fairwatt.core.rating.tariff_obj import schedule_from_obj
 from fairwatt.edge.guard_kept import Kept, Row, decode_kept
 from fairwatt.edge.heads import (
     Head,
+    Holding,
     Spent,
     add_spent,
     anchor_of,
@@ -64,19 +66,6 @@ class Act(NamedTuple):
     decision: SupplyDecision | None
 
 
-class Holding(NamedTuple):
-    """What a wallet has, as far as this gateway counts: ``granted_micro`` at ``as_of_us``, less what was used here
-    up to ``counted_us``."""
-
-    wallet: int
-    available_micro: int
-    granted_micro: int
-    currency: str
-    as_of_us: int
-    counted_us: int
-    meters: int
-
-
 class Guard:
     """Counts and decides for every meter that holds a grant."""
 
@@ -109,6 +98,7 @@ class Guard:
             return
         try:
             table = self._table(grant.schedule_obj)
+            Transformer(*table.schedule.transformer)
             policy = policy_from_obj(grant.policy_obj)
             low_micro = low_threshold_micro(
                 policy=policy, dearest_micro_per_kwh=table.schedule.dearest_micro_per_kwh
@@ -232,6 +222,11 @@ class Guard:
     def last_reading(self, *, meter: int) -> Reading | None:
         """What the meter said last, since this program began."""
         return self._last.get(meter)
+
+    def transformer_of(self, *, meter: int) -> Transformer:
+        """The current transformers in front of a meter, as its grant says; none without a grant."""
+        head = self._heads.get(meter)
+        return DIRECT if head is None else Transformer(*head.table.schedule.transformer)
 
     def wallet_of(self, *, meter: int) -> int | None:
         """The wallet that the meter's grant draws on."""

@@ -30,6 +30,8 @@ from fairwatt.wire.cose import MAX_MESSAGE_BYTES
 from fairwatt.wire.errors import FrameError, TooLarge
 from fairwatt.wire.records import Relay
 
+_POWER_MAX_W: Final = 2**31 - 1
+
 EXPIRES_US: Final = {
     RelayOrder.OPEN: 6 * 3_600_000_000,
     RelayOrder.CLOSED: 7 * 86_400_000_000,
@@ -124,7 +126,10 @@ def _show(
     last = _last_of_each(reg)
     reg, rows = reg[last], rows[last]
     registers["doubted"][reg] = False
-    registers["power_w"][reg] = np.maximum(intake.readings["power_w"][rows], 0)
+    # The meter's own power is what it sees behind its transformers; a home is shown the power of its own wires.
+    seen = np.maximum(intake.readings["power_w"][rows], 0).astype(np.int64)
+    home = seen * registers["ct_primary"][reg] // registers["ct_secondary"][reg]
+    registers["power_w"][reg] = np.minimum(home, _POWER_MAX_W)
     registers["voltage_dv"][reg] = np.maximum(intake.readings["voltage_dv"][rows], 0)
     np.maximum.at(wallets["read_us"], registers["wallet_ix"][reg], intake.readings["at_us"][rows])
 
