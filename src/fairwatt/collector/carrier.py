@@ -107,7 +107,7 @@ class Carrier:
         except NoAnswer:
             line.breaker.failed()
             raise
-        if reply.status == 429 or reply.status >= 500:
+        if (reply.status == 429 or reply.status >= 500) and reply.status not in ask.answers:
             line.breaker.failed()
             raise ProviderBusy(f"the provider answered {reply.status}; what was asked may or may not be done")
         line.breaker.succeeded()

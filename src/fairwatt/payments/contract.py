@@ -124,6 +124,8 @@ class OrderAsk:
     provider_order: str = ""
     """the provider's number of the order, where `create` told one"""
     language: str = "en"
+    on_phone: bool = False
+    """the payer's browser is a telephone's"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

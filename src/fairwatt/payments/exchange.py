@@ -28,6 +28,8 @@ class HttpAsk:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     keep_s: int = 0
+    answers: frozenset[int] = frozenset()
+    """statuses from 500 on that this provider answers with, where others would say that they are ill"""
     bytes_max: int = 1 << 20
 
 
