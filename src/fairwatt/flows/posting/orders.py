@@ -270,6 +270,7 @@ def _give(
     registers["order_seq"][n] = seq
     registers["disobeyed"][n] = 0
     expires = now_us + EXPIRES_US[RelayOrder(wish[0])]
+    grant = _grant(state, registers, wallets, n, book.spare, now_us, share)
     command = Command(
         meter=int(head["meter"]),
         kind=SET_SUPPLY,
@@ -278,11 +279,7 @@ def _give(
         expires_us=expires,
         amount_micro=int(wallets["balance_micro"][ix]),
         order=(fact or 0).to_bytes(8, "big"),
-        body=SetSupply(
-            relay=wish[0],
-            reason=wish[1],
-            grant=_grant(state, registers, wallets, n, book.spare, now_us, share),
-        ),
+        body=SetSupply(relay=wish[0], reason=wish[1], grant=grant),
     )
     try:
         payload = sign(command)
