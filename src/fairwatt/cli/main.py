@@ -15,6 +15,7 @@ from fairwatt.cli import (
     allocation,
     at_gateway,
     codes,
+    commission,
     commissioning,
     correcting,
     courier,
@@ -23,6 +24,7 @@ from fairwatt.cli import (
     estate,
     explaining,
     meter,
+    meter_lists,
     push,
     readings,
     reports,
@@ -57,6 +59,8 @@ app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
 app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
 app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
+meter_lists.add_to(commission.app)
+app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

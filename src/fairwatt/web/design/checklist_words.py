@@ -94,10 +94,11 @@ def found(*, record: Record, unit: Unit) -> str:
 
 
 def _pulse(value: Any) -> str:
+    watts = value["watts"]
     if value.get("verdict") == "proven" and "confidence_per_mille" in value:
         sure = value["confidence_per_mille"]
         return gettext("Only it saw the load of %(watts)d W (%(sure)s %% sure).") % {
-            "watts": value["watts"],
+            "watts": watts,
             "sure": f"{sure // 10}.{sure % 10}",
         }
     if value.get("verdict") == "proven":
