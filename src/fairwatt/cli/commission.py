@@ -80,11 +80,15 @@ def status(book: Book, as_json: AsJson = False) -> None:
     ]
     if as_json:
         typer.echo(json.dumps({"buildings": told}, ensure_ascii=False))
-    for site in [] if as_json else told:
-        typer.echo(f"{site['site']}: {site['done']} of {site['homes']} homes signed off")
-        for home in site["open"]:
-            lacks = "; ".join(f"{m['meter']}: {', '.join(m['missing']) or 'signed'}" for m in home["meters"])
-            typer.echo(f"  {home['unit']:<12} {lacks or 'no meter'}")
+    for one in [] if as_json else buildings:
+        typer.echo(f"{one.site.name}: {one.done} of {one.total} homes signed off")
+        for home in one.homes:
+            lacks = "; ".join(
+                f"{row.meter.number}: {', '.join(row.checklist.missing) or 'to be signed'}"
+                for row in home.meters
+            )
+            if not home.complete:
+                typer.echo(f"  {home.unit.label:<12} {lacks or 'no meter'}")
     raise typer.Exit(0 if all(one.done == one.total for one in buildings) else 1)
 
 

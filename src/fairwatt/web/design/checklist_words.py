@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext, ngettext
@@ -93,7 +94,7 @@ def found(*, record: Record, unit: Unit) -> str:
             return ""
 
 
-def _pulse(value: Any) -> str:
+def _pulse(value: Mapping[str, Any]) -> str:
     watts = value["watts"]
     if value.get("verdict") == "proven" and "confidence_per_mille" in value:
         sure = value["confidence_per_mille"]
@@ -108,7 +109,7 @@ def _pulse(value: Any) -> str:
     )
 
 
-def _opening(value: Any, unit: Unit) -> str:
+def _opening(value: Mapping[str, Any], unit: Unit) -> str:
     read = text.exact_used(wh=value["register_wh"], unit=unit)
     if value.get("reported_wh") is None:
         return gettext(
