@@ -12,6 +12,7 @@ from fairwatt.drivers.contract import (
     DriverError,
     HearsMessages,
     KeepsClock,
+    MeterEventKind,
     PulseState,
     ReadsPower,
     ReadsRegister,
@@ -69,6 +70,7 @@ class MeterPoint:
         self.relay: int = Relay.UNKNOWN
         self.trouble: str | None = None
         self.last: Reading | None = None
+        self.conditions: frozenset[MeterEventKind] | None = None
         self.clock_checked_us: int | None = None
 
     def _open(self, config: MeterConfig, zone: str) -> ReadsRegister | HearsMessages:

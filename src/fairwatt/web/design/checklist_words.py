@@ -103,10 +103,9 @@ def _pulse(value: Mapping[str, Any]) -> str:
             "sure": f"{sure // 10}.{sure % 10}",
         }
     if value.get("verdict") == "proven":
-        return gettext("Only it saw the load of %(watts)d W.") % value
-    return (
-        gettext("The load of %(watts)d W did not prove it. Do the test again, or look at the wiring.") % value
-    )
+        return gettext("Only it saw the load of %(watts)d W.") % {"watts": watts}
+    told = gettext("The load of %(watts)d W did not prove it. Do the test again, or look at the wiring.")
+    return told % {"watts": watts}
 
 
 def _opening(value: Mapping[str, Any], unit: Unit) -> str:
