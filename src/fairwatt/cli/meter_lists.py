@@ -13,7 +13,8 @@ from fairwatt.cli.commission import AsJson, Book, MeterNumber, User, as_person
 from fairwatt.cli.files import read_text
 
 if TYPE_CHECKING:
-    from fairwatt.flows.enter_meters import Compared, ListedMeter
+    from fairwatt.edge.room_map import Row
+    from fairwatt.flows.enter_meters import Compared
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,23 +42,9 @@ def meters(
     Exit code 0: every line is good. 1: some are not, each is named, and nothing is entered. 2: the file cannot be read.
     """
     from fairwatt.edge.room_map import read_map
-    from fairwatt.flows.enter_meters import ListedMeter
 
     rows, faults = read_map(text=read_text(file))
-    listed = [
-        ListedMeter(
-            line=row.line,
-            room=row.room,
-            number=row.number,
-            address=row.address,
-            profile=row.profile,
-            transformer=row.transformer,
-            feeder=row.feeder,
-            feeds_gateway=row.feeds_gateway,
-        )
-        for row in rows
-    ]
-    found = as_person("migrate", user, _entering(book, gateway, listed, apply=apply and not faults))
+    found = as_person("migrate", user, _entering(book, gateway, rows, apply=apply and not faults))
     wrong = [(one.line, one.text) for one in faults] + [(one.line, one.text) for one in found.faults]
     if as_json:
         typer.echo(json.dumps(_compared(found, wrong), ensure_ascii=False))
@@ -100,12 +87,23 @@ def wire(
     typer.echo(f"Meter {meter} is on feeder {on or '-'}" + (" and feeds its gateway." if feeds else "."))
 
 
-def _entering(
-    book: int, gateway: str, rows: list[ListedMeter], *, apply: bool
-) -> Callable[[int, int], Compared]:
+def _entering(book: int, gateway: str, mapped: list[Row], *, apply: bool) -> Callable[[int, int], Compared]:
     def work(person: int, now_us: int) -> Compared:
-        from fairwatt.flows.enter_meters import enter_meters
+        from fairwatt.flows.enter_meters import ListedMeter, enter_meters
 
+        rows = [
+            ListedMeter(
+                line=row.line,
+                room=row.room,
+                number=row.number,
+                address=row.address,
+                profile=row.profile,
+                transformer=row.transformer,
+                feeder=row.feeder,
+                feeds_gateway=row.feeds_gateway,
+            )
+            for row in mapped
+        ]
         compared = enter_meters(
             book_id=book, gateway=gateway, rows=rows, apply=False, user_id=person, now_us=now_us
         )

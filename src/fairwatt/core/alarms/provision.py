@@ -41,3 +41,15 @@ def _of_meter(rule: Rule, transformer: Transformer) -> Rule:
         if one.name.endswith(("_w", "_ma")) and getattr(rule, one.name) > 0
     }
     return replace(rule, **shares)
+
+
+def at_wires(code: str, evidence: Mapping[str, Any], transformer: Transformer) -> dict[str, Any]:
+    """What a meter measured, as of the wires in front of its transformers."""
+    if transformer == DIRECT or code in _WHOLE:
+        return dict(evidence)
+    return {
+        name: transformer.of_conductor(value)
+        if type(value) is int and name.endswith(("_w", "_ma"))
+        else value
+        for name, value in evidence.items()
+    }
