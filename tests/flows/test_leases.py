@@ -97,7 +97,7 @@ def test_a_poster_that_starts_again_knows_every_lease_as_before(house: Services,
         assert {n: one.given[-1] for n, one in after.items()} == {n: one[-1] for n, one in given.items()}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_lines_do_credit_is_used_once_and_both_sides_agree(
     seed: int, house: Services, tmp_path: Path
 ) -> None:
