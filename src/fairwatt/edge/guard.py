@@ -14,6 +14,7 @@ from fairwatt.core.credit.decide import Action, SupplyDecision, SupplyFacts, dec
 from fairwatt.core.credit.levels import WarningLevel
 from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
 from fairwatt.core.metering.register import DuplicateReading, RegisterSpec, advance
+from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.core.rating.scalar import rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
@@ -99,6 +100,7 @@ class Guard:
             return
         try:
             table = self._table(grant.schedule_obj)
+            Transformer(*table.schedule.transformer)
             policy = policy_from_obj(grant.policy_obj)
             dearest = table.schedule.dearest_micro_per_kwh
             state = RegisterState(*grant.state)
@@ -220,6 +222,11 @@ class Guard:
     def last_reading(self, *, meter: int) -> Reading | None:
         """What the meter said last, since this program began."""
         return self._last.get(meter)
+
+    def transformer_of(self, *, meter: int) -> Transformer:
+        """The current transformers in front of a meter, as its grant says; none without a grant."""
+        head = self._heads.get(meter)
+        return DIRECT if head is None else Transformer(*head.table.schedule.transformer)
 
     def wallet_of(self, *, meter: int) -> int | None:
         """The wallet that the meter's grant draws on."""

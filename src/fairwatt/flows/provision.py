@@ -11,11 +11,13 @@ from django.db import connection, transaction
 
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.ids import account_key, meter_key, tariff_key, uuid7
+from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.difference import keeps_past_of
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
+from fairwatt.drivers.profile import load_profile
 from fairwatt.store import facts
 from fairwatt.store.models import (
     Book,
@@ -168,11 +170,14 @@ def open_account(
     entropy: bytes,
     protected: bool = False,
     tenants: Sequence[User] = (),
+    transformer: Transformer = DIRECT,
 ) -> OpenedAccount:
     """Open a home: unit, meter, wallet, and the installation that starts at the opening reading.
 
-    `entropy`: 10 random bytes for the wallet's public id. Raises TariffNotInForce, and TariffNotLive for a day of old
-    prices that no wallet can be charged.
+    `entropy`: 10 random bytes for the wallet's public id. `transformer`: the current transformers in front of the
+    meter; registers stay as they are read, and what is charged is their rise times the ratio, unless the model
+    multiplies by itself. Raises TariffNotInForce, TariffNotLive for a day of old prices that no wallet can be charged,
+    and ProfileError.
     """
     plan = _plan_in_force(plan_id=plan_id, label=label, now_us=now_us)
     site = Site.objects.select_related("book").get(pk=site_id)
@@ -187,7 +192,15 @@ def open_account(
         protected=protected,
         opened_us=now_us,
     )
-    installation = _install(wallet, plan, gateway_id=gateway_id, meter=meter, wh=opening_wh, now_us=now_us)
+    installation = _install(
+        wallet,
+        plan,
+        gateway_id=gateway_id,
+        meter=meter,
+        wh=opening_wh,
+        now_us=now_us,
+        transformer=transformer,
+    )
     for tenant in tenants:
         Tenancy.objects.create(wallet=wallet, user=tenant, start_us=now_us)
     _tell_poster(site.book_id, account_key(wallet=wallet.pk), [wallet.pk], now_us)
@@ -196,7 +209,14 @@ def open_account(
 
 @transaction.atomic(durable=True)
 def add_meter(
-    *, wallet_id: int, gateway_id: int, meter: MeterSpec, plan_id: int, opening_wh: int, now_us: int
+    *,
+    wallet_id: int,
+    gateway_id: int,
+    meter: MeterSpec,
+    plan_id: int,
+    opening_wh: int,
+    now_us: int,
+    transformer: Transformer = DIRECT,
 ) -> int:
     """Let one more meter draw on a wallet (water beside electricity, a second floor); return the installation.
 
@@ -204,7 +224,15 @@ def add_meter(
     """
     wallet = Wallet.objects.select_related("unit").get(pk=wallet_id)
     plan = _plan_in_force(plan_id=plan_id, label=wallet.unit.label, now_us=now_us)
-    installation = _install(wallet, plan, gateway_id=gateway_id, meter=meter, wh=opening_wh, now_us=now_us)
+    installation = _install(
+        wallet,
+        plan,
+        gateway_id=gateway_id,
+        meter=meter,
+        wh=opening_wh,
+        now_us=now_us,
+        transformer=transformer,
+    )
     _tell_poster(wallet.book_id, meter_key(installation=installation.pk), [wallet.pk], now_us)
     return installation.pk
 
@@ -224,7 +252,14 @@ def _plan_in_force(*, plan_id: int, label: str, now_us: int) -> TariffPlan:
 
 
 def _install(
-    wallet: Wallet, plan: TariffPlan, *, gateway_id: int, meter: MeterSpec, wh: int, now_us: int
+    wallet: Wallet,
+    plan: TariffPlan,
+    *,
+    gateway_id: int,
+    meter: MeterSpec,
+    wh: int,
+    now_us: int,
+    transformer: Transformer,
 ) -> Installation:
     device, _ = Meter.objects.get_or_create(
         gateway_id=gateway_id,
@@ -237,8 +272,24 @@ def _install(
         },
     )
     return Installation.objects.create(
-        meter=device, unit=wallet.unit, wallet=wallet, plan=plan, opened_us=now_us, opening_wh=wh
+        meter=device,
+        unit=wallet.unit,
+        wallet=wallet,
+        plan=plan,
+        opened_us=now_us,
+        opening_wh=wh,
+        **transformer_of(device.profile, transformer),
     )
+
+
+def transformer_of(profile: str, transformer: Transformer) -> dict[str, int | bool]:
+    """The columns of an installation behind current transformers; the model says whether it multiplies by itself."""
+    through = transformer != DIRECT
+    return {
+        "ct_primary": transformer.primary,
+        "ct_secondary": transformer.secondary,
+        "ct_in_register": through and load_profile(key=profile).counts_primary,
+    }
 
 
 def check_live(slug: str, schedule: Schedule, since_us: int) -> None:

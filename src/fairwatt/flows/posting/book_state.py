@@ -41,6 +41,8 @@ REGISTER: Final = np.dtype(
         ("modulus_wh", "i8"),
         ("resolution_wh", "i8"),
         ("max_power_w", "i8"),
+        ("ct_primary", "i8"),
+        ("ct_secondary", "i8"),
         ("feeds_gateway", "?"),
         ("feeder_ix", "i4"),
         ("safety_open", "?"),

@@ -77,7 +77,7 @@ def _charge(
         part = slice(None) if of_plan.all() else np.flatnonzero(of_plan)
         mine = reg[part]
         schedule = state.plans[plan].schedule
-        if schedule.conversion != (1, 1):
+        if not schedule.bills_register:
             modulus = registers["modulus_wh"][mine]
             before = (total[part] - sifted.energy_wh[part]) % modulus
             energy_wh[part] = billed_between(

@@ -220,6 +220,7 @@ def _registers(
         registers["plan_ix"][n] = _priced(plans, priced[row.pk], row)
         for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
             registers[name][n] = getattr(meter, name)
+        registers["ct_primary"][n], registers["ct_secondary"][n] = row.transformer
         registers["feeder_ix"][n] = feeders.setdefault((meter.gateway_id, meter.feeder), len(feeders))
         registers["safety_open"][n] = (meter.gateway_id, meter.number) in held
         registers["restored_until_us"][n] = restored.get((meter.gateway_id, meter.number), 0)

@@ -34,6 +34,8 @@ from fairwatt.wire.cose import MAX_MESSAGE_BYTES
 from fairwatt.wire.errors import FrameError, TooLarge
 from fairwatt.wire.records import Relay
 
+_POWER_MAX_W: Final = 2**31 - 1
+
 EXPIRES_US: Final = {
     RelayOrder.OPEN: 6 * 3_600_000_000,
     RelayOrder.CLOSED: 7 * 86_400_000_000,
@@ -132,7 +134,10 @@ def _show(
     last = _last_of_each(reg)
     reg, rows = reg[last], rows[last]
     registers["doubted"][reg] = False
-    registers["power_w"][reg] = np.maximum(intake.readings["power_w"][rows], 0)
+    # The meter's own power is what it sees behind its transformers; a home is shown the power of its own wires.
+    seen = np.maximum(intake.readings["power_w"][rows], 0).astype(np.int64)
+    home = seen * registers["ct_primary"][reg] // registers["ct_secondary"][reg]
+    registers["power_w"][reg] = np.minimum(home, _POWER_MAX_W)
     registers["voltage_dv"][reg] = np.maximum(intake.readings["voltage_dv"][rows], 0)
     np.maximum.at(wallets["read_us"], registers["wallet_ix"][reg], intake.readings["at_us"][rows])
 
@@ -300,9 +305,7 @@ def _give(
     )
     book.open[n] = order
     book.new.append(order)
-    if share is not None and command.supply.grant is not None:
-        given = GivenLease(seq, now_us, share.granted_micro, share.granted_micro)
-        book.leases[n] = book.leases[n].gave(given)
+    _note_lease(book, n, command)
     book.rows.append(
         OrderRow(
             gateway=int(head["gateway"]),
@@ -316,6 +319,13 @@ def _give(
             fact=fact,
         )
     )
+
+
+def _note_lease(book: OrderBook, n: int, command: Command) -> None:
+    grant = command.supply.grant
+    if grant is not None and grant.lease is not None:
+        amount = grant.available_micro
+        book.leases[n] = book.leases[n].gave(GivenLease(command.seq, grant.as_of_us, amount, amount))
 
 
 def _ungranted(head: Any, wallets: npt.NDArray[Any], detail: str, now_us: int) -> EventRow:
