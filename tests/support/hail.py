@@ -33,6 +33,8 @@ STEP_US: Final = 60 * SECOND_US
 POLL_STEPS: Final = 15
 PAY_STEPS: Final = 10
 """minutes between the times at which a sixth of the street pays"""
+GRANT_STEPS: Final = 25
+"""minutes within which every home is given a fresh grant, paid or not; a frame is under way for ten at most"""
 RESEND_STEPS: Final = 3
 PASSWORD: Final = "02123456"
 USE_WH: Final = (0, 60)
@@ -299,7 +301,9 @@ class Hail:
             self._pay(homes=some, minor=(10, 60))
         slug = self.desk.street.gateway.slug
         frames = [(slug, data) for data in self.sky.arrived("up", now_us=self.now_us)]
-        self._post(frames)
+        # Most commands are grants, as in life; each costs the poster and the gateway what any other does.
+        turn = self.desk.street.wallets[self.steps % GRANT_STEPS :: GRANT_STEPS] if paying else []
+        self._post(frames, turn)
         for meter in self.gateway.meters if paying else ():
             meter.add_energy(self.draw.randint(*USE_WH))
         self.gateway.step(now_us=self.now_us, poll=self.steps % POLL_STEPS == 0)
@@ -311,8 +315,8 @@ class Hail:
                 self.desk.street.pay(home=home, amount_minor=amount_minor, now_us=self.now_us)
                 self.paid[home] += amount_minor * 10_000
 
-    def _post(self, frames: list[tuple[str, bytes]]) -> None:
-        result = self.desk.post(*frames, now_us=self.now_us)
+    def _post(self, frames: list[tuple[str, bytes]], regrant: list[int]) -> None:
+        result = self.desk.post(*frames, now_us=self.now_us, regrant=regrant)
         for messages in result.send.values():
             self._say(messages)
         for gateway, epoch, seq in result.acks:
