@@ -18,6 +18,11 @@ def account_key(*, wallet: int) -> str:
     return _key("account", str(wallet))
 
 
+def meter_key(*, installation: int) -> str:
+    """Name the installation of one more meter for a wallet."""
+    return _key("meter", str(installation))
+
+
 def fee_run_key(*, fee: int, due: str) -> str:
     """Name one fall due of a fee by its local date."""
     return _key("fee", str(fee), due)
