@@ -251,6 +251,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
             state.queued,
             registers["wallet_ix"][sorted(orders.renew)],
             () if facts.mass_cut_allowed is None else held_wallets(state),
+            _anew(state, regrant),
         ),
         credited=set(facts.credited),
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
@@ -362,10 +363,15 @@ def _in_review(state: BookState, facts: PostedFacts) -> dict[int, list[Reviewed]
     return waiting
 
 
+def _anew(state: BookState, regrant: Iterable[int]) -> list[int]:
+    """Wallets that are held to something new: what was decided about them is decided again."""
+    return [state.wallet_index[wallet] for wallet in regrant if wallet in state.wallet_index]
+
+
 def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
     """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
     state, registers = desk.state, desk.registers
-    renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
+    renewed = set(_anew(state, regrant))
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
     paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())

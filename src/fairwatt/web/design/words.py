@@ -12,11 +12,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words
+from fairwatt.web.design import alarm_words, credit_words
 
 Words = Mapping[str, str | Promise]
 
 REASONS: Words = {
+    **credit_words.REASONS,
     "has_credit": _("there is credit"),
     "credit_returned": _("credit returned"),
     "already_ordered": _("the order is already on its way"),
@@ -91,6 +92,7 @@ RESTORE_REFUSALS: Words = {
 }
 
 EVENTS: Words = {
+    **credit_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
