@@ -386,25 +386,3 @@ def test_a_grant_that_cannot_be_read_is_refused_whole(broken: dict[str, Any]) ->
     with pytest.raises(GrantRefused):
         guard.take_grant(meter=7, grant=a_grant(register_wh=0, available_micro=0)._replace(**broken))
     assert guard.decide(now_us=at(1)) == []
-
-
-def test_alone_it_keeps_to_the_shelters_of_its_grant_and_gives_power_back_where_it_may_not_be_off() -> None:
-    from fairwatt.core.credit.policy import CutRule, Shelter, Why
-
-    weather = Shelter(START_US, at(60), Why.WEATHER)
-    guard = granted(100_000, policy_obj=policy_obj(shelters=(weather,)))
-    guard.take_reading(reading(10, 1500))
-    (act,) = guard.decide(now_us=at(59))
-    assert (act.deed, act.decision.rule if act.decision else "") == (Deed.WITHHELD, "withhold.weather")
-    guard.take_reading(reading(59, 1510))
-    assert deeds(guard.decide(now_us=at(60))) == [Deed.TRIP]
-    guard.settle_relay(meter=7, relay=Relay.OPEN, tripped=True)
-    guard.take_reading(reading(60, 1510, relay=Relay.OPEN))
-    never = policy_obj(cut=CutRule.NEVER)
-    guard.take_grant(
-        meter=7,
-        grant=a_grant(
-            register_wh=1510, available_micro=-9, at_us=at(59), policy_obj=never, warned_at_us=WARNED
-        ),
-    )
-    assert deeds(guard.decide(now_us=at(61))) == [Deed.RESTORE]

@@ -63,7 +63,8 @@ _SHELTERS: Final = {
 class SupplyFacts:
     """All that the decider knows about one meter and its wallet.
 
-    ``available_micro`` is balance minus holds. ``relay_closed`` is the last relay state read (``None``:
+    ``available_micro`` is balance minus holds, of which ``held_micro`` lies at gateways that cannot be asked for
+    it. ``relay_closed`` is the last relay state read (``None``:
     never read). ``ordered_closed`` is the state of an order not yet proven (``None``: no order open).
     ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. A warning counts from when it reached
     somebody, or from when it was handed to a person because it reached nobody: whoever keeps the facts says when that
@@ -84,6 +85,7 @@ class SupplyFacts:
     ordered_closed: bool | None
     safety_open: bool = False
     restored_until_us: int | None = None
+    held_micro: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def _decision(
         ("now_us", now_us),
         ("relay", _state_word(facts.relay_closed)),
     ]
+    if facts.held_micro:
+        evidence.append(("held_micro", facts.held_micro))
     if facts.ordered_closed is not None:
         evidence.append(("ordered", _state_word(facts.ordered_closed)))
     if facts.safety_open:

@@ -103,6 +103,19 @@ def never_cuts() -> CreditPolicy:
     )
 
 
+def held_to_another(*, before: BookState, now: BookState) -> set[int]:
+    """Wallets that are held to another policy than the grants at their gateways say."""
+    known = {
+        int(w): before.policies[int(ix)]
+        for w, ix in zip(before.wallets["wallet"], before.wallets["policy_ix"], strict=True)
+    }
+    return {
+        int(w)
+        for w, ix in zip(now.wallets["wallet"], now.wallets["policy_ix"], strict=True)
+        if known.get(int(w), now.policies[int(ix)]) != now.policies[int(ix)]
+    }
+
+
 def owed_grants(*, state: BookState) -> set[int]:
     """Wallet ids with a meter whose newest order is older than the newest configuration it should carry.
 
