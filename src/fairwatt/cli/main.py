@@ -18,6 +18,7 @@ from fairwatt.cli import (
     commissioning,
     correcting,
     courier,
+    credit,
     drill,
     edge,
     estate,
@@ -45,6 +46,7 @@ commissioning.add_to(edge.app)
 app.add_typer(edge.app, name="edge")
 app.add_typer(codes.app, name="code")
 app.add_typer(courier.app, name="courier")
+app.add_typer(credit.app, name="credit", rich_help_panel=BOOKS)
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)

@@ -102,6 +102,12 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case (("credit_rule" | "credit_change"), {"wallets": list(wallets)}):
+            return PostedFacts(
+                reload=True,
+                regrant={wallet for wallet in wallets if type(wallet) is int},
+                answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
+            )
         case "safety_reset", {"gateway": int(gateway), "meter": int(meter), "author": int(author)}:
             return post_release(bench, gateway=gateway, meter=meter, author=author)
         case "supply_order", {

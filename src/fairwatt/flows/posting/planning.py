@@ -28,7 +28,7 @@ from fairwatt.flows.posting.leasing import (
     listening_since,
     take_leases,
 )
-from fairwatt.flows.posting.marking import doubt, marked, shown
+from fairwatt.flows.posting.marking import doubt, indices_of, marked, shown
 from fairwatt.flows.posting.mass_cuts import answered, held_wallets
 from fairwatt.flows.posting.money import (
     lately_in_review,
@@ -271,6 +271,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
             state.queued,
             registers["wallet_ix"][sorted(orders.renew)],
             () if facts.mass_cut_allowed is None else held_wallets(state),
+            indices_of(state, regrant),
         ),
         credited=set(facts.credited),
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
@@ -386,7 +387,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
 def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
     """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
     state, registers = desk.state, desk.registers
-    renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
+    renewed = set(indices_of(state, regrant))
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
     paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
