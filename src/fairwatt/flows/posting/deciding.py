@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -71,6 +71,7 @@ def decide(
     returned: set[int],
     now_us: int,
     corrected: Mapping[int, int] = MappingProxyType({}),
+    leaving: Collection[int] = (),
 ) -> Decided:
     """Warn and decide for every touched wallet; move the flags in `wallets`.
 
@@ -78,8 +79,12 @@ def decide(
     confirmed money that waits for a person.
     `answered`: facts of this batch. `returned`: wallets whose gateway tells only now what it cut alone: who paid
     meanwhile has waited long enough. `corrected`: what corrections of the past took from wallets.
+    `leaving`: wallets whose person has moved out, or moves out in this batch.
     """
     out = Decided()
+    if leaving:
+        touched = touched[~np.isin(touched, list(leaving))]
+        corrected = {ix: taken for ix, taken in corrected.items() if ix not in leaving}
     available = wallets["balance_micro"][touched]
     level = credit_levels(wallets=wallets[touched])
     for ix in credited:

@@ -238,12 +238,15 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
     state = answered(state=state, allow=money.facts.mass_cut_allowed, now_us=now_us)
     orders, heard, facts = seen.orders, seen.heard, money.facts
     orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
+    orders.void(facts.left)
+    leaving = {*state.left, *registers["wallet_ix"][sorted(facts.left)].tolist()}
     decided = decide(
         state=state,
         registers=registers,
         wallets=wallets,
         orders=orders.open,
         renewed=orders.renew,
+        leaving=leaving,
         touched=marked(
             state,
             money.touched,
@@ -266,7 +269,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         wallets=wallets,
         book=orders,
         relay=decided.relay,
-        refresh=_refresh(desk, money, decided.warned, regrant),
+        refresh=_refresh(desk, money, decided.warned, regrant) - leaving,
         facts=facts.credited
         | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,

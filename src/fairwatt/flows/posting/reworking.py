@@ -100,6 +100,30 @@ def rework(
     return Reworked(wallet_ix=wallet_ix, lines=np.concatenate((late, made)), row=row, notes=notes)
 
 
+def move_opening(*, state: BookState, registers: npt.NDArray[Any], n: int, edit: Edit) -> Reworked:
+    """Let a register that was not read since it began begin at another value: nothing was charged yet."""
+    head = registers[n]
+    assert edit.register_wh is not None, "an opening is never struck out"
+    head["register_wh"] = edit.register_wh
+    wallet_ix, at_us = int(head["wallet_ix"]), int(head["at_us"])
+    row = ReratingRow(
+        installation=int(head["installation"]),
+        wallet=int(state.wallets["wallet"][wallet_ix]),
+        fact=edit.fact,
+        cause="edited",
+        author=edit.author,
+        reason=edit.reason,
+        from_us=at_us,
+        until_us=at_us,
+        counted_us=at_us,
+        after=state_after(head),
+        publication=0,
+        readings=0,
+    )
+    nothing = CorrectionRows()
+    return Reworked(wallet_ix=wallet_ix, lines=np.zeros(0, dtype=LINE), row=row, notes=nothing)
+
+
 def post_changes(
     *, book: int, head: Any, wallet: int, fact: int, change: Change, from_us: int
 ) -> tuple[npt.NDArray[Any], CorrectionRows]:
