@@ -53,13 +53,13 @@ def receive_callback(
             kind="payment",
             natural_key=payment_key(provider=provider.name, event=paid.event_id),
             wallet=intent.wallet_id,
-            payload={"provider": provider.name, "headers": _kept(headers)},
+            payload={"provider": provider.name, "headers": _kept(provider, headers)},
             raw=body,
             now_us=now_us,
         )
     return Received(fact_id=fact_id, duplicate=not fresh)
 
 
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that a signature may cover: the provider's own, never cookies or credentials."""
-    return {name: value for name, value in headers.items() if name.lower().startswith("x-sandbox-")}
+def _kept(provider: PaymentProvider, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that the signature rests on: the provider's own, never cookies or credentials."""
+    return {name: value for name, value in headers.items() if name.lower() in provider.callback_headers}

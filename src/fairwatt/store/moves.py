@@ -204,7 +204,8 @@ def open_installation(
     """Go on with the meter of an installation for another wallet, by the same prices unless `plan` names others."""
     cursor.execute(
         "INSERT INTO store_installation (meter_id, unit_id, wallet_id, plan_id, opened_us, opening_wh, "
-        "opening_counter_wh) SELECT meter_id, unit_id, %s, coalesce(%s, plan_id), %s, %s, %s "
+        "opening_counter_wh, ct_primary, ct_secondary, ct_in_register) "
+        "SELECT meter_id, unit_id, %s, coalesce(%s, plan_id), %s, %s, %s, ct_primary, ct_secondary, ct_in_register "
         "FROM store_installation WHERE id = %s RETURNING id",
         [wallet, plan, at_us, opening_wh, opening_counter_wh, like],
     )

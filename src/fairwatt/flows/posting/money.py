@@ -14,7 +14,8 @@ from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
-from fairwatt.payments.contract import CallbackRejected, PaymentFact, PaymentProvider
+from fairwatt.payments.contract import CallbackRejected, PaymentProvider, ProviderFact
+from fairwatt.payments.contract import Kind as Kinds
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
 REVIEW_US: Final = 72 * 3_600_000_000
@@ -30,6 +31,8 @@ def post_payment(
         paid = provider.parse_callback(headers=headers, body=raw, now_us=None)
     except CallbackRejected as error:
         return refuse_fact(bench, error.code, str(error))
+    if not (paid.moves_money and paid.kind is Kinds.PAYMENT):
+        return refuse_fact(bench, "no_payment", "it proves no payment that succeeded; no money was moved")
     cursor.execute(
         "SELECT id, wallet_id, amount_minor, currency, state FROM store_paymentintent "
         "WHERE our_ref = %s AND provider = %s AND book_id = %s FOR UPDATE",
@@ -66,7 +69,7 @@ def post_payment(
     return _credit(bench, paid, wallet_ix)
 
 
-def _earlier(bench: Bench, before: PostedFacts, paid: PaymentFact) -> dict[str, Any] | None:
+def _earlier(bench: Bench, before: PostedFacts, paid: ProviderFact) -> dict[str, Any] | None:
     """The answer to an earlier fact with the same provider reference, in the ledger or in this batch."""
     for answer in before.answers:
         if (answer.result.get("provider"), answer.result.get("provider_ref")) == (
@@ -86,7 +89,7 @@ def _earlier(bench: Bench, before: PostedFacts, paid: PaymentFact) -> dict[str, 
     return result
 
 
-def _known_reference(bench: Bench, paid: PaymentFact, earlier: dict[str, Any]) -> PostedFacts:
+def _known_reference(bench: Bench, paid: ProviderFact, earlier: dict[str, Any]) -> PostedFacts:
     """One payment of a provider moves money once; the same reference for something else is for a person."""
     said = _paid(paid)
     if any(earlier.get(name, value) != value for name, value in said.items()):
@@ -100,16 +103,16 @@ def _known_reference(bench: Bench, paid: PaymentFact, earlier: dict[str, Any]) -
     return PostedFacts(answers=[answer])
 
 
-def _paid(paid: PaymentFact) -> dict[str, Any]:
+def _paid(paid: ProviderFact) -> dict[str, Any]:
     return {"our_ref": paid.our_ref, "amount_minor": paid.amount_minor, "currency": paid.currency}
 
 
-def _answer(bench: Bench, paid: PaymentFact, **result: Any) -> FactAnswer:
+def _answer(bench: Bench, paid: ProviderFact, **result: Any) -> FactAnswer:
     who = {"provider": paid.provider, "provider_ref": paid.provider_ref, **_paid(paid)}
     return FactAnswer(fact=bench.fact, state="posted", result={**result, **who})
 
 
-def _credit(bench: Bench, paid: PaymentFact, wallet_ix: int) -> PostedFacts:
+def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int) -> PostedFacts:
     state, now_us = bench.state, bench.now_us
     amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
     line = np.zeros((), dtype=LINE)
@@ -135,7 +138,7 @@ def _credit(bench: Bench, paid: PaymentFact, wallet_ix: int) -> PostedFacts:
     )
 
 
-def _suspense(bench: Bench, paid: PaymentFact, reason: str, wallet_ix: int | None) -> PostedFacts:
+def _suspense(bench: Bench, paid: ProviderFact, reason: str, wallet_ix: int | None) -> PostedFacts:
     """Money arrived that cannot be credited: it is kept in suspense, and a person is told."""
     state = bench.state
     amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
@@ -179,3 +182,13 @@ def lately_in_review(*, in_review: Mapping[int, list[Reviewed]], now_us: int) ->
 def still_withholding(*, lately: Mapping[int, int], wallets: npt.NDArray[Any]) -> set[int]:
     """Wallets that may not be cut for money in review: it would lift them above zero."""
     return {ix for ix, amount in lately.items() if wallets["balance_micro"][ix] + amount > 0}
+
+
+def waiting_in_review(
+    *, in_review: Mapping[int, list[Reviewed]], facts: PostedFacts
+) -> dict[int, list[Reviewed]]:
+    """Money that waits for a person after this batch; a credit ends what the wallet waited for before it."""
+    waiting = {ix: list(some) for ix, some in in_review.items() if ix not in facts.credited}
+    for ix, some in facts.in_review.items():
+        waiting.setdefault(ix, []).extend(some)
+    return waiting

@@ -237,9 +237,22 @@ def _expected(bench: Bench, head: Any, at_us: int) -> int:
         before_us=int(head["at_us"]),
         days=PACE_DAYS,
     )
-    expected_wh = (day_wh or 0) * silent_us // US_PER_DAY
-    carried_wh = int(head["max_power_w"]) * silent_us // US_PER_HOUR
-    return (int(head["register_wh"]) + max(0, min(expected_wh, carried_wh))) % int(head["modulus_wh"])
+    return expected_wh(
+        day_wh=day_wh,
+        silent_us=silent_us,
+        max_power_w=int(head["max_power_w"]),
+        register_wh=int(head["register_wh"]),
+        modulus_wh=int(head["modulus_wh"]),
+    )
+
+
+def expected_wh(
+    *, day_wh: int | None, silent_us: int, max_power_w: int, register_wh: int, modulus_wh: int
+) -> int:
+    """Where a register is expected after a silence: by the use of a day before it, and no more than it can carry."""
+    expected = (day_wh or 0) * silent_us // US_PER_DAY
+    carried = max_power_w * silent_us // US_PER_HOUR
+    return (register_wh + max(0, min(expected, carried))) % modulus_wh
 
 
 def _coming(bench: Bench, asked: _Asked, owners: int | None) -> int:

@@ -248,17 +248,18 @@ class _Settling:
         self.out.reworked.append(made)
         self.out.answers.append(FactAnswer(fact=edit.fact, state="posted", result=result))
         evidence = {"fact": edit.fact, "at_us": at_us, "estimated_wh": was, "register_wh": wh, **result}
-        self.out.events.append(
-            EventRow(
-                kind="move.trued_up" if at_change else "estimate.trued_up",
-                at_us=self._now_us,
-                wallet=made.row.wallet,
-                gateway=int(link.head["gateway"]),
-                meter=int(link.head["meter"]),
-                rule="move.real_reading_wins" if at_change else "estimate.real_reading_wins",
-                evidence=evidence,
-            )
-        )
+        about = {
+            "at_us": self._now_us,
+            "wallet": made.row.wallet,
+            "gateway": int(link.head["gateway"]),
+            "meter": int(link.head["meter"]),
+            "evidence": evidence,
+        }
+        if at_change:
+            event = EventRow(kind="move.trued_up", rule="move.real_reading_wins", **about)
+        else:
+            event = EventRow(kind="estimate.trued_up", rule="estimate.real_reading_wins", **about)
+        self.out.events.append(event)
 
 
 def believed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.flows.receive_payment import receive_callback
-from fairwatt.payments.contract import CallbackRejected
+from fairwatt.payments.contract import Ack, CallbackRejected
 from fairwatt.store.models import PaymentIntent, User
 from fairwatt.web import access
 from fairwatt.web.live import Fragments, live_response, still_active
@@ -63,8 +63,12 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
     try:
         receive_callback(provider=known, headers=request.headers, body=request.body, now_us=access.now_us())
     except CallbackRejected as refused:
-        return JsonResponse({"code": refused.code, "message": str(refused)}, status=400)
-    return JsonResponse({"code": "OK"})
+        return _said(known.ack(refused=refused))
+    return _said(known.ack(refused=None))
+
+
+def _said(ack: Ack) -> HttpResponse:
+    return HttpResponse(ack.body, status=ack.status, content_type=ack.content_type)
 
 
 def _intent(user: User, our_ref: str) -> PaymentIntent:

@@ -21,6 +21,8 @@ from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.start_top_up import start_top_up
+from fairwatt.payments.contract import Method, OrderAsk
+from fairwatt.payments.exchange import Moment, answer_now
 from fairwatt.store.models import User, Wallet
 from fairwatt.web import access
 from fairwatt.web.darkness import answer
@@ -138,10 +140,18 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
         now_us=access.now_us(),
     )
     back = request.build_absolute_uri(reverse("pay:status", args=[started.our_ref]))
-    checkout = open_providers()[PROVIDER].checkout_url(
-        our_ref=started.our_ref, amount_minor=started.amount_minor, currency=started.currency, return_url=back
+    order = OrderAsk(
+        our_ref=started.our_ref,
+        amount_minor=started.amount_minor,
+        currency=started.currency,
+        method=Method.REDIRECT,
+        subject="",
+        notify_url="",
+        return_url=back,
+        expires_us=0,
     )
-    return HttpResponseRedirect(checkout)
+    at = Moment(now_us=access.now_us(), nonce="")
+    return HttpResponseRedirect(answer_now(open_providers()[PROVIDER].create(order=order, at=at)).url)
 
 
 def _wallet(request: HttpRequest, public_id: UUID) -> Wallet:
