@@ -79,6 +79,7 @@ def test_a_meter_that_was_offline_settles_both_bills_when_it_returns(
     assert sum(by_wallet.values()) == used + 8_100
     assert desk.balance(meter) == 0 and RefundWish.objects.get(wallet=old).amount_micro > 0
     assert not desk.quarantine()
+    explained(desk)
 
 
 def test_the_order_in_which_the_meter_tells_changes_nothing(desk: Desk) -> None:
@@ -114,6 +115,48 @@ def test_the_order_in_which_the_meter_tells_changes_nothing(desk: Desk) -> None:
         ends.append((charged[old], charged[new], cost[old], cost[new]))
     assert len(set(ends)) == 1, ends
     assert not desk.quarantine()
+    explained(desk)
+
+
+@pytest.mark.parametrize("minutes", [0, 17])
+def test_a_move_of_the_day_before_yesterday_gives_back_and_charges_the_same_readings(
+    desk: Desk, meter: int, minutes: int
+) -> None:
+    """The desk hears late that the home changed hands; what was charged since goes over, and later readings follow."""
+    old = desk.street.wallets[0]
+    at_us = NOON_US + 30 * HOUR_US + minutes * 60_000_000
+    before = desk.balance(meter)
+    fact = ask(desk, "out", wallet=old, at_us=at_us, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    owner = desk.fact(fact).result["new_wallet"]
+    at_wh = 30_000 + 1_000 * minutes // 60
+    assert energy(desk) == {old: at_wh, owner: DAYS * 24_000 - at_wh}
+    came = ask(desk, "in", wallet=owner, unit=unit_of(old), at_us=NOON_US + 50 * HOUR_US, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    new = desk.fact(came).result["new_wallet"]
+    assert energy(desk) == {old: at_wh, owner: 50_000 - at_wh, new: 22_000}
+
+    from fairwatt.store.models import RefundWish
+
+    wish = RefundWish.objects.get(wallet=old)
+    assert wish.amount_micro > before and desk.balance(meter) == 0
+    desk.read(meter, NOW_US + HOUR_US, DAYS * 24_000 + 500)
+    snap_us = at_us - 60_000_000
+    desk.read(meter, snap_us, at_wh - 10, now_us=NOW_US + HOUR_US)
+    follow(desk, now_us=NOW_US + HOUR_US)
+    assert sum(energy(desk).values()) == DAYS * 24_000 + 500
+    assert not desk.quarantine()
+    explained(desk)
+
+
+def explained(desk: Desk) -> None:
+    """Every line works out again, bit for bit."""
+    from fairwatt.flows.explaining.ids import LineId
+    from fairwatt.flows.explaining.line import explain_line
+
+    for line in desk.lines():
+        account = explain_line(line_id=LineId(line.book, line.wallet, line.seq))
+        assert account.agrees, (line.kind, line.seq, account.differences)
 
 
 def unit_of(wallet: int) -> int:

@@ -208,6 +208,8 @@ def _emitted(home: dict[str, Any], lines: list[dict[str, Any]]) -> list[tuple[in
     for edit in _edits(home):
         if edit["at_us"] == home["opened_us"]:
             continue
+        if edit["ends"]:
+            shown = {at_us: wh for at_us, wh in shown.items() if at_us < edit["at_us"]}
         if edit["wh"] is None:
             del shown[edit["at_us"]]
         else:
@@ -217,7 +219,8 @@ def _emitted(home: dict[str, Any], lines: list[dict[str, Any]]) -> list[tuple[in
 
 def _edits(home: dict[str, Any]) -> list[dict[str, Any]]:
     return _rows(
-        "SELECT (payload->>'at_us')::bigint AS at_us, (payload->>'register_wh')::bigint AS wh FROM fact "
+        "SELECT (payload->>'at_us')::bigint AS at_us, (payload->>'register_wh')::bigint AS wh, "
+        "coalesce((payload->>'ends')::boolean, false) AS ends FROM fact "
         "WHERE kind = 'reading_edit' AND state = 'posted' AND (payload->>'installation')::bigint = %s ORDER BY id",
         home["ref"],
     )

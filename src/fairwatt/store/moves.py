@@ -334,6 +334,28 @@ def add_refund_wish(
     )
 
 
+def meter_of(*, cursor: Any, installation: int) -> tuple[int, int]:
+    """(gateway, number) of the meter of an installation."""
+    cursor.execute(
+        "SELECT m.gateway_id, m.number FROM store_installation i JOIN store_meter m ON m.id = i.meter_id "
+        "WHERE i.id = %s",
+        [installation],
+    )
+    row = cursor.fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def waits_for_readings(*, cursor: Any, book: int, installation: int) -> bool:
+    """True while what was read after a change in the past has not gone over to this installation yet."""
+    cursor.execute(
+        "SELECT 1 FROM changeover c JOIN fact f ON f.book = c.book AND f.kind = 'reading_edit' "
+        "AND f.state = 'waiting' AND f.natural_key = 'end:' || c.old_installation || ':' || c.at_us "
+        "WHERE c.new_installation = %s AND c.book = %s",
+        [installation, book],
+    )
+    return cursor.fetchone() is not None
+
+
 def at_home(*, cursor: Any, book: int, unit: int) -> list[tuple[int, int, int]]:
     """(installation, wallet, when it began) of what is at work in a unit of a book."""
     cursor.execute(

@@ -93,9 +93,21 @@ def chains_of(
     followers = sifted.register[looking]
     followers = followers[registers["follows_us"][followers] != NEVER_US]
     keys |= set(registers["key"][followers].tolist())
-    if not keys:
-        return Chains()
     meters = [divmod(key, 1 << METER_BITS) for key in sorted(keys)]
+    return chains_of_meters(cursor=cursor, state=state, registers=registers, meters=meters, now_us=now_us)
+
+
+def chains_of_meters(
+    *,
+    cursor: Any,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    meters: Sequence[tuple[int, int]],
+    now_us: int,
+) -> Chains:
+    """The chains of some meters, each as (gateway, number)."""
+    if not meters:
+        return Chains()
     rows = moves.links_of(cursor=cursor, book=state.book, meters=meters, since_us=now_us - OLDEST_US)
     changed = [row.changeover for some in rows.values() for row in some if row.changeover is not None]
     read = moves.read_since(cursor=cursor, book=state.book, changeovers=changed)

@@ -17,12 +17,14 @@ from fairwatt.core.ids import uuid7
 from fairwatt.core.metering.register import ReadingRejected, advance
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
+from fairwatt.flows.posting.backdating import end_payload
 from fairwatt.flows.posting.ending import ask_to_settle
 from fairwatt.flows.posting.estimates import charged_to
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.reworking import state_after
-from fairwatt.flows.posting.truing import register_spec
-from fairwatt.store import moves
+from fairwatt.flows.posting.truing import on_the_line, register_spec
+from fairwatt.store import facts, moves
+from fairwatt.store import registers as ledger
 from fairwatt.store.moves import Change
 from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.wire.records import Relay
@@ -73,6 +75,8 @@ class _Left:
     state: RegisterState
     basis: str
     line: Any | None
+    before_head: bool = False
+    """it was read, and charged, after that moment"""
 
 
 def post_move(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
@@ -140,8 +144,13 @@ def _moved(bench: Bench, asked: _Asked) -> PostedFacts:
             out.lines.append(one.line)
             out.wallet_ix.append(wallet_ix)
             out.registers_moved.append((one.register, one.state))
+    going_over = [one for one in left if one.before_head]
+    for one in going_over:
+        _end_readings(bench, asked, one)
+    out.more |= bool(going_over)
     if asked.wallet != owners:
         _end(bench, asked)
+    if asked.wallet != owners and not going_over:
         out.more |= ask_to_settle(
             cursor=cursor, book=book, wallet=asked.wallet, batch=None, now_us=bench.now_us
         )
@@ -157,7 +166,7 @@ def _moved(bench: Bench, asked: _Asked) -> PostedFacts:
         "new_wallet": coming,
         "at_us": asked.at_us,
         "changeovers": changes,
-        "provisional": sum(one.basis in moves.GUESSED for one in left),
+        "provisional": sum(one.basis == "estimated" for one in left),
     }
     evidence = {"fact": bench.fact, "author": asked.author, **result}
     if asked.wallet != owners:
@@ -195,12 +204,14 @@ def _leave(bench: Bench, asked: _Asked, installation: int) -> _Left:
     n = bench.state.installation_index.get(installation)
     if n is None or n in bench.registers.moving:
         raise MoveWaits
+    if moves.waits_for_readings(cursor=bench.cursor, book=bench.state.book, installation=installation):
+        raise MoveWaits
     head = bench.registers.rows[n]
     if int(head["plan_ix"]) < 0:
         raise MoveRefused("no_tariff", "no tariff is in force for a meter of this home")
     at_us, head_us = asked.at_us, int(head["at_us"])
     if at_us < head_us:
-        raise MoveRefused("read_since", "the meter has been read since that instant")
+        return _left_before(bench, asked, n)
     if at_us == head_us:
         basis = "estimated" if head["estimated"] else "read"
         return _Left(register=n, installation=installation, state=state_after(head), basis=basis, line=None)
@@ -212,6 +223,53 @@ def _leave(bench: Bench, asked: _Asked, installation: int) -> _Left:
         _check_stated(head, at_us, register_wh)
     line, after = charged_to(state=bench.state, head=head, at_us=at_us, register_wh=register_wh)
     return _Left(register=n, installation=installation, state=after, basis=basis, line=line)
+
+
+def _left_before(bench: Bench, asked: _Asked, n: int) -> _Left:
+    """Where a register stood before its newest reading: as it was read then, or between the readings around it."""
+    head, at_us = bench.registers.rows[n], asked.at_us
+    installation = int(head["installation"])
+    ground: dict[str, Any] = {"cursor": bench.cursor, "book": bench.state.book, "installation": installation}
+    start = ledger.start_before(**ground, before_us=at_us)
+    assert start is not None, "a home is left after it was entered"
+    around = ledger.standing_between(**ground, start=start, until_us=at_us)
+    before = [one for one in around if one.at_us <= at_us][-1]
+    after = around[-1]
+    spec = register_spec(head)
+    read = before.at_us == at_us
+    register_wh = (
+        before.register_wh
+        if read
+        else on_the_line(spec, (before.at_us, before.register_wh), at_us, (after.at_us, after.register_wh))
+    )
+    left = replace(state_after(head), at_us=at_us, register_wh=register_wh)
+    return _Left(
+        register=n,
+        installation=installation,
+        state=left,
+        basis="read" if read else "between",
+        line=None,
+        before_head=True,
+    )
+
+
+def _end_readings(bench: Bench, asked: _Asked, one: _Left) -> None:
+    """What was read after the moment goes over to who came, in the next batch."""
+    facts.add(
+        cursor=bench.cursor,
+        book=bench.state.book,
+        kind="reading_edit",
+        natural_key=f"end:{one.installation}:{asked.at_us}",
+        wallet=asked.wallet,
+        payload=end_payload(
+            installation=one.installation,
+            at_us=asked.at_us,
+            register_wh=one.state.register_wh,
+            read=one.basis == "read",
+        ),
+        raw=b"",
+        now_us=bench.now_us,
+    )
 
 
 def _check_stated(head: Any, at_us: int, register_wh: int) -> None:
@@ -327,7 +385,7 @@ def _go_on(bench: Bench, asked: _Asked, one: _Left, coming: int) -> int:
         reason=asked.reason,
         now_us=bench.now_us,
     )
-    if one.basis not in moves.GUESSED:
+    if one.basis != "estimated":
         moves.note_known(
             cursor=cursor,
             book=bench.state.book,

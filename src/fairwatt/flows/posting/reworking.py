@@ -75,6 +75,12 @@ def rework(
         head["counter_wh"], head["window_us"] = change.counter_wh, change.window_us
     if register_wh is not None:
         head["register_wh"] = register_wh
+    if edit is not None and edit.ends:
+        head["at_us"], head["counter_wh"], head["window_us"] = (
+            edit.at_us,
+            change.counter_wh,
+            change.window_us,
+        )
     late = _late_lines(state.book, head, sorted(fresh.items()))
     free_us = free_correction_instant(
         cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=max(now_us, from_us)

@@ -302,7 +302,7 @@ def moved_estimates(
             before, after = _around(points, at)
             assert before is not None, "what is known begins with a real reading"
             stands = _lies_between(spec, before, (at, was), after) and not (at in loose and after)
-            points[at] = was if stands else _on_the_line(spec, before, at, after)
+            points[at] = was if stands else on_the_line(spec, before, at, after)
         if points[at] != was:
             moved.append((at, points[at], read))
     return moved
@@ -333,7 +333,7 @@ def _lies_between(spec: RegisterSpec, before: _Point, at: _Point, after: _Point 
     return True
 
 
-def _on_the_line(spec: RegisterSpec, before: _Point, at_us: int, after: _Point | None) -> int:
+def on_the_line(spec: RegisterSpec, before: _Point, at_us: int, after: _Point | None) -> int:
     """The register between two real readings, in proportion to time; that of the last where nothing is known after."""
     if after is None:
         return before[1]
