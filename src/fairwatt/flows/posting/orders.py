@@ -74,6 +74,13 @@ class OrderBook:
         if alarm not in self.events:
             self.events.append(alarm)
 
+    def void(self, left: Iterable[int]) -> None:
+        """Orders of registers whose home changes hands: who comes is not to be cut for who left."""
+        for n in left:
+            self.renew.discard(n)
+            if n in self.open:
+                self.move(n, State.SUPERSEDED)
+
     def move(self, n: int, to: State, **details: Any) -> OpenOrder:
         """Take the open order of a register one step on; an order that has ended is open no more."""
         order = replace(self.open[n], state=advance(self.open[n].state, to))
