@@ -101,8 +101,8 @@ def _pulse(value: Any) -> str:
             "sure": f"{sure // 10}.{sure % 10}",
         }
     if value.get("verdict") == "proven":
-        return gettext("Only it saw the load of %(watts)d W.") % value
-    return (
+        return str(gettext("Only it saw the load of %(watts)d W.") % value)
+    return str(
         gettext("The load of %(watts)d W did not prove it. Do the test again, or look at the wiring.") % value
     )
 
