@@ -22,6 +22,7 @@ from fairwatt.cli import (
     edge,
     estate,
     explaining,
+    issuer,
     meter,
     push,
     readings,
@@ -57,6 +58,7 @@ app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
 app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
 app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
+app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)
