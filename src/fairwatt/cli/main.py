@@ -25,12 +25,10 @@ from fairwatt.cli import (
     edge,
     estate,
     explaining,
+    issuer,
     meter,
-<<<<<<< HEAD
-    moving,
-=======
     meter_lists,
->>>>>>> 7908ade5d844b8a42e344ca5485251d3820969b1
+    moving,
     push,
     readings,
     reports,
@@ -70,6 +68,7 @@ app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
 meter_lists.add_to(commission.app)
 commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
+app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)
