@@ -20,12 +20,15 @@ from fairwatt.cli import (
     commissioning,
     correcting,
     courier,
+    credit,
     drill,
     edge,
     estate,
     explaining,
+    issuer,
     meter,
     meter_lists,
+    moving,
     push,
     readings,
     reports,
@@ -48,10 +51,12 @@ commissioning.add_to(edge.app)
 app.add_typer(edge.app, name="edge")
 app.add_typer(codes.app, name="code")
 app.add_typer(courier.app, name="courier")
+app.add_typer(credit.app, name="credit", rich_help_panel=BOOKS)
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
+app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
@@ -63,6 +68,7 @@ app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
 meter_lists.add_to(commission.app)
 commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
+app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

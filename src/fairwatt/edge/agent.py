@@ -306,7 +306,7 @@ class Agent(Waits):
         if reading is None:
             return
         branch.readings[-1] = reading = self._deeds.flagged(reading)
-        self._deeds.own_up(reading)
+        await self._deeds.own_up(point, reading)
         self.guard.take_reading(reading)
         closely = branch.pace.may_look(meter=point.number, now_us=read_us)
         await self.safety.look(point, reading, flush=flush, closely=closely)

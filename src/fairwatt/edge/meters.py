@@ -67,6 +67,7 @@ class MeterPoint:
         self.profile: MeterProfile = load_profile(key=config.profile)
         self.driver = self._open(config, zone)
         self.alarms = config.alarms
+        self.operator = config.operator
         self.relay: int = Relay.UNKNOWN
         self.trouble: str | None = None
         self.last: Reading | None = None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
-from fairwatt.core.ledger.model import Leg
+from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.estimates import Registers
@@ -44,6 +44,8 @@ class PostedFacts:
     """registers whose protective cut a person ends"""
     ordered: dict[int, tuple[RelayOrder, int]] = field(default_factory=dict)
     """register -> what a person ordered of its relay, and the fact that did"""
+    left: set[int] = field(default_factory=set)
+    """registers whose home changes hands: nothing is decided about them, and their open orders are void"""
     mass_cut_allowed: bool | None = None
     """a person's answer to cuts that were held back"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
@@ -64,6 +66,7 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
         self.released |= one.released
+        self.left |= one.left
         self.ordered |= one.ordered
         if one.mass_cut_allowed is not None:
             self.mass_cut_allowed = one.mass_cut_allowed
@@ -72,6 +75,13 @@ class PostedFacts:
         self.regrant |= one.regrant
         self.quarantine += one.quarantine
         self.registers_moved += one.registers_moved
+
+    def moved_by_others(self) -> set[int]:
+        """Indices of wallets that something else than the settling of their account moved."""
+        settled = {
+            ix for line, ix in zip(self.lines, self.wallet_ix, strict=True) if line["kind"] == Kind.MOVED
+        }
+        return set(self.wallet_ix) - settled
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""
