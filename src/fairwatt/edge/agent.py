@@ -105,6 +105,7 @@ class Agent(Waits):
             meters=self.meters,
             guard=self.guard,
             holds=holds,
+            watches=self._standing.watches,
             prove=self._obeyer.proof,
         )
         self.safety.load()

@@ -160,7 +160,7 @@ def _moved(bench: Bench, asked: _Asked) -> PostedFacts:
         if _dark(bench, wallet_ix, left):
             out.events.append(_event(bench, "supply.taken_over", coming, {"at_us": asked.at_us}))
     moves.set_vacant(cursor=cursor, unit=asked.unit, vacant=asked.kind == "out")
-    result = {
+    result: dict[str, Any] = {
         "kind": asked.kind,
         "old_wallet": asked.wallet,
         "new_wallet": coming,
@@ -168,9 +168,10 @@ def _moved(bench: Bench, asked: _Asked) -> PostedFacts:
         "changeovers": changes,
         "provisional": sum(one.basis == "estimated" for one in left),
     }
-    evidence = {"fact": bench.fact, "author": asked.author, **result}
-    if asked.wallet != owners:
-        out.events.append(_event(bench, "move.left", asked.wallet, evidence))
+    bases = {str(one.installation): one.basis for one in left}
+    evidence = {"fact": bench.fact, "author": asked.author, "bases": bases, **result}
+    ended = "move.vacancy_ended" if asked.wallet == owners else "move.left"
+    out.events.append(_event(bench, ended, asked.wallet, evidence))
     if asked.kind != "out":
         out.events.append(_event(bench, "move.came", coming, evidence))
     out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))

@@ -207,4 +207,5 @@ def _titles() -> dict[int, str]:
         Kind.REVERSAL: gettext("Taken back"),
         Kind.CORRECTION: gettext("Correction of an earlier charge"),
         Kind.ADJUSTMENT: gettext("Given back or brought over"),
+        Kind.MOVED: gettext("Credit that goes with you"),
     }
