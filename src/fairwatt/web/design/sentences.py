@@ -23,6 +23,7 @@ from fairwatt.flows.posting.truing import ESTIMATE_GAVE_WAY
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
 from fairwatt.web.design.clock_words import of_the_clock
+from fairwatt.web.design.credit_sentences import credit_sentence
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -34,6 +35,8 @@ NAMES: Final[dict[str, str | Promise]] = {
     "adjustment": _("Adjustment"),
     "true_up": _("Settlement of a period"),
     "reversal": _("Reversal"),
+    "emergency": _("Emergency credit"),
+    "debt": _("Debt"),
     "entry": _("Entry"),
 }
 _BLOCKS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
@@ -315,6 +318,8 @@ _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.CORRECTION: _correction,
     Kind.LATE: _late,
     Kind.TRUE_UP: _window,
+    Kind.EMERGENCY: credit_sentence,
+    Kind.DEBT: credit_sentence,
 }
 
 
