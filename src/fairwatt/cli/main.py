@@ -24,6 +24,7 @@ from fairwatt.cli import (
     estate,
     explaining,
     meter,
+    moving,
     push,
     readings,
     reports,
@@ -51,6 +52,7 @@ app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
+app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)

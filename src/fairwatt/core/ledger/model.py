@@ -20,6 +20,7 @@ RECEIVABLE_EMERGENCY: Final = "receivable:emergency"
 RECEIVABLE_DEBT: Final = "receivable:debt"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
+PAYABLE_REFUNDS: Final = "payable:refunds"
 
 
 class Kind(IntEnum):
@@ -40,6 +41,8 @@ class Kind(IntEnum):
     """What the end of a window adds or gives back: whole bands, minimum, demand, rebates; it names its fact."""
     REVERSAL = 9
     """A fee or a share taken back; its entry names the one it reverses."""
+    MOVED = 12
+    """Credit that goes with its person: owed to who left a home, or carried to another home; it names its fact."""
     EMERGENCY = 13
     """Emergency credit: lent, or repaid out of a top-up; its credit entry says which."""
     DEBT = 14

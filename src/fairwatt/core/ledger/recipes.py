@@ -5,6 +5,7 @@ import re
 from fairwatt.core.ledger.model import (
     CLEARING,
     OPENING,
+    PAYABLE_REFUNDS,
     RECEIVABLE_DEBT,
     REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
@@ -107,6 +108,12 @@ def brought_debt_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
     """Take over a debt from an earlier system: it is owed here, and no wallet is moved."""
     amount = _positive(amount_micro)
     return _entry(Kind.DEBT, Leg(RECEIVABLE_DEBT, currency, -amount), Leg(OPENING, currency, amount))
+
+
+def leaving_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Owe a person who left what is left of the credit, until a refund pays it out."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.MOVED, Leg(WALLET, currency, -amount), Leg(PAYABLE_REFUNDS, currency, amount))
 
 
 def clearing_account(*, provider: str) -> str:

@@ -48,6 +48,7 @@ REGISTER: Final = np.dtype(
         ("feeder_ix", "i4"),
         ("safety_open", "?"),
         ("restored_until_us", "i8"),
+        ("follows_us", "i8"),
         ("at_us", "i8"),
         ("register_wh", "i8"),
         ("counter_wh", "i8"),
@@ -80,6 +81,9 @@ WALLET: Final = np.dtype(
     ]
 )
 
+NEVER_US: Final = -(1 << 62)
+"""`follows_us` of a register whose meter nobody had before; of others, when their own began: what was read up to then
+belongs to who had the meter until then."""
 METER_BITS: Final = 40
 """A meter number has at most 12 decimal digits, which is 40 bits; the gateway id takes the rest of the key."""
 
@@ -207,6 +211,12 @@ class BookState:
     """Wallet indices whose power may return and waits for its turn on the feeder."""
     mass_cuts: MassCuts = field(default_factory=MassCuts)
     """Who lost power within the last hour, and whether a person is asked before anybody else does."""
+    closed_plan: Mapping[int, int] = field(default_factory=dict)
+    """Plan index of each installation that was closed within the time in which a reading may still arrive."""
+    ended_keys: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Keys of meters that had an installation lately and have none now, sorted."""
+    left: frozenset[int] = frozenset()
+    """Wallet indices of people who moved out: they are told nothing about supply."""
     ahead: dict[int, SiteAhead] = field(default_factory=dict)
     """By fact: what was worked out of a tariff correction before it is posted. Lost, it is worked out again."""
     leases: Mapping[int, MeterLeases] = field(default_factory=dict)

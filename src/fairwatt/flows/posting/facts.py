@@ -25,9 +25,11 @@ from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.lending import post_debt, post_emergency, post_instalments, repay
 from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
+from fairwatt.flows.posting.moving import post_move
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.releasing import post_release
 from fairwatt.flows.posting.restoring import post_restore_code
+from fairwatt.flows.posting.settlement import post_settlement
 from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import (
     post_allocation,
@@ -131,6 +133,10 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):
             return _cost(bench, before, kind, about)
+        case "move", dict(about):
+            return post_move(bench, about)
+        case "settlement", {"wallet": int(wallet)}:
+            return post_settlement(bench, wallet=wallet)
         case "restore_code", dict(about):
             return post_restore_code(bench, about)
         case "window_close", {"installation": int(installation), "window_us": int(window_us)}:

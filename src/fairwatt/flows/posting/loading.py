@@ -30,11 +30,12 @@ from fairwatt.flows.posting.configuring import Alarms, held_to_another, lent_to,
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.leases_again import leases_of
+from fairwatt.flows.posting.links import follow, lately_closed, left_wallets
 from fairwatt.flows.posting.mass_cuts import remembered
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
 from fairwatt.flows.posting.site_ahead import SiteAhead
-from fairwatt.store import heads
+from fairwatt.store import heads, moves
 from fairwatt.store.alarms import held_open
 from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.clocks import newest_clocks
@@ -99,17 +100,18 @@ def _priced_alike(before: BookState, known: Correcting, now: BookState, one: Cor
 
 def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> BookState:
     alarms = Alarms(book=book.pk, now_us=now_us)
-    homes = _open_homes(book)
-    values = values_of_homes(book, homes)
-    plans, plan_ix = plans_of_book(book, alarms, homes, values)
+    homes, closed = _open_homes(book), lately_closed(book=book, now_us=now_us)
+    values = values_of_homes(book, [*homes, *closed])
+    plans, plan_ix = plans_of_book(book, alarms, [*homes, *closed], values)
     correcting = corrections_of(book, plans, plan_ix)
     credit = read_policies(book=book, alarms=alarms)
     wallets = _wallets(book, credit.index)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
-    priced = {row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in homes}
-    registers = _registers(
-        book, homes, plans, priced | _not_yet_corrected(book.pk, correcting), wallet_ix, now_us
-    )
+    priced = {
+        row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in [*homes, *closed]
+    } | _not_yet_corrected(book.pk, correcting)
+    registers = _registers(book, homes, plans, priced, wallet_ix, now_us)
+    ended = follow(registers=registers, closed=closed)
     _apply_lines(book.pk, cached, plans, registers, wallets)
     _thresholds(registers, wallets, plans, credit.policies)
     _quiet_again(wallets)
@@ -134,6 +136,9 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
         gateway_ids={gateway.slug: pk for pk, gateway in gateways.items()},
         correcting=tuple(correcting),
         listening_us=now_us,
+        closed_plan={row.pk: _priced(plans, priced[row.pk], row) for row in closed},
+        ended_keys=ended,
+        left=left_wallets(book=book.pk, wallet_ix=wallet_ix),
     )
     _open_orders(state)
     _money_in_review(state, now_us)
@@ -225,6 +230,7 @@ def _registers(
         for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
             registers[name][n] = getattr(meter, name)
         registers["ct_primary"][n], registers["ct_secondary"][n] = row.transformer
+        registers["follows_us"][n] = row.opened_us
         registers["feeder_ix"][n] = feeders.setdefault((meter.gateway_id, meter.feeder), len(feeders))
         registers["safety_open"][n] = (meter.gateway_id, meter.number) in held
         registers["restored_until_us"][n] = restored.get((meter.gateway_id, meter.number), 0)
@@ -339,10 +345,12 @@ def _doubts(book: int, registers: npt.NDArray[Any]) -> None:
 
 
 def _estimated(book: int, registers: npt.NDArray[Any]) -> None:
-    """Registers that stand where an estimate left them: no real reading was posted since."""
+    """Registers that stand where an estimate left them, or began at one: no real reading was posted since."""
     installations = registers["installation"].tolist()
     with connection.cursor() as cursor:
         estimates = estimates_of(cursor=cursor, book=book, installations=installations)
+        for installation, at_us in moves.guessed_openings(cursor=cursor, book=book):
+            estimates.setdefault(installation, []).append(at_us)
     for n, (installation, at_us) in enumerate(zip(installations, registers["at_us"].tolist(), strict=True)):
         registers["estimated"][n] = at_us in estimates.get(installation, ())
 

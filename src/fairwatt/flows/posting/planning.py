@@ -259,27 +259,30 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
     orders.spare = lately_in_review(
         in_review=waiting_in_review(in_review=state.in_review, facts=facts), now_us=now_us
     )
+    orders.void(facts.left)
+    leaving = {*state.left, *registers["wallet_ix"][sorted(facts.left)].tolist()}
+    touched = marked(
+        state,
+        money.touched,
+        heard.wallets,
+        state.queued,
+        registers["wallet_ix"][sorted(orders.renew)],
+        () if facts.mass_cut_allowed is None else held_wallets(state),
+        indices_of(state, regrant),
+    )
     decided = decide(
         state=state,
         registers=registers,
         wallets=wallets,
         orders=orders.open,
         renewed=orders.renew,
-        touched=marked(
-            state,
-            money.touched,
-            heard.wallets,
-            state.queued,
-            registers["wallet_ix"][sorted(orders.renew)],
-            () if facts.mass_cut_allowed is None else held_wallets(state),
-            indices_of(state, regrant),
-        ),
+        touched=touched[~np.isin(touched, sorted(leaving))],
         credited={*facts.credited, *facts.lent},
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         returned=heard.wallets,
         now_us=now_us,
-        corrected=_taken(money),
+        corrected={ix: taken for ix, taken in _taken(money).items() if ix not in leaving},
         apart=apart_of(state=state, leases=orders.leases, heard=desk.intake.heads, now_us=now_us),
     )
     let_go(state=state, registers=registers, wallets=wallets, facts=facts, decided=decided, now_us=now_us)
@@ -289,7 +292,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         wallets=wallets,
         book=orders,
         relay=decided.relay,
-        refresh=_refresh(desk, money, decided.warned, regrant),
+        refresh=_refresh(desk, money, decided.warned, regrant) - leaving,
         facts=facts.credited
         | facts.lent
         | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},

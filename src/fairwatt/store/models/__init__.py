@@ -47,16 +47,20 @@ from fairwatt.store.models.metering import (
     Tenancy,
     Wallet,
 )
+from fairwatt.store.models.moves import AccountEnd, Changeover, ChangeoverKnown, RefundWish
 from fairwatt.store.models.people import Organisation, Role, User
 from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
+    "AccountEnd",
     "AccountParameter",
     "Allocation",
     "AllocationProof",
     "AllocationShare",
     "Book",
+    "Changeover",
+    "ChangeoverKnown",
     "Correction",
     "CostEntry",
     "CostFormula",
@@ -89,6 +93,7 @@ __all__ = [
     "PeriodClose",
     "Policy",
     "Quarantine",
+    "RefundWish",
     "RegisterHead",
     "Rerating",
     "Role",
