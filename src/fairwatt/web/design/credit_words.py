@@ -59,3 +59,17 @@ PROTECTIONS: Final[Words] = {
     "other": _("other reason"),
 }
 WEATHER: Final[Words] = {"heat": _("heat"), "cold": _("cold")}
+STATES: Final[Words] = {
+    "waiting": _("waits for another administrator"),
+    "holds": _("holds"),
+    "coming": _("to come"),
+    "replaced": _("replaced"),
+    "refused": _("refused"),
+    "over": _("over"),
+}
+STEPS: Final[Words] = {
+    "approve": _("Agree"),
+    "refuse": _("Refuse"),
+    "ask_end": _("Ask for its end"),
+    "end": _("End it"),
+}
