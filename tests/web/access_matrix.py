@@ -45,6 +45,9 @@ MATRIX = {
     "tenant:doubt": Row("my_line", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute": Row("my_case", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute_file": Row("my_evidence", 200, 404, 404, 404, 404, 404, LOGIN),
+    # Nothing is offered there, and the page says so.
+    "tenant:emergency": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:split": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
     "lines:line": Row("line", 200, 404, 404, 200, 200, 404, LOGIN),
     "tenant:owed": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
@@ -99,6 +102,11 @@ MATRIX = {
     "console:meter_certificate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_estimate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_check": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:credit": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:credit_csv": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    # Refused in words on the page itself: no answer was given.
+    "console:credit_step": Row("credit rule", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:fees": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:add_fee": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:fee": Row("fee", 404, 404, 404, 200, 200, 404, LOGIN),

@@ -74,6 +74,16 @@ def credit_rule_key(*, rule: int, step: int | None = None) -> str:
     return _key("credit_rule", str(rule), *(() if step is None else (str(step),)))
 
 
+def debt_key(*, rule: int) -> str:
+    """Name the beginning of a debt."""
+    return _key("debt", str(rule))
+
+
+def emergency_key(*, wallet: int, after: int) -> str:
+    """Name emergency credit asked for after an entry: asked for twice, it is lent once."""
+    return _key("emergency", str(wallet), str(after))
+
+
 def credit_change_key(*, at_us: int) -> str:
     """Name an instant at which credit rules begin or end."""
     return _key("credit_change", str(at_us))

@@ -26,7 +26,7 @@ from fairwatt.flows.posting.book_state import (
     register_key,
 )
 from fairwatt.flows.posting.clocks import ClockSeen
-from fairwatt.flows.posting.configuring import Alarms, held_to_another, owed_grants, read_policies
+from fairwatt.flows.posting.configuring import Alarms, held_to_another, lent_to, owed_grants, read_policies
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.leases_again import leases_of
@@ -143,6 +143,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     _open_orders(state)
     _money_in_review(state, now_us)
     state.leases = leases_of(state=state, now_us=now_us)
+    state.lent = lent_to(state=state)
     state.owed = owed_grants(state=state)
     state.alarms = alarms.rows
     state.mass_cuts = remembered(book=state.book, now_us=now_us)

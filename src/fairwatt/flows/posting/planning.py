@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
+from fairwatt.core.ledger.model import Kind
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.charging import chain, legs_of
 from fairwatt.flows.posting.clocks import clocks_moved, heard_clocks
@@ -276,7 +277,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         orders=orders.open,
         renewed=orders.renew,
         touched=touched[~np.isin(touched, sorted(leaving))],
-        credited=set(facts.credited),
+        credited={*facts.credited, *facts.lent},
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         returned=heard.wallets,
@@ -293,6 +294,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         relay=decided.relay,
         refresh=_refresh(desk, money, decided.warned, regrant) - leaving,
         facts=facts.credited
+        | facts.lent
         | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,
         now_us=now_us,
@@ -308,7 +310,8 @@ def _taken(money: _Money) -> dict[int, int]:
     """What was taken from wallets for something else than new use: they are warned anew before any cut."""
     taken = Counter(money.late.taken())
     for line, ix in zip(money.facts.lines, money.facts.wallet_ix, strict=True):
-        if line["amount_micro"] < 0:
+        # What is repaid of a top-up, or of a debt by time, leaves credit where there was credit.
+        if line["amount_micro"] < 0 and line["kind"] not in (Kind.EMERGENCY, Kind.DEBT):
             taken[ix] -= int(line["amount_micro"])
     return dict(taken)
 
@@ -381,6 +384,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
         in_review=waiting_in_review(in_review=state.in_review, facts=facts),
         alarms=[],
         chaff=chaff,
+        lent=facts.lent_after(state.lent),
         correcting=tuple(one for one in state.correcting if one.fact not in facts.finished),
         leases=supply.orders.leases,
         listening_us=listening_since(state=state, heard=intake.heads, now_us=desk.now_us),
