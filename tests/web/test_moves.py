@@ -9,10 +9,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from fairwatt.server.launcher.services import Services
 from web.rig import CHROMIUM, FLAGS, Site, axe_source, open_site, serious
 from web.scene import NOW_US, PASSWORD, Scene
 
 WIDTHS = ((390, "light", "zh-CN"), (390, "dark", "en"), (1440, "light", "en"), (1440, "dark", "zh-CN"))
+
+
+@pytest.fixture(scope="module")
+def scene(house: Services) -> Scene:
+    """A building of its own: its homes change hands."""
+    made = Scene(floors=2, columns=3)
+    made.live()
+    return made
 
 
 @pytest.fixture(scope="module")

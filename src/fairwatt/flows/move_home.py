@@ -17,7 +17,7 @@ from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.desk import DeskRefused, NotFound, acting
-from fairwatt.flows.posting.moving import PACE_DAYS, expected_wh
+from fairwatt.flows.posting.leaving import PACE_DAYS, expected_wh
 from fairwatt.flows.posting.plans import make_plan, values_under
 from fairwatt.store import costs, facts, moves
 from fairwatt.store.intervals import note_deed
