@@ -111,7 +111,7 @@ def exact_families(made: Bill) -> dict[str, int]:
     st.lists(st.lists(st.integers(0, 9_000), min_size=24, max_size=24 * 3), min_size=1, max_size=5),
     st.permutations([FLAT, EVENING, BLOCKS]),
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_homes_add_up_to_the_revenue_and_each_is_its_own_bill(
     homes: list[list[int]], texts: list[str]
 ) -> None:

@@ -205,7 +205,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], int, list[tuple[int, int]], 
 
 
 @given(cases())
-@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 def test_every_element_costs_what_its_definition_says_on_all_paths(case: Any) -> None:
     sheet, start_us, readings, counter_wh, persons = case
     naive = Naive(sheet, start_us, counter_wh, {"persons": Fraction(persons)})
@@ -291,7 +291,7 @@ def split_at_boundaries(
     prices=st.lists(st.integers(0, 900_000), min_size=3, max_size=3),
     more=st.integers(1, 5_000),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_more_use_never_costs_less_where_prices_are_not_negative(
     steps: list[int], prices: list[int], more: int
 ) -> None:

@@ -35,7 +35,7 @@ def walk(
 
 
 @given(cases())
-@settings(deadline=None, max_examples=10, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
 def test_any_tariff_explains_each_charge_to_the_last_fraction(case: Any) -> None:
     sheet, start_us, readings, counter_wh, persons = case
     mine = parse_schedule(json.dumps(sheet)).for_account({"persons": persons * 1_000})
@@ -81,7 +81,7 @@ def singly(schedule: Schedule, start_us: int, readings: list[tuple[int, int]], c
 
 
 @given(case=cases(), other=versions("2023-01-01"), dearer=st.booleans(), factor=st.sampled_from([1, 10**5]))
-@settings(deadline=None, max_examples=10, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
 def test_two_tariffs_at_once_cost_what_each_does_alone(
     case: Any, other: dict[str, Any], dearer: bool, factor: int
 ) -> None:

@@ -44,7 +44,7 @@ def totals(charges: list[Charge]) -> tuple[int, int, int]:
 
 
 @given(tariff=schedules(), opening=st.integers(0, 70_000), data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_splits_that_keep_the_boundary_readings_cost_the_same_and_end_the_same(
     tariff: Schedule, opening: int, data: st.DataObject
 ) -> None:
@@ -74,7 +74,7 @@ def test_splits_that_keep_the_boundary_readings_cost_the_same_and_end_the_same(
 
 
 @given(tariff=schedules(), data=st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_the_pieces_explain_every_watt_hour_and_every_micro_unit(
     tariff: Schedule, data: st.DataObject
 ) -> None:
@@ -159,7 +159,7 @@ def _price_key(tariff: Schedule, at_us: int) -> tuple[int, int, object]:
     steps=st.lists(st.tuples(st.integers(1, 30 * US_PER_HOUR), st.integers(0, 400)), min_size=1, max_size=3),
     opening=st.integers(0, 2_000),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_rating_equals_the_definition_watt_hour_by_watt_hour_around_clock_changes_and_the_leap_day(
     tariff: Schedule, near: str, lead: int, steps: list[tuple[int, int]], opening: int
 ) -> None:

@@ -62,7 +62,7 @@ def registers_of(draw: st.DrawFn, tariff: Schedule) -> list[Register]:
 
 
 @given(tariff=schedules(), data=st.data())
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 def test_a_batch_equals_one_by_one_bit_for_bit(tariff: Schedule, data: st.DataObject) -> None:
     registers = data.draw(registers_of(tariff))
     rated = rate_registers(VectorTable(SegmentTable(schedule=tariff)), registers)

@@ -152,7 +152,7 @@ def blocks(last: str, **more: Any) -> Schedule:
 
 @PATHS
 @given(data=st.data())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_use_below_an_unknown_block_costs_the_same_whatever_its_price_would_be(
     path: Path, data: st.DataObject
 ) -> None:

@@ -150,7 +150,7 @@ def test_what_is_no_tariff_file_at_all_is_refused_politely(text: str) -> None:
 
 
 @given(schedules())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_schedule_survives_the_wire(tariff: Schedule) -> None:
     assert schedule_from_obj(schedule_to_obj(tariff)) == tariff
 

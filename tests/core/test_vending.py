@@ -86,7 +86,7 @@ def test_arrears_take_their_share_until_they_are_paid() -> None:
     arrears=st.sampled_from([0, 25 * 10**6]),
     fee=st.sampled_from([{"percent": "2"}, {"per_purchase": "1.50"}]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_quote_adds_up_and_is_the_way_back_of_its_payment(
     paid: int, bought: int, arrears: int, fee: dict[str, str]
 ) -> None:

@@ -117,6 +117,7 @@ MODELS = {
     "mbus_gas": Model(mbus_by_number, "12345678", "12345679", sum_off, b"\x68\x03\x68\x68\x10\x16"),
     "pulse_water": Model(pulse, "12/3", "13/3", crc_off, b"\x0c\x04\x04\x0c\x84\x00"),
     "modbus_single_phase": Model(modbus, "12", "13", crc_off, b"\x0c\x04\x04\x0c\x84\x00"),
+    "modbus_three_phase_ct": Model(modbus, "12", "13", another_transaction, b"\x00\x01\x00\x00\x00\x07\x0c"),
     "modbus_three_phase": Model(modbus, "12", "13", another_transaction, b"\x00\x01\x00\x00\x00\x07\x0c"),
 }
 

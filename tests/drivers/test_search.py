@@ -42,7 +42,7 @@ def test_one_meter_is_three_questions() -> None:
     st.integers(0, 999_999_999_000),
     st.integers(0, 17),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_all_of_any_meters_are_found_and_nobody_else(apart: set[int], base: int, in_a_row: int) -> None:
     numbers = {f"{number:012d}" for number in (*apart, *range(base, base + in_a_row))}
     found = found_on(sorted(numbers), thorough=True)

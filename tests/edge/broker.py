@@ -36,14 +36,14 @@ class Broker:
     def start(self) -> None:
         binary = Path(sys.executable).parent / "nats-server"
         self._process = subprocess.Popen([binary, "-c", self._config], stderr=subprocess.PIPE)
-        for _ in range(200):
+        for _ in range(1500):
             if _listens(self.nats_port) and _listens(self.mqtt_port):
                 return
             if self._process.poll() is not None:
                 assert self._process.stderr is not None
                 raise RuntimeError(self._process.stderr.read().decode())
             time.sleep(0.02)
-        raise RuntimeError("nats-server did not listen within 4 s")
+        raise RuntimeError("nats-server did not listen within 30 s")
 
     def stop(self) -> None:
         if self._process is not None:

@@ -39,7 +39,7 @@ def test_a_good_map_is_read_with_its_defaults() -> None:
         ("1,riser,,2027000000012,,,", "not a DL/T 645 address"),
         ("1,riser,5,248,modbus_single_phase,,", "not a Modbus unit"),
         ("1,riser,,1,no_such_model,,", "no meter profile"),
-        ("1,riser,,1,,100,5", "would pay a fraction"),
+        ("1,riser,,1,,5,100", "would pay a fraction"),
         ("1,riser,,1,,100,", "two whole numbers"),
         ("1,riser,,1,,0,0", "two whole numbers"),
         ("1,riser,,1,,", "more or fewer cells"),

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge.rig import START_US, Bench, a_bench, a_command, a_grant, policy_obj, run
+from edge.rig import SCHEDULE_OBJ, START_US, Bench, a_bench, a_command, a_grant, policy_obj, run
+from fairwatt.core.rating.tariff_obj import schedule_from_obj, schedule_to_obj
 from fairwatt.drivers.contract import MeterEventKind
 from fairwatt.simulate.meters.events import SimEvent
 from fairwatt.simulate.meters.faults import Fault, FaultKind
@@ -362,5 +363,26 @@ def test_the_gateway_itself_says_why_it_is_dark(tmp_path: Path) -> None:
             await bench.restart()
             await bench.tick()
             assert why(2) == "unknown", "who opened it is forgotten, and nobody guesses"
+
+    run(story())
+
+
+def test_behind_transformers_the_meter_is_told_its_share_of_the_limit(tmp_path: Path) -> None:
+    async def story() -> None:
+        policy = policy_obj(low_micro=5_000_000, steps=((5_000_000, 40_000),))
+        behind = schedule_to_obj(replace(schedule_from_obj(SCHEDULE_OBJ), transformer=(100, 5)))
+        async with watched(tmp_path, alarms={}, profile="dlt645_three_phase") as bench:
+            await order(
+                bench,
+                seq=2,
+                relay=RelayOrder.LEAVE,
+                available_micro=4_000_000,
+                policy_obj=policy,
+                schedule_obj=behind,
+            )
+            await bench.tick()
+            assert bench.sims[0].power_limit_w == 2_000
+            [limit] = [event for event in bench.headend.events() if event.code == "power_limited"]
+            assert limit.detail["limit_w"] == 40_000, "the home's own watts are told"
 
     run(story())

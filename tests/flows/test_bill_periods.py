@@ -71,7 +71,6 @@ def bills(tariff: str, shown: list[tuple[int, int]], edges: list[int], **account
 
 @settings(
     max_examples=8,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -65,7 +65,6 @@ steps = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 3_000)), min_size
 
 @settings(
     max_examples=10,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

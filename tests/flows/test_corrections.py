@@ -28,7 +28,6 @@ def all_is_explained(desk: Desk, homes: int = 1) -> None:
 
 @settings(
     max_examples=6,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

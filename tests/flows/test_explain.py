@@ -32,7 +32,6 @@ def replayed(desk: Desk, n: int = 0) -> Any:
 
 @settings(
     max_examples=10,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -58,7 +58,7 @@ def totals(desk: Desk, meter: int) -> Any:
     )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=steps, opening=st.sampled_from([0, MODULUS_WH - 20_000]), data=st.data())
 def test_any_order_of_arrival_charges_what_order_in_time_would(
     house: Services, steps: list[tuple[int, int]], opening: int, data: st.DataObject

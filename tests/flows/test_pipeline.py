@@ -328,7 +328,7 @@ def test_a_batch_that_the_server_lost_is_never_told(line: Line) -> None:
         make_durable(book=state.book, epoch=state.epoch + 1, batch=state.last_batch)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_cut_into_batches_equals_one_after_another(house: Services, data: st.DataObject) -> None:
     count = data.draw(st.integers(2, 12), label="readings of each home")

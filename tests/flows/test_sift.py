@@ -124,7 +124,7 @@ def judged_one_by_one(
     return forward, fates
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(readings)
 def test_the_sieve_equals_the_rule_of_one_register(rows: list[tuple[int, int, int]]) -> None:
     batch = [Reading(meter=m, at_us=T0 + t * MINUTE_US, total_wh=wh, relay=1) for m, t, wh in rows]

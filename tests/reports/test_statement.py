@@ -100,7 +100,7 @@ def test_nobody_gets_a_statement_of_a_home_in_another_book(lived: Lived) -> None
         lived.make("statement", as_of_batch=10**9)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(cuts=st.lists(st.integers(1, 64 * 24), min_size=1, max_size=4, unique=True), home=st.integers(0, 2))
 def test_however_the_time_is_cut_statements_chain_and_add_up(
     lived: Lived, cuts: list[int], home: int

@@ -228,7 +228,7 @@ def histories(draw: st.DrawFn) -> tuple[str, Opening, list[tuple[int, int]]]:
     return terms.tariff_text, opening, emitted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories())
 def test_oracle_and_product_agree_to_the_micro_unit_on_every_component(
     history: tuple[str, Opening, list[tuple[int, int]]],

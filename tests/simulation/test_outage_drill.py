@@ -1,4 +1,7 @@
-"""Fifty homes without a line for three days: prices change, people pay, gateways cut alone, one loses its memory."""
+"""Fifty homes without a line for days: prices change, people pay, gateways cut alone, one loses its memory.
+
+Thirty-six hours here; `fairwatt drill outage` makes it three days.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ import json, logging, structlog
 from fairwatt.simulate.outage import outage_drill
 from fairwatt.simulate.runner import run_scenario
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-verdict = run_scenario(scenario=outage_drill(hours=72, homes=50, seed=2))
+verdict = run_scenario(scenario=outage_drill(hours=36, homes=50, seed=2))
 print(json.dumps({**verdict.figures, "broken": verdict.broken}))
 """
 
 
-def test_after_three_days_without_a_line_every_law_holds() -> None:
+def test_after_days_without_a_line_every_law_holds() -> None:
     # A process of its own: the run sets Django up under its own state folder.
     run = subprocess.run(
         [sys.executable, "-c", RUN], capture_output=True, text=True, timeout=400, check=False

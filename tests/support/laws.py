@@ -26,6 +26,8 @@ SELECT wallet, ref, kind, seq, {_US} AS at_us, register_wh, energy_wh, energy_mi
 """
 _INSTALLATIONS = """
 SELECT i.id AS ref, i.wallet_id AS wallet, i.opened_us, i.opening_wh, i.opening_counter_wh, m.modulus_wh,
+       CASE WHEN i.ct_in_register THEN 1 ELSE i.ct_primary END AS primary_a,
+       CASE WHEN i.ct_in_register THEN 1 ELSE i.ct_secondary END AS secondary_a,
        (SELECT p.text FROM store_tariffpublication p WHERE p.plan_id = i.plan_id ORDER BY p.id DESC LIMIT 1) AS text
   FROM store_installation i JOIN store_meter m ON m.id = i.meter_id
   JOIN store_wallet w ON w.id = i.wallet_id WHERE w.book_id = %s
@@ -101,7 +103,7 @@ def _watt_hours_are_charged_once(book: int, lines: list[dict[str, Any]]) -> Iter
             last = max(shown)[1]
             # What a turn of the register is worth; litres of gas are billed as the watt-hours in them.
             turn, end, start = (
-                floor(wh * _factor(home["text"])) for wh in (home["modulus_wh"], last, home["opening_wh"])
+                floor(wh * _factor(home)) for wh in (home["modulus_wh"], last, home["opening_wh"])
             )
             used = (end - start) % turn
             charged = sum(line["energy_wh"] for line in mine)
@@ -109,10 +111,10 @@ def _watt_hours_are_charged_once(book: int, lines: list[dict[str, Any]]) -> Iter
                 yield f"energy: register {home['ref']} used {used} Wh, {charged} Wh were charged"
 
 
-def _factor(text: str) -> Fraction:
-    """What a metered unit is billed as, read from the tariff's own words."""
-    said = yaml.safe_load(text).get("conversion") or {}
-    factor = Fraction(1)
+def _factor(home: dict[str, Any]) -> Fraction:
+    """What a metered unit is billed as, by the tariff's own words and the transformers in front of the meter."""
+    said = yaml.safe_load(home["text"]).get("conversion") or {}
+    factor = Fraction(home["primary_a"], home["secondary_a"])
     for up in said.get("multiply", ()):
         factor *= Fraction(str(up))
     for down in said.get("divide", ()):
@@ -126,7 +128,11 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
     for home in _rows(_INSTALLATIONS, book):
         homes[home["wallet"]].append(home)
     for wallet, mine in homes.items():
-        meters = [(_opening(home), _emitted(home, lines)) for home in mine]
+        # The oracle knows no transformers: it is shown what a register of the conductors would have shown.
+        meters = [
+            (_opening(home), [(at_us, _conductor(home, wh)) for at_us, wh in _emitted(home, lines)])
+            for home in mine
+        ]
         expected = oracle.expect(
             wallet=oracle.Wallet(0, mine[0]["text"], meters, paid[wallet]), modulus_wh=mine[0]["modulus_wh"]
         )
@@ -174,8 +180,14 @@ def _costs_are_what_their_entries_say(book: int, lines: list[dict[str, Any]]) ->
 
 def _opening(home: dict[str, Any]) -> oracle.Opening:
     return oracle.Opening(
-        at_us=home["opened_us"], register_wh=home["opening_wh"], counter_wh=home["opening_counter_wh"]
+        at_us=home["opened_us"],
+        register_wh=_conductor(home, home["opening_wh"]),
+        counter_wh=home["opening_counter_wh"],
     )
+
+
+def _conductor(home: dict[str, Any], wh: int) -> int:
+    return wh * int(home["primary_a"]) // int(home["secondary_a"])
 
 
 def _emitted(home: dict[str, Any], lines: list[dict[str, Any]]) -> list[tuple[int, int]]:

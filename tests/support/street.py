@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fairwatt.core.commands.restore_code import MasterKey
 from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.wire.commands import Command, Receipt, sign_command, sign_receipt
 from fairwatt.wire.frames import Event, Item, Kind, UpFrame, encode_event, encode_up
 from fairwatt.wire.records import Reading, pack_readings
@@ -107,21 +108,33 @@ class Street:
         self.installations: list[int] = []
 
     def open_home(
-        self, *, opening_wh: int = 0, protected: bool = False, tenants: tuple[object, ...] = ()
+        self,
+        *,
+        opening_wh: int = 0,
+        protected: bool = False,
+        tenants: tuple[object, ...] = (),
+        transformer: Transformer = DIRECT,
+        profile: str = "test",
     ) -> int:
         """Open a home and return its meter number."""
         n = len(self.homes) + 1
         number = 100_000_000_000 + n
         with as_role("migrate"):
-            account = self._open(number, n, opening_wh, protected, tenants)
+            account = self._open(
+                number,
+                n,
+                opening_wh,
+                protected=protected,
+                tenants=tenants,
+                transformer=transformer,
+                profile=profile,
+            )
         self.homes.append(number)
         self.wallets.append(account.wallet_id)
         self.installations.append(account.installation_id)
         return number
 
-    def _open(
-        self, number: int, n: int, opening_wh: int, protected: bool, tenants: tuple[object, ...]
-    ) -> Any:
+    def _open(self, number: int, n: int, opening_wh: int, *, profile: str, **wishes: Any) -> Any:
         from fairwatt.flows import provision
 
         return provision.open_account(
@@ -131,15 +144,14 @@ class Street:
             position=1 + (n - 1) % 10,
             gateway_id=self.gateway.pk,
             meter=provision.MeterSpec(
-                number=number, profile="test", modulus_wh=10**9, resolution_wh=10, max_power_w=20_000
+                number=number, profile=profile, modulus_wh=10**9, resolution_wh=10, max_power_w=20_000
             ),
             plan_id=self.plan.pk,
             policy_id=self.policy.pk,
             opening_wh=opening_wh,
             now_us=self.opened_us,
             entropy=os.urandom(10),
-            protected=protected,
-            tenants=tenants,  # type: ignore[arg-type]
+            **wishes,
         )
 
     def poster(self) -> object:

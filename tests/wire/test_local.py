@@ -142,7 +142,7 @@ def test_a_record_of_another_session_is_worth_nothing() -> None:
         gateway.take(visitor.ask(1, []))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.binary(max_size=400), st.booleans(), st.integers(0, 2))
 def test_a_gateway_takes_any_bytes_with_a_named_error_at_most(data: bytes, opened: bool, stage: int) -> None:
     visitor, gateway = inside() if stage == 2 else (a_visitor(), a_gateway())
@@ -154,7 +154,7 @@ def test_a_gateway_takes_any_bytes_with_a_named_error_at_most(data: bytes, opene
         pass
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_mutated_messages_are_refused_by_name(data: st.DataObject) -> None:
     visitor, gateway = a_visitor(), a_gateway()

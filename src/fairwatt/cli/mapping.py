@@ -64,6 +64,8 @@ def _buses(config: Path | None) -> list[str]:
 
 def _tables(rows: list[Row]) -> str:
     """TOML for each bus; names are JSON strings, which TOML reads the same."""
+    from fairwatt.core.metering.transformer import DIRECT
+
     parts = []
     for bus in dict.fromkeys(row.bus for row in rows):
         parts.append(f"# below [[bus]] of bus {json.dumps(bus, ensure_ascii=False)}")
@@ -73,5 +75,6 @@ def _tables(rows: list[Row]) -> str:
                 parts.append(
                     f"[[bus.meter]]  # room {room}\nnumber = {row.number}\naddress = {json.dumps(row.address)}\n"
                     f"profile = {json.dumps(row.profile)}"
+                    + ("" if row.transformer == DIRECT else f"  # behind transformers {row.transformer}")
                 )
     return "\n".join(parts)

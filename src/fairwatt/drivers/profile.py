@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .contract import DriverError, Medium
 
-_COMMON: Final = {"title", "protocol", "medium", "register"}
+_COMMON: Final = {"title", "protocol", "medium", "register", "counts_primary"}
 _REGISTER: Final = {
     "Wh": ("resolution_wh", "modulus_wh", "max_power_w"),
     "l": ("resolution_l", "modulus_l", "max_flow_lph"),
@@ -29,6 +29,8 @@ class MeterProfile:
 
     Where the medium is counted in litres, so are ``resolution_wh`` and ``modulus_wh``, and ``max_power_w`` is
     litres per hour. Such a TOML file says ``resolution_l``, ``modulus_l`` and ``max_flow_lph`` instead.
+    ``counts_primary``: the model knows the ratio of its current transformers, and its register, power and limits are of
+    the primary side; so nobody else multiplies.
     """
 
     key: str
@@ -39,6 +41,7 @@ class MeterProfile:
     max_power_w: int
     settings: dict[str, Any]
     medium: Medium = Medium.ELECTRICITY
+    counts_primary: bool = False
 
     @property
     def register(self) -> str:
@@ -76,6 +79,7 @@ def parse_profile(*, key: str, text: str) -> MeterProfile:
             max_power_w=_positive(register, most),
             settings={name: tree[name] for name in tree.keys() - _COMMON},
             medium=medium,
+            counts_primary=_truth(tree, "counts_primary"),
         )
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"Meter profile {key!r} is not TOML: {error}.") from error
@@ -102,6 +106,13 @@ def _positive(table: dict[str, Any], name: str) -> int:
     value = table[name]
     if type(value) is not int or value <= 0:
         raise ProfileError(f"{name} must be a whole number above zero; got {value!r}.")
+    return value
+
+
+def _truth(tree: dict[str, Any], name: str) -> bool:
+    value = tree.get(name, False)
+    if type(value) is not bool:
+        raise ProfileError(f"{name} is true or false; got {value!r}.")
     return value
 
 

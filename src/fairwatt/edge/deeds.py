@@ -185,5 +185,5 @@ class Deeds:
                 "as_of_us": held.as_of_us,
                 "counted_us": held.counted_us,
             }
-            events.append(Event("guard_balance", at_us, 0, detail))
+            events.append(Event("guard_balance", at_us, held.meter, detail))
         return events

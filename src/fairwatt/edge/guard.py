@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from fairwatt.core.credit.decide import Action, SupplyDecision, SupplyFacts, decide_supply
-from fairwatt.core.credit.levels import WarningLevel, low_threshold_micro
+from fairwatt.core.credit.levels import WarningLevel
 from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
 from fairwatt.core.metering.register import DuplicateReading, RegisterSpec, advance
+from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.core.rating.scalar import rate
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
@@ -21,13 +22,16 @@ from fairwatt.core.rating.tariff_obj import schedule_from_obj
 from fairwatt.edge.guard_kept import Kept, Row, decode_kept
 from fairwatt.edge.heads import (
     Head,
+    Holding,
     Spent,
     add_spent,
     anchor_of,
     available_in,
     forget_settled,
+    holdings_of,
     is_unsaid,
     level_of,
+    policy_of,
 )
 from fairwatt.edge.trail import Point, Trail
 from fairwatt.wire import cbor
@@ -64,19 +68,6 @@ class Act(NamedTuple):
     decision: SupplyDecision | None
 
 
-class Holding(NamedTuple):
-    """What a wallet has, as far as this gateway counts: ``granted_micro`` at ``as_of_us``, less what was used here
-    up to ``counted_us``."""
-
-    wallet: int
-    available_micro: int
-    granted_micro: int
-    currency: str
-    as_of_us: int
-    counted_us: int
-    meters: int
-
-
 class Guard:
     """Counts and decides for every meter that holds a grant."""
 
@@ -109,10 +100,9 @@ class Guard:
             return
         try:
             table = self._table(grant.schedule_obj)
+            Transformer(*table.schedule.transformer)
             policy = policy_from_obj(grant.policy_obj)
-            low_micro = low_threshold_micro(
-                policy=policy, dearest_micro_per_kwh=table.schedule.dearest_micro_per_kwh
-            )
+            dearest = table.schedule.dearest_micro_per_kwh
             state = RegisterState(*grant.state)
             table.ensure(start_us=state.at_us, end_us=state.at_us)
             mark = hash8(cbor.encode(grant_to_obj(grant)))
@@ -120,7 +110,7 @@ class Guard:
             raise GrantRefused(f"the grant of meter {meter} cannot be used: {error}") from error
         self._orders += 1
         spec, warned_at_us = self._specs[meter], grant.warned_at_us
-        head = Head(meter, grant, mark, self._orders, policy, low_micro, table, spec, state, warned_at_us)
+        head = Head(meter, grant, mark, self._orders, policy, dearest, table, spec, state, warned_at_us)
         if old is not None:
             head.relay = old.relay
         self._heads[meter] = head
@@ -226,12 +216,17 @@ class Guard:
             return False
         schedule, modulus = head.table.schedule, head.spec.modulus_wh
         used_wh = schedule.grown(before=head.state.register_wh, after=reading.total_wh, modulus=modulus)
-        most_micro = max(0, used_wh) * schedule.dearest_micro_per_kwh // 1_000
+        most_micro = max(0, used_wh) * head.dearest_micro_per_kwh // 1_000
         return available_in(self._wallets[head.grant.wallet]) <= most_micro
 
     def last_reading(self, *, meter: int) -> Reading | None:
         """What the meter said last, since this program began."""
         return self._last.get(meter)
+
+    def transformer_of(self, *, meter: int) -> Transformer:
+        """The current transformers in front of a meter, as its grant says; none without a grant."""
+        head = self._heads.get(meter)
+        return DIRECT if head is None else Transformer(*head.table.schedule.transformer)
 
     def wallet_of(self, *, meter: int) -> int | None:
         """The wallet that the meter's grant draws on."""
@@ -244,28 +239,14 @@ class Guard:
 
     def holdings(self) -> list[Holding]:
         """What each wallet has here, in order."""
-        held = []
-        for wallet in self.wallets():
-            mine = self._wallets[wallet]
-            newest = anchor_of(mine)
-            held.append(
-                Holding(
-                    wallet=wallet,
-                    available_micro=available_in(mine),
-                    granted_micro=newest.grant.available_micro,
-                    currency=newest.table.schedule.currency,
-                    as_of_us=newest.grant.as_of_us,
-                    counted_us=max(head.state.at_us for head in mine),
-                    meters=len(mine),
-                )
-            )
-        return held
+        return [held for wallet in self.wallets() for held in holdings_of(wallet, self._wallets[wallet])]
 
     def available_micro(self, *, wallet: int) -> int | None:
         """What the wallet still has, as far as this gateway can know; None without a grant.
 
         The newest grant of the wallet is the anchor. It counts on from its own register state; of the
-        wallet's other meters, what they used after the anchor's ``as_of_us`` is taken off.
+        wallet's other meters, what they used after the anchor's ``as_of_us`` is taken off. Leases are each
+        meter's own, and what those of this gateway still have is the wallet's here.
         """
         mine = self._wallets.get(wallet)
         return available_in(mine) if mine else None
@@ -295,7 +276,7 @@ class Guard:
 
     def _judge(self, head: Head, mine: list[Head], available: int, now_us: int) -> list[Act]:
         facts = self._facts(head, mine, available)
-        decision = decide_supply(facts=facts, policy=anchor_of(mine).policy, now_us=now_us)
+        decision = decide_supply(facts=facts, policy=policy_of(mine), now_us=now_us)
         withheld, head.withheld = head.withheld, ""
         wallet = head.grant.wallet
         if decision.action is Action.CUT:
@@ -351,7 +332,7 @@ class Guard:
         if head is None:
             return None
         mine = self._wallets[head.grant.wallet]
-        return self._facts(head, mine, available_in(mine)), anchor_of(mine).policy
+        return self._facts(head, mine, available_in(mine)), policy_of(mine)
 
     def _table(self, schedule_obj: object) -> SegmentTable:
         # Homes of a street share a tariff: one table for all of them.

@@ -3,9 +3,11 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
-from fairwatt.core.credit.levels import WarningLevel, warning_level
+from fairwatt.core.credit.leases import part_of
+from fairwatt.core.credit.levels import WarningLevel, low_threshold_micro, warning_level
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.metering.register import RegisterSpec
 from fairwatt.core.rating.segments import SegmentTable
@@ -21,6 +23,20 @@ class Spent(NamedTuple):
     amount_micro: int
 
 
+class Holding(NamedTuple):
+    """What a wallet has, as far as this gateway counts: ``granted_micro`` at ``as_of_us``, less what was used here
+    up to ``counted_us``. ``meter``: whose lease this is; 0 where all meters share one grant."""
+
+    wallet: int
+    available_micro: int
+    granted_micro: int
+    currency: str
+    as_of_us: int
+    counted_us: int
+    meters: int
+    meter: int = 0
+
+
 @dataclass(slots=True)
 class Head:
     """One meter under a grant. ``mark`` names the grant's bytes, ``order`` says which grant came later."""
@@ -30,7 +46,7 @@ class Head:
     mark: bytes
     order: int
     policy: CreditPolicy
-    low_micro: int
+    dearest_micro_per_kwh: int
     table: SegmentTable
     spec: RegisterSpec
     state: RegisterState
@@ -42,27 +58,90 @@ class Head:
     spent: deque[Spent] = field(default_factory=deque)
 
 
+class Holding(NamedTuple):
+    """What a wallet has, as far as this gateway counts: ``granted_micro`` at ``as_of_us``, less what was used here
+    up to ``counted_us``."""
+
+    wallet: int
+    available_micro: int
+    granted_micro: int
+    currency: str
+    as_of_us: int
+    counted_us: int
+    meters: int
+
+
 def anchor_of(mine: Iterable[Head]) -> Head:
     """The meter of a wallet with its newest grant."""
     return max(mine, key=lambda head: (head.grant.as_of_us, head.order))
 
 
+def leased_of(mine: Iterable[Head]) -> list[Head]:
+    """The meters of a wallet that hold leases; none, where its newest grant is whole."""
+    mine = list(mine)
+    return [head for head in mine if head.grant.lease is not None] if anchor_of(mine).grant.lease else []
+
+
+def left_of(head: Head) -> int:
+    """What is left of one meter's lease."""
+    return head.grant.available_micro - sum(spent.amount_micro for spent in head.spent)
+
+
 def available_in(mine: list[Head]) -> int:
-    """What the wallet of these meters still has."""
-    anchor = anchor_of(mine)
-    available = anchor.grant.available_micro
+    """What the wallet of these meters still has: the leases here, or what one grant gives to all of them."""
+    anchor, leased = anchor_of(mine), leased_of(mine)
+    available = sum(map(left_of, leased)) if leased else anchor.grant.available_micro
     for head in mine:
+        if head in leased:
+            continue
         since = anchor.grant.state.at_us if head is anchor else anchor.grant.as_of_us
         available -= sum(spent.amount_micro for spent in head.spent if spent.at_us > since)
     return available
 
 
+def policy_of(mine: list[Head]) -> CreditPolicy:
+    """The rules of the wallet, or of the part of it that is leased here."""
+    anchor = anchor_of(mine)
+    if anchor.grant.lease is None:
+        return anchor.policy
+    part_ppm = sum(head.grant.lease.part_ppm for head in leased_of(mine) if head.grant.lease)
+    return _part(anchor.policy, part_ppm, max(0, -anchor.grant.lease.wallet_micro))
+
+
+@lru_cache(maxsize=256)
+def _part(policy: CreditPolicy, part_ppm: int, owed_micro: int) -> CreditPolicy:
+    return part_of(policy, part_ppm=part_ppm, owed_micro=owed_micro)
+
+
 def level_of(mine: list[Head], available: int) -> WarningLevel:
-    """How near the wallet is to being empty."""
+    """How near the wallet, or the part of it that is leased here, is to being empty."""
+    policy = policy_of(mine)
     return warning_level(
         available_micro=available,
-        low_micro=max(head.low_micro for head in mine),
-        critical_micro=anchor_of(mine).policy.critical_micro,
+        low_micro=max(
+            low_threshold_micro(policy=policy, dearest_micro_per_kwh=head.dearest_micro_per_kwh)
+            for head in mine
+        ),
+        critical_micro=policy.critical_micro,
+    )
+
+
+def holdings_of(wallet: int, mine: list[Head]) -> list[Holding]:
+    """What a wallet has here: one figure for all its meters, or each meter's lease."""
+    leased, newest = leased_of(mine), anchor_of(mine)
+    if not leased:
+        counted_us = max(head.state.at_us for head in mine)
+        return [_holding(wallet, newest, available_in(mine), counted_us, len(mine))]
+    return [
+        _holding(wallet, head, left_of(head), head.state.at_us, 1)._replace(meter=head.meter)
+        for head in sorted(leased, key=lambda head: head.meter)
+    ]
+
+
+def _holding(wallet: int, head: Head, available_micro: int, counted_us: int, meters: int) -> Holding:
+    grant, currency = head.grant, head.table.schedule.currency
+    return Holding(
+        wallet, available_micro, grant.available_micro, currency, grant.as_of_us, counted_us, meters
     )
 
 
@@ -75,7 +154,7 @@ def forget_settled(mine: list[Head]) -> None:
     """Drop what the wallet's newest grant has settled already."""
     anchor = anchor_of(mine)
     for head in mine:
-        if head is not anchor:
+        if head is not anchor and head.grant.lease is None:
             while head.spent and head.spent[0].at_us <= anchor.grant.as_of_us:
                 head.spent.popleft()
 

@@ -4,7 +4,8 @@
     1-101,riser,202700000001,202700000001,dlt645_single_phase,1,1
 
 ``number`` is the meter's in the books (left out: its address), ``profile`` may be left out, ``ct_primary`` and
-``ct_secondary`` are what is printed on the current transformers (both left out: none, 1:1).
+``ct_secondary`` are what is printed on the current transformers (both left out: none, 1:1). A gateway sends
+registers as they are; what the ratio does to the money belongs to the home in the books: checked here, applied there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from fairwatt.core.metering.transformer import DIRECT, Transformer, TransformerError, parse_ratio
 from fairwatt.drivers.contract import DriverError
 from fairwatt.drivers.dlt645.exchange import one_meter
 from fairwatt.drivers.profile import load_profile
@@ -38,6 +40,7 @@ class Row:
     number: int
     address: str
     profile: str
+    transformer: Transformer = DIRECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +113,12 @@ def _row(line: int, cells: dict[str | None, str | list[str] | None], buses: Coll
             line=line,
             text=f"{number!r} is no meter number: digits, not zero. Give the column number its own.",
         )
-    wrong = _meter_fault(cell) or _ratio_fault(cell.get("ct_primary", ""), cell.get("ct_secondary", ""))
+    try:
+        sides = [cell.get("ct_primary", ""), cell.get("ct_secondary", "")]
+        transformer = parse_ratio(":".join(sides) if any(sides) else "")
+    except TransformerError as error:
+        return Fault(line=line, text=str(error))
+    wrong = _meter_fault(cell)
     if wrong:
         return Fault(line=line, text=wrong)
     return Row(
@@ -120,6 +128,7 @@ def _row(line: int, cells: dict[str | None, str | list[str] | None], buses: Coll
         number=int(number),
         address=cell["address"],
         profile=cell.get("profile") or DEFAULT_PROFILE,
+        transformer=transformer,
     )
 
 
@@ -133,25 +142,6 @@ def _meter_fault(cell: dict[str | None, str]) -> str:
         open_meter(profile=profile, address=address, zone="UTC")
     except DriverError as error:
         return str(error)
-    return ""
-
-
-def _ratio_fault(primary: str, secondary: str) -> str:
-    if not primary and not secondary:
-        return ""
-    if not all(
-        one.isascii() and one.isdecimal() and 0 < len(one) <= 6 and int(one) for one in (primary, secondary)
-    ):
-        return (
-            f"a current transformer's ratio is two whole numbers above zero, such as 100 and 5; got {primary!r} and "
-            f"{secondary!r}."
-        )
-    if int(primary) != int(secondary):
-        return (
-            f"the ratio {primary}:{secondary} is not taken: registers are charged as the meter sends them, so this "
-            "home would pay a fraction of its use. Set the ratio in the meter itself, so that its register counts the "
-            "primary side, and write 1 and 1 here."
-        )
     return ""
 
 

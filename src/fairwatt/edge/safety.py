@@ -273,11 +273,15 @@ class Safety:
         if limit_w == self._limits_w.get(point.number):
             return
         try:
-            await point.bus.ask(driver.limit_power(limit_w=limit_w))
+            await point.bus.ask(driver.limit_power(limit_w=self._of_meter(point.number, limit_w)))
         except DriverError as error:
             log.info("limit_failed", meter=point.number, error=str(error))
             return
         self._note_limit(point.number, limit_w, available_micro, at_us)
+
+    def _of_meter(self, meter: int, limit_w: int | None) -> int | None:
+        """The limit of a home in the watts that its meter sees behind its transformers."""
+        return None if limit_w is None else self._guard.transformer_of(meter=meter).of_meter(limit_w)
 
     def _note_limit(self, meter: int, limit_w: int | None, available_micro: int | None, at_us: int) -> None:
         detail: Detail = {"limit_w": limit_w, "available_micro": available_micro}

@@ -114,7 +114,11 @@ def _check(
             if value.name != VACANT or not spares_vacant(schedule):
                 schedule.for_account({value.name: value.value_milli})
         mine = values_of(
-            values, schedule=schedule, opened_us=home.opened_us, started_us=home.wallet.opened_us
+            values,
+            schedule=schedule,
+            opened_us=home.opened_us,
+            started_us=home.wallet.opened_us,
+            transformer=home.transformer,
         )
         resolved = for_account_over_time(schedule, mine)
     except (TariffError, StopIteration) as error:

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from fairwatt.core.commands.model import State
 from fairwatt.core.credit.blast import WINDOW_US, order_limit
+from fairwatt.core.metering.transformer import Transformer
 from fairwatt.flows.ask_push import SLOTS, obj_of
 from fairwatt.store import facts, pushes
 from fairwatt.store.models import Gateway, Installation
@@ -21,7 +22,7 @@ from fairwatt.store.pushes import Order, Push, Target
 from fairwatt.wire.commands import Command, Result, SetSupply, decode_command, hash8, verify_receipt
 from fairwatt.wire.cose import unverified_payload
 from fairwatt.wire.errors import FrameError
-from fairwatt.wire.standing import body_from_obj, shows
+from fairwatt.wire.standing import Slot, body_from_obj, shows
 
 EXPIRES_US: Final = 2 * 86_400_000_000
 AT_ONCE: Final = 200
@@ -169,7 +170,10 @@ def _order(
         return
     slot = SLOTS[push.kind]
     seq = pushes.next_seq(cursor=cursor, gateway=target.gateway, meter=target.meter, kind=int(slot))
-    obj = obj_of(kind=push.kind, wish=push.wish, gateway=gateway.slug)
+    wish = push.wish
+    if slot is Slot.LIMIT_POWER and wish["limit_w"] is not None:
+        wish = {"limit_w": _seen_by_meter(target, wish["limit_w"])}
+    obj = obj_of(kind=push.kind, wish=wish, gateway=gateway.slug)
     command = Command(
         meter=target.meter,
         kind=int(slot),
@@ -192,3 +196,11 @@ def _order(
         expires_us=command.expires_us,
         now_us=now_us,
     )
+
+
+def _seen_by_meter(target: Target, limit_w: int) -> int:
+    """A limit of a home's wires in the watts that its meter sees behind its current transformers."""
+    home = Installation.objects.filter(
+        meter__gateway_id=target.gateway, meter__number=target.meter, closed_us__isnull=True
+    ).first()
+    return limit_w if home is None else Transformer(*home.transformer).of_meter(limit_w)

@@ -11,11 +11,13 @@ from django.db import connection, transaction
 
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.ids import account_key, tariff_key, uuid7
+from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.difference import keeps_past_of
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
+from fairwatt.drivers.profile import load_profile
 from fairwatt.store import facts
 from fairwatt.store.models import (
     Book,
@@ -168,11 +170,14 @@ def open_account(
     entropy: bytes,
     protected: bool = False,
     tenants: Sequence[User] = (),
+    transformer: Transformer = DIRECT,
 ) -> OpenedAccount:
     """Open a home: unit, meter, wallet, and the installation that starts at the opening reading.
 
-    `entropy`: 10 random bytes for the wallet's public id. Raises TariffNotInForce, and TariffNotLive for a day of old
-    prices that no wallet can be charged.
+    `entropy`: 10 random bytes for the wallet's public id. `transformer`: the current transformers in front of the
+    meter; registers stay as they are read, and what is charged is their rise times the ratio, unless the model
+    multiplies by itself. Raises TariffNotInForce, TariffNotLive for a day of old prices that no wallet can be charged,
+    and ProfileError.
     """
     plan = TariffPlan.objects.get(pk=plan_id)
     newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
@@ -208,12 +213,28 @@ def open_account(
         },
     )
     installation = Installation.objects.create(
-        meter=device, unit=unit, wallet=wallet, plan=plan, opened_us=now_us, opening_wh=opening_wh
+        meter=device,
+        unit=unit,
+        wallet=wallet,
+        plan=plan,
+        opened_us=now_us,
+        opening_wh=opening_wh,
+        **transformer_of(device.profile, transformer),
     )
     for tenant in tenants:
         Tenancy.objects.create(wallet=wallet, user=tenant, start_us=now_us)
     _tell_poster(site.book_id, account_key(wallet=wallet.pk), [wallet.pk], now_us)
     return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
+
+
+def transformer_of(profile: str, transformer: Transformer) -> dict[str, int | bool]:
+    """The columns of an installation behind current transformers; the model says whether it multiplies by itself."""
+    through = transformer != DIRECT
+    return {
+        "ct_primary": transformer.primary,
+        "ct_secondary": transformer.secondary,
+        "ct_in_register": through and load_profile(key=profile).counts_primary,
+    }
 
 
 def check_live(slug: str, schedule: Schedule, since_us: int) -> None:

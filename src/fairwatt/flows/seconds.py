@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
+from fairwatt.store.models import Installation
 from fairwatt.wire.records import UNKNOWN_I32
 from fairwatt.wire.telemetry import CHANNELS, unshuffled
 
@@ -19,6 +20,11 @@ DAY_S: Final = 86_400
 STEPS_S: Final = (60, 900)
 QUANTITIES: Final = ("power", "voltage", "current")
 """Channels by the names of the columns, in the order of `CHANNELS`."""
+
+_OF_WIRES: Final = [0, 2]
+"""Power and current: a current transformer shows a meter a share of them, and the voltage whole."""
+FAR_S: Final = 1 << 40
+_INT32_MAX: Final = 2**31 - 1
 
 Int32s = npt.NDArray[np.int32]
 
@@ -128,7 +134,10 @@ def count_refused(*, book: int, gateway: str, code: str, day_s: int, blocks: int
 
 
 def read_seconds(*, meter: int, from_s: int, until_s: int) -> Int32s:
-    """Every second of [from_s, until_s) as an array [channel, second]; UNKNOWN_I32 where nothing was read."""
+    """Every second of [from_s, until_s) as an array [channel, second]; UNKNOWN_I32 where nothing was read.
+
+    Blocks stay as the meter measured; power and current are told as of the wires, where it stands behind transformers.
+    """
     out = np.full((len(CHANNELS), max(0, until_s - from_s)), UNKNOWN_I32, dtype=np.int32)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -138,7 +147,26 @@ def read_seconds(*, meter: int, from_s: int, until_s: int) -> Int32s:
         )
         for start_s, seconds, body in cursor.fetchall():
             _place(out, from_s, int(start_s), unpacked(bytes(body), seconds=int(seconds)))
+    for opened_s, closed_s, ratio in transformers_of(meter=meter):
+        first, last = max(0, opened_s - from_s), max(0, min(closed_s, until_s) - from_s)
+        part = out[_OF_WIRES, first:last]
+        wide = np.clip(part.astype(np.int64) * ratio[0] // ratio[1], -_INT32_MAX, _INT32_MAX)
+        out[_OF_WIRES, first:last] = np.where(part == UNKNOWN_I32, UNKNOWN_I32, wide)
     return out
+
+
+def transformers_of(*, meter: int) -> list[tuple[int, int, tuple[int, int]]]:
+    """(from second, until second, ratio) of the times when a meter stood behind current transformers."""
+    homes = Installation.objects.filter(meter=meter).order_by("opened_us")
+    return [
+        (
+            -(-home.opened_us // 1_000_000),
+            FAR_S if home.closed_us is None else -(-home.closed_us // 1_000_000),
+            home.transformer,
+        )
+        for home in homes
+        if home.transformer != (1, 1)
+    ]
 
 
 def _place(out: Int32s, from_s: int, start_s: int, values: Int32s) -> None:
@@ -233,10 +261,29 @@ def read_steps(*, meter: int, from_s: int, until_s: int, step_s: int) -> list[tu
             "WHERE meter = %s AND step_s = %s AND day_s > %s AND day_s < %s ORDER BY day_s, wallet",
             [meter, step_s, from_s - DAY_S, until_s],
         )
-        return [
+        days = [
             (int(row[0]), [Steps(*(np.array(row[1 + 4 * c + k]) for k in range(4))) for c in range(3)])
             for row in cursor.fetchall()
         ]
+    through = transformers_of(meter=meter)
+    return [(day_s, _of_wires(day_s, steps, step_s, through)) for day_s, steps in days]
+
+
+def _of_wires(
+    day_s: int, steps: list[Steps], step_s: int, through: list[tuple[int, int, tuple[int, int]]]
+) -> list[Steps]:
+    """Steps of a day as of the wires; a step in which transformers were put in counts as after it."""
+    if not through:
+        return steps
+    ends = day_s + step_s * np.arange(1, len(steps[0].n) + 1)
+    up, down = np.ones_like(ends), np.ones_like(ends)
+    for opened_s, closed_s, ratio in through:
+        mine = (ends > opened_s) & (ends <= closed_s)
+        up[mine], down[mine] = ratio
+    return [
+        Steps(one.n, *(part * up // down for part in one[1:])) if c in _OF_WIRES else one
+        for c, one in enumerate(steps)
+    ]
 
 
 def newest_second(*, meters: Iterable[int]) -> int | None:

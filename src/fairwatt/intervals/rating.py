@@ -158,8 +158,7 @@ def _billed(
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Wh as billed: metered litres of gas are converted on each home's running register."""
     wh = rows.wh[mine]
-    multiply, divide = schedule.conversion
-    if multiply == divide:
+    if schedule.bills_register:
         return wh
     billed = []
     register, before_home = 0, -1

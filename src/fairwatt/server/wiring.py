@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
 import uvicorn
@@ -44,20 +44,24 @@ def database_role(role: DatabaseRole) -> Iterator[None]:
     """
     from django.db import connection
 
-    user, password = Config.load().database_login(role=role)
-    options = {
-        **connection.settings_dict["OPTIONS"],
-        "assume_role": OWNER_ROLE if role == "migrate" else None,
-    }
-    after = {"USER": user, "PASSWORD": password, "OPTIONS": options}
-    before = {name: connection.settings_dict[name] for name in after}
+    before = connection.settings_dict
     connection.close()
-    connection.settings_dict.update(after)
+    connection.settings_dict = role_settings(role=role)
     try:
         yield
     finally:
         connection.close()
-        connection.settings_dict.update(before)
+        connection.settings_dict = before
+
+
+def role_settings(*, role: DatabaseRole) -> dict[str, Any]:
+    """Django's settings of the default database, entered as `role`."""
+    from django.db import connection
+
+    user, password = Config.load().database_login(role=role)
+    known = connection.settings_dict
+    options = {**known["OPTIONS"], "assume_role": OWNER_ROLE if role == "migrate" else None}
+    return {**known, "USER": user, "PASSWORD": password, "OPTIONS": options}
 
 
 def run_headend(config: Config, *, book: int) -> None:

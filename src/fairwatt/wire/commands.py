@@ -52,11 +52,19 @@ class GrantState(NamedTuple):
     carry_tax: int
 
 
+class Lease(NamedTuple):
+    """What makes a grant a lease: the part of the wallet's credit that it is, and what the whole wallet had."""
+
+    part_ppm: int
+    wallet_micro: int
+
+
 class Grant(NamedTuple):
     """The right to go on alone: what the wallet had at ``as_of_us``, and how to count on from there.
 
     All readings of the wallet's meters up to ``as_of_us`` are already in ``available_micro``.
     ``schedule_obj`` and ``policy_obj`` are the plain forms made by core.rating and core.credit.
+    With a ``lease`` the amount is this meter's own, and counts from its own ``state`` alone.
     """
 
     wallet: int
@@ -68,6 +76,7 @@ class Grant(NamedTuple):
     protected: bool
     feeds_gateway: bool
     warned_at_us: int | None
+    lease: Lease | None = None
 
 
 class SetSupply(NamedTuple):
@@ -163,13 +172,17 @@ def _supply(meter: int, value: object) -> SetSupply:
 def grant_to_obj(grant: Grant, /) -> list[object]:
     """The plain form of a grant."""
     flags = {"feeds_gateway": grant.feeds_gateway, "protected": grant.protected}
-    return [*grant[:3], list(grant.state), grant.schedule_obj, grant.policy_obj, flags, grant.warned_at_us]
+    # A gateway that knows no leases still reads every whole grant.
+    lease = [] if grant.lease is None else [list(grant.lease)]
+    state, whole = list(grant.state), [grant.schedule_obj, grant.policy_obj, flags, grant.warned_at_us]
+    return [*grant[:3], state, *whole, *lease]
 
 
 def grant_from_obj(value: object, /) -> Grant:
     """Read the plain form of a grant. Raises BadShape. Schedule and policy have parsers of their own."""
+    plain, lease = (value[:8], value[8]) if type(value) is list and len(value) == 9 else (value, None)
     wallet, as_of, available, state, schedule, policy, flags, warned = cbor.array(
-        value, length=8, what="the grant"
+        plain, length=8, what="the grant"
     )
     at, register, counter, window, nano, tax = cbor.array(state, length=6, what="the state of the grant")
     if type(flags) is not dict or set(flags) != {"protected", "feeds_gateway"}:
@@ -191,6 +204,14 @@ def grant_from_obj(value: object, /) -> Grant:
         protected=cbor.boolean(flags["protected"], what="protected"),
         feeds_gateway=cbor.boolean(flags["feeds_gateway"], what="feeds_gateway"),
         warned_at_us=None if warned is None else cbor.signed(warned, what="warned_at_us"),
+        lease=None if lease is None else _lease(lease),
+    )
+
+
+def _lease(value: object) -> Lease:
+    part, wallet = cbor.array(value, length=2, what="the lease")
+    return Lease(
+        cbor.integer(part, what="part_ppm", high=1_000_000), cbor.signed(wallet, what="wallet_micro")
     )
 
 

@@ -42,7 +42,8 @@ class Reason(StrEnum):
 class SupplyFacts:
     """All that the decider knows about one meter and its wallet.
 
-    ``available_micro`` is balance minus holds. ``relay_closed`` is the last relay state read (``None``:
+    ``available_micro`` is balance minus holds, of which ``held_micro`` lies at gateways that cannot be asked for
+    it. ``relay_closed`` is the last relay state read (``None``:
     never read). ``ordered_closed`` is the state of an order not yet proven (``None``: no order open).
     ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. ``safety_open``: the gateway keeps
     the relay open because power would be dangerous (core.alarms); only it or a person on site ends that. Before
@@ -61,6 +62,7 @@ class SupplyFacts:
     ordered_closed: bool | None
     safety_open: bool = False
     restored_until_us: int | None = None
+    held_micro: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ def _decision(action: Action, reason: Reason, facts: SupplyFacts, now_us: int) -
         ("now_us", now_us),
         ("relay", _state_word(facts.relay_closed)),
     ]
+    if facts.held_micro:
+        evidence.append(("held_micro", facts.held_micro))
     if facts.ordered_closed is not None:
         evidence.append(("ordered", _state_word(facts.ordered_closed)))
     if facts.safety_open:

@@ -117,8 +117,7 @@ def _parts(use: PastUse) -> Iterator[PastUse]:
 
 def _billed(use: PastUse, schedule: Schedule) -> PastUse:
     """Metered litres become billed Wh on each register's running total, as the tariff says."""
-    multiply, divide = schedule.conversion
-    if multiply == divide:
+    if schedule.bills_register:
         return use
     billed, total = [], 0
     for head, wh in zip(use.first.tolist(), use.energy_wh.tolist(), strict=True):

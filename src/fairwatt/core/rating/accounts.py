@@ -31,18 +31,32 @@ VACANT: Final = "vacant"
 """From when a home is empty (1000) or lived in again (0), for tariffs that charge empty homes otherwise."""
 
 
+PRIMARY: Final = "transformer primary"
+SECONDARY: Final = "transformer secondary"
+"""The current transformers in front of the meter, once for the whole life of an installation."""
+
+DIRECT: Final = (1, 1)
+"""The ratio of a meter that measures the wires themselves."""
+
+
 def spares_vacant(schedule: Schedule) -> bool:
     """Whether some standing charge is not the resident's while the home is empty."""
     return any(charge.vacant != "tenant" for version in schedule.versions for charge in version.standings)
 
 
 def values_of(
-    values: Sequence[AccountValue], *, schedule: Schedule, opened_us: int, started_us: int
+    values: Sequence[AccountValue],
+    *,
+    schedule: Schedule,
+    opened_us: int,
+    started_us: int,
+    transformer: tuple[int, int] = DIRECT,
 ) -> tuple[AccountValue, ...]:
     """What of an account's values its tariff asks for; what holds when it opens holds since ever.
 
     So homes of the same kind have equal values, whenever each was opened. Of two words on one instant the later
     counts. ``started_us`` is when the account itself began: a tariff by bill asks for its day of the month.
+    ``transformer`` is what the register is to be multiplied by, whatever the tariff asks for.
     """
     asked = {parameter.name for parameter in schedule.parameters} | {AVERAGE}
     if spares_vacant(schedule):
@@ -54,6 +68,8 @@ def values_of(
     }
     if asks_for_bill(schedule):
         newest[0, BILL_DAY] = bill_day_of(schedule=schedule, started_us=started_us) * MILLI
+    if transformer[0] != transformer[1]:
+        newest[0, PRIMARY], newest[0, SECONDARY] = (side * MILLI for side in transformer)
     return tuple(sorted(AccountValue(at_us, name, milli) for (at_us, name), milli in newest.items()))
 
 
@@ -63,9 +79,11 @@ def for_account_over_time(schedule: Schedule, values: Sequence[AccountValue]) ->
     The parts of a version keep its number. Counting goes on over a cut, as it does over a new version. A bill is the
     account's settlement period. Raises ``UnknownParameter``.
     """
-    day = next((value.value_milli // MILLI for value in values if value.name == BILL_DAY), 1)
-    schedule = as_live(schedule, bill_day=day)
-    values = [value for value in values if value.name != BILL_DAY]
+    fixed = {v.name: v.value_milli // MILLI for v in values if v.name in (BILL_DAY, PRIMARY, SECONDARY)}
+    schedule = as_live(schedule, bill_day=fixed.get(BILL_DAY, 1))
+    if PRIMARY in fixed:
+        schedule = replace(schedule, transformer=(fixed[PRIMARY], fixed[SECONDARY]))
+    values = [value for value in values if value.name not in fixed]
     known: dict[str, int] = {}
     resolved: list[tuple[int, Schedule]] = []
     for at_us, group in groupby(sorted(values), key=lambda value: value.from_us):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 
 from fairwatt.core.rating import shares
 from fairwatt.core.rating.elements.base import MILLI, MINUTES_PER_DAY, UnknownParameter
@@ -31,6 +31,7 @@ from fairwatt.core.rating.elements.standing_charge import StandingCharge
 from fairwatt.core.rating.elements.tax import Tax
 from fairwatt.core.rating.elements.use_charge import UseCharge
 from fairwatt.core.rating.elements.vending_charge import VendingCharge
+from fairwatt.core.rating.terms import Mode, Parameter, Rounding
 from fairwatt.core.spans import to_datetime, zone_info
 from fairwatt.core.units import Unit
 
@@ -41,6 +42,7 @@ __all__ = [
     "Element",
     "EnergyBlocks",
     "MinimumCharge",
+    "Mode",
     "NoTariff",
     "Package",
     "Parameter",
@@ -70,28 +72,10 @@ Element = (
     | UseCharge
     | VendingCharge
 )
-Mode = Literal["half_up", "half_even", "up", "down"]
 
 
 class NoTariff(LookupError):
     """No version, or no price of it, was in force at an instant, so nothing can be charged there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A fact of the account that prices depend on, in thousandths; ``default_milli`` holds until it is known."""
-
-    name: str
-    default_milli: int
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rounding:
-    """How a document rounds: to a unit in micro-units, and which way."""
-
-    unit_micro: int
-    mode: Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +189,8 @@ class Schedule:
     """A tariff over time: its currency (ISO 4217), its time zone (IANA) and its versions, oldest first.
 
     ``unit`` is what energy is counted in: watt-hours of a kWh or litres of a m3. ``conversion`` turns metered
-    litres into billed watt-hours. Rounding shapes documents only.
+    litres into billed watt-hours. ``transformer`` is the account's own: the current transformers (primary, secondary)
+    in front of a meter whose register counts the secondary side. Rounding shapes documents only.
     """
 
     currency: str
@@ -218,6 +203,7 @@ class Schedule:
     conversion: tuple[int, int] = (1, 1)
     round_line: Rounding | None = None
     round_total: Rounding | None = None
+    transformer: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         zone_info(self.zone)
@@ -300,19 +286,32 @@ class Schedule:
         )
         return replace(self, versions=versions)
 
+    @property
+    def factor(self) -> tuple[int, int]:
+        """By what a metered register is multiplied and divided to be billed; equal where it counts what is billed."""
+        (multiply, divide), (primary, secondary) = self.conversion, self.transformer
+        return multiply * primary, divide * secondary
+
+    @property
+    def bills_register(self) -> bool:
+        """Whether the register counts what is billed: no volume to convert, no transformer in front of it."""
+        multiply, divide = self.factor
+        return multiply == divide
+
     def converted(self, register: int) -> int:
-        """Turn a metered register into the billed one: whole Wh of a gas register in litres, rounded down.
+        """Turn a metered register into the billed one, rounded down: Wh of a gas register in litres, or of the primary
+        side of current transformers.
 
         The growth of it is what is billed, so no fraction is ever lost.
         """
-        multiply, divide = self.conversion
+        multiply, divide = self.factor
         return register * multiply // divide
 
     def grown(self, *, before: int, after: int, modulus: int) -> int:
         """Say what is billed between two values of a metered register that wraps to zero at ``modulus``.
 
         It is the growth of the converted register, which wraps where the metered one does; so however readings split
-        the way, the parts come to the whole. Without a conversion it is the plain difference.
+        the way, the parts come to the whole. Without conversion and transformer it is the plain difference.
         """
         grown = self.converted(after) - self.converted(before)
         return grown if after >= before else grown + self.converted(modulus)

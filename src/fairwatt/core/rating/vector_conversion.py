@@ -11,7 +11,7 @@ from fairwatt.core.units import INT64_MAX
 
 def billed_between(*, schedule: Schedule, before: Ints, after: Ints, modulus: Ints | int) -> Ints:
     """What is billed between two values of each register, in Wh (or litres); registers wrap at ``modulus``."""
-    if schedule.conversion == (1, 1):
+    if schedule.bills_register:
         plain: Ints = (after - before) % modulus
         return plain
     wrapped = np.where(after < before, modulus, 0)
@@ -20,7 +20,7 @@ def billed_between(*, schedule: Schedule, before: Ints, after: Ints, modulus: In
 
 
 def _converted(schedule: Schedule, registers: Ints) -> Ints:
-    multiply, divide = schedule.conversion
+    multiply, divide = schedule.factor
     highest = int(registers.max(initial=0))
     if max(highest // divide + 1, divide) * multiply > INT64_MAX // 2:
         return np.array([schedule.converted(int(register)) for register in registers], dtype=np.int64)

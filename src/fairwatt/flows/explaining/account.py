@@ -25,6 +25,8 @@ class Meter:
     """what is billed: watt-hours of a kWh, or litres of a m3"""
     conversion: tuple[int, int] = (1, 1)
     """how metered litres become watt-hours; (1, 1) where the register counts what is billed"""
+    transformer: tuple[int, int] = (1, 1)
+    """the current transformers that the register is multiplied by; (1, 1) for none"""
 
 
 @dataclass(frozen=True, kw_only=True)

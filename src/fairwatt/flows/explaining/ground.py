@@ -82,6 +82,7 @@ class Ground:
             schedule=parsed(text),
             opened_us=self.installation.opened_us,
             started_us=self.installation.wallet.opened_us,
+            transformer=self.installation.transformer,
         )
 
     def table(self, *, seq: int) -> SegmentTable:
@@ -156,6 +157,7 @@ def meter_of(ground: Ground, *, seq: int) -> Meter:
         zone=schedule.zone,
         unit=schedule.unit,
         conversion=schedule.conversion,
+        transformer=schedule.transformer,
     )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fairwatt.core.commands.model import State
 from fairwatt.core.credit.blast import MassCuts
+from fairwatt.core.credit.leases import MeterLeases
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
@@ -40,6 +41,8 @@ REGISTER: Final = np.dtype(
         ("modulus_wh", "i8"),
         ("resolution_wh", "i8"),
         ("max_power_w", "i8"),
+        ("ct_primary", "i8"),
+        ("ct_secondary", "i8"),
         ("feeds_gateway", "?"),
         ("feeder_ix", "i4"),
         ("safety_open", "?"),
@@ -120,6 +123,7 @@ class GatewayState:
     epoch: int = 0
     seq: int = 0
     clock: ClockSeen | None = None
+    heard_us: int = 0
 
 
 @dataclass(kw_only=True)
@@ -200,6 +204,10 @@ class BookState:
     """Who lost power within the last hour, and whether a person is asked before anybody else does."""
     ahead: dict[int, SiteAhead] = field(default_factory=dict)
     """By fact: what was worked out of a tariff correction before it is posted. Lost, it is worked out again."""
+    leases: Mapping[int, MeterLeases] = field(default_factory=dict)
+    """By register index, of wallets with meters behind several gateways: the leases that may be in force."""
+    listening_us: int = 0
+    """Since when this poster hears gateways at all."""
 
     def __post_init__(self) -> None:
         self.order = np.argsort(self.registers["key"], kind="stable")
@@ -211,6 +219,17 @@ class BookState:
         self._wallet_registers: dict[int, list[int]] = {}
         for n, wallet_ix in enumerate(self.registers["wallet_ix"]):
             self._wallet_registers.setdefault(int(wallet_ix), []).append(n)
+        self.across: Mapping[int, list[int]] = {
+            ix: some for ix, some in self._wallet_registers.items() if self._are_across(some)
+        }
+        """By wallet index: the registers of wallets whose meters are behind more than one gateway."""
+
+    def _are_across(self, registers: list[int]) -> bool:
+        return len(registers) > 1 and len(set(self.registers["gateway"][registers].tolist())) > 1
+
+    def listened_since(self, at_us: int) -> int:
+        """That instant, or since when this poster could have heard of anything newer."""
+        return max(at_us, self.listening_us)
 
     def moved(self, **changes: Any) -> BookState:
         """This knowledge with some of it replaced; what it is looked up by stays shared."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fairwatt.core.ledger.model import Kind
+from fairwatt.core.ledger.model import Kind, Leg, combine
+from fairwatt.core.ledger.recipes import charge_legs
 from fairwatt.core.rating.vector import rate_rows
 from fairwatt.core.rating.vector_conversion import billed_between
 from fairwatt.flows.posting.book_state import BookState
@@ -75,7 +77,7 @@ def _charge(
         part = slice(None) if of_plan.all() else np.flatnonzero(of_plan)
         mine = reg[part]
         schedule = state.plans[plan].schedule
-        if schedule.conversion != (1, 1):
+        if not schedule.bills_register:
             modulus = registers["modulus_wh"][mine]
             before = (total[part] - sifted.energy_wh[part]) % modulus
             energy_wh[part] = billed_between(
@@ -147,3 +149,16 @@ def chain(*, lines: npt.NDArray[Any], wallet_ix: Int64s, wallets: npt.NDArray[An
     wallets["balance_micro"][touched] = balance[last]
     wallets["seq"][touched] = seq[last]
     return touched
+
+
+def legs_of(*, currency: str, lines: npt.NDArray[Any], more: Sequence[Leg]) -> tuple[Leg, ...]:
+    """A batch in the journal: one leg an account, the control leg on `wallet`."""
+    if lines.dtype != LINE:
+        raise TypeError("lines have another layout than LINE")
+    charges = charge_legs(
+        currency=currency,
+        energy_micro=int(lines["energy_micro"].sum()),
+        standing_micro=int(lines["standing_micro"].sum()),
+        tax_micro=int(lines["tax_micro"].sum()),
+    )
+    return combine([*charges, *more])

@@ -16,6 +16,7 @@ from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import LEVEL_NAMES
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
+from fairwatt.flows.posting.leasing import NOWHERE, Apart
 from fairwatt.flows.posting.mass_cuts import weigh
 from fairwatt.store.caches import WITHHELD
 from fairwatt.store.posting import EventRow
@@ -51,6 +52,7 @@ class _Case:
     orders: Mapping[int, OpenOrder]
     renewed: set[int]
     paying: set[int]
+    apart: Mapping[int, Apart]
     now_us: int
     out: Decided
     asked: set[int] = field(default_factory=set)
@@ -71,17 +73,21 @@ def decide(
     returned: set[int],
     now_us: int,
     corrected: Mapping[int, int] = MappingProxyType({}),
+    apart: Mapping[int, Apart] = MappingProxyType({}),
 ) -> Decided:
     """Warn and decide for every touched wallet; move the flags in `wallets`.
 
     `orders`: open orders by register; `renewed`: registers about to get another. `in_review`: wallets with
     confirmed money that waits for a person.
     `answered`: facts of this batch. `returned`: wallets whose gateway tells only now what it cut alone: who paid
-    meanwhile has waited long enough. `corrected`: what corrections of the past took from wallets.
+    meanwhile has waited long enough. `corrected`: what corrections of the past took from wallets. `apart`: what of
+    a wallet's credit is held by leases at gateways that are away.
     """
     out = Decided()
     available = wallets["balance_micro"][touched]
-    level = credit_levels(wallets=wallets[touched])
+    if apart:
+        available = available - [apart.get(ix, NOWHERE).beside(0) for ix in touched.tolist()]
+    level = credit_levels(wallets=wallets[touched], available=available)
     for ix in credited:
         # Credit starts a new story: somebody who is still low after paying is told so again. A coin into a
         # wallet that stays empty does not, or a coin before every due cut would keep it from ever coming.
@@ -111,6 +117,7 @@ def decide(
         orders=orders,
         renewed=renewed,
         paying=_paying(state, wallets, candidates, answered) | in_review,
+        apart=apart,
         now_us=now_us,
         out=out,
         asked=credited | returned,
@@ -135,9 +142,9 @@ def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, 
         out.events.append(_event("credit.corrected", wallets, ix, now_us, **evidence))
 
 
-def credit_levels(*, wallets: npt.NDArray[Any]) -> Int64s:
-    """How near each wallet is to being empty, as a core.credit.levels.WarningLevel."""
-    available = wallets["balance_micro"]
+def credit_levels(*, wallets: npt.NDArray[Any], available: Int64s | None = None) -> Int64s:
+    """How near each wallet is to being empty, as a core.credit.levels.WarningLevel; by its balance unless told."""
+    available = wallets["balance_micro"] if available is None else available
     level: Int64s = (available < wallets["low_micro"]).astype(np.int64)
     level[available < wallets["critical_micro"]] = 2
     level[available <= 0] = 3
@@ -265,30 +272,41 @@ def _follow(case: _Case, turn: _Turn, later: set[int]) -> None:
 def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
     wallet, register = case.wallets[ix], case.registers[n]
     relay = int(register["relay"])
+    held_micro = case.apart.get(ix, NOWHERE).beside(int(register["gateway"]))
     facts = SupplyFacts(
-        available_micro=int(wallet["balance_micro"]),
+        available_micro=int(wallet["balance_micro"]) - held_micro,
         relay_closed=None if relay == Relay.UNKNOWN else relay == Relay.CLOSED,
         warned_at_us=int(wallet["warned_us"]) or None,
         payment_in_flight=ix in case.paying,
         protected=bool(wallet["protected"]),
         feeds_gateway=bool(register["feeds_gateway"]),
         quarantined=any(bool(case.registers["doubted"][k]) for k in case.state.registers_of(ix)),
-        newest_reading_us=_freshness(case, ix),
+        newest_reading_us=_freshness(case, ix, n),
         cut_by_credit=bool(wallet["cut_by_credit"]),
         ordered_closed=_ordered_closed(case, n),
         safety_open=bool(register["safety_open"]),
         restored_until_us=int(register["restored_until_us"]) or None,
+        held_micro=held_micro,
     )
     policy = case.state.policies[int(wallet["policy_ix"])]
     return decide_supply(facts=facts, policy=policy, now_us=case.now_us)
 
 
-def _freshness(case: _Case, ix: int) -> int | None:
-    """When the quietest meter of the wallet was last read: one that is silent makes the whole count doubtful."""
+def _freshness(case: _Case, ix: int, n: int) -> int | None:
+    """When the quietest meter of the wallet was last read: one that is silent makes the whole count doubtful.
+
+    Not one behind another gateway that is away: what it may use is its lease, and that is taken off already.
+    """
     newest = int(case.wallets["read_us"][ix])
     if not newest:
         return None
-    return min([newest, *(int(case.registers["at_us"][k]) for k in case.state.registers_of(ix))])
+    away, mine = case.apart.get(ix, NOWHERE).held_micro, int(case.registers["gateway"][n])
+    counted = [
+        k
+        for k in case.state.registers_of(ix)
+        if (gateway := int(case.registers["gateway"][k])) == mine or gateway not in away
+    ]
+    return min([newest, *(int(case.registers["at_us"][k]) for k in counted)])
 
 
 def _ordered_closed(case: _Case, n: int) -> bool | None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from fairwatt.flows.posting.book_state import METER_BITS, BookState
 from fairwatt.flows.posting.intake import Intake
+from fairwatt.flows.posting.leasing import Leases, matching
 from fairwatt.store.posting import EventRow
 from fairwatt.store.restore_codes import believed_until
 from fairwatt.wire.records import Relay
@@ -32,7 +33,13 @@ class HeardEvents:
 
 
 def hear_events(
-    *, state: BookState, registers: npt.NDArray[Any], wallets: npt.NDArray[Any], intake: Intake, now_us: int
+    *,
+    state: BookState,
+    registers: npt.NDArray[Any],
+    wallets: npt.NDArray[Any],
+    leases: Leases,
+    intake: Intake,
+    now_us: int,
 ) -> HeardEvents:
     """Store the gateways' events under their own code; take over trips decided while the link was down.
 
@@ -61,7 +68,9 @@ def hear_events(
             until_us = believed_until(at_us=at_us, until=event.detail.get("until_us"))
             registers["restored_until_us"][n] = max(int(registers["restored_until_us"][n]), until_us)
             heard.wallets.add(ix)
-        if event.code == GUARD_BALANCE:
+        if event.code == GUARD_BALANCE and n in leases:
+            _compare_lease(registers, leases, n, evidence)
+        elif event.code == GUARD_BALANCE:
             ix = _compare(state, registers, wallets, gateway, evidence)
         if event.code == ROLLED_BACK:
             # Its fresh grants are on their way: the new epoch asks for them (planning).
@@ -107,6 +116,20 @@ def _compare(
         evidence["amount_micro"] = available - ledger
         evidence["reason"] = "agrees" if available == ledger else "differs"
     return ix
+
+
+def _compare_lease(registers: npt.NDArray[Any], leases: Leases, n: int, evidence: dict[Any, Any]) -> None:
+    """Put what a gateway says is left of a lease beside what the lines left of it; `reason` as above."""
+    evidence["reason"], available = "unknown", evidence.get("available_micro")
+    lease = matching(
+        leases[n], as_of_us=evidence.get("as_of_us"), granted_micro=evidence.get("granted_micro")
+    )
+    if lease is None:
+        return
+    evidence["ledger_micro"] = lease.left_micro
+    if isinstance(available, int) and evidence.get("counted_us") == int(registers["at_us"][n]):
+        evidence["amount_micro"] = available - lease.left_micro
+        evidence["reason"] = "agrees" if available == lease.left_micro else "differs"
 
 
 def _storable(value: Any) -> Any:

@@ -28,6 +28,7 @@ from fairwatt.flows.posting.clocks import ClockSeen
 from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
+from fairwatt.flows.posting.leases_again import leases_of
 from fairwatt.flows.posting.mass_cuts import remembered
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
@@ -70,6 +71,7 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
     book = Book.objects.get(pk=state.book)
     fresh = _load(book, state.epoch, state.last_batch, state.last_batch, now_us)
     fresh.chaff, fresh.condemned = state.chaff, state.condemned
+    fresh.listening_us = state.listening_us
     fresh.ahead = _still_ahead(state, fresh)
     return fresh
 
@@ -128,9 +130,11 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
         gateways=gateways,
         gateway_ids={gateway.slug: pk for pk, gateway in gateways.items()},
         correcting=tuple(correcting),
+        listening_us=now_us,
     )
     _open_orders(state)
     _money_in_review(state, now_us)
+    state.leases = leases_of(state=state, now_us=now_us)
     state.owed = owed_grants(state=state)
     state.alarms = alarms.rows
     state.mass_cuts = remembered(book=state.book, now_us=now_us)
@@ -216,6 +220,7 @@ def _registers(
         registers["plan_ix"][n] = _priced(plans, priced[row.pk], row)
         for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
             registers[name][n] = getattr(meter, name)
+        registers["ct_primary"][n], registers["ct_secondary"][n] = row.transformer
         registers["feeder_ix"][n] = feeders.setdefault((meter.gateway_id, meter.feeder), len(feeders))
         registers["safety_open"][n] = (meter.gateway_id, meter.number) in held
         registers["restored_until_us"][n] = restored.get((meter.gateway_id, meter.number), 0)
@@ -347,7 +352,8 @@ def _gateways(book: Book, now_us: int) -> dict[int, GatewayState]:
             gateway=row.pk, site=row.site.slug, slug=row.slug, public_key=bytes(row.public_key)
         )
         if row.pk in saved:
-            state.epoch, state.seq = saved[row.pk].epoch, saved[row.pk].seq
+            head = saved[row.pk]
+            state.epoch, state.seq, state.heard_us = head.epoch, head.seq, head.heard_us
         if row.pk in clocks:
             state.clock = ClockSeen.read_again(ahead_us=clocks[row.pk], now_us=now_us)
         gateways[row.pk] = state

@@ -182,3 +182,13 @@ def lately_in_review(*, in_review: Mapping[int, list[Reviewed]], now_us: int) ->
 def still_withholding(*, lately: Mapping[int, int], wallets: npt.NDArray[Any]) -> set[int]:
     """Wallets that may not be cut for money in review: it would lift them above zero."""
     return {ix for ix, amount in lately.items() if wallets["balance_micro"][ix] + amount > 0}
+
+
+def waiting_in_review(
+    *, in_review: Mapping[int, list[Reviewed]], facts: PostedFacts
+) -> dict[int, list[Reviewed]]:
+    """Money that waits for a person after this batch; a credit ends what the wallet waited for before it."""
+    waiting = {ix: list(some) for ix, some in in_review.items() if ix not in facts.credited}
+    for ix, some in facts.in_review.items():
+        waiting.setdefault(ix, []).extend(some)
+    return waiting

@@ -6,7 +6,7 @@ order is proven by a reading that the gateway spooled after its receipt and that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.model import State, advance, proves
+from fairwatt.core.credit.leases import Lease as GivenLease
+from fairwatt.core.credit.leases import MeterLeases, Share
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.intake import Intake
+from fairwatt.flows.posting.leasing import lease_terms, leased_wallets
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.store.posting import EventRow, OrderMove, OrderRow, QuarantineRow
 from fairwatt.wire.commands import (
@@ -23,12 +26,15 @@ from fairwatt.wire.commands import (
     Command,
     Grant,
     GrantState,
+    Lease,
     RelayOrder,
     SetSupply,
 )
 from fairwatt.wire.cose import MAX_MESSAGE_BYTES
 from fairwatt.wire.errors import FrameError, TooLarge
 from fairwatt.wire.records import Relay
+
+_POWER_MAX_W: Final = 2**31 - 1
 
 EXPIRES_US: Final = {
     RelayOrder.OPEN: 6 * 3_600_000_000,
@@ -58,6 +64,10 @@ class OrderBook:
     """register indices that need an order although no decision moved"""
     restored: set[int] = field(default_factory=set)
     """wallet indices whose power was proven to be back"""
+    taken: dict[int, int] = field(default_factory=dict)
+    """by register: the number of the order that its gateway took"""
+    leases: dict[int, MeterLeases] = field(default_factory=dict)
+    """by register, of wallets behind several gateways: the leases that may be in force"""
 
     def alarm_once(self, alarm: EventRow) -> None:
         """Note an alarm about a gateway, once in a batch."""
@@ -124,7 +134,10 @@ def _show(
     last = _last_of_each(reg)
     reg, rows = reg[last], rows[last]
     registers["doubted"][reg] = False
-    registers["power_w"][reg] = np.maximum(intake.readings["power_w"][rows], 0)
+    # The meter's own power is what it sees behind its transformers; a home is shown the power of its own wires.
+    seen = np.maximum(intake.readings["power_w"][rows], 0).astype(np.int64)
+    home = seen * registers["ct_primary"][reg] // registers["ct_secondary"][reg]
+    registers["power_w"][reg] = np.minimum(home, _POWER_MAX_W)
     registers["voltage_dv"][reg] = np.maximum(intake.readings["voltage_dv"][rows], 0)
     np.maximum.at(wallets["read_us"], registers["wallet_ix"][reg], intake.readings["at_us"][rows])
 
@@ -207,15 +220,27 @@ def give_orders(
     facts: dict[int, int],
     sign: Signer,
     now_us: int,
+    leased: Collection[int] = (),
 ) -> None:
-    """Sign one order for each meter that got a decision, lost its order, or whose wallet moved (`refresh`)."""
+    """Sign one order for each meter that got a decision, lost its order, or whose wallet moved (`refresh`).
+
+    `leased`: wallets whose leases may have to be renewed.
+    """
     moved = (n for ix in refresh for n in state.registers_of(ix))
-    for n in sorted({*moved, *relay, *book.renew}):
+    ordered = {*moved, *relay, *book.renew}
+    across = leased_wallets(state=state, some=(leased, registers["wallet_ix"][sorted(ordered)]))
+    terms = lease_terms(
+        state=state,
+        leases=book.leases,
+        available_micro={ix: _credit(wallets, ix, book.spare) for ix in across},
+        ordered=ordered,
+    )
+    for n in sorted(ordered | terms.renew):
         older = book.open.get(n)
         if older is not None:
             book.move(n, State.SUPERSEDED)
         wish = relay.get(n) or _kept_wish(older)
-        _give(state, registers, wallets, book, n, wish, older, facts, sign, now_us)
+        _give(state, registers, wallets, book, n, wish, older, facts, sign, now_us, terms.shares.get(n))
 
 
 def _kept_wish(older: OpenOrder | None) -> tuple[int, str]:
@@ -236,6 +261,7 @@ def _give(
     facts: dict[int, int],
     sign: Signer,
     now_us: int,
+    share: Share | None,
 ) -> None:
     head = registers[n]
     ix = int(head["wallet_ix"])
@@ -253,7 +279,9 @@ def _give(
         amount_micro=int(wallets["balance_micro"][ix]),
         order=(fact or 0).to_bytes(8, "big"),
         body=SetSupply(
-            relay=wish[0], reason=wish[1], grant=_grant(state, registers, wallets, n, book.spare, now_us)
+            relay=wish[0],
+            reason=wish[1],
+            grant=_grant(state, registers, wallets, n, book.spare, now_us, share),
         ),
     )
     try:
@@ -262,7 +290,8 @@ def _give(
             raise TooLarge(f"the command has {len(payload)} bytes, the limit is {MAX_MESSAGE_BYTES}")
     except FrameError as error:
         # A grant that no message can carry: without one the meter is still switched, and never cut alone.
-        payload = sign(command._replace(body=command.supply._replace(grant=None)))
+        command = command._replace(body=command.supply._replace(grant=None))
+        payload = sign(command)
         book.events.append(_ungranted(head, wallets, str(error), now_us))
     order = OpenOrder(
         outbox=0,
@@ -276,6 +305,9 @@ def _give(
     )
     book.open[n] = order
     book.new.append(order)
+    if share is not None and command.supply.grant is not None:
+        given = GivenLease(seq, now_us, share.granted_micro, share.granted_micro)
+        book.leases[n] = book.leases[n].gave(given)
     book.rows.append(
         OrderRow(
             gateway=int(head["gateway"]),
@@ -309,17 +341,18 @@ def _grant(
     n: int,
     spare: Mapping[int, int],
     now_us: int,
+    share: Share | None,
 ) -> Grant | None:
     head = registers[n]
     ix = int(head["wallet_ix"])
     wallet = wallets[ix]
     if int(head["plan_ix"]) < 0:
         return None
+    credit = _credit(wallets, ix, spare)
     return Grant(
         wallet=int(wallet["wallet"]),
         as_of_us=now_us,
-        # Money in review spares a home here as it does at the edge.
-        available_micro=int(wallet["balance_micro"]) + spare.get(ix, 0),
+        available_micro=credit if share is None else share.granted_micro,
         state=GrantState(
             at_us=int(head["at_us"]),
             register_wh=int(head["register_wh"]),
@@ -333,4 +366,21 @@ def _grant(
         protected=bool(wallet["protected"]),
         feeds_gateway=bool(head["feeds_gateway"]),
         warned_at_us=int(wallet["warned_us"]) or None,
+        lease=None if share is None else Lease(share.part_ppm, credit),
     )
+
+
+def _credit(wallets: npt.NDArray[Any], ix: int, spare: Mapping[int, int]) -> int:
+    # Money in review spares a home here as it does at the edge.
+    return int(wallets["balance_micro"][ix]) + spare.get(ix, 0)
+
+
+def to_send(*, state: BookState, orders: OrderBook, intake: Intake) -> dict[int, list[bytes]]:
+    """Signed commands by gateway: the new ones, and the open ones of a gateway that said hello."""
+    send: dict[int, list[bytes]] = {}
+    fresh = {id(order) for order in orders.new}
+    for n, order in orders.open.items():
+        gateway = int(state.registers["gateway"][n])
+        if order.state is not State.ACCEPTED and (id(order) in fresh or gateway in intake.hellos):
+            send.setdefault(gateway, []).append(order.payload)
+    return send

@@ -13,26 +13,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairwatt.core.commands.model import State
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
-from fairwatt.core.ledger.model import Leg, combine
-from fairwatt.core.ledger.recipes import charge_legs
-from fairwatt.flows.posting.book_state import BookState, OpenOrder, Reviewed
-from fairwatt.flows.posting.charging import chain
+from fairwatt.flows.posting.book_state import BookState, OpenOrder
+from fairwatt.flows.posting.charging import chain, legs_of
 from fairwatt.flows.posting.clocks import clocks_moved, heard_clocks
 from fairwatt.flows.posting.deciding import Decided, decide
 from fairwatt.flows.posting.gateway_events import HeardEvents, hear_events
 from fairwatt.flows.posting.intake import CHAFF_AGAIN_US, Intake
 from fairwatt.flows.posting.late import LateReadings
+from fairwatt.flows.posting.leasing import (
+    apart_of,
+    charge_leases,
+    leased_wallets,
+    listening_since,
+    take_leases,
+)
 from fairwatt.flows.posting.marking import doubt, marked, shown
 from fairwatt.flows.posting.mass_cuts import answered, held_wallets
-from fairwatt.flows.posting.money import lately_in_review, note_available, still_withholding
+from fairwatt.flows.posting.money import (
+    lately_in_review,
+    note_available,
+    still_withholding,
+    waiting_in_review,
+)
 from fairwatt.flows.posting.orders import (
     OrderBook,
     Signer,
     give_orders,
     observe,
     renew_expired,
+    to_send,
 )
 from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, charge
@@ -42,7 +52,6 @@ from fairwatt.flows.posting.reworking import place_rows
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.posting import (
-    LINE,
     BatchRows,
     QuarantineRow,
 )
@@ -215,6 +224,8 @@ def _look(desk: Desk, money: _Money) -> _Seen:
     state, registers, wallets = desk.state, desk.registers, desk.wallets
     intake, now_us = desk.intake, desk.now_us
     orders = hear_receipts(state=state, registers=registers, intake=intake, now_us=now_us)
+    orders.leases = charge_leases(state=state, lines=money.lines)
+    take_leases(orders.leases, taken=orders.taken)
     observe(
         state=state,
         registers=registers,
@@ -224,7 +235,14 @@ def _look(desk: Desk, money: _Money) -> _Seen:
         book=orders,
         now_us=now_us,
     )
-    heard = hear_events(state=state, registers=registers, wallets=wallets, intake=intake, now_us=now_us)
+    heard = hear_events(
+        state=state,
+        registers=registers,
+        wallets=wallets,
+        leases=orders.leases,
+        intake=intake,
+        now_us=now_us,
+    )
     renew_expired(book=orders, registers=registers, heard=intake.heads, now_us=now_us)
     chaff = [*intake.quarantine, *desk.sifted.quarantine, *money.late.quarantine, *money.facts.quarantine]
     chaff += orders.quarantine
@@ -237,7 +255,9 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
     state, registers, wallets, now_us = desk.state, desk.registers, desk.wallets, desk.now_us
     state = answered(state=state, allow=money.facts.mass_cut_allowed, now_us=now_us)
     orders, heard, facts = seen.orders, seen.heard, money.facts
-    orders.spare = lately_in_review(in_review=_in_review(state, facts), now_us=now_us)
+    orders.spare = lately_in_review(
+        in_review=waiting_in_review(in_review=state.in_review, facts=facts), now_us=now_us
+    )
     decided = decide(
         state=state,
         registers=registers,
@@ -258,6 +278,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         returned=heard.wallets,
         now_us=now_us,
         corrected=_taken(money),
+        apart=apart_of(state=state, leases=orders.leases, heard=desk.intake.heads, now_us=now_us),
     )
     let_go(state=state, registers=registers, wallets=wallets, facts=facts, decided=decided, now_us=now_us)
     give_orders(
@@ -271,6 +292,10 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,
         now_us=now_us,
+        leased=leased_wallets(
+            state=state,
+            some=(money.touched, heard.wallets, registers["wallet_ix"][list(orders.taken)]),
+        ),
     )
     return _Supply(orders=orders, heard=heard, chaff=seen.chaff, decided=decided)
 
@@ -287,7 +312,7 @@ def _taken(money: _Money) -> dict[int, int]:
 def _rows(desk: Desk, money: _Money, supply: _Supply) -> BatchRows:
     return BatchRows(
         lines=money.lines,
-        legs=_legs(desk.state, money.lines, money.facts),
+        legs=legs_of(currency=desk.state.currency, lines=money.lines, more=money.facts.legs),
         events=[
             *desk.state.alarms,
             *desk.intake.notices,
@@ -312,7 +337,7 @@ def _result(desk: Desk, money: _Money, supply: _Supply, flagged: Int64s) -> Batc
         lines=money.lines,
         acks=[(g, epoch, seq) for g, (epoch, seq) in intake.heads.items()] + intake.stale_acks,
         answered=intake.answered,
-        send=_to_send(desk.state, supply.orders, intake),
+        send=to_send(state=desk.state, orders=supply.orders, intake=intake),
         again=[(g, *at) for g, at in intake.holes.items()],
         readings=money.readings,
         duplicates=desk.sifted.duplicates + money.late.duplicates + intake.repeated_items,
@@ -332,7 +357,9 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
     gateways, intake = dict(state.gateways), desk.intake
     clocks = heard_clocks(intake=intake, gateways=gateways, now_us=desk.now_us)
     for gateway, (epoch, seq) in intake.heads.items():
-        gateways[gateway] = replace(gateways[gateway], epoch=epoch, seq=seq, clock=clocks[gateway])
+        gateways[gateway] = replace(
+            gateways[gateway], epoch=epoch, seq=seq, clock=clocks[gateway], heard_us=desk.now_us
+        )
     chaff = {
         key: at_us
         for key, at_us in {**state.chaff, **intake.chaff}.items()
@@ -347,19 +374,13 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
         queued=frozenset(supply.decided.queued),
         mass_cuts=supply.decided.mass_cuts,
         gateways=gateways,
-        in_review=_in_review(state, facts),
+        in_review=waiting_in_review(in_review=state.in_review, facts=facts),
         alarms=[],
         chaff=chaff,
         correcting=tuple(one for one in state.correcting if one.fact not in facts.finished),
+        leases=supply.orders.leases,
+        listening_us=listening_since(state=state, heard=intake.heads, now_us=desk.now_us),
     )
-
-
-def _in_review(state: BookState, facts: PostedFacts) -> dict[int, list[Reviewed]]:
-    """Money that waits for a person after this batch; a credit ends what the wallet waited for before it."""
-    waiting = {ix: list(some) for ix, some in state.in_review.items() if ix not in facts.credited}
-    for ix, some in facts.in_review.items():
-        waiting.setdefault(ix, []).extend(some)
-    return waiting
 
 
 def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
@@ -369,26 +390,3 @@ def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
     paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
-
-
-def _legs(state: BookState, lines: npt.NDArray[Any], facts: PostedFacts) -> tuple[Leg, ...]:
-    """The batch in the journal: one leg an account, the control leg on `wallet`."""
-    if lines.dtype != LINE:
-        raise TypeError("lines have another layout than LINE")
-    charges = charge_legs(
-        currency=state.currency,
-        energy_micro=int(lines["energy_micro"].sum()),
-        standing_micro=int(lines["standing_micro"].sum()),
-        tax_micro=int(lines["tax_micro"].sum()),
-    )
-    return combine([*charges, *facts.legs])
-
-
-def _to_send(state: BookState, orders: OrderBook, intake: Intake) -> dict[int, list[bytes]]:
-    send: dict[int, list[bytes]] = {}
-    fresh = {id(order) for order in orders.new}
-    for n, order in orders.open.items():
-        gateway = int(state.registers["gateway"][n])
-        if order.state is not State.ACCEPTED and (id(order) in fresh or gateway in intake.hellos):
-            send.setdefault(gateway, []).append(order.payload)
-    return send

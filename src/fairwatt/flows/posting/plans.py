@@ -51,7 +51,11 @@ def values_of_homes(book: Book, homes: Iterable[Installation]) -> dict[int, Valu
         if schedule is None:
             continue  # the plan itself says so, below
         mine = values_of(
-            known.get(row.pk, []), schedule=schedule, opened_us=row.opened_us, started_us=row.wallet.opened_us
+            known.get(row.pk, []),
+            schedule=schedule,
+            opened_us=row.opened_us,
+            started_us=row.wallet.opened_us,
+            transformer=row.transformer,
         )
         if mine:
             found[row.pk] = mine
@@ -64,7 +68,11 @@ def values_under(*, book: Book, homes: Sequence[Installation], schedule: Schedul
         known = values_of_book(cursor=cursor, book=book.pk)
     return {
         row.pk: values_of(
-            known.get(row.pk, []), schedule=schedule, opened_us=row.opened_us, started_us=row.wallet.opened_us
+            known.get(row.pk, []),
+            schedule=schedule,
+            opened_us=row.opened_us,
+            started_us=row.wallet.opened_us,
+            transformer=row.transformer,
         )
         for row in homes
     }

@@ -94,6 +94,7 @@ def _take_receipt(
     elif order is None or not mine or order.state is State.ACCEPTED:
         return
     elif receipt.result == Result.APPLIED:
+        book.taken[n] = receipt.seq
         order = book.move(n, State.ACCEPTED, accepted_us=now_us, accepted_seq=spool_seq, receipt=body)
         order.accepted_seq = spool_seq
         if order.relay == RelayOrder.LEAVE:
@@ -101,6 +102,8 @@ def _take_receipt(
             book.move(n, State.PROVEN, proven_us=now_us)
     else:
         refused = receipt.result in (Result.METER_REFUSED, Result.SAFETY_OPEN)
+        if refused:
+            book.taken[n] = receipt.seq  # the relay stayed; the grant was taken all the same
         book.move(n, State.FAILED if refused else State.EXPIRED, receipt=body)
         book.renew.add(n)
         book.events.append(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 
+from fairwatt.core.metering.transformer import MULTIPLE_MAX
 from fairwatt.store.models.people import User
 from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan
+
+AS_BEFORE: Final = 0
+"""A trigger turns it into the transformers that the meter had at that unit, or none."""
 
 
 class Gateway(models.Model):
@@ -79,7 +85,10 @@ class Installation(models.Model):
     """A register at work for a wallet: which meter, from which opening reading, under which tariff.
 
     A meter exchange or a tenant change closes one installation and opens another; lines
-    name the installation, so a reading is never priced for the wrong person.
+    name the installation, so a reading is never priced for the wrong person. ``ct_primary`` and ``ct_secondary`` are
+    what is printed on the current transformers; they belong to the installation for life, and other transformers are
+    another one. Left out, they are those of the meter's installation before it at that unit, or none: a resident who
+    moves in takes no transformers away. Where the meter multiplies by itself (``ct_in_register``), nobody else does.
     """
 
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT)
@@ -90,13 +99,29 @@ class Installation(models.Model):
     opening_wh = models.BigIntegerField()
     opening_counter_wh = models.BigIntegerField(default=0)
     closed_us = models.BigIntegerField(null=True, blank=True)
+    ct_primary = models.IntegerField(db_default=AS_BEFORE)
+    ct_secondary = models.IntegerField(db_default=AS_BEFORE)
+    ct_in_register = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["meter"], condition=Q(closed_us__isnull=True), name="one_open_installation_per_meter"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    ct_secondary__gte=1,
+                    ct_primary__gte=F("ct_secondary"),
+                    ct_primary__lte=F("ct_secondary") * MULTIPLE_MAX,
+                ),
+                name="transformers_step_down",
+            ),
         ]
+
+    @property
+    def transformer(self) -> tuple[int, int]:
+        """What the register is multiplied and divided by to be charged."""
+        return (1, 1) if self.ct_in_register else (self.ct_primary, self.ct_secondary)
 
 
 class AccountParameter(models.Model):

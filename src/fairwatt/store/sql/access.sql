@@ -249,3 +249,23 @@ GRANT USAGE ON SEQUENCE push_step_id_seq, standing_order_id_seq TO fairwatt_post
 -- An order to cut or restore comes from a push that the poster's own process advanced.
 DROP POLICY IF EXISTS no_supply_orders ON fact;
 CREATE POLICY no_supply_orders ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (kind <> 'supply_order');
+
+-- Commissioning: the desk's checklist, pictures of meters, and what alarms are set to. A picture is also its resident's.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['commission_step', 'alarm_setting', 'meter_photo'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS residents_rows ON meter_photo;
+CREATE POLICY residents_rows ON meter_photo FOR SELECT TO fairwatt_web USING (book = ANY (seen_books()) AND EXISTS (
+    SELECT 1 FROM store_installation i WHERE i.meter_id = meter_photo.meter AND i.unit_id = meter_photo.unit
+       AND sees_wallet(i.wallet_id) AND (meter_photo.wallet IS NULL OR meter_photo.wallet = i.wallet_id)));
+GRANT SELECT, INSERT ON commission_step, meter_photo, alarm_setting TO fairwatt_web;
+GRANT SELECT ON commission_step, meter_photo, alarm_setting TO fairwatt_auditor;
+GRANT SELECT ON alarm_setting TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE commission_step_id_seq, meter_photo_id_seq, alarm_setting_id_seq TO fairwatt_web;

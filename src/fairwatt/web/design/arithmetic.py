@@ -39,8 +39,15 @@ def steps(*, account: LineAccount) -> list[Step]:
 
 
 def _converted(account: LineAccount) -> str:
-    """How the volume became energy, where the tariff says so."""
-    if account.meter is None or account.meter.conversion == (1, 1):
+    """How the register became what is billed: by the tariff, or by the transformers in front of the meter."""
+    if account.meter is None:
+        return ""
+    if account.meter.transformer != (1, 1):
+        primary, secondary = account.meter.transformer
+        return gettext(
+            "the whole register × %(primary)d / %(secondary)d of the current transformers, less what was billed before"
+        ) % {"primary": primary, "secondary": secondary}
+    if account.meter.conversion == (1, 1):
         return ""
     multiply, divide = account.meter.conversion
     return gettext("m³ × %(multiply)d / %(divide)d of the whole register, less what was billed before") % {

@@ -108,8 +108,28 @@ def _reading(account: LineAccount) -> str:
         opening += pgettext("before a list", ": ") + _joined(parts)
     more = [*_standing(interval.midnights, account), *_tax(interval, account)]
     return (
-        _joined([opening, *more]) + _closing(interval, account) + _estimated(account) + of_the_clock(account)
+        _joined([opening, *more])
+        + _closing(interval, account)
+        + _through_transformers(interval, account)
+        + _estimated(account)
+        + of_the_clock(account)
     )
+
+
+def _through_transformers(interval: Explained, account: LineAccount) -> str:
+    """How the register became what was used, where current transformers stand in front of the meter."""
+    meter = account.meter
+    if meter is None or meter.transformer == (1, 1):
+        return ""
+    rose_wh = (account.line.register_wh - interval.before.register_wh) % meter.modulus_wh
+    return " " + gettext(
+        "The meter measures through current transformers of %(primary)d:%(secondary)d: its register rose by "
+        "%(metered)s, and that times %(primary)d / %(secondary)d is what was used."
+    ) % {
+        "metered": register(rose_wh, account),
+        "primary": meter.transformer[0],
+        "secondary": meter.transformer[1],
+    }
 
 
 def _estimated(account: LineAccount) -> str:
