@@ -117,6 +117,7 @@ def up() -> None:
         fleet.start_web()
         fleet.start_keeper()
         fleet.start_telemetry()
+        fleet.start_collector()
         where = services.config
         serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
 
@@ -154,6 +155,17 @@ def keeper() -> None:
     from fairwatt.server.wiring import run_keeper
 
     run_keeper(Config.load())
+
+
+@app.command()
+def collector() -> None:
+    """Speak with payment providers: make orders, ask how they stand, close them. `fairwatt up` runs it.
+
+    Example: fairwatt collector
+    """
+    from fairwatt.server.wiring import run_collector
+
+    run_collector(Config.load())
 
 
 @app.command()
