@@ -20,7 +20,7 @@ from fairwatt.flows import collecting
 from fairwatt.flows.merchants import Merchant, Merchants
 from fairwatt.payments.accounts import BadSettings
 from fairwatt.payments.contract import Ability, Method
-from fairwatt.payments.exchange import CircuitOpen, Exchange, Moment, ProviderRefused, ProviderTrouble
+from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ProviderTrouble
 from fairwatt.payments.sealing import SealBroken
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Collector:
         self._stop = threading.Event()
         self._hints: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._wake = threading.Event()
-        self._health: dict[int, tuple[bool, str]] = {}
+        self._health: dict[int, tuple[bool, str, bool]] = {}
 
     def stop(self) -> None:
         """End after what is in hand."""
@@ -180,15 +180,20 @@ class Collector:
 
     def _stands(self, account: int, code: str) -> None:
         """Tell how a line stands, when that is another than before."""
-        merchant = self._merchants.of(account=account) if not code or code == CircuitOpen.code else None
-        available = merchant is None or self._carrier.available(account=merchant.token)
-        available = available and code not in (CircuitOpen.code, Unusable.code)
-        if self._health.get(account) == (available, code):
+        now_us, skew = self._clock.now_us(), None
+        available = code != Unusable.code
+        if available:
+            token = self._merchant(account).token
+            available = self._carrier.available(account=token)
+            skew = skew_s(date_header=self._carrier.date(account=token), now_us=now_us)
+        wrong = skew is not None and abs(skew) > SKEW_S_MAX
+        if self._health.get(account) == (available, code, wrong):
             return
-        self._health[account] = (available, code)
-        collecting.note_health(
-            account=account, available=available, code=code, skew_s=None, now_us=self._clock.now_us()
-        )
+        if wrong:
+            # Fresh callbacks would look stale: asking credits them all the same, but somebody has to set the clock.
+            log.error("collector.clock_differs", account=account, ahead_s=skew)
+        self._health[account] = (available, code, wrong)
+        collecting.note_health(account=account, available=available, code=code, skew_s=skew, now_us=now_us)
 
     def _listen(self) -> None:
         while not self._stop.is_set():

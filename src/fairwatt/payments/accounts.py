@@ -160,6 +160,7 @@ def _wechat(said: Mapping[str, Any]) -> PaymentProvider:
             app_secret=str(said.get("app_secret", "")),
             gateway=str(said.get("gateway", WECHAT_GATEWAY)),
             login_gateway=str(said.get("login_gateway", "https://api.weixin.qq.com")),
+            checkout=str(said.get("checkout", "")),
         )
     )
 
@@ -203,6 +204,7 @@ def _mpesa(said: Mapping[str, Any]) -> PaymentProvider:
             passkey=str(said.get("passkey", "")),
             till=bool(said.get("till", False)),
             gateway=str(said.get("gateway", MPESA_GATEWAY)),
+            checkout=str(said.get("checkout", "")),
         )
     )
 

@@ -70,7 +70,9 @@ def create(account: WechatAccount, order: OrderAsk, at: Moment) -> Exchange[Acti
         raise refused(reply, said)
     if order.method is Method.QR:
         return Action(method=Method.QR, url=said.text("code_url"))
-    return Action(method=Method.JSAPI, sheet=sheet(account, said.word("prepay_id"), at))
+    prepay_id = said.word("prepay_id")
+    page = f"{account.checkout}/{prepay_id}" if account.checkout else ""
+    return Action(method=Method.JSAPI, url=page, sheet=sheet(account, prepay_id, at))
 
 
 def sheet(account: WechatAccount, prepay_id: str, at: Moment) -> dict[str, str]:

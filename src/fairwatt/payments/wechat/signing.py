@@ -47,6 +47,8 @@ class WechatAccount:
     """of the official account, to learn a payer's openid from a login code"""
     gateway: str = GATEWAY
     login_gateway: str = "https://api.weixin.qq.com"
+    checkout: str = ""
+    """in a simulator: the page that stands for the app on the payer's telephone"""
 
     def __post_init__(self) -> None:
         if len(self.api_key) != API_KEY_BYTES:

@@ -178,8 +178,8 @@ GRANT SELECT ON restore_code, restore_policy TO fairwatt_web, fairwatt_auditor;
 -- Merchant accounts: a page may propose keys, sealed, and choose what is offered; what it proposed takes effect once somebody
 -- confirmed it at the command line, and what acts in the merchant's name nobody reads but the collector.
 GRANT INSERT ON store_merchantaccount, store_merchantkey, store_merchantoffer, merchant_acting TO fairwatt_web;
-GRANT SELECT ON merchant_key_in_force TO fairwatt_web, fairwatt_poster, fairwatt_collector;
-GRANT SELECT ON store_merchantaccount, store_merchantkey, store_merchantconfirmation TO fairwatt_poster, fairwatt_collector;
+GRANT SELECT ON merchant_key_in_force TO fairwatt_web, fairwatt_poster;
+GRANT SELECT ON store_merchantaccount, store_merchantkey, store_merchantconfirmation TO fairwatt_poster;
 GRANT SELECT ON store_merchantaccount, store_merchantoffer, store_merchanthealth, store_merchantconfirmation, store_paymentevent,
     store_callbackcount TO fairwatt_auditor;
 GRANT SELECT (id, account_id, settings, fingerprint, created_us, author, by_role) ON store_merchantkey TO fairwatt_auditor;
@@ -196,6 +196,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_collector;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_collector;
 GRANT USAGE ON SCHEMA public TO fairwatt_collector;
 GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_collector;
+GRANT SELECT ON merchant_key_in_force, store_merchantaccount, store_merchantkey, store_merchantconfirmation TO fairwatt_collector;
 GRANT SELECT ON merchant_acting, store_paymentintent, store_organisation, store_book, store_paymentevent TO fairwatt_collector;
 GRANT UPDATE (state, action, payer, provider_order, trouble, troubles, asks, ask_us) ON store_paymentintent TO fairwatt_collector;
 GRANT INSERT ON store_paymentevent TO fairwatt_collector;

@@ -11,13 +11,13 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from fairwatt.flows.receive_payment import receive_callback
+from fairwatt.flows.receive_payment import BODY_MAX, count_refused, receive_callback
 from fairwatt.payments.contract import Ack, CallbackRejected
 from fairwatt.store.models import PaymentIntent, User
 from fairwatt.web import access
 from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.pay.queries import progress
-from fairwatt.web.providers import open_providers
+from fairwatt.web.providers import open_merchants, open_providers
 
 
 @login_required
@@ -65,6 +65,30 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
     except CallbackRejected as refused:
         return _said(known.ack(refused=refused))
     return _said(known.ack(refused=None))
+
+
+@csrf_exempt
+@require_POST
+def account_callback(request: HttpRequest, provider: str, token: str, hint_ref: str = "") -> HttpResponse:
+    """The same for a merchant's own account: the address says whose, the signature says that it is true."""
+    merchant = open_merchants().by_token(token=token, provider=provider)
+    if merchant is None:
+        raise Http404
+    now_us = access.now_us()
+    try:
+        body = b"" if int(request.headers.get("Content-Length") or 0) > BODY_MAX else request.body
+        receive_callback(
+            provider=merchant.provider,
+            headers=request.headers,
+            body=body,
+            now_us=now_us,
+            account=merchant.account,
+            hint_ref=hint_ref,
+        )
+    except CallbackRejected as refused:
+        count_refused(account=merchant.account, code=refused.code, now_us=now_us)
+        return _said(merchant.provider.ack(refused=refused))
+    return _said(merchant.provider.ack(refused=None))
 
 
 def _said(ack: Ack) -> HttpResponse:
