@@ -13,10 +13,10 @@ import yaml
 
 from fairwatt.simulate import oracle
 
-READING, TOPUP, CORRECTION, ADJUSTMENT, LATE = 1, 2, 3, 6, 7
+READING, TOPUP, CORRECTION, ADJUSTMENT, LATE, MOVED = 1, 2, 3, 6, 7, 12
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
-PLAIN = (TOPUP, ADJUSTMENT, *COSTS)
+PLAIN = (TOPUP, ADJUSTMENT, MOVED, *COSTS)
 """Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
@@ -103,7 +103,7 @@ def _watt_hours_are_charged_once(book: int, lines: list[dict[str, Any]]) -> Iter
             last = max(shown)[1]
             # What a turn of the register is worth; litres of gas are billed as the watt-hours in them.
             turn, end, start = (
-                floor(wh * _factor(home)) for wh in (home["modulus_wh"], last, home["opening_wh"])
+                floor(wh * _factor(home)) for wh in (home["modulus_wh"], last, _opening_wh(home))
             )
             used = (end - start) % turn
             charged = sum(line["energy_wh"] for line in mine)
@@ -142,7 +142,9 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
         if charged != owed:
             yield f"oracle: wallet {wallet} owes {owed}, was charged {charged}"
         mine = [
-            line for line in lines if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, *COSTS)
+            line
+            for line in lines
+            if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, MOVED, *COSTS)
         ]
         balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:
@@ -181,9 +183,15 @@ def _costs_are_what_their_entries_say(book: int, lines: list[dict[str, Any]]) ->
 def _opening(home: dict[str, Any]) -> oracle.Opening:
     return oracle.Opening(
         at_us=home["opened_us"],
-        register_wh=_conductor(home, home["opening_wh"]),
+        register_wh=_conductor(home, _opening_wh(home)),
         counter_wh=home["opening_counter_wh"],
     )
+
+
+def _opening_wh(home: dict[str, Any]) -> int:
+    """Where a register began, as it was found to have stood there when it came to be read."""
+    moved = [edit["wh"] for edit in _edits(home) if edit["at_us"] == home["opened_us"]]
+    return int([home["opening_wh"], *moved][-1])
 
 
 def _conductor(home: dict[str, Any], wh: int) -> int:
@@ -197,16 +205,25 @@ def _emitted(home: dict[str, Any], lines: list[dict[str, Any]]) -> list[tuple[in
         for line in lines
         if line["ref"] == home["ref"] and line["kind"] in (READING, LATE)
     }
-    for edit in _rows(
-        "SELECT (payload->>'at_us')::bigint AS at_us, (payload->>'register_wh')::bigint AS wh FROM fact "
-        "WHERE kind = 'reading_edit' AND state = 'posted' AND (payload->>'installation')::bigint = %s ORDER BY id",
-        home["ref"],
-    ):
+    for edit in _edits(home):
+        if edit["at_us"] == home["opened_us"]:
+            continue
+        if edit["ends"]:
+            shown = {at_us: wh for at_us, wh in shown.items() if at_us < edit["at_us"]}
         if edit["wh"] is None:
             del shown[edit["at_us"]]
         else:
             shown[edit["at_us"]] = edit["wh"]
     return sorted(shown.items())
+
+
+def _edits(home: dict[str, Any]) -> list[dict[str, Any]]:
+    return _rows(
+        "SELECT (payload->>'at_us')::bigint AS at_us, (payload->>'register_wh')::bigint AS wh, "
+        "coalesce((payload->>'ends')::boolean, false) AS ends FROM fact "
+        "WHERE kind = 'reading_edit' AND state = 'posted' AND (payload->>'installation')::bigint = %s ORDER BY id",
+        home["ref"],
+    )
 
 
 def _acknowledged_is_durable(book: int, acked: Iterable[tuple[int, int, int]]) -> Iterable[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fairwatt.collector.carrier import Carrier, Limits
@@ -240,3 +241,25 @@ def open_till(desk: Desk, dialect: Dialect, clock: HandClock, sim: PaySim) -> It
     carrier = Carrier(limits=Limits(connect_s=1, total_s=2))
     yield Till(desk, sim, clock, dialect, shop, key.account_id, token, reading, acting, carrier)
     carrier.close()
+
+
+def at(*dialects: str) -> Any:
+    """Do this test at these platforms."""
+    return pytest.mark.parametrize("till", dialects, indirect=True)
+
+
+def suspense(till: Till) -> int:
+    """What lies in suspense, in micro-units."""
+    from fairwatt.store.models import Journal
+
+    legs = Journal.objects.filter(book=till.desk.street.book, account="suspense")
+    return sum(legs.values_list("amount_micro", flat=True))
+
+
+class Dead(Exception):
+    """The process died here."""
+
+
+def dies(**_: Any) -> None:
+    """What a step becomes that the process does not live to see."""
+    raise Dead

@@ -18,11 +18,13 @@ from fairwatt.cli import (
     commissioning,
     correcting,
     courier,
+    credit,
     drill,
     edge,
     estate,
     explaining,
     meter,
+    moving,
     push,
     readings,
     reports,
@@ -45,10 +47,12 @@ commissioning.add_to(edge.app)
 app.add_typer(edge.app, name="edge")
 app.add_typer(codes.app, name="code")
 app.add_typer(courier.app, name="courier")
+app.add_typer(credit.app, name="credit", rich_help_panel=BOOKS)
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
+app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)

@@ -23,6 +23,11 @@ def account_key(*, wallet: int) -> str:
     return _key("account", str(wallet))
 
 
+def meter_key(*, installation: int) -> str:
+    """Name the installation of one more meter for a wallet."""
+    return _key("meter", str(installation))
+
+
 def fee_run_key(*, fee: int, due: str) -> str:
     """Name one fall due of a fee by its local date."""
     return _key("fee", str(fee), due)
@@ -67,6 +72,27 @@ def window_key(*, installation: int, window_us: int, batch: int | None = None) -
     """Name the closing of a register's window, or its settling again after what a batch learned of it."""
     again = () if batch is None else (str(batch),)
     return _key("window", str(installation), str(window_us), *again)
+
+
+def credit_rule_key(*, rule: int, step: int | None = None) -> str:
+    """Name a credit rule that was written, or a step that somebody took about one."""
+    return _key("credit_rule", str(rule), *(() if step is None else (str(step),)))
+
+
+def credit_change_key(*, at_us: int) -> str:
+    """Name an instant at which credit rules begin or end."""
+    return _key("credit_change", str(at_us))
+
+
+def move_key(*, unit: int, wallet: int, at_us: int) -> str:
+    """Name the leaving of a home, or the coming into it, by who had it until then."""
+    return _key("move", str(unit), str(wallet), str(at_us))
+
+
+def settlement_key(*, wallet: int, batch: int | None = None) -> str:
+    """Name the settling of an account whose person left, or its settling again after what a batch changed."""
+    again = () if batch is None else (str(batch),)
+    return _key("settlement", str(wallet), *again)
 
 
 def _key(*parts: str) -> str:

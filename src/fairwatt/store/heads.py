@@ -115,6 +115,8 @@ class Told:
                 return replace(self, warned_us=0, level=0)
             case "credit.recovered":
                 return replace(self, warned_us=0, level=0, withheld="")
+            case "supply.taken_over":
+                return replace(self, cut_by_credit=True)
             case "supply.cut":
                 return replace(self, cut_by_credit=True, withheld="")
             case "gateway.local_trip":

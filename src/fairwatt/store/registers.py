@@ -44,13 +44,17 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A person's word on a reading: another value, or none (`register_wh` None: it does not count)."""
+    """A person's word on a reading: another value, or none (`register_wh` None: it does not count).
+
+    `ends`: from that instant on the meter was somebody else's; what was read after it counts there.
+    """
 
     fact: int
     at_us: int
     register_wh: int | None
     author: str
     reason: str
+    ends: bool = False
 
 
 def opening_of(*, cursor: Any, installation: int) -> Start:
@@ -185,11 +189,12 @@ def standing_between(
         "as_of_seq": as_of_seq,
     }
     edits = edits_of(**ground)
+    last_us = min((edit.at_us for edit in edits if edit.ends), default=NOW)
     asked_us = until_us
     while True:
         stored = readings_between(**ground, start=start, until_us=asked_us)
         standing = applied(known=stored, edits=edits)
-        if standing[-1].at_us >= until_us or stored[-1].at_us < asked_us:
+        if standing[-1].at_us >= min(until_us, last_us) or stored[-1].at_us < asked_us:
             return standing
         asked_us = stored[-1].at_us + 1  # the reading found there was struck out
 
@@ -199,6 +204,9 @@ def applied(*, known: list[Known], edits: list[Edit]) -> list[Known]:
     standing = list(known)
     for edit in edits:
         place = bisect_left(standing, edit.at_us, key=lambda reading: reading.at_us)
+        if edit.ends and edit.register_wh is not None:
+            _end_at(standing, edit.at_us, edit.register_wh, place)
+            continue
         if place == len(standing) or standing[place].at_us != edit.at_us:
             continue
         if edit.register_wh is None:
@@ -206,6 +214,19 @@ def applied(*, known: list[Known], edits: list[Edit]) -> list[Known]:
         else:
             standing[place] = Known(edit.at_us, edit.register_wh, standing[place].seq)
     return standing
+
+
+def _end_at(standing: list[Known], at_us: int, register_wh: int, place: int) -> None:
+    """Leave out what comes after an instant, if the readings reach so far; the register stood there at that value."""
+    if place == len(standing):
+        return
+    seq = standing[place].seq
+    if standing[place].at_us == at_us:
+        place += 1
+    else:
+        standing.insert(place, Known(at_us, register_wh, seq))
+        place += 1
+    del standing[place:]
 
 
 def edits_of(*, cursor: Any, book: int, installation: int, as_of_seq: int = NOW) -> list[Edit]:
@@ -240,7 +261,14 @@ def estimates_of(*, cursor: Any, book: int, installations: list[int]) -> dict[in
 def _edit(fact: int, payload: Any) -> Edit:
     said = json.loads(payload) if isinstance(payload, str) else payload
     wh = said["register_wh"]
-    return Edit(fact, int(said["at_us"]), None if wh is None else int(wh), said["author"], said["reason"])
+    return Edit(
+        fact,
+        int(said["at_us"]),
+        None if wh is None else int(wh),
+        said["author"],
+        said["reason"],
+        ends=bool(said.get("ends", False)),
+    )
 
 
 def free_correction_instant(*, cursor: Any, book: int, installation: int, from_us: int) -> int:

@@ -18,6 +18,7 @@ RECEIVABLE_SHARED: Final = "receivable:shared"
 RECEIVABLE_LANDLORD: Final = "receivable:landlord"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
+PAYABLE_REFUNDS: Final = "payable:refunds"
 
 
 class Kind(IntEnum):
@@ -38,6 +39,8 @@ class Kind(IntEnum):
     """What the end of a window adds or gives back: whole bands, minimum, demand, rebates; it names its fact."""
     REVERSAL = 9
     """A fee or a share taken back; its entry names the one it reverses."""
+    MOVED = 12
+    """Credit that goes with its person: owed to who left a home, or carried to another home; it names its fact."""
 
 
 class UnbalancedEntry(ValueError):

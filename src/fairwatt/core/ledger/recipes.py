@@ -5,6 +5,7 @@ import re
 from fairwatt.core.ledger.model import (
     CLEARING,
     OPENING,
+    PAYABLE_REFUNDS,
     REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
     REVENUE_STANDING,
@@ -95,6 +96,12 @@ def adjustment_legs(*, currency: str, amount_micro: int, tax_micro: int) -> tupl
 def opening_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
     """Bring a balance over from an earlier system: credit above zero, debt below."""
     return _entry(Kind.ADJUSTMENT, Leg(WALLET, currency, amount_micro), Leg(OPENING, currency, -amount_micro))
+
+
+def leaving_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Owe a person who left what is left of the credit, until a refund pays it out."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.MOVED, Leg(WALLET, currency, -amount), Leg(PAYABLE_REFUNDS, currency, amount))
 
 
 def clearing_account(*, provider: str) -> str:

@@ -125,9 +125,7 @@ def _again(
         installation=cause.installation,
         before_us=min(at for at, _ in readings),
         as_of_seq=first_seq,
-    )
-    if start is None:
-        return None
+    ) or opening_of(cursor=cursor, installation=cause.installation)
     question = Question(
         book=cause.book,
         zone=account.zone,

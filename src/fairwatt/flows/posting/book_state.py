@@ -18,6 +18,7 @@ from fairwatt.core.commands.model import State
 from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.leases import MeterLeases
 from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.core.credit.terms import Merged
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
@@ -47,6 +48,7 @@ REGISTER: Final = np.dtype(
         ("feeder_ix", "i4"),
         ("safety_open", "?"),
         ("restored_until_us", "i8"),
+        ("follows_us", "i8"),
         ("at_us", "i8"),
         ("register_wh", "i8"),
         ("counter_wh", "i8"),
@@ -79,6 +81,9 @@ WALLET: Final = np.dtype(
     ]
 )
 
+NEVER_US: Final = -(1 << 62)
+"""`follows_us` of a register whose meter nobody had before; of others, when their own began: what was read up to then
+belongs to who had the meter until then."""
 METER_BITS: Final = 40
 """A meter number has at most 12 decimal digits, which is 40 bits; the gateway id takes the rest of the key."""
 
@@ -183,6 +188,8 @@ class BookState:
     plans: list[Plan]
     gateways: dict[int, GatewayState]
     gateway_ids: dict[str, int]
+    held: Mapping[int, Merged] = field(default_factory=dict)
+    """By wallet id: what it is held to besides the policy at `policy_ix`."""
     orders: dict[int, OpenOrder] = field(default_factory=dict)
     """Open order by register index."""
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
@@ -202,6 +209,12 @@ class BookState:
     """Wallet indices whose power may return and waits for its turn on the feeder."""
     mass_cuts: MassCuts = field(default_factory=MassCuts)
     """Who lost power within the last hour, and whether a person is asked before anybody else does."""
+    closed_plan: Mapping[int, int] = field(default_factory=dict)
+    """Plan index of each installation that was closed within the time in which a reading may still arrive."""
+    ended_keys: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Keys of meters that had an installation lately and have none now, sorted."""
+    left: frozenset[int] = frozenset()
+    """Wallet indices of people who moved out: they are told nothing about supply."""
     ahead: dict[int, SiteAhead] = field(default_factory=dict)
     """By fact: what was worked out of a tariff correction before it is posted. Lost, it is worked out again."""
     leases: Mapping[int, MeterLeases] = field(default_factory=dict)

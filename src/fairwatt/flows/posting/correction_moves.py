@@ -123,7 +123,8 @@ def _left(state: BookState, homes: Sequence[Installation]) -> npt.NDArray[Any]:
         head["meter"], head["gateway"], head["modulus_wh"] = meter.number, meter.gateway_id, meter.modulus_wh
         head["at_us"], head["register_wh"] = home.opened_us, home.opening_wh
         if line is not None:
-            head["at_us"] = max(line.at_us, home.opened_us)
+            # What was read after the end went over to who came next.
+            head["at_us"] = min(max(line.at_us, home.opened_us), home.closed_us or line.at_us)
             head["register_wh"] = home.opening_wh if line.register_wh is None else line.register_wh
             for name in ("counter_wh", "carry_nano", "carry_tax"):
                 head[name] = getattr(line, name)

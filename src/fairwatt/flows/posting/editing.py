@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from fairwatt.core.metering.register import ReadingRejected, advance
+from fairwatt.flows.posting.backdating import post_end
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.reworking import rework
 from fairwatt.flows.posting.truing import register_spec
@@ -28,8 +29,11 @@ def post_edit(
     edited: set[int],
     now_us: int,
 ) -> None:
-    _by_commissioning(cursor, one.fact)
     edit = _edit_of(one)
+    if edit.ends:
+        post_end(cursor, state, registers, one, edit, out, now_us)
+        return
+    _by_commissioning(cursor, one.fact)
     n = state.installation_index.get(int(one.content["installation"]))
     if n is None:
         raise CannotCorrect("unknown_installation", "no open installation of this book has that number")
@@ -82,7 +86,7 @@ def _edit_of(one: Wanted) -> Edit:
             "author": str(author),
             "reason": str(reason),
         } if author.strip() and reason.strip():
-            return Edit(one.fact, at_us, register_wh, author, reason)
+            return Edit(one.fact, at_us, register_wh, author, reason, ends=one.content.get("ends") is True)
         case _:
             raise CannotCorrect(
                 "bad_edit", "an edit names installation, instant, register, its author and the reason"

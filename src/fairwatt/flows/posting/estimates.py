@@ -109,28 +109,8 @@ def _charged(
     state: BookState, head: Any, register: int, evidence: dict[str, Any], now_us: int
 ) -> ChargedEstimate:
     to_us, wh = int(evidence["to_us"]), int(evidence["wh"])
-    plan = state.plans[int(head["plan_ix"])]
     register_wh = (int(head["register_wh"]) + wh) % int(head["modulus_wh"])
-    billed_wh = plan.schedule.grown(
-        before=int(head["register_wh"]), after=register_wh, modulus=int(head["modulus_wh"])
-    )
-    charge, after = rate(
-        table=plan.table, state=state_after(head), at_us=to_us, register_wh=register_wh, energy_wh=billed_wh
-    )
-    line = np.zeros((), dtype=LINE)
-    line["ts"], line["ref"], line["book"], line["kind"] = (
-        to_us,
-        head["installation"],
-        state.book,
-        Kind.READING,
-    )
-    line["register_wh"], line["energy_wh"] = register_wh, billed_wh
-    for name in ("energy_micro", "standing_micro", "tax_micro"):
-        line[name] = getattr(charge, name)
-    for name in ("counter_wh", "carry_nano", "carry_tax"):
-        line[name] = getattr(after, name)
-    line["amount_micro"] = -(charge.energy_micro + charge.standing_micro + charge.tax_micro)
-    line["tariff_version"] = plan.version_numbers(at=np.array([to_us], dtype=np.int64))[0]
+    line, after = charged_to(state=state, head=head, at_us=to_us, register_wh=register_wh)
     told = {**evidence, "amount_micro": int(line["amount_micro"])}
     wallet_ix, gateway, meter = int(head["wallet_ix"]), int(head["gateway"]), int(head["meter"])
     wallet = int(state.wallets["wallet"][wallet_ix])
@@ -152,6 +132,35 @@ def _charged(
         ),
         result={"outcome": "charged", **told},
     )
+
+
+def charged_to(*, state: BookState, head: Any, at_us: int, register_wh: int) -> tuple[Any, RegisterState]:
+    """The line of a reading that nobody took, without a place in its wallet, and where it leaves the register.
+
+    Raises what rating raises.
+    """
+    plan = state.plans[int(head["plan_ix"])]
+    billed_wh = plan.schedule.grown(
+        before=int(head["register_wh"]), after=register_wh, modulus=int(head["modulus_wh"])
+    )
+    charge, after = rate(
+        table=plan.table, state=state_after(head), at_us=at_us, register_wh=register_wh, energy_wh=billed_wh
+    )
+    line = np.zeros((), dtype=LINE)
+    line["ts"], line["ref"], line["book"], line["kind"] = (
+        at_us,
+        head["installation"],
+        state.book,
+        Kind.READING,
+    )
+    line["register_wh"], line["energy_wh"] = register_wh, billed_wh
+    for name in ("energy_micro", "standing_micro", "tax_micro"):
+        line[name] = getattr(charge, name)
+    for name in ("counter_wh", "carry_nano", "carry_tax"):
+        line[name] = getattr(after, name)
+    line["amount_micro"] = -(charge.energy_micro + charge.standing_micro + charge.tax_micro)
+    line["tariff_version"] = plan.version_numbers(at=np.array([at_us], dtype=np.int64))[0]
+    return line, after
 
 
 def _register(registers: Registers, installation: int) -> int:

@@ -24,9 +24,11 @@ from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
+from fairwatt.flows.posting.moving import post_move
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.releasing import post_release
 from fairwatt.flows.posting.restoring import post_restore_code
+from fairwatt.flows.posting.settlement import post_settlement
 from fairwatt.flows.posting.settling import post_window
 from fairwatt.flows.posting.shares import (
     post_allocation,
@@ -105,6 +107,12 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
+        case (("credit_rule" | "credit_change"), {"wallets": list(wallets)}):
+            return PostedFacts(
+                reload=True,
+                regrant={wallet for wallet in wallets if type(wallet) is int},
+                answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
+            )
         case "safety_reset", {"gateway": int(gateway), "meter": int(meter), "author": int(author)}:
             return post_release(bench, gateway=gateway, meter=meter, author=author)
         case "supply_order", {
@@ -120,6 +128,10 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _estimate(bench, approval)
         case (("fee_run" | "allocation" | "share" | "reversal" | "publication"), dict(about)):
             return _cost(bench, before, kind, about)
+        case "move", dict(about):
+            return post_move(bench, about)
+        case "settlement", {"wallet": int(wallet)}:
+            return post_settlement(bench, wallet=wallet)
         case "restore_code", dict(about):
             return post_restore_code(bench, about)
         case "window_close", {"installation": int(installation), "window_us": int(window_us)}:

@@ -18,8 +18,9 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.metering.register import ReadingRejected, RegisterSpec, advance
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.intake import Intake
+from fairwatt.flows.posting.links import Chains, Link, alone
 from fairwatt.flows.posting.reworking import Reworked, rework
-from fairwatt.flows.posting.sift import Sifted, quarantined
+from fairwatt.flows.posting.sift import Sifted, keys_of, quarantined
 from fairwatt.flows.posting.truing import Settled, TruedUp, register_spec
 from fairwatt.store import registers as ledger
 from fairwatt.store.posting import LINE, EventRow, FactAnswer, QuarantineRow
@@ -63,21 +64,21 @@ def settle_late(
     intake: Intake,
     sifted: Sifted,
     trued: TruedUp,
+    chains: Chains,
     now_us: int,
 ) -> LateReadings:
     """Look up every reading behind its head; re-rate registers that learned something; move `registers`.
 
-    `trued`: what real readings made of estimates in this batch; its corrections come first.
+    `trued`: what real readings made of estimates in this batch; its corrections come first. `chains` have the
+    registers of who had a meter before.
     """
     out = LateReadings(lines=np.empty(0, dtype=LINE), wallet_ix=np.empty(0, dtype=np.int64))
     out.reworked, out.answers, out.events = list(trued.reworked), list(trued.answers), list(trued.events)
     out.corrected = [one.wallet_ix for one in trued.reworked]
-    by_register: dict[int, list[int]] = {}
-    for row in sifted.behind.tolist():
-        by_register.setdefault(int(sifted.register[row]), []).append(row)
-    for n, rows in sorted(by_register.items()):
+    for link, rows in _by_link(registers, intake, sifted, chains, out):
+        settled = trued.estimates.get(link.installation)
         try:
-            one = _settle(cursor, state, registers, intake, out, n, rows, trued.estimates.get(n), now_us)
+            one = _settle(cursor, state, link.registers, intake, out, link.n, rows, settled, now_us)
         except (ValueError, LookupError, ArithmeticError):
             out.quarantine += quarantined(
                 intake, np.array(rows), "unpriceable", "rating it again failed; nothing was charged"
@@ -87,6 +88,30 @@ def settle_late(
             out.reworked.append(one)
     out.gather()
     return out
+
+
+def _by_link(
+    registers: npt.NDArray[Any], intake: Intake, sifted: Sifted, chains: Chains, out: LateReadings
+) -> list[tuple[Link, list[int]]]:
+    """Readings by whose they are, open registers first; what was read while nobody had the meter goes to `out`."""
+    links: dict[int, Link] = {}
+    rows: dict[int, list[int]] = {}
+    for row in sifted.behind.tolist():
+        link = alone(registers=registers, n=int(sifted.register[row])).links[0]
+        links[link.installation] = link
+        rows.setdefault(link.installation, []).append(row)
+    keys = keys_of(intake=intake, rows=sifted.past).tolist()
+    for key, row in zip(keys, sifted.past.tolist(), strict=True):
+        chain = chains.of_key.get(key)
+        whose = chain.holding(int(intake.readings["at_us"][row])) if chain else None
+        if whose is None:
+            out.quarantine += quarantined(
+                intake, np.array([row]), "nobodys_reading", "nobody had this meter at that instant"
+            )
+            continue
+        links[whose.installation] = whose
+        rows.setdefault(whose.installation, []).append(row)
+    return [(links[installation], mine) for installation, mine in rows.items()]
 
 
 def _settle(

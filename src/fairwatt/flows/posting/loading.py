@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -25,15 +26,16 @@ from fairwatt.flows.posting.book_state import (
     register_key,
 )
 from fairwatt.flows.posting.clocks import ClockSeen
-from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
+from fairwatt.flows.posting.configuring import Alarms, held_to_another, owed_grants, read_policies
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.leases_again import leases_of
+from fairwatt.flows.posting.links import follow, lately_closed, left_wallets
 from fairwatt.flows.posting.mass_cuts import remembered
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
 from fairwatt.flows.posting.site_ahead import SiteAhead
-from fairwatt.store import heads
+from fairwatt.store import heads, moves
 from fairwatt.store.alarms import held_open
 from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.clocks import newest_clocks
@@ -73,6 +75,7 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
     fresh.chaff, fresh.condemned = state.chaff, state.condemned
     fresh.listening_us = state.listening_us
     fresh.ahead = _still_ahead(state, fresh)
+    fresh.owed |= held_to_another(before=state, now=fresh)
     return fresh
 
 
@@ -97,19 +100,20 @@ def _priced_alike(before: BookState, known: Correcting, now: BookState, one: Cor
 
 def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> BookState:
     alarms = Alarms(book=book.pk, now_us=now_us)
-    homes = _open_homes(book)
-    values = values_of_homes(book, homes)
-    plans, plan_ix = plans_of_book(book, alarms, homes, values)
+    homes, closed = _open_homes(book), lately_closed(book=book, now_us=now_us)
+    values = values_of_homes(book, [*homes, *closed])
+    plans, plan_ix = plans_of_book(book, alarms, [*homes, *closed], values)
     correcting = corrections_of(book, plans, plan_ix)
-    credit, policy_ix = read_policies(book=book, alarms=alarms)
-    wallets = _wallets(book, policy_ix)
+    credit = read_policies(book=book, alarms=alarms)
+    wallets = _wallets(book, credit.index)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
-    priced = {row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in homes}
-    registers = _registers(
-        book, homes, plans, priced | _not_yet_corrected(book.pk, correcting), wallet_ix, now_us
-    )
+    priced = {
+        row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in [*homes, *closed]
+    } | _not_yet_corrected(book.pk, correcting)
+    registers = _registers(book, homes, plans, priced, wallet_ix, now_us)
+    ended = follow(registers=registers, closed=closed)
     _apply_lines(book.pk, cached, plans, registers, wallets)
-    _thresholds(registers, wallets, plans, credit)
+    _thresholds(registers, wallets, plans, credit.policies)
     _quiet_again(wallets)
     _look_again(registers, wallets)
     _doubts(book.pk, registers)
@@ -124,13 +128,17 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
         last_batch=last_batch,
         registers=registers,
         wallets=wallets,
-        policies=credit,
-        policy_objs=[policy_to_obj(policy) for policy in credit],
+        policies=credit.policies,
+        policy_objs=[policy_to_obj(policy) for policy in credit.policies],
+        held=credit.held,
         plans=plans,
         gateways=gateways,
         gateway_ids={gateway.slug: pk for pk, gateway in gateways.items()},
         correcting=tuple(correcting),
         listening_us=now_us,
+        closed_plan={row.pk: _priced(plans, priced[row.pk], row) for row in closed},
+        ended_keys=ended,
+        left=left_wallets(book=book.pk, wallet_ix=wallet_ix),
     )
     _open_orders(state)
     _money_in_review(state, now_us)
@@ -170,14 +178,14 @@ def _not_yet_corrected(book: int, correcting: list[Correcting]) -> dict[int, int
     return waits
 
 
-def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
+def _wallets(book: Book, policy_ix: Mapping[int, int]) -> npt.NDArray[Any]:
     rows = list(Wallet.objects.filter(book=book).order_by("pk"))
     wallets = np.zeros(len(rows), dtype=WALLET)
     saved = {head.wallet: head for head in WalletHead.objects.filter(book=book.pk)}
     told = heads.told_wallets(book=book.pk, wallets=[row.pk for row in rows if row.pk not in saved])
     for n, row in enumerate(rows):
         wallets["wallet"][n] = row.pk
-        wallets["policy_ix"][n] = policy_ix.get(row.policy_id, 0)
+        wallets["policy_ix"][n] = policy_ix.get(row.pk, 0)
         wallets["protected"][n] = row.protected
         head = saved.get(row.pk)
         if head is not None:
@@ -221,6 +229,7 @@ def _registers(
         for name in ("modulus_wh", "resolution_wh", "max_power_w", "feeds_gateway"):
             registers[name][n] = getattr(meter, name)
         registers["ct_primary"][n], registers["ct_secondary"][n] = row.transformer
+        registers["follows_us"][n] = row.opened_us
         registers["feeder_ix"][n] = feeders.setdefault((meter.gateway_id, meter.feeder), len(feeders))
         registers["safety_open"][n] = (meter.gateway_id, meter.number) in held
         registers["restored_until_us"][n] = restored.get((meter.gateway_id, meter.number), 0)
@@ -335,10 +344,12 @@ def _doubts(book: int, registers: npt.NDArray[Any]) -> None:
 
 
 def _estimated(book: int, registers: npt.NDArray[Any]) -> None:
-    """Registers that stand where an estimate left them: no real reading was posted since."""
+    """Registers that stand where an estimate left them, or began at one: no real reading was posted since."""
     installations = registers["installation"].tolist()
     with connection.cursor() as cursor:
         estimates = estimates_of(cursor=cursor, book=book, installations=installations)
+        for installation, at_us in moves.guessed_openings(cursor=cursor, book=book):
+            estimates.setdefault(installation, []).append(at_us)
     for n, (installation, at_us) in enumerate(zip(installations, registers["at_us"].tolist(), strict=True)):
         registers["estimated"][n] = at_us in estimates.get(installation, ())
 

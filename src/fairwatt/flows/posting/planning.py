@@ -29,7 +29,7 @@ from fairwatt.flows.posting.leasing import (
     listening_since,
     take_leases,
 )
-from fairwatt.flows.posting.marking import doubt, marked, shown
+from fairwatt.flows.posting.marking import doubt, indices_of, marked, shown
 from fairwatt.flows.posting.mass_cuts import answered, held_wallets
 from fairwatt.flows.posting.money import (
     lately_in_review,
@@ -260,26 +260,30 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
     orders.spare = lately_in_review(
         in_review=waiting_in_review(in_review=state.in_review, facts=facts), now_us=now_us
     )
+    orders.void(facts.left)
+    leaving = {*state.left, *registers["wallet_ix"][sorted(facts.left)].tolist()}
+    touched = marked(
+        state,
+        money.touched,
+        heard.wallets,
+        state.queued,
+        registers["wallet_ix"][sorted(orders.renew)],
+        () if facts.mass_cut_allowed is None else held_wallets(state),
+        indices_of(state, regrant),
+    )
     decided = decide(
         state=state,
         registers=registers,
         wallets=wallets,
         orders=orders.open,
         renewed=orders.renew,
-        touched=marked(
-            state,
-            money.touched,
-            heard.wallets,
-            state.queued,
-            registers["wallet_ix"][sorted(orders.renew)],
-            () if facts.mass_cut_allowed is None else held_wallets(state),
-        ),
+        touched=touched[~np.isin(touched, sorted(leaving))],
         credited=set(facts.credited),
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         returned=heard.wallets,
         now_us=now_us,
-        corrected=_taken(money),
+        corrected={ix: taken for ix, taken in _taken(money).items() if ix not in leaving},
         apart=apart_of(state=state, leases=orders.leases, heard=desk.intake.heads, now_us=now_us),
     )
     let_go(state=state, registers=registers, wallets=wallets, facts=facts, decided=decided, now_us=now_us)
@@ -289,7 +293,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         wallets=wallets,
         book=orders,
         relay=decided.relay,
-        refresh=_refresh(desk, money, decided.warned, regrant),
+        refresh=_refresh(desk, money, decided.warned, regrant) - leaving,
         facts=facts.credited
         | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,
@@ -388,7 +392,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
 def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
     """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
     state, registers = desk.state, desk.registers
-    renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
+    renewed = set(indices_of(state, regrant))
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
     paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())

@@ -17,9 +17,11 @@ import numpy.typing as npt
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.correcting import settle_wanted
 from fairwatt.flows.posting.counting import ask_to_count
+from fairwatt.flows.posting.ending import settle_again
 from fairwatt.flows.posting.estimates import Registers
 from fairwatt.flows.posting.facts import post_facts
 from fairwatt.flows.posting.late import LateReadings, settle_late
+from fairwatt.flows.posting.links import Chains, chains_of
 from fairwatt.flows.posting.planning import BatchResult, Desk, Planned, Poster, lay_out, metered
 from fairwatt.flows.posting.posted import PostedFacts
 from fairwatt.flows.posting.preparing import Prepared, prepare
@@ -112,13 +114,16 @@ def _write(cursor: Any, planned: Planned) -> None:
 
 def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
     """What only the database knows: readings behind their heads, and facts that wait."""
+    chains = _chains(desk, cursor)
+    trued = _true_up(desk, cursor, chains)
     late = settle_late(
         cursor=cursor,
         state=desk.state,
         registers=desk.registers,
         intake=desk.intake,
-        trued=_true_up(desk, cursor),
+        trued=trued,
         sifted=desk.sifted,
+        chains=chains,
         now_us=desk.now_us,
     )
     made = _set_right(desk, cursor, late)
@@ -140,6 +145,8 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         merchants=desk.poster.merchants,
     )
     facts.more |= ask_to_count(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
+    facts.more |= settle_again(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
+    facts.more |= trued.more
     facts.answers += [*late.answers, *made.answers]
     facts.events += made.events
     facts.reload |= made.reload
@@ -148,7 +155,21 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
     return late, facts
 
 
-def _true_up(desk: Desk, cursor: Any) -> TruedUp:
+def _chains(desk: Desk, cursor: Any) -> Chains:
+    """Who had the meters before, of which this batch tells something."""
+    if desk.prepared.charged is not None:
+        return Chains()
+    return chains_of(
+        cursor=cursor,
+        state=desk.state,
+        registers=desk.registers,
+        intake=desk.intake,
+        sifted=desk.sifted,
+        now_us=desk.now_us,
+    )
+
+
+def _true_up(desk: Desk, cursor: Any, chains: Chains) -> TruedUp:
     """Let the real readings of this batch settle estimates, before anything is judged by these."""
     if desk.prepared.charged is not None:
         return TruedUp()
@@ -158,6 +179,7 @@ def _true_up(desk: Desk, cursor: Any) -> TruedUp:
         registers=desk.registers,
         intake=desk.intake,
         sifted=desk.sifted,
+        chains=chains,
         now_us=desk.now_us,
     )
     if trued.reworked:

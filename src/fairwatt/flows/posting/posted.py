@@ -45,6 +45,8 @@ class PostedFacts:
     """registers whose protective cut a person ends"""
     ordered: dict[int, tuple[RelayOrder, int]] = field(default_factory=dict)
     """register -> what a person ordered of its relay, and the fact that did"""
+    left: set[int] = field(default_factory=set)
+    """registers whose home changes hands: nothing is decided about them, and their open orders are void"""
     mass_cut_allowed: bool | None = None
     """a person's answer to cuts that were held back"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
@@ -65,6 +67,7 @@ class PostedFacts:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
         self.released |= one.released
+        self.left |= one.left
         self.ordered |= one.ordered
         if one.mass_cut_allowed is not None:
             self.mass_cut_allowed = one.mass_cut_allowed

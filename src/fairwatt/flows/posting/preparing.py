@@ -53,7 +53,7 @@ def prepare(*, state: BookState, messages: Messages, now_us: int) -> Prepared:
     sifted = sift(state=state, heads=state.registers, intake=intake, now_us=now_us)
     charged = None
     on_estimates = state.registers["estimated"][sifted.register[sifted.plausible]].any()
-    if not (len(sifted.behind) or on_estimates):
+    if not (len(sifted.behind) or len(sifted.past) or on_estimates):
         charged = charge(state=state, registers=state.registers.copy(), intake=intake, sifted=sifted)
     return Prepared(now_us=now_us, intake=intake, sifted=sifted, charged=charged)
 

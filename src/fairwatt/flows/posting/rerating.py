@@ -241,7 +241,8 @@ def work_out(
     changed_us = max([*fresh, *([edit.at_us] if edit else [])])
     window_us = start_window(table=plan.table, at_us=start.at_us, opening=start.opening)
     # First only as far as the next reading; only where the count itself moved, on to the head.
-    for until_us in (changed_us + 1 if edit else changed_us, question.head_us):
+    near_us = changed_us + 1 if edit else changed_us
+    for until_us in (question.head_us,) if edit and edit.ends else (near_us, question.head_us):
         before = standing_between(**ground, start=start, until_us=until_us)
         before = applied(known=before, edits=list(pending))
         after = applied(known=before, edits=[edit] if edit else [])
@@ -258,8 +259,8 @@ def work_out(
             for readings in (before, after)
         )
         change = compare(start_us=start.at_us, old=old, new=new, changed_us=changed_us, zone=question.zone)
-        if change.merged and not change.energy_wh:
+        if change.merged and not change.energy_wh and not (edit and edit.ends):
             return change, None
-        if after[-1].at_us >= question.head_us:
+        if after[-1].at_us >= question.head_us or (edit and edit.ends):
             break
     return change, after[-1].register_wh

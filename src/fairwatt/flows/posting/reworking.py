@@ -75,6 +75,12 @@ def rework(
         head["counter_wh"], head["window_us"] = change.counter_wh, change.window_us
     if register_wh is not None:
         head["register_wh"] = register_wh
+    if edit is not None and edit.ends:
+        head["at_us"], head["counter_wh"], head["window_us"] = (
+            edit.at_us,
+            change.counter_wh,
+            change.window_us,
+        )
     late = _late_lines(state.book, head, sorted(fresh.items()))
     free_us = free_correction_instant(
         cursor=cursor, book=state.book, installation=int(head["installation"]), from_us=max(now_us, from_us)
@@ -98,6 +104,30 @@ def rework(
         readings=change.readings,
     )
     return Reworked(wallet_ix=wallet_ix, lines=np.concatenate((late, made)), row=row, notes=notes)
+
+
+def move_opening(*, state: BookState, registers: npt.NDArray[Any], n: int, edit: Edit) -> Reworked:
+    """Let a register that was not read since it began begin at another value: nothing was charged yet."""
+    head = registers[n]
+    assert edit.register_wh is not None, "an opening is never struck out"
+    head["register_wh"] = edit.register_wh
+    wallet_ix, at_us = int(head["wallet_ix"]), int(head["at_us"])
+    row = ReratingRow(
+        installation=int(head["installation"]),
+        wallet=int(state.wallets["wallet"][wallet_ix]),
+        fact=edit.fact,
+        cause="edited",
+        author=edit.author,
+        reason=edit.reason,
+        from_us=at_us,
+        until_us=at_us,
+        counted_us=at_us,
+        after=state_after(head),
+        publication=0,
+        readings=0,
+    )
+    nothing = CorrectionRows()
+    return Reworked(wallet_ix=wallet_ix, lines=np.zeros(0, dtype=LINE), row=row, notes=nothing)
 
 
 def post_changes(

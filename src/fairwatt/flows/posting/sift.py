@@ -39,6 +39,8 @@ class Sifted:
     """rows whose relay, power and voltage are believed, in order of arrival"""
     plausible: Int64s
     """rows of known, priced meters at sane instants, one an instant, whatever their heads say of them"""
+    past: Int64s
+    """rows from before a meter came to who has it now; `register` is -1 where nobody has it"""
     quarantine: list[QuarantineRow] = field(default_factory=list)
 
 
@@ -60,9 +62,10 @@ def sift(*, state: BookState, heads: npt.NDArray[Any], intake: Intake, now_us: i
             chaff.extend(quarantined(intake, np.flatnonzero(mask), code, detail))
             alive = alive & ~mask
 
-    refuse(register < 0, "unknown_meter", "no open installation of this gateway has this meter")
+    past = _of_the_past(state, heads, intake, register)
+    refuse((register < 0) & ~past, "unknown_meter", "no open installation of this gateway has this meter")
     priced = heads["plan_ix"][np.maximum(register, 0)] >= 0 if len(heads) else alive
-    refuse(~priced, "no_tariff", "no tariff was in force when this installation opened")
+    refuse(~priced & ~past, "no_tariff", "no tariff was in force when this installation opened")
     refuse(
         (readings["relay"] > 2) | (readings["quality"] != 0) | (readings["reserved"] != 0),
         "bad_record",
@@ -75,7 +78,7 @@ def sift(*, state: BookState, heads: npt.NDArray[Any], intake: Intake, now_us: i
         "the reading is from the future: the meter's clock is wrong",
     )
     refuse(at < now_us - OLDEST_US, "ancient_timestamp", "the reading is older than 400 days")
-    rows = np.flatnonzero(alive)
+    rows = np.flatnonzero(alive & ~past)
     order = np.lexsort((rows, at[rows], register[rows]))
     rows = rows[order]
     rows, repeated, clash = _once_per_instant(rows, register, at, readings["total_wh"])
@@ -105,15 +108,34 @@ def sift(*, state: BookState, heads: npt.NDArray[Any], intake: Intake, now_us: i
         duplicates=len(repeated) + int(equal.sum()),
         observed=believed,
         plausible=rows,
+        past=np.flatnonzero(alive & past),
         quarantine=chaff,
     )
 
 
+def _of_the_past(
+    state: BookState, heads: npt.NDArray[Any], intake: Intake, register: Int64s
+) -> npt.NDArray[np.bool_]:
+    """Readings of somebody who had the meter before, or of a meter that nobody has any more."""
+    past = np.zeros(len(register), dtype=bool)
+    if len(heads):
+        at = intake.readings["at_us"]
+        past = (register >= 0) & (at <= heads["follows_us"][np.maximum(register, 0)])
+    if len(state.ended_keys):
+        past |= (register < 0) & np.isin(keys_of(intake=intake), state.ended_keys)
+    return past
+
+
+def keys_of(*, intake: Intake, rows: Int64s | slice = slice(None)) -> Int64s:
+    """Which meter of which gateway each reading is of, as one integer (register_key); for a number that is none, 0."""
+    meter = intake.readings["meter"][rows]
+    sane = np.where(meter < (1 << METER_BITS), meter, 0).astype(np.int64)
+    return (intake.gateway[rows] << METER_BITS) | sane
+
+
 def _registers(state: BookState, intake: Intake) -> Int64s:
-    meter = intake.readings["meter"]
-    sane = meter < (1 << METER_BITS)
-    keys = (intake.gateway << METER_BITS) | np.where(sane, meter, 0).astype(np.int64)
-    return np.where(sane, state.find_registers(keys=keys), -1)
+    sane = intake.readings["meter"] < (1 << METER_BITS)
+    return np.where(sane, state.find_registers(keys=keys_of(intake=intake)), -1)
 
 
 def _once_per_instant(

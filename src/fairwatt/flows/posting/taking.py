@@ -153,6 +153,21 @@ def recover_arrears(desk: CostDesk, *, wallet_ix: int, topped_up_micro: int) -> 
     return posted
 
 
+def take_all_open(desk: CostDesk, *, wallet_ix: int) -> CostsPosted | None:
+    """Take what a wallet owes for fees and shares, as far as it goes: no energy needs its money any more."""
+    wallet = int(desk.state.wallets["wallet"][wallet_ix])
+    left, taken = int(desk.available[wallet_ix]), []
+    for one in costs.open_of_wallet(cursor=desk.cursor, book=desk.state.book, wallet=wallet):
+        amount = min(left, one.open_micro)
+        if amount > 0:
+            taken.append((one, amount))
+            left -= amount
+    if not taken:
+        return None
+    rows = [_follow_up(one, "recovery", f"recovery:{desk.fact}:{one.entry}", amount) for one, amount in taken]
+    return _posted(desk, rows, kinds=[_LINE_KIND[one.kind] for one, _ in taken])
+
+
 def take_back(desk: CostDesk, entries: Sequence[OpenEntry], *, reason: str) -> CostsPosted:
     """Reverse entries: wallets get back what was taken, what was still open is owed no more.
 

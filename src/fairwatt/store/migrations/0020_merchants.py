@@ -12,7 +12,7 @@ SQL = Path(__file__).parent.parent / "sql" / "merchants.sql"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0018_commissioning'),
+        ('store', '0024_moves'),
     ]
 
     operations = [

@@ -56,17 +56,21 @@ from fairwatt.store.models.metering import (
     Tenancy,
     Wallet,
 )
+from fairwatt.store.models.moves import AccountEnd, Changeover, ChangeoverKnown, RefundWish
 from fairwatt.store.models.people import Organisation, Role, User
 from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
 
 __all__ = [
+    "AccountEnd",
     "AccountParameter",
     "Allocation",
     "AllocationProof",
     "AllocationShare",
     "Book",
     "CallbackCount",
+    "Changeover",
+    "ChangeoverKnown",
     "Correction",
     "CostEntry",
     "CostFormula",
@@ -105,6 +109,7 @@ __all__ = [
     "PeriodClose",
     "Policy",
     "Quarantine",
+    "RefundWish",
     "RegisterHead",
     "Rerating",
     "Role",

@@ -71,6 +71,24 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Who left and who came, and what is owed to who left: the desk's. A resident sees the own end and the own refund.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['changeover', 'changeover_known'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['account_end', 'refund_wish'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet))', t);
+    END LOOP;
+END $$;
+
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
@@ -108,6 +126,13 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 -- What an adjustment or an opening balance rests on is looked up by the poster itself.
 GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwatt_poster;
 
+-- A home changes hands by the poster's hand: it closes one installation and opens the next, with the lines between them.
+GRANT INSERT ON store_wallet, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
+GRANT SELECT (id, user_id), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
+GRANT UPDATE (closed_us) ON store_installation TO fairwatt_poster;
+GRANT UPDATE (vacant) ON store_unit TO fairwatt_poster;
+GRANT SELECT, INSERT ON changeover, changeover_known, account_end, refund_wish TO fairwatt_poster;
+
 -- The web shows, signs people in, and writes down what somebody means to pay. It cannot touch what money is made of:
 -- prices, policies, homes, meters, keys, currencies. Commissioning does that, as the role that migrates.
 DO $$
@@ -128,13 +153,14 @@ GRANT INSERT ON store_unitmeasure, store_fee, store_feeend, store_costformula, s
 GRANT INSERT ON store_periodclose, store_supplierbill, store_truststatement, store_dispute, store_disputeentry TO fairwatt_web;
 GRANT UPDATE (password, last_login, first_name, last_name, email) ON store_user TO fairwatt_web;
 GRANT SELECT ON django_migrations, line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head,
-    use_day, cache_mark, fact, rerating, correction, gateway_clock, cost_entry TO fairwatt_web;
+    use_day, cache_mark, fact, rerating, correction, gateway_clock, cost_entry, changeover, changeover_known, account_end,
+    refund_wish TO fairwatt_web;
 -- A fact comes in waiting: its state, answer and batch are the poster's to write.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_web;
 -- What commissioning asks for, and what the poster's own clock raises, is not asked for by a page.
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
-    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close'));
+    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -151,7 +177,8 @@ ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER intent_begins_unpaid;
 
 GRANT SELECT ON line, batch, journal, shard, outbox, event, quarantine, gateway_head, wallet_head, register_head, use_day, cache_mark, fact,
     store_organisation, store_book, store_site, store_unit, store_wallet, store_gateway, store_meter, store_installation,
-    store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, gateway_clock, store_tariffcorrection TO fairwatt_auditor;
+    store_tariffplan, store_tariffpublication, store_policy, store_paymentintent, rerating, correction, gateway_clock, store_tariffcorrection,
+    changeover, changeover_known, account_end, refund_wish TO fairwatt_auditor;
 GRANT SELECT ON cost_entry, store_unitmeasure, store_landlordaccount, store_feerule, store_fee, store_feeend, store_costformula,
     store_allocation, store_allocationproof, store_allocationshare, store_coststep TO fairwatt_auditor;
 
@@ -294,6 +321,23 @@ GRANT USAGE ON SEQUENCE push_step_id_seq, standing_order_id_seq TO fairwatt_post
 DROP POLICY IF EXISTS no_supply_orders ON fact;
 CREATE POLICY no_supply_orders ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (kind <> 'supply_order');
 
+-- What homes are held to. A book's and a site's rules are seen by whoever lives there, a home's by that home alone.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['credit_rule', 'credit_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND (wallet IS NULL OR sees_wallet(wallet))) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON credit_rule, credit_step TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+-- Not by_role: who wrote a rule is noted by the database. What makes credit is taken from commissioning's rules only.
+GRANT INSERT (book, site, wallet, kind, basis, from_us, until_us, body, details, words, source, loosens, author, created_us)
+    ON credit_rule TO fairwatt_web;
+GRANT INSERT (rule, book, wallet, step, author, words, at_us) ON credit_step TO fairwatt_web;
+GRANT USAGE ON SEQUENCE credit_rule_id_seq, credit_step_id_seq TO fairwatt_web;
 -- Commissioning: the desk's checklist, pictures of meters, and what alarms are set to. A picture is also its resident's.
 DO $$
 DECLARE t text;

@@ -5,6 +5,7 @@ from django.urls import path
 from fairwatt.web.console import (
     alarms,
     bookkeeping,
+    commissioning,
     corrections,
     costs,
     disputes,
@@ -49,6 +50,10 @@ urlpatterns = [
     path("<slug:slug>/data/<int:meter_id>/edit/", quality.data_edit, name="data_edit"),
     path("<slug:slug>/meters/", quality.meters, name="meters"),
     path("<slug:slug>/meters/<int:meter_id>/", quality.meter, name="meter"),
+    path("<slug:slug>/commissioning/", commissioning.commissioning, name="commissioning"),
+    path("<slug:slug>/meters/<int:meter_id>/checklist/", commissioning.checklist, name="checklist"),
+    path("<slug:slug>/meters/<int:meter_id>/checklist/step/", commissioning.check_step, name="check_step"),
+    path("<slug:slug>/photos/<int:photo_id>/", commissioning.meter_photo, name="meter_photo"),
     path("<slug:slug>/orders/", orders.orders, name="orders"),
     path("<slug:slug>/orders/held/", orders.answer_held, name="answer_held"),
     path("<slug:slug>/orders/<int:push_id>/", orders.step, name="step_push"),

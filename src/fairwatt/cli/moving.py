@@ -1,0 +1,228 @@
+"""`fairwatt move`: people move out and in; each is charged the own part, and what is left goes with its person."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from fairwatt.server.config import Config
+from fairwatt.server.errors import BadInput, OperatorError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="People move out and in. Example: fairwatt move out 4-201 --book 1 --by operator",
+)
+Home = Annotated[str, typer.Argument(help="Label of the unit.")]
+Book = Annotated[int, typer.Option(help="Number of the book.", min=1)]
+By = Annotated[str, typer.Option(help="User name of the operator who does it.")]
+At = Annotated[
+    str, typer.Option(help="The moment, such as 2026-11-30T12:00 in the book's zone; left out: now.")
+]
+Refund = Annotated[
+    str, typer.Option(help="How credit is paid back: window, or source (the way it was paid).")
+]
+Reads = Annotated[
+    list[str] | None, typer.Option("--read", help="A register a person read: METER=WH. May be repeated.")
+]
+Reason = Annotated[str, typer.Option(help="A word for the record.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would come to.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Users = Annotated[list[str] | None, typer.Option("--user", help="User name of a resident. May be repeated.")]
+
+
+@app.callback()
+def move() -> None:
+    """A move is posted by the head-end of the book, which must run."""
+
+
+@app.command("out")
+def out(
+    home: Home,
+    book: Book,
+    by: By,
+    at: At = "",
+    refund: Refund = "window",
+    read: Reads = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let who lives in a home move out; from then on what is used there is its owner's.
+
+    Example: fairwatt move out 4-201 --book 1 --by operator
+    Exit code 0: done. 1: refused, and nothing was changed. 2: an option cannot be used.
+    """
+    terms = {"settle": refund, "reason": reason, "stated": _reads(read)}
+    _move("out", home, book, by, at, terms, dry_run, as_json)
+
+
+@app.command("in")
+def come_in(
+    home: Home,
+    book: Book,
+    by: By,
+    user: Users = None,
+    at: At = "",
+    read: Reads = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let somebody move into a home where nobody lives; the account begins at zero.
+
+    Example: fairwatt move in 4-201 --book 1 --by operator --user mei
+    Exit code 0: done. 1: refused, and nothing was changed. 2: an option cannot be used.
+    """
+    terms = {"reason": reason, "stated": _reads(read), "users": tuple(user or ())}
+    _move("in", home, book, by, at, terms, dry_run, as_json)
+
+
+@app.command("change")
+def change(
+    home: Home,
+    book: Book,
+    by: By,
+    user: Users = None,
+    at: At = "",
+    refund: Refund = "window",
+    read: Reads = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let one move out and another move in at the same moment.
+
+    Example: fairwatt move change 4-201 --book 1 --by operator --user mei
+    Exit code 0: done. 1: refused, and nothing was changed. 2: an option cannot be used.
+    """
+    terms = {"settle": refund, "reason": reason, "stated": _reads(read), "users": tuple(user or ())}
+    _move("change", home, book, by, at, terms, dry_run, as_json)
+
+
+def _move(
+    kind: str, home: str, book: int, by: str, at: str, terms: dict[str, Any], dry_run: bool, as_json: bool
+) -> None:
+    from fairwatt.server.clock import clock_for
+    from fairwatt.server.couriering import wait_until
+    from fairwatt.server.wiring import use_django
+
+    config = Config.load()
+    use_django(role="migrate")
+    from fairwatt.core.refusal import Refusal
+    from fairwatt.flows.move_home import ask_move, move_answer, preview_move
+    from fairwatt.store.models import Book as BookRow
+
+    row = BookRow.objects.filter(pk=book).first()
+    if row is None:
+        raise BadInput(f"There is no book {book}. Nothing was changed.")
+    now_us = clock_for(config).now_us()
+    person, asked = _asked(kind, home, row, by, at, terms, now_us)
+    try:
+        seen = preview_move(book=row, asked=asked, now_us=now_us)
+        if dry_run:
+            _show(_told(seen), as_json)
+            return
+        fact = ask_move(book_id=book, asked=asked, user_id=person, now_us=now_us, entropy=os.urandom(10))
+    except Refusal as error:
+        raise OperatorError(str(error)) from error
+
+    def answered() -> bool:
+        found = move_answer(book=row, fact_id=fact)
+        return found is not None and found.state != "waiting"
+
+    if not wait_until(answered, within_s=20):
+        raise OperatorError(
+            f"The head-end of book {book} does not answer; the move is asked for and done when it runs."
+        )
+    answer = move_answer(book=row, fact_id=fact)
+    if answer is None or answer.state == "refused":
+        code = answer.code if answer else "unknown"
+        raise OperatorError(f"The head-end refused the move: {code}. Nothing was changed.")
+    _show({**_told(seen), "fact": fact, "new_account": answer.result.get("new_wallet")}, as_json)
+
+
+def _asked(
+    kind: str, home: str, book: Any, by: str, at: str, terms: dict[str, Any], now_us: int
+) -> tuple[int, Any]:
+    from fairwatt.flows.move_home import Coming, MoveAsked, likely_instant
+    from fairwatt.store.models import Installation, Unit, User
+
+    person = User.objects.filter(username=by).first()
+    unit = Unit.objects.filter(site__book=book, label=home).first()
+    if person is None or unit is None:
+        raise BadInput(
+            f"There is no user {by!r}, or no home {home!r} in book {book.pk}. Nothing was changed."
+        )
+    numbers = {
+        row.meter.number: row.pk
+        for row in Installation.objects.filter(unit=unit, closed_us__isnull=True).select_related("meter")
+    }
+    if unknown := set(terms["stated"]) - set(numbers):
+        raise BadInput(f"No meter {min(unknown)} is at work in {home}. Nothing was changed.")
+    asked = MoveAsked(
+        kind=kind,
+        unit_id=unit.pk,
+        at_us=_instant(at, book.zone) if at else likely_instant(book=book, unit=unit, now_us=now_us),
+        settle=terms.get("settle", "window"),
+        coming=Coming(users=terms.get("users", ())),
+        stated={numbers[number]: wh for number, wh in terms["stated"].items()},
+        reason=terms["reason"],
+    )
+    return person.pk, asked
+
+
+def _told(seen: Any) -> dict[str, Any]:
+    return {
+        "move": seen.kind,
+        "home": seen.unit.label,
+        "at_us": seen.at_us,
+        "provisional": seen.provisional,
+        "balance_micro": seen.balance_micro,
+        "owed_micro": seen.owed_micro,
+        "left_micro": seen.left_micro,
+        "meters": [
+            {
+                "number": meter.number,
+                "register_wh": meter.register_wh,
+                "basis": meter.basis,
+                "charge_micro": meter.charge_micro,
+            }
+            for meter in seen.meters
+        ],
+    }
+
+
+def _show(told: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(told))
+        return
+    for meter in told["meters"]:
+        kwh = f"{meter['register_wh'] // 1000}.{meter['register_wh'] % 1000:03d} kWh"
+        typer.echo(f"meter {meter['number']}: {kwh}, {meter['basis']}")
+    ends = "settled when the meter speaks" if told["provisional"] else "settled"
+    typer.echo(f"{told['home']}: {told['move']}, {ends}")
+
+
+def _reads(read: list[str] | None) -> dict[int, int]:
+    stated = {}
+    for one in read or ():
+        number, _, wh = one.partition("=")
+        if not (number.isascii() and number.isdecimal() and wh.isascii() and wh.isdecimal()):
+            raise BadInput(f"{one!r} is not METER=WH, such as 100000000001=1234560. Nothing was changed.")
+        stated[int(number)] = int(wh)
+    return stated
+
+
+def _instant(text: str, zone: str) -> int:
+    from zoneinfo import ZoneInfo
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{text!r} is no moment such as 2026-11-30T12:00. Nothing was changed.") from error
+    at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+    return round(at.timestamp()) * 1_000_000

@@ -1,0 +1,172 @@
+"""Homes change hands: each account is charged its own part, to the micro-unit, however late the meter speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.desk import Desk
+from support.moves import ask, follow
+from support.street import DAY_US, HOUR_US, NOON_US, reading
+
+DAYS = 3
+NOW_US = NOON_US + DAYS * DAY_US
+
+
+@pytest.fixture
+def meter(desk: Desk) -> int:
+    """A home with three days of use, a kilowatt-hour an hour, and 20 in its wallet."""
+    home = desk.home()
+    desk.pay(home, 20_00, now_us=NOON_US)
+    readings = [reading(home, NOON_US + n * HOUR_US, n * 1_000) for n in range(1, DAYS * 24 + 1)]
+    desk.post(desk.street.readings(*readings), now_us=NOW_US)
+    return home
+
+
+def test_who_leaves_at_a_reading_gets_the_rest_back_and_the_owner_goes_on(desk: Desk, meter: int) -> None:
+    old = desk.street.wallets[0]
+    before = desk.balance(meter)
+    fact = ask(desk, "out", wallet=old, at_us=NOW_US, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+
+    result = desk.fact(fact).result
+    assert (desk.fact(fact).state, result.get("provisional")) == ("posted", 0), result
+    assert desk.balance(meter) == 0
+    from fairwatt.store.models import Installation, RefundWish, Unit
+
+    wish = RefundWish.objects.get(wallet=old)
+    assert (wish.amount_micro, wish.way) == (before, "window")
+    begun = Installation.objects.get(wallet=result["new_wallet"])
+    assert (begun.opened_us, begun.opening_wh) == (NOW_US, DAYS * 24_000)
+    assert Unit.objects.get(pk=begun.unit_id).vacant
+    desk.read(meter, NOW_US + HOUR_US, DAYS * 24_000 + 40)
+    mine = [line for line in desk.lines() if line.wallet == result["new_wallet"]]
+    assert [line.energy_wh for line in mine] == [40]
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_meter_that_was_offline_settles_both_bills_when_it_returns(
+    desk: Desk, meter: int, snapshot: bool
+) -> None:
+    """The old resident used 5 kWh in the dark, the owner 100 Wh, the new one 3 kWh: the meter says so a week later."""
+    old, used = desk.street.wallets[0], DAYS * 24_000
+    out_us, in_us = NOW_US + 7 * HOUR_US, NOW_US + 30 * HOUR_US
+    fact = ask(desk, "out", wallet=old, at_us=out_us, now_us=out_us)
+    follow(desk, now_us=out_us)
+    owner = desk.fact(fact).result["new_wallet"]
+    assert desk.fact(fact).result["provisional"] == 1
+    provisional = desk.balance(meter)
+    came = ask(desk, "in", wallet=owner, at_us=in_us, now_us=in_us)
+    follow(desk, now_us=in_us)
+    new = desk.fact(came).result["new_wallet"]
+    from fairwatt.store.models import RefundWish
+
+    assert desk.balance(meter) == provisional > 0
+    assert not RefundWish.objects.filter(wallet=old).exists()
+
+    late_us = NOW_US + 6 * DAY_US
+    told = [reading(meter, late_us, used + 8_100)]
+    if snapshot:
+        told += [reading(meter, out_us, used + 5_000), reading(meter, in_us, used + 5_100)]
+    for one in reversed(told):
+        desk.post(desk.street.readings(one), now_us=late_us)
+    follow(desk, now_us=late_us)
+
+    by_wallet = energy(desk)
+    if snapshot:
+        assert by_wallet == {old: used + 5_000, owner: 100, new: 3_000}
+    assert sum(by_wallet.values()) == used + 8_100
+    assert desk.balance(meter) == 0 and RefundWish.objects.get(wallet=old).amount_micro > 0
+    assert not desk.quarantine()
+    explained(desk)
+
+
+def test_the_order_in_which_the_meter_tells_changes_nothing(desk: Desk) -> None:
+    """Four homes with one story, told in four orders, end with the same bills."""
+    said = [(2, 2_000), (5, 4_900), (8, 5_050), (20, 9_000)]
+    orders: list[list[tuple[int, int]]] = [
+        said,
+        said[::-1],
+        [said[2], said[0], said[3], said[1]],
+        [said[3], *said[:3]],
+    ]
+    ends: list[Any] = []
+    homes = [desk.home() for _ in orders]
+    for home in homes:
+        desk.read(home, NOON_US + HOUR_US, 1_000)
+    out_us, in_us, late_us = NOON_US + 6 * HOUR_US, NOON_US + 7 * HOUR_US, NOON_US + 21 * HOUR_US
+    for home, order in zip(homes, orders, strict=True):
+        old = desk.street.wallets[desk.street.homes.index(home)]
+        gone = ask(desk, "out", wallet=old, at_us=out_us, now_us=out_us)
+        follow(desk, now_us=out_us)
+        unit = unit_of(old)
+        owner = desk.fact(gone).result["new_wallet"]
+        came = ask(desk, "in", wallet=owner, unit=unit, at_us=in_us, now_us=in_us)
+        follow(desk, now_us=in_us)
+        new = desk.fact(came).result["new_wallet"]
+        for hours, wh in order:
+            desk.post(desk.street.readings(reading(home, NOON_US + hours * HOUR_US, wh)), now_us=late_us)
+        follow(desk, now_us=late_us)
+        charged = energy(desk)
+        cost = {
+            w: sum(x.amount_micro for x in desk.lines() if x.wallet == w and x.kind != 12) for w in (old, new)
+        }
+        ends.append((charged[old], charged[new], cost[old], cost[new]))
+    assert len(set(ends)) == 1, ends
+    assert not desk.quarantine()
+    explained(desk)
+
+
+@pytest.mark.parametrize("minutes", [0, 17])
+def test_a_move_of_the_day_before_yesterday_gives_back_and_charges_the_same_readings(
+    desk: Desk, meter: int, minutes: int
+) -> None:
+    """The desk hears late that the home changed hands; what was charged since goes over, and later readings follow."""
+    old = desk.street.wallets[0]
+    at_us = NOON_US + 30 * HOUR_US + minutes * 60_000_000
+    before = desk.balance(meter)
+    fact = ask(desk, "out", wallet=old, at_us=at_us, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    owner = desk.fact(fact).result["new_wallet"]
+    at_wh = 30_000 + 1_000 * minutes // 60
+    assert energy(desk) == {old: at_wh, owner: DAYS * 24_000 - at_wh}
+    came = ask(desk, "in", wallet=owner, unit=unit_of(old), at_us=NOON_US + 50 * HOUR_US, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    new = desk.fact(came).result["new_wallet"]
+    assert energy(desk) == {old: at_wh, owner: 50_000 - at_wh, new: 22_000}
+
+    from fairwatt.store.models import RefundWish
+
+    wish = RefundWish.objects.get(wallet=old)
+    assert wish.amount_micro > before and desk.balance(meter) == 0
+    desk.read(meter, NOW_US + HOUR_US, DAYS * 24_000 + 500)
+    snap_us = at_us - 60_000_000
+    desk.read(meter, snap_us, at_wh - 10, now_us=NOW_US + HOUR_US)
+    follow(desk, now_us=NOW_US + HOUR_US)
+    assert sum(energy(desk).values()) == DAYS * 24_000 + 500
+    assert not desk.quarantine()
+    explained(desk)
+
+
+def explained(desk: Desk) -> None:
+    """Every line works out again, bit for bit."""
+    from fairwatt.flows.explaining.ids import LineId
+    from fairwatt.flows.explaining.line import explain_line
+
+    for line in desk.lines():
+        account = explain_line(line_id=LineId(line.book, line.wallet, line.seq))
+        assert account.agrees, (line.kind, line.seq, account.differences)
+
+
+def unit_of(wallet: int) -> int:
+    from fairwatt.store.models import Wallet
+
+    return int(Wallet.objects.get(pk=wallet).unit_id)
+
+
+def energy(desk: Desk) -> dict[int, int]:
+    used: dict[int, int] = {}
+    for line in desk.lines():
+        used[line.wallet] = used.get(line.wallet, 0) + line.energy_wh
+    return used
