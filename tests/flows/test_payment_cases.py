@@ -122,7 +122,7 @@ def test_case_06_another_currency_is_never_counted_in_ours(till: Till) -> None:
 @at(*CLOSABLE)
 def test_case_07_late_success(till: Till) -> None:
     ref, order = till.made()
-    till.ask(after_s=31 * 60)
+    till.ask(after_s=2 * 3600 + 60)
     assert till.intent(ref).state == "expired"
     till.world.pay(order, anyway=True)
     till.settle(ref)
@@ -134,7 +134,7 @@ def test_case_07_closing_loses_the_race(till: Till) -> None:
     ref, order = till.made()
     till.world.pay(order)
     till.world.sendings.clear()
-    till.ask(after_s=31 * 60)
+    till.ask(after_s=2 * 3600 + 60)
     till.post()
     assert (till.intent(ref).state, till.balance()) == ("credited", 10_000_000)
 

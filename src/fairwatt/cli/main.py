@@ -23,6 +23,7 @@ from fairwatt.cli import (
     edge,
     estate,
     explaining,
+    merchant,
     meter,
     moving,
     push,
@@ -61,6 +62,7 @@ app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
 app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
 app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
+app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

@@ -226,7 +226,8 @@ def offers(*, book: Book, at_window: bool = False) -> list[Offer]:
         chosen = MerchantOffer.objects.filter(account=account).order_by("-pk").first()
         if chosen is None or account.pk not in ready or account.pk in down:
             continue
-        if able.minor_digits.get(book.currency) != book.minor_digits:
+        simulated = {one.settings.get("currency") for one in MerchantKey.objects.filter(account=account)}
+        if able.minor_digits.get(book.currency) != book.minor_digits and book.currency not in simulated:
             continue
         out += [
             Offer(account=account.pk, provider=account.provider, method=Method(one), label=account.label)

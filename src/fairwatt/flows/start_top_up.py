@@ -12,8 +12,8 @@ from fairwatt.flows.merchants import Offer
 from fairwatt.store.models import MerchantAccount, PaymentIntent, User, Wallet
 
 AMOUNT_MINOR_MAX = 500_000_00
-OPEN_US: Final = 31 * 60 * 1_000_000
-"""How long an order may be paid; no provider here wants it shorter than half an hour."""
+OPEN_US: Final = 2 * 3_600_000_000
+"""How long an order may be paid; no provider here takes less than half an hour, nor more than a day."""
 
 
 class TopUpRefused(ValueError):

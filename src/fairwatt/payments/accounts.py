@@ -97,7 +97,8 @@ SETTINGS: Final[Mapping[str, tuple[Setting, ...]]] = {
     ),
 }
 """What is asked for on a page or in a file. An address other than the provider's own is said in a file only."""
-OPTIONS: Final = frozenset({"gateway", "login_gateway", "checkout", "live", "till"})
+OPTIONS: Final = frozenset({"gateway", "login_gateway", "login_page", "checkout", "currency", "live", "till"})
+"""`gateway`, `checkout`, `currency`: a simulator's. `live`, `till`: kinds of account."""
 
 
 def laid_over(sets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -161,6 +162,7 @@ def _wechat(said: Mapping[str, Any]) -> PaymentProvider:
             gateway=str(said.get("gateway", WECHAT_GATEWAY)),
             login_gateway=str(said.get("login_gateway", "https://api.weixin.qq.com")),
             checkout=str(said.get("checkout", "")),
+            login_page=str(said.get("login_page", "https://open.weixin.qq.com/connect/oauth2/authorize")),
         )
     )
 
@@ -175,6 +177,7 @@ def _alipay(said: Mapping[str, Any]) -> PaymentProvider:
             private_key=load_private(private) if private else None,
             app_cert_sn=str(said.get("app_cert_sn", "")),
             root_cert_sn=str(said.get("root_cert_sn", "")),
+            currency=str(said.get("currency", "CNY")),
             gateway=str(said.get("gateway", ALIPAY_GATEWAY)),
         )
     )

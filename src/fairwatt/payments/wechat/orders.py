@@ -89,6 +89,18 @@ def sheet(account: WechatAccount, prepay_id: str, at: Moment) -> dict[str, str]:
     }
 
 
+def login_url(account: WechatAccount, *, back: str, state: str) -> str:
+    """Where the browser inside WeChat goes to learn a code of who pays; it comes back with `code` and `state`."""
+    asked = {
+        "appid": account.app_id,
+        "redirect_uri": back,
+        "response_type": "code",
+        "scope": "snsapi_base",
+        "state": state,
+    }
+    return f"{account.login_page}?{urlencode(asked)}#wechat_redirect"
+
+
 def _openid(account: WechatAccount, code: str) -> Exchange[str]:
     """Who the payer is to this official account; WeChat does not sign this answer, TLS is all there is."""
     asked = {

@@ -22,6 +22,7 @@ class MPesaPlatform:
 
     def __init__(self, books: Books, faults: Faults, url: str) -> None:
         self.books, self.faults, self.url = books, faults, url
+        self.push_us = PUSH_US
         self._tokens: dict[str, Shop] = {}
 
     def settings(self, shop: Shop) -> dict[str, Any]:
@@ -83,7 +84,7 @@ class MPesaPlatform:
             currency="KES",
             notify_url=said["CallBackURL"],
             return_url="",
-            expires_us=self.books.now_us() + PUSH_US,
+            expires_us=self.books.now_us() + self.push_us,
             subject=said["AccountReference"],
             way=said["PhoneNumber"],
         )

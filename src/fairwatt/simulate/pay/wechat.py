@@ -9,6 +9,7 @@ import re
 import secrets
 from hashlib import sha1
 from typing import Any, Final
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -44,11 +45,17 @@ class WechatPlatform:
             "app_secret": shop.keys.words["token"],
             "gateway": self.url,
             "login_gateway": self.url,
+            "login_page": f"{self.url}/connect/oauth2/authorize",
             "checkout": f"{self.url.rpartition('/')[0]}/p/wechat",
         }
 
     def answer(self, asked: Asked) -> Said:
         """One question of a shop."""
+        if asked.path == "/connect/oauth2/authorize":
+            back = (
+                f"{asked.arg('redirect_uri')}?code={secrets.token_hex(8)}&state={quote(asked.arg('state'))}"
+            )
+            return Said(302, b"", {"Location": back})
         if asked.path.startswith("/sns/"):
             return Said.of(200, {"openid": "o" + asked.arg("code")[:20].rjust(20, "x"), "access_token": "t"})
         shop = self._authorized(asked)

@@ -14,5 +14,6 @@ urlpatterns = [
     ),
     path("callback/<slug:provider>/<slug:token>", views.account_callback, name="shop_callback"),
     path("<slug:our_ref>/", views.status, name="status"),
+    path("<slug:our_ref>/go/", views.go, name="go"),
     path("<slug:our_ref>/live/", views.live, name="live"),
 ]
