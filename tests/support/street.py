@@ -72,6 +72,7 @@ class Street:
 
     tariff: str = TARIFF
     opened_us: int = NOON_US
+    currency: str = "GBP"
     credit: CreditPolicy = POLICY
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     issuer: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -90,7 +91,7 @@ class Street:
             organisation_slug=f"org-{tag}",
             organisation_name=f"Organisation {tag}",
             book_slug=f"book-{tag}",
-            currency="GBP",
+            currency=self.currency,
             zone="Europe/London",
             site_slug=f"site-{tag}",
             site_name="Maple Court",
@@ -100,7 +101,11 @@ class Street:
         self.gateway = provision.add_gateway(site_id=self.site.pk, slug=f"gw-{tag}", public_key=public)
         self.policy = provision.add_policy(book_id=self.book, slug="homes", policy=self.credit)
         self.plan = provision.publish_tariff(
-            book_id=self.book, slug="tariff", name="Tariff", text=self.tariff, now_us=self.opened_us
+            book_id=self.book,
+            slug="tariff",
+            name="Tariff",
+            text=self.tariff.replace("currency: GBP", f"currency: {self.currency}"),
+            now_us=self.opened_us,
         )
         self.seq = 0
         self.epoch = 1

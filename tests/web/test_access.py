@@ -136,6 +136,8 @@ def test_nobody_gets_what_is_not_theirs(
         "line": [f"{scene.book}-{scene.wallets[0]}-5"],
         "payment": [payment],
         "provider": ["sandbox"],
+        "shop": ["wechat", "0" * 32],
+        "shop order": ["wechat", "0" * 32, payment],
         "book": [scene.slug],
         "home_report": [scene.public_id(0), "statement"],
         "home_file": [scene.public_id(0), "fees", "csv"],

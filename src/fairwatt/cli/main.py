@@ -26,6 +26,7 @@ from fairwatt.cli import (
     estate,
     explaining,
     issuer,
+    merchant,
     meter,
     meter_lists,
     moving,
@@ -69,6 +70,7 @@ meter_lists.add_to(commission.app)
 commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
+app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)
@@ -129,6 +131,7 @@ def up() -> None:
         fleet.start_web()
         fleet.start_keeper()
         fleet.start_telemetry()
+        fleet.start_collector()
         where = services.config
         serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
 
@@ -166,6 +169,17 @@ def keeper() -> None:
     from fairwatt.server.wiring import run_keeper
 
     run_keeper(Config.load())
+
+
+@app.command()
+def collector() -> None:
+    """Speak with payment providers: make orders, ask how they stand, close them. `fairwatt up` runs it.
+
+    Example: fairwatt collector
+    """
+    from fairwatt.server.wiring import run_collector
+
+    run_collector(Config.load())
 
 
 @app.command()

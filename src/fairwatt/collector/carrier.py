@@ -46,6 +46,7 @@ class _Line:
 
     breaker: Breaker
     kept: dict[tuple[str, str, bytes], _Kept] = field(default_factory=dict)
+    date: str = ""
 
 
 class Carrier:
@@ -74,6 +75,10 @@ class Carrier:
     def available(self, *, account: str) -> bool:
         """Whether this account's provider is being asked just now; a method that is not is not offered."""
         return not self._line(account).breaker.open
+
+    def date(self, *, account: str) -> str:
+        """The `Date` of the newest answer: how the provider's clock stands."""
+        return self._line(account).date
 
     def carry[T](self, exchange: Exchange[T], *, account: str) -> T:
         """Ask what the exchange wants asked until it has its answer. `account` names whose breaker counts.
@@ -111,6 +116,7 @@ class Carrier:
             line.breaker.failed()
             raise ProviderBusy(f"the provider answered {reply.status}; what was asked may or may not be done")
         line.breaker.succeeded()
+        line.date = reply.headers.get("date", "")
         if ask.keep_s and reply.status == 200:
             line.kept[key] = _Kept(reply, self._clock_s() + ask.keep_s)
         return reply

@@ -8,6 +8,11 @@ def payment_key(*, provider: str, event: str) -> str:
     return _key("pay", provider, event)
 
 
+def asked_payment_key(*, provider: str, reference: str) -> str:
+    """Name a payment that the provider told of when it was asked, by the provider's own number of it."""
+    return _key("paid", provider, reference)
+
+
 def tariff_key(*, publication: int) -> str:
     """Name the publication of a tariff."""
     return _key("tariff", str(publication))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Final
 
 from django.db import transaction
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import format_money
 from fairwatt.flows.borrow import credit_desk
-from fairwatt.store.models import PaymentIntent, User, Wallet
+from fairwatt.flows.merchants import Offer
+from fairwatt.store.models import MerchantAccount, PaymentIntent, User, Wallet
 
 AMOUNT_MINOR_MAX = 500_000_00
+OPEN_US: Final = 2 * 3_600_000_000
+"""How long an order may be paid; no provider here takes less than half an hour, nor more than a day."""
 
 
 class TopUpRefused(Refusal):
@@ -28,11 +32,32 @@ class StartedTopUp:
     currency: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Payer:
+    """Who pays, as far as a provider needs it: a telephone or a login code, the language, the way back."""
+
+    payer: str = ""
+    language: str = "en"
+    on_phone: bool = False
+    origin: str = ""
+    """our own address, to which the browser comes back"""
+
+
 @transaction.atomic(durable=True)
 def start_top_up(
-    *, wallet_id: int, amount_minor: int, provider: str, user_id: int | None, now_us: int
+    *,
+    wallet_id: int,
+    amount_minor: int,
+    provider: str,
+    user_id: int | None,
+    now_us: int,
+    offer: Offer | None = None,
+    payer: Payer | None = None,
 ) -> StartedTopUp:
-    """Record that somebody is about to pay into a wallet. Raises TopUpRefused for an amount out of range."""
+    """Record that somebody is about to pay into a wallet. Raises TopUpRefused for an amount out of range.
+
+    With an `offer` the collector asks its merchant's provider at once; without one the provider is the installation's.
+    """
     if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
         raise TopUpRefused(
             "The amount must be between 0.01 and %(most)s. Nothing was charged; choose another amount.",
@@ -40,15 +65,33 @@ def start_top_up(
         )
     wallet = Wallet.objects.select_related("book").get(pk=wallet_id)
     _check_terms(wallet, amount_minor, now_us)
+    who, our_ref = payer or Payer(), uuid.uuid4().hex
+    account = None
+    if offer is not None:
+        account = MerchantAccount.objects.filter(
+            pk=offer.account, organisation=wallet.book.organisation_id
+        ).first()
+        if account is None:
+            raise TopUpRefused(
+                "This way to pay is not your supplier's. Nothing was charged; choose another one."
+            )
     intent = PaymentIntent.objects.create(
         book=wallet.book,
         wallet=wallet,
-        our_ref=uuid.uuid4().hex,
-        provider=provider,
+        our_ref=our_ref,
+        provider=provider if account is None else account.provider,
         amount_minor=amount_minor,
         currency=wallet.book.currency,
         created_us=now_us,
         created_by=None if user_id is None else User(pk=user_id),
+        account=account,
+        method="" if offer is None else offer.method,
+        payer=who.payer,
+        language=who.language[:10],
+        on_phone=who.on_phone,
+        return_url=f"{who.origin}/pay/{our_ref}/" if who.origin else "",
+        expires_us=None if offer is None else now_us + OPEN_US,
+        ask_us=None if offer is None else now_us,
     )
     return StartedTopUp(our_ref=intent.our_ref, amount_minor=amount_minor, currency=intent.currency)
 

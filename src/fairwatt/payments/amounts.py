@@ -13,7 +13,7 @@ MINOR_DIGITS: Final[Mapping[str, int]] = {
 }
 """ISO 4217: how many decimals a currency has. A yen is not a hundred of anything, a dinar is a thousand fils."""
 
-_DECIMAL: Final = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,6}))?")
+_DECIMAL: Final = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,6}))?")
 
 
 def minor_from_text(text: str, *, digits: int) -> int:

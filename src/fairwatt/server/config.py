@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from fairwatt.server.errors import OperatorError
 from fairwatt.server.secret_files import SecretFiles
 
-type DatabaseRole = Literal["admin", "migrate", "poster", "web", "auditor", "telemetry"]
+type DatabaseRole = Literal["admin", "migrate", "poster", "web", "auditor", "telemetry", "collector"]
 
 DATABASE_ROLES: Final[tuple[DatabaseRole, ...]] = (
     "admin",
@@ -24,6 +24,7 @@ DATABASE_ROLES: Final[tuple[DatabaseRole, ...]] = (
     "web",
     "auditor",
     "telemetry",
+    "collector",
 )
 DATABASE_NAME: Final = "fairwatt"
 OWNER_ROLE: Final = "fairwatt_owner"

@@ -1,10 +1,12 @@
 """The Ed25519 keys an installation makes for itself at its first start."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -22,6 +24,11 @@ ISSUER: Final = "issuer"
 SANDBOX_PROVIDER: Final = "sandbox_provider"
 """Signs callbacks of the sandbox payment platform. The web holds the public half only."""
 
+MERCHANT_READING: Final = "merchant_reading"
+"""Opens what callbacks are checked with: web, poster and collector hold its private half."""
+MERCHANT_ACTING: Final = "merchant_acting"
+"""Opens what acts in a merchant's name: the collector alone may open its private half."""
+
 
 class KeyUnusable(OperatorError):
     """A key file is absent, closed to this user, or of another kind."""
@@ -31,17 +38,45 @@ def ensure_keys(folder: Path) -> None:
     """Make the key pairs that do not exist yet: `<name>.pem` (0600) and `<name>.pub.pem` (0644)."""
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     for name in (ISSUER, SANDBOX_PROVIDER):
-        private = Ed25519PrivateKey.generate()
-        write_once(
-            folder / f"{name}.pem",
-            private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        )
-        public = load_private_key(folder, name=name).public_key()
-        write_once(
-            folder / f"{name}.pub.pem",
-            public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-            mode=0o644,
-        )
+        _ensure_pair(folder, name, Ed25519PrivateKey.generate(), load_private_key)
+    for name in (MERCHANT_READING, MERCHANT_ACTING):
+        _ensure_pair(folder, name, X25519PrivateKey.generate(), load_sealing_key)
+
+
+def _ensure_pair[K: (Ed25519PrivateKey, X25519PrivateKey)](
+    folder: Path, name: str, fresh: K, load: Callable[..., K]
+) -> None:
+    write_once(folder / f"{name}.pem", fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = load(folder, name=name).public_key()
+    write_once(
+        folder / f"{name}.pub.pem",
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        mode=0o644,
+    )
+
+
+def load_sealing_key(folder: Path, *, name: str) -> X25519PrivateKey:
+    """The private half of a pair that things are sealed to; raises KeyUnusable."""
+    path = folder / f"{name}.pem"
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as broken:
+        raise KeyUnusable(_help(path, broken)) from broken
+    if not isinstance(key, X25519PrivateKey):
+        raise KeyUnusable(_help(path, TypeError("it is not an X25519 key")))
+    return key
+
+
+def load_sealing_public(folder: Path, *, name: str) -> X25519PublicKey:
+    """The public half of it; raises KeyUnusable."""
+    path = folder / f"{name}.pub.pem"
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as broken:
+        raise KeyUnusable(_help(path, broken)) from broken
+    if not isinstance(key, X25519PublicKey):
+        raise KeyUnusable(_help(path, TypeError("it is not an X25519 key")))
+    return key
 
 
 def load_private_key(folder: Path, *, name: str) -> Ed25519PrivateKey:

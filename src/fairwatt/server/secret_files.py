@@ -16,6 +16,7 @@ NAMES: Final = (
     "db_web",
     "db_auditor",
     "db_telemetry",
+    "db_collector",
     "nats_backend",
     "nats_telemetry",
     "nats_sys",

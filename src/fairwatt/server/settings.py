@@ -24,6 +24,8 @@ HTTPS = ORIGIN.startswith("https://")
 FAIRWATT_CLOCK = clock_for(CONFIG)
 FAIRWATT_PAYSIM_URL = CONFIG.paysim_origin()
 FAIRWATT_SANDBOX_KEY = CONFIG.keys / f"{SANDBOX_PROVIDER}.pub.pem"
+# What callbacks of merchants are checked with, and what their secrets are sealed to; the web opens no acting key.
+FAIRWATT_KEYS = CONFIG.keys
 
 DEBUG = os.environ.get("FAIRWATT_DEBUG") == "1"
 # Commands that need no sessions (checks, type checking) run before the first start has made the secret.
@@ -204,5 +206,10 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        # It would write down every address it asks, and one of them carries a secret.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
 }

@@ -17,10 +17,13 @@ from fairwatt.server.code_keys import code_keys
 from fairwatt.server.config import OWNER_ROLE, Config, DatabaseRole
 from fairwatt.server.keys import (
     ISSUER,
+    MERCHANT_ACTING,
+    MERCHANT_READING,
     SANDBOX_PROVIDER,
     issuer_kid,
     load_private_key,
     load_public_key,
+    load_sealing_key,
 )
 from fairwatt.wire.commands import Command, sign_command
 
@@ -99,6 +102,28 @@ def run_keeper(config: Config) -> None:
     run(clock=clock_for(config), stop=stop)
 
 
+def run_collector(config: Config) -> None:
+    """Speak with payment providers until stopped."""
+    use_django(role="collector")
+    from fairwatt.collector.carrier import Carrier
+    from fairwatt.collector.main import Collector  # models need Django first
+    from fairwatt.flows.merchants import Merchants
+
+    collector = Collector(
+        merchants=Merchants(
+            reading=load_sealing_key(config.keys, name=MERCHANT_READING),
+            acting=load_sealing_key(config.keys, name=MERCHANT_ACTING),
+        ),
+        carrier=Carrier(),
+        clock=clock_for(config),
+        origin=config.web_origin(),
+        dsn=config.dsn(role="collector"),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: collector.stop())
+    collector.run()
+
+
 def run_telemetry(config: Config) -> None:
     """Keep what meters do second by second, until stopped."""
     use_django(role="telemetry")
@@ -113,6 +138,7 @@ def run_telemetry(config: Config) -> None:
 
 def poster_for(config: Config) -> "Poster":
     """What posting needs from outside: the providers whose word counts, and the key that orders meters."""
+    from fairwatt.flows.merchants import Merchants
     from fairwatt.flows.posting.planning import Poster
     from fairwatt.payments.registry import providers
 
@@ -127,6 +153,7 @@ def poster_for(config: Config) -> "Poster":
         providers=providers(sandbox_key=sandbox, sandbox_checkout=config.paysim_origin()),
         sign=sign,
         codes=code_keys(config),
+        merchants=Merchants(reading=load_sealing_key(config.keys, name=MERCHANT_READING)),
     )
 
 

@@ -27,9 +27,11 @@ from fairwatt.simulate.office import Office
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.residents import Habit
 from fairwatt.simulate.scenario import TICK_US, Home, Scenario
+from fairwatt.simulate.shops import open_shops
 from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.street import Street
 
+PUSH_US = 2 * 3_600_000_000
 SPEED: Final = 60
 HISTORY_DAYS: Final = 14
 HISTORY_TICKS: Final = HISTORY_DAYS * 48 + 26
@@ -101,6 +103,8 @@ class Demo:
             self.stack.clock.set(domain_us=self._at_us(), speed=SPEED)
             self.stack.fleet.start_keeper()
             self.stack.fleet.start_telemetry()
+            await street.as_web(self._open_shops)
+            self.stack.fleet.start_collector()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             ready()
             while True:
@@ -112,6 +116,20 @@ class Demo:
             await asyncio.gather(*seconds, return_exceptions=True)
             self.stack.clock.set(domain_us=self.stack.clock.now_us(), speed=0)
             await street.close()
+
+    def _open_shops(self) -> None:
+        """So late, because the platforms are there only while the demo lives."""
+        world = self.street.pay.world
+        world.mpesa.push_us = (
+            PUSH_US  # sixty times as fast as life, nobody types a PIN in a minute and a half
+        )
+        open_shops(
+            world=world,
+            organisation=ORGANISATION,
+            currency=self.street.scenario.terms.currency,
+            config=self.stack.config,
+            now_us=self.stack.clock.now_us(),
+        )
 
     def _second_by_second(self) -> list[Telemetry]:
         """What each gateway sends beside its readings, from now on: history has only half hours."""

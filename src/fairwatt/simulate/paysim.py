@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
 from http.client import HTTPException
 from random import Random
 from typing import Any
@@ -26,6 +27,8 @@ from typing import Any
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from fairwatt.simulate.pay.door import walked_in
+from fairwatt.simulate.pay.world import World
 from fairwatt.simulate.paypages import Answer, Page, checkout_page, read_order
 
 _SECOND_US = 1_000_000
@@ -118,7 +121,12 @@ class PaySim:
         seed: int,
         faults: PayFaults | None = None,
         retry_wall_s: float = 0.25,
+        reports: bool = True,
     ) -> None:
+        """`reports=False`: what is to be reported waits until somebody fetches it."""
+        self.world: World
+        """the platforms beside the sandbox, from `start` on"""
+        self._seed, self._reports = seed, reports
         self.faults = faults or PayFaults()
         self.counters = PayCounters()
         self.payments: list[Payment] = []
@@ -147,6 +155,7 @@ class PaySim:
                 f"the payment platform cannot open port {port} on 127.0.0.1: {error}"
             ) from error
         self.url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        self.world = World(url=self.url, seed=self._seed, now_us=self._now_us)
         self._server = _Server(
             uvicorn.Config(
                 self._app,
@@ -155,19 +164,21 @@ class PaySim:
                 lifespan="off",
                 ws="none",
                 proxy_headers=False,
+                date_header=False,  # the platform lives in domain time, and says so
             )
         )
         serving = asyncio.create_task(self._server.serve(sockets=[door]))
         while not self._server.started:
             await asyncio.sleep(0.01)
-        self._tasks = [serving, asyncio.create_task(self._deliver_for_ever())]
+        self._tasks = [serving, *([asyncio.create_task(self._deliver_for_ever())] if self._reports else [])]
         return self.url
 
     async def stop(self) -> None:
         """Close the platform. Undelivered reports stay in its books and can still be asked for until then."""
         if self._server is not None:
             self._server.should_exit = True
-            self._tasks[1].cancel()
+            for task in self._tasks[1:]:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def pay(
@@ -232,6 +243,7 @@ class PaySim:
             self._wake.clear()
             now_us = self._now_us()
             due = [d for d in self._deliveries if not d.answered and d.not_before_us <= now_us]
+            await self.world.send_due()
             due.sort(
                 key=lambda d: d.attempts
             )  # a report the product keeps refusing must not starve the others
@@ -246,7 +258,9 @@ class PaySim:
 
     def _due(self) -> bool:
         now_us = self._now_us()
-        return any(not d.attempts and d.not_before_us <= now_us for d in self._deliveries)
+        return any(not d.attempts and d.not_before_us <= now_us for d in self._deliveries) or any(
+            not one.tries for one in self.world.due()
+        )
 
     async def _deliver(self, delivery: _Delivery) -> None:
         body = delivery.payment.event()
@@ -284,6 +298,22 @@ class PaySim:
             Answer.see_other(order.return_url) if order.return_url else checkout_page(order, page=Page.PAID)
         )
 
+    async def _answer_all(self, scope: Message, form: bytes) -> Answer:
+        """A shop's question, a payer at one of the platforms, or the sandbox."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        method, query = scope["method"], scope["query_string"].decode("latin-1")
+        target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+        said = await self.world.answer(method=method, target=target, headers=headers, body=form)
+        language = headers.get("accept-language", "")
+        if said is None:
+            said = walked_in(self.world, method=method, path=scope["path"], body=form, language=language)
+        self._wake.set()
+        if said is not None:
+            return Answer(said.status, said.body, said.headers)
+        return self._answer(
+            method=method, path=scope["path"], query=scope["query_string"], form=form, language=language
+        )
+
     async def _app(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
@@ -293,15 +323,9 @@ class PaySim:
             form += message.get("body", b"")
             if len(form) > 65536 or not message.get("more_body"):
                 break
-        headers = dict(scope["headers"])
-        answer = self._answer(
-            method=scope["method"],
-            path=scope["path"],
-            query=scope["query_string"],
-            form=form,
-            language=headers.get(b"accept-language", b"").decode("latin-1"),
-        )
+        answer = await self._answer_all(scope, form)
         fields = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+        fields.append((b"date", formatdate(self._now_us() // _SECOND_US, usegmt=True).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": fields})
         await send({"type": "http.response.body", "body": answer.body})
 

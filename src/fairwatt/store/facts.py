@@ -74,6 +74,12 @@ def written_by_web(*, cursor: Any, fact: int) -> bool:
     return bool(cursor.fetchone()[0])
 
 
+def written_by_collector(*, cursor: Any, fact: int) -> bool:
+    """True for a fact of the process that speaks with providers, which the database itself has noted."""
+    cursor.execute("SELECT by_role = 'fairwatt_collector' FROM fact WHERE id = %s", [fact])
+    return bool(cursor.fetchone()[0])
+
+
 def see_book(*, cursor: Any, book: int) -> None:
     """Let this transaction see the rows of one book (row-level security), and every wallet in it."""
     cursor.execute(

@@ -1,4 +1,4 @@
-"""The payment providers of this installation, as the web may use them: public keys only."""
+"""The payment providers and merchant accounts of this installation, as the web may use them: to read callbacks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from fairwatt.flows.merchants import Merchants, Seals
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.payments.registry import providers
 
@@ -29,3 +31,38 @@ def open_providers() -> Mapping[str, PaymentProvider]:
             "The key of the payment platform is not an Ed25519 key, so nobody can pay."
         )
     return providers(sandbox_key=key, sandbox_checkout=settings.FAIRWATT_PAYSIM_URL)
+
+
+@lru_cache(maxsize=1)
+def open_merchants() -> Merchants:
+    """Merchants' accounts, to read what they are told. Raises ImproperlyConfigured when the key cannot be read."""
+    try:
+        key = load_pem_private_key((settings.FAIRWATT_KEYS / "merchant_reading.pem").read_bytes(), None)
+    except (OSError, ValueError) as unreadable:
+        raise ImproperlyConfigured(_unreadable(unreadable)) from unreadable
+    if not isinstance(key, X25519PrivateKey):
+        raise ImproperlyConfigured(_unreadable(TypeError("it is not an X25519 key")))
+    return Merchants(reading=key)
+
+
+@lru_cache(maxsize=1)
+def seals() -> Seals:
+    """What merchants' secrets are sealed to."""
+    return Seals(reading=_public("merchant_reading"), acting=_public("merchant_acting"))
+
+
+def _public(name: str) -> X25519PublicKey:
+    try:
+        key = load_pem_public_key((settings.FAIRWATT_KEYS / f"{name}.pub.pem").read_bytes())
+    except (OSError, ValueError) as unreadable:
+        raise ImproperlyConfigured(_unreadable(unreadable)) from unreadable
+    if not isinstance(key, X25519PublicKey):
+        raise ImproperlyConfigured(_unreadable(TypeError("it is not an X25519 key")))
+    return key
+
+
+def _unreadable(why: Exception) -> str:
+    return (
+        f"The key for merchants' accounts cannot be read ({why}); no callback of theirs can be checked, and no money "
+        "moves. Run `fairwatt services` once, or restore the file from your backup."
+    )

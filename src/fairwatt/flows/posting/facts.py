@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
 from fairwatt.core.spans import local_day_start
+from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.counting import given_now
@@ -58,6 +59,7 @@ def post_facts(
     now_us: int,
     reworked: frozenset[int] = frozenset(),
     codes: KeepsCodeKeys | None = None,
+    merchants: Merchants | None = None,
 ) -> PostedFacts:
     """Answer the facts that wait for this book, oldest first; move `registers` where an estimate is charged.
 
@@ -73,7 +75,9 @@ def post_facts(
     rows = cursor.fetchall()
     out.more = len(rows) == FACTS_MAX
     for fact, kind, payload, raw in rows:
-        bench = Bench(cursor, state, providers, registers, int(fact), now_us, available, reworked, codes)
+        bench = Bench(
+            cursor, state, providers, registers, int(fact), now_us, available, reworked, codes, merchants
+        )
         try:
             with transaction.atomic():
                 one = _post_fact(bench, out, kind, payload, bytes(raw))
@@ -95,9 +99,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
     """What one fact comes to; `before` is what the facts of this batch before it came to."""
     content = json.loads(payload) if isinstance(payload, str) else payload
     match kind, content:
-        case "payment", {"provider": str(name), "headers": dict(headers)} if name in bench.providers:
-            signed = {str(key): str(value) for key, value in headers.items()}
-            return post_payment(bench, before, bench.providers[name], signed, raw)
+        case "payment", dict(about):
+            return post_payment(bench, before, about, raw)
         case "payment", _:
             return refuse_fact(bench, "unknown_provider", "no provider here made this callback")
         case "config", {"wallets": list(wallets)}:

@@ -14,29 +14,55 @@ from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
-from fairwatt.payments.contract import CallbackRejected, PaymentProvider, ProviderFact
+from fairwatt.payments.accounts import BadSettings
+from fairwatt.payments.contract import (
+    Assurance,
+    CallbackRejected,
+    MalformedCallback,
+    PaymentProvider,
+    ProviderFact,
+)
 from fairwatt.payments.contract import Kind as Kinds
+from fairwatt.payments.sealing import SealBroken
+from fairwatt.store.facts import written_by_collector
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
+_CREDITED: Final = frozenset({"credited", "part_refunded", "refunded", "chargeback"})
 REVIEW_US: Final = 72 * 3_600_000_000
 """How long a payment in review may withhold a cut."""
 
 
-def post_payment(
-    bench: Bench, before: PostedFacts, provider: PaymentProvider, headers: dict[str, str], raw: bytes
-) -> PostedFacts:
+class UnknownProvider(CallbackRejected):
+    """Nobody here takes money through this provider or account."""
+
+    code = "unknown_provider"
+
+
+class MerchantUnusable(CallbackRejected):
+    """The account's keys cannot be opened or used, so nothing can be verified."""
+
+    code = "merchant_unusable"
+
+
+class NotAsked(CallbackRejected):
+    """It claims to be a provider's answer to the collector, and another process wrote it."""
+
+    code = "not_asked"
+
+
+def post_payment(bench: Bench, before: PostedFacts, about: dict[str, Any], raw: bytes) -> PostedFacts:
     cursor, state = bench.cursor, bench.state
+    account = about.get("account")
     try:
-        # The web process that stored these bytes is not trusted: the signature is checked again here.
-        paid = provider.parse_callback(headers=headers, body=raw, now_us=None)
+        paid = _proven(bench, about, raw)
     except CallbackRejected as error:
         return refuse_fact(bench, error.code, str(error))
     if not (paid.moves_money and paid.kind is Kinds.PAYMENT):
         return refuse_fact(bench, "no_payment", "it proves no payment that succeeded; no money was moved")
     cursor.execute(
         "SELECT id, wallet_id, amount_minor, currency, state FROM store_paymentintent "
-        "WHERE our_ref = %s AND provider = %s AND book_id = %s FOR UPDATE",
-        [paid.our_ref, paid.provider, state.book],
+        "WHERE our_ref = %s AND provider = %s AND book_id = %s AND account_id IS NOT DISTINCT FROM %s FOR UPDATE",
+        [paid.our_ref, paid.provider, state.book, account],
     )
     intent = cursor.fetchone()
     earlier = _earlier(bench, before, paid)
@@ -54,14 +80,14 @@ def post_payment(
     intent_id, wallet, amount_minor, currency, intent_state = intent
     wallet_ix = state.wallet_index.get(int(wallet))
     asked = (int(amount_minor), currency)
-    if intent_state == "credited":
-        # Another payment for what was paid already: the payer's money, and a person gives it back or credits it.
-        return _suspense(bench, paid, "paid_twice", None)
     if (paid.amount_minor, paid.currency) != asked or paid.currency != state.currency:
         cursor.execute("UPDATE store_paymentintent SET state = 'review' WHERE id = %s", [intent_id])
         return _suspense(bench, paid, "amount_differs", wallet_ix)
     if wallet_ix is None:
         return _suspense(bench, paid, "unknown_wallet", None)
+    if intent_state in _CREDITED:
+        # Another payment for what was paid already is the payer's credit too, who may have it back.
+        return _credit(bench, paid, wallet_ix, again=True)
     cursor.execute(
         "UPDATE store_paymentintent SET state = 'credited', provider_ref = %s, credited_us = %s WHERE id = %s",
         [paid.provider_ref, bench.now_us, intent_id],
@@ -112,7 +138,73 @@ def _answer(bench: Bench, paid: ProviderFact, **result: Any) -> FactAnswer:
     return FactAnswer(fact=bench.fact, state="posted", result={**result, **who})
 
 
-def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int) -> PostedFacts:
+def _proven(bench: Bench, about: dict[str, Any], raw: bytes) -> ProviderFact:
+    """What a waiting fact proves. Raises CallbackRejected.
+
+    The web process that stored a callback is not trusted: its signature is checked again here. What the collector was
+    told is believed where the database noted that the collector wrote it down: nobody else speaks with providers.
+    """
+    match about:
+        case {"provider": str(name), "account": int(account)}:
+            provider = _merchant(bench, account)
+        case {"provider": str(name)} if name in bench.providers and "account" not in about:
+            provider = bench.providers[name]
+        case _:
+            raise UnknownProvider("no provider here made this callback")
+    if provider.name != name:
+        raise UnknownProvider("the account is one at another provider")
+    match about:
+        case {"queried": dict(said)}:
+            if not written_by_collector(cursor=bench.cursor, fact=bench.fact):
+                raise NotAsked(
+                    "somebody says that a provider was asked who cannot have asked; no money was moved"
+                )
+            return _queried(name, said)
+        case {"headers": dict(headers)}:
+            signed = {str(key): str(value) for key, value in headers.items()}
+            return provider.parse_callback(headers=signed, body=raw, now_us=None)
+        case _:
+            raise UnknownProvider("no provider here made this callback")
+
+
+def _merchant(bench: Bench, account: int) -> PaymentProvider:
+    if bench.merchants is None:
+        raise UnknownProvider("this poster holds no merchant's keys; no money was moved")
+    try:
+        merchant = bench.merchants.of(account=account, book=bench.state.book)
+    except (BadSettings, SealBroken) as error:
+        raise MerchantUnusable(f"the keys of account {account} cannot be used: {error}") from None
+    if merchant is None:
+        raise UnknownProvider(
+            f"account {account} is none of this book's organisation, or has no keys in force"
+        )
+    return merchant.provider
+
+
+def _queried(provider: str, said: dict[str, Any]) -> ProviderFact:
+    match said:
+        case {
+            "our_ref": str(our_ref),
+            "provider_ref": str(provider_ref),
+            "event_id": str(event_id),
+            "amount_minor": int(amount_minor),
+            "currency": str(currency),
+            "occurred_at_us": int(occurred_at_us),
+        } if our_ref and provider_ref and amount_minor > 0:
+            return ProviderFact(
+                provider=provider,
+                our_ref=our_ref,
+                provider_ref=provider_ref,
+                event_id=event_id,
+                amount_minor=amount_minor,
+                currency=currency,
+                occurred_at_us=occurred_at_us,
+                assurance=Assurance.QUERIED,
+            )
+    raise MalformedCallback("what the collector left is no payment; no money was moved")
+
+
+def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int, *, again: bool = False) -> PostedFacts:
     state, now_us = bench.state, bench.now_us
     amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
     line = np.zeros((), dtype=LINE)
@@ -132,6 +224,7 @@ def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int) -> PostedFacts:
                 kind="payment.credited",
                 at_us=now_us,
                 wallet=int(state.wallets["wallet"][wallet_ix]),
+                reason="paid_twice" if again else "",
                 evidence={"amount_micro": amount, "provider": paid.provider, "fact": bench.fact},
             )
         ],

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
 from fairwatt.core.ledger.model import Kind
+from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.charging import chain, legs_of
 from fairwatt.flows.posting.clocks import clocks_moved, heard_clocks
@@ -94,6 +95,7 @@ class Poster:
     providers: Mapping[str, PaymentProvider]
     sign: Signer
     codes: KeepsCodeKeys | None = None
+    merchants: Merchants | None = None
 
 
 @dataclass(kw_only=True)

@@ -142,6 +142,7 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         now_us=desk.now_us,
         reworked=frozenset(one.wallet_ix for one in late.reworked),
         codes=desk.poster.codes,
+        merchants=desk.poster.merchants,
     )
     facts.more |= ask_to_count(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
     facts.more |= settle_again(

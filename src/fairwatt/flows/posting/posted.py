@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
 from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.rating.state import RegisterState
+from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.estimates import Registers
 from fairwatt.payments.contract import PaymentProvider
@@ -113,6 +114,8 @@ class Bench:
     """wallet indices with corrections in this batch, which no query shows yet"""
     codes: KeepsCodeKeys | None = None
     """who makes restore codes"""
+    merchants: Merchants | None = None
+    """whose accounts residents pay into"""
 
 
 def refuse_fact(bench: Bench, code: str, detail: str) -> PostedFacts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -65,11 +65,11 @@ class Alipay:
 
     def query(self, *, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
-        return trades.query(self.account, order, at)
+        return self._priced(trades.query(self.account, order, at))
 
     def close(self, *, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
-        return trades.close(self.account, order, at)
+        return self._priced(trades.close(self.account, order, at))
 
     def refund(self, *, refund: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
@@ -113,7 +113,12 @@ class Alipay:
             raise StaleCallback(
                 "the callback is older than Alipay repeats one, or of the future; no money was moved"
             )
-        return trades.notified(told, said, body)
+        return replace(trades.notified(told, said, body), currency=self.account.currency)
+
+    def _priced(self, asking: Exchange[ProviderFact]) -> Exchange[ProviderFact]:
+        """Alipay names no currency in its messages: it is the account's."""
+        said = yield from asking
+        return replace(said, currency=self.account.currency)
 
     def ack(self, *, refused: CallbackRejected | None) -> Ack:
         """See PaymentProvider."""

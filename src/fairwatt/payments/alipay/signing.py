@@ -39,6 +39,8 @@ class AlipayAccount:
     app_cert_sn: str = ""
     root_cert_sn: str = ""
     gateway: str = GATEWAY
+    currency: str = "CNY"
+    """Alipay names none in its messages"""
 
 
 def parameters(

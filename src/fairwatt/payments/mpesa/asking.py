@@ -41,6 +41,8 @@ class MPesaAccount:
     till: bool = False
     """a till number (buy goods) instead of a pay bill number"""
     gateway: str = GATEWAY
+    checkout: str = ""
+    """in a simulator: the page that stands for the payer's telephone"""
 
 
 def asked(

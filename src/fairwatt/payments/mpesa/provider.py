@@ -110,7 +110,9 @@ class MPesa:
             raise ProviderRefused(
                 "M-Pesa did not take the order; nothing was asked", reason=said.word("ResponseCode")
             )
-        return Action(method=Method.PUSH, provider_order=said.word("CheckoutRequestID"))
+        number = said.word("CheckoutRequestID")
+        page = f"{self.account.checkout}/{number}" if self.account.checkout else ""
+        return Action(method=Method.PUSH, url=page, provider_order=number)
 
     def query(self, *, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider. Without the number of a push nothing can be asked; the bill decides then."""

@@ -70,7 +70,9 @@ def create(account: WechatAccount, order: OrderAsk, at: Moment) -> Exchange[Acti
         raise refused(reply, said)
     if order.method is Method.QR:
         return Action(method=Method.QR, url=said.text("code_url"))
-    return Action(method=Method.JSAPI, sheet=sheet(account, said.word("prepay_id"), at))
+    prepay_id = said.word("prepay_id")
+    page = f"{account.checkout}/{prepay_id}" if account.checkout else ""
+    return Action(method=Method.JSAPI, url=page, sheet=sheet(account, prepay_id, at))
 
 
 def sheet(account: WechatAccount, prepay_id: str, at: Moment) -> dict[str, str]:
@@ -85,6 +87,18 @@ def sheet(account: WechatAccount, prepay_id: str, at: Moment) -> dict[str, str]:
         "signType": "RSA",
         "paySign": rsa_signed(key=acting(account), text=text),
     }
+
+
+def login_url(account: WechatAccount, *, back: str, state: str) -> str:
+    """Where the browser inside WeChat goes to learn a code of who pays; it comes back with `code` and `state`."""
+    asked = {
+        "appid": account.app_id,
+        "redirect_uri": back,
+        "response_type": "code",
+        "scope": "snsapi_base",
+        "state": state,
+    }
+    return f"{account.login_page}?{urlencode(asked)}#wechat_redirect"
 
 
 def _openid(account: WechatAccount, code: str) -> Exchange[str]:

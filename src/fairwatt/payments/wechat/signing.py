@@ -47,6 +47,9 @@ class WechatAccount:
     """of the official account, to learn a payer's openid from a login code"""
     gateway: str = GATEWAY
     login_gateway: str = "https://api.weixin.qq.com"
+    login_page: str = "https://open.weixin.qq.com/connect/oauth2/authorize"
+    checkout: str = ""
+    """in a simulator: the page that stands for the app on the payer's telephone"""
 
     def __post_init__(self) -> None:
         if len(self.api_key) != API_KEY_BYTES:

@@ -49,6 +49,12 @@ class Fleet:
         spec = _spec(self._config, self._program, name="keeper", role="web", command=["keeper"])
         self._services.run(spec)
 
+    def start_collector(self) -> None:
+        """Speak with payment providers, under a login that reads no ledger and credits nobody."""
+        self._services.run(
+            _spec(self._config, self._program, name="collector", role="collector", command=["collector"])
+        )
+
     def start_telemetry(self) -> None:
         """Keep what meters do second by second, beside the posters and behind them in every queue."""
         self._services.run(

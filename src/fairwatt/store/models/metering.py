@@ -141,11 +141,22 @@ class PaymentIntent(models.Model):
     """A top-up somebody means to pay; the state is a fold of the payment facts."""
 
     class State(models.TextChoices):
-        """CREATED -> CREDITED, or REVIEW when the provider's facts do not match."""
+        """CREATED -> PENDING -> PAID -> CREDITED; money that comes after EXPIRED, CLOSED or FAILED is credited too.
+
+        REVIEW when the provider's facts do not match.
+        """
 
         CREATED = "created", "Created"
+        PENDING = "pending", "Pending"
+        PAID = "paid", "Paid"
         CREDITED = "credited", "Credited"
+        PART_REFUNDED = "part_refunded", "Refunded in part"
+        REFUNDED = "refunded", "Refunded"
+        EXPIRED = "expired", "Expired"
+        CLOSED = "closed", "Closed"
+        FAILED = "failed", "Failed"
         REVIEW = "review", "In review"
+        CHARGEBACK = "chargeback", "Charged back"
 
     book = models.ForeignKey(Book, on_delete=models.PROTECT)
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT)
@@ -153,8 +164,28 @@ class PaymentIntent(models.Model):
     provider = models.CharField(max_length=20)
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.CREATED)
-    provider_ref = models.CharField(max_length=80, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.CREATED)
+    provider_ref = models.CharField(max_length=160, blank=True)
     created_us = models.BigIntegerField()
     credited_us = models.BigIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT)
+    account = models.ForeignKey("MerchantAccount", null=True, on_delete=models.PROTECT)
+    """None: a provider of the whole installation (the sandbox)"""
+    method = models.CharField(max_length=10, db_default="", default="")
+    payer = models.CharField(max_length=160, db_default="", default="")
+    """who is asked (a telephone, a login code), until the provider has been; then it is forgotten"""
+    language = models.CharField(max_length=10, db_default="en", default="en")
+    on_phone = models.BooleanField(db_default=False, default=False)
+    return_url = models.CharField(max_length=300, db_default="", default="")
+    expires_us = models.BigIntegerField(null=True)
+    action = models.JSONField(null=True)
+    """what the payer sees next, once the provider has said it"""
+    provider_order = models.CharField(max_length=160, db_default="", default="")
+    trouble = models.CharField(max_length=40, db_default="", default="")
+    troubles = models.IntegerField(db_default=0, default=0)
+    asks = models.IntegerField(db_default=0, default=0)
+    ask_us = models.BigIntegerField(null=True)
+    """when the collector asks next; None: nothing more is asked"""
+
+    class Meta:
+        indexes = [models.Index(fields=["ask_us"], condition=Q(ask_us__isnull=False), name="intent_to_ask")]

@@ -165,7 +165,8 @@ CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.state <> 'created' OR NEW.provider_ref <> '' OR NEW.credited_us IS NOT NULL THEN
+    IF NEW.state <> 'created' OR NEW.provider_ref <> '' OR NEW.credited_us IS NOT NULL OR NEW.provider_order <> ''
+        OR NEW.action IS NOT NULL THEN
         RAISE EXCEPTION 'a payment intent begins unpaid' USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN NEW;
@@ -201,6 +202,49 @@ GRANT SELECT ON restore_policy TO fairwatt_poster;
 GRANT SELECT, DELETE ON restore_answer TO fairwatt_web;
 GRANT SELECT ON restore_code, restore_policy TO fairwatt_web, fairwatt_auditor;
 
+-- Merchant accounts: a page may propose keys, sealed, and choose what is offered; what it proposed takes effect once somebody
+-- confirmed it at the command line, and what acts in the merchant's name nobody reads but the collector.
+GRANT INSERT ON store_merchantaccount, store_merchantkey, store_merchantoffer, merchant_acting TO fairwatt_web;
+GRANT SELECT ON merchant_key_in_force TO fairwatt_web, fairwatt_poster;
+GRANT SELECT ON store_merchantaccount, store_merchantkey, store_merchantconfirmation TO fairwatt_poster;
+GRANT SELECT ON store_merchantaccount, store_merchantoffer, store_merchanthealth, store_merchantconfirmation, store_paymentevent,
+    store_callbackcount TO fairwatt_auditor;
+GRANT SELECT (id, account_id, settings, fingerprint, created_us, author, by_role) ON store_merchantkey TO fairwatt_auditor;
+-- What was heard of payments: one row a hearing, for who may see the wallet. Counts of refused callbacks are the desk's.
+ALTER TABLE store_paymentevent ENABLE ROW LEVEL SECURITY;
+ALTER TABLE store_paymentevent FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON store_paymentevent;
+CREATE POLICY own_rows ON store_paymentevent USING (book_id = ANY (seen_books()) AND sees_wallet(wallet));
+GRANT INSERT ON store_paymentevent TO fairwatt_web;
+GRANT SELECT, INSERT, UPDATE ON store_callbackcount TO fairwatt_web;
+-- The collector is told what to ask, and writes down what it heard: intents of accounts, events, and facts that wait for the
+-- poster. It reads no ledger, no person, and cannot say that anything was credited.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_collector;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_collector;
+GRANT USAGE ON SCHEMA public TO fairwatt_collector;
+GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_collector;
+GRANT SELECT ON merchant_key_in_force, store_merchantaccount, store_merchantkey, store_merchantconfirmation TO fairwatt_collector;
+GRANT SELECT ON merchant_acting, store_paymentintent, store_organisation, store_book, store_paymentevent TO fairwatt_collector;
+GRANT UPDATE (state, action, payer, provider_order, trouble, troubles, asks, ask_us) ON store_paymentintent TO fairwatt_collector;
+GRANT INSERT ON store_paymentevent TO fairwatt_collector;
+GRANT SELECT, INSERT, UPDATE ON store_merchanthealth TO fairwatt_collector;
+GRANT SELECT ON fact TO fairwatt_collector;
+GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_collector;
+DROP POLICY IF EXISTS payments_only ON fact;
+CREATE POLICY payments_only ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_collector WITH CHECK (kind = 'payment');
+CREATE OR REPLACE FUNCTION only_the_poster_credits() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_user = 'fairwatt_collector' AND NEW.state IS DISTINCT FROM OLD.state
+        AND (OLD.state NOT IN ('created', 'pending', 'paid', 'expired', 'closed', 'failed')
+             OR NEW.state NOT IN ('pending', 'paid', 'expired', 'closed', 'failed')) THEN
+        RAISE EXCEPTION 'only the poster says that a payment was credited' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+DROP TRIGGER IF EXISTS only_the_poster_credits ON store_paymentintent;
+CREATE TRIGGER only_the_poster_credits BEFORE UPDATE ON store_paymentintent FOR EACH ROW EXECUTE FUNCTION only_the_poster_credits();
+ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER only_the_poster_credits;
+
 -- Numbers only for the tables one may add to: whoever counts on can tell the numbers of rows that are not his.
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_web, fairwatt_poster, fairwatt_auditor;
 DO $$
@@ -208,7 +252,7 @@ DECLARE
     login text;
     counter record;
 BEGIN
-    FOREACH login IN ARRAY ARRAY['fairwatt_web', 'fairwatt_poster'] LOOP
+    FOREACH login IN ARRAY ARRAY['fairwatt_web', 'fairwatt_poster', 'fairwatt_collector'] LOOP
         FOR counter IN SELECT d.objid::regclass AS seq, d.refobjid AS owner FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
             WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace AND d.deptype IN ('a', 'i')
               AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass LOOP

@@ -60,7 +60,13 @@ PERIODS: Words = {
 
 TAXES: Words = {"vat": _("VAT"), "gst": _("GST")}
 
-PROVIDERS: Words = {"sandbox": _("the practice payment platform")}
+PROVIDERS: Words = {
+    "sandbox": _("the practice payment platform"),
+    "wechat": _("WeChat Pay"),
+    "alipay": _("Alipay"),
+    "stripe": _("Card"),
+    "mpesa": _("M-PESA"),
+}
 
 FEES: Words = {
     "property": _("property fee"),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairwatt.store.models import Fact, Outbox, PaymentIntent, RegisterHead
+from fairwatt.store.models import Fact, Outbox, PaymentEvent, PaymentIntent, RegisterHead
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.reviews import Review, reviews_of
 
 PAYMENT_FACT = "payment"
+
+
+def _is_about(fact: Fact, our_ref: str) -> bool:
+    said = (fact.result or {}).get("our_ref") or fact.payload.get("queried", {}).get("our_ref")
+    return said == our_ref or our_ref.encode() in bytes(fact.raw)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +53,12 @@ def progress(*, intent: PaymentIntent) -> Progress:
         facts = Fact.objects.filter(
             wallet=fresh.wallet_id, kind=PAYMENT_FACT, created_us__gte=fresh.created_us
         ).order_by("id")
-        # Our reference is a random number, so bytes that hold it are about this payment.
-        fact = next((fact for fact in facts if fresh.our_ref.encode() in bytes(fact.raw)), None)
+        # Our reference is a random number, so bytes that hold it are about this payment; a merchant's may be sealed.
+        fact = next((fact for fact in facts if _is_about(fact, fresh.our_ref)), None)
+        heard = PaymentEvent.objects.filter(intent=fresh, kind="payment", state="succeeded").exclude(
+            assurance="hint"
+        )
+        paid_us = heard.order_by("id").values_list("heard_us", flat=True).first()
         order = (
             Outbox.objects.filter(wallet=fresh.wallet_id, fact=fact.id).order_by("-id").first()
             if fact
@@ -60,7 +69,7 @@ def progress(*, intent: PaymentIntent) -> Progress:
     sent = order is not None and order.state in ("accepted", "proven")
     return Progress(
         intent=fresh,
-        paid_us=fact.created_us if fact else None,
+        paid_us=fact.created_us if fact else paid_us,
         credited_us=fresh.credited_us,
         sent_us=(order.accepted_us or order.created_us) if order is not None and sent else None,
         confirmed_us=order.proven_us if order is not None else None,

@@ -7,6 +7,13 @@ from fairwatt.web.pay import views
 app_name = "pay"
 urlpatterns = [
     path("callback/<slug:provider>", views.callback, name="callback"),
+    path(
+        "callback/<slug:provider>/<slug:token>/<slug:hint_ref>",
+        views.account_callback,
+        name="account_callback",
+    ),
+    path("callback/<slug:provider>/<slug:token>", views.account_callback, name="shop_callback"),
     path("<slug:our_ref>/", views.status, name="status"),
+    path("<slug:our_ref>/go/", views.go, name="go"),
     path("<slug:our_ref>/live/", views.live, name="live"),
 ]

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from typing import Any, Final, cast
+
+import segno
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
+from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from fairwatt.flows.receive_payment import receive_callback
-from fairwatt.payments.contract import Ack, CallbackRejected
+from fairwatt.flows.receive_payment import BODY_MAX, count_refused, receive_callback
+from fairwatt.payments.contract import Ack, CallbackRejected, Method
 from fairwatt.store.models import PaymentIntent, User
 from fairwatt.web import access
 from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.pay.queries import progress
-from fairwatt.web.providers import open_providers
+from fairwatt.web.providers import open_merchants, open_providers
+
+GO_WAIT_S: Final = 5.0
+"""So long the browser waits for the provider's answer before our own page says that it is coming."""
+GO_CSP = cast("dict[str, list[str]]", settings.SECURE_CSP)
 
 
 @login_required
@@ -32,6 +43,24 @@ def status(request: HttpRequest, our_ref: str) -> HttpResponse:
 
 @login_required
 @require_GET
+@csp_override(GO_CSP)
+async def go(request: HttpRequest, our_ref: str) -> HttpResponse:
+    """On to the provider's page as soon as it has told its address; to our own page where there is none to open."""
+    user: User = await request.auser()  # type: ignore[assignment]  # login_required
+    until_s = time.monotonic() + GO_WAIT_S
+    while True:
+        intent = await sync_to_async(_intent)(user, our_ref)
+        action = intent.action or {}
+        if action or intent.state != PaymentIntent.State.CREATED or time.monotonic() > until_s:
+            break
+        await asyncio.sleep(0.1)
+    if action.get("method") == Method.REDIRECT and intent.state == PaymentIntent.State.PENDING:
+        return HttpResponseRedirect(action["url"])
+    return redirect("pay:status", our_ref=our_ref)
+
+
+@login_required
+@require_GET
 async def live(request: HttpRequest, our_ref: str) -> HttpResponseBase:
     """The same steps while they happen."""
     user: User = await request.auser()  # type: ignore[assignment]  # login_required
@@ -39,7 +68,11 @@ async def live(request: HttpRequest, our_ref: str) -> HttpResponseBase:
 
     def draw() -> Fragments:
         steps = progress(intent=intent)
-        return {"steps": render_to_string("pay/_steps.html", {"steps": steps, **_shared(intent)})}
+        shown = {"steps": steps, **_shared(intent)}
+        return {
+            "steps": render_to_string("pay/_steps.html", shown),
+            "next": render_to_string("pay/_next.html", shown),
+        }
 
     def may() -> bool:
         mine = access.wallets_of(user=user, at_us=access.now_us()).filter(pk=intent.wallet_id)
@@ -67,6 +100,30 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
     return _said(known.ack(refused=None))
 
 
+@csrf_exempt
+@require_POST
+def account_callback(request: HttpRequest, provider: str, token: str, hint_ref: str = "") -> HttpResponse:
+    """The same for a merchant's own account: the address says whose, the signature says that it is true."""
+    merchant = open_merchants().by_token(token=token, provider=provider)
+    if merchant is None:
+        raise Http404
+    now_us = access.now_us()
+    try:
+        body = b"" if int(request.headers.get("Content-Length") or 0) > BODY_MAX else request.body
+        receive_callback(
+            provider=merchant.provider,
+            headers=request.headers,
+            body=body,
+            now_us=now_us,
+            account=merchant.account,
+            hint_ref=hint_ref,
+        )
+    except CallbackRejected as refused:
+        count_refused(account=merchant.account, code=refused.code, now_us=now_us)
+        return _said(merchant.provider.ack(refused=refused))
+    return _said(merchant.provider.ack(refused=None))
+
+
 def _said(ack: Ack) -> HttpResponse:
     return HttpResponse(ack.body, status=ack.status, content_type=ack.content_type)
 
@@ -83,10 +140,26 @@ def _intent(user: User, our_ref: str) -> PaymentIntent:
     return found
 
 
+def next_step(intent: PaymentIntent) -> dict[str, Any] | None:
+    """What the payer does now: a code to scan, a page to open, a telephone to look at; None where nothing is left."""
+    waiting = intent.state in (PaymentIntent.State.CREATED, PaymentIntent.State.PENDING)
+    if intent.account_id is None or not waiting:
+        return None
+    if intent.action is None:
+        return {"kind": "opening", "trouble": intent.trouble}
+    kind, url = str(intent.action["method"]), str(intent.action["url"])
+    opens = url if url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")) else ""
+    code = segno.make(url, error="m").svg_data_uri(border=2, scale=8) if kind == Method.QR else ""
+    return {"kind": kind, "opens": opens, "code": code, "sheet": intent.action["sheet"]}
+
+
 def _shared(intent: PaymentIntent) -> dict[str, object]:
+    intent.refresh_from_db(fields=["state", "action", "trouble"])
     book = intent.wallet.book
     return {
         "wallet": intent.wallet,
+        "next": next_step(intent),
+        "ended": intent.state if intent.state in ("failed", "expired", "closed") else "",
         "currency": book.currency,
         "zone": book.zone,
         "amount_micro": intent.amount_minor * 10 ** (6 - book.minor_digits),

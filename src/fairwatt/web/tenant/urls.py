@@ -29,6 +29,7 @@ urlpatterns = [
     path("<uuid:public_id>/top-up/", views.top_up, name="top_up"),
     path("<uuid:public_id>/top-up/split/", credit.split, name="split"),
     path("<uuid:public_id>/emergency/", credit.emergency, name="emergency"),
+    path("<uuid:public_id>/wechat/", views.wechat_back, name="wechat_back"),
     path("<uuid:public_id>/owed/", owed.owed, name="owed"),
     path("<uuid:public_id>/owed/<int:share_id>/", owed.share, name="share"),
     path("<uuid:public_id>/owed/<int:share_id>/object/", owed.object_to, name="object"),

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import date
+from hmac import compare_digest
 from typing import Any, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
+from django.utils.translation import get_language, gettext
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.billed_unit import unit_of_wallet
-from fairwatt.flows.start_top_up import TopUpRefused, start_top_up
+from fairwatt.flows.merchants import Offer
+from fairwatt.flows.start_top_up import Payer, StartedTopUp, TopUpRefused, start_top_up
 from fairwatt.payments.contract import Method, OrderAsk
 from fairwatt.payments.exchange import Moment, answer_now
+from fairwatt.payments.wechat import WechatPay
+from fairwatt.payments.wechat.orders import login_url
 from fairwatt.store.models import User, Wallet
 from fairwatt.web import access
 from fairwatt.web.darkness import answer
 from fairwatt.web.design.refusals import said
 from fairwatt.web.live import Fragments, live_response, still_active
-from fairwatt.web.providers import open_providers
+from fairwatt.web.providers import open_merchants, open_providers
 from fairwatt.web.tenant import charts, queries
 from fairwatt.web.tenant.forms import TopUpForm
 from fairwatt.web.tenant.history import totals_of
+from fairwatt.web.tenant.ways import CHECKOUTS, chosen_way, on_phone, payer_of, ways_of
 
 PROVIDER = "sandbox"
+_ASKED = "wechat_top_up"
 # The form leads to the payment platform, and a browser applies form-action to where a form is redirected as well.
 PAGE_CSP = cast("dict[str, list[str]]", settings.SECURE_CSP)
-FORM_CSP = {**PAGE_CSP, "form-action": [*PAGE_CSP["form-action"], settings.FAIRWATT_PAYSIM_URL]}
+FORM_CSP = {
+    **PAGE_CSP,
+    "form-action": [*PAGE_CSP["form-action"], settings.FAIRWATT_PAYSIM_URL, *CHECKOUTS],
+}
 
 
 @login_required
@@ -133,17 +144,28 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
     form = TopUpForm(data=request.POST, minor_digits=wallet.book.minor_digits)
     if not form.is_valid():
         return home_page(request, wallet, form=form, status=422)
+    way = chosen_way(ways=ways_of(book=wallet.book, request=request), key=request.POST.get("way"))
+    if way is None:
+        form.add_error(None, gettext("Choose how to pay; that way is not open now. Nothing has been paid."))
+        return home_page(request, wallet, form=form, status=422)
+    payer, wrong = payer_of(
+        way=way,
+        typed=request.POST.get("phone", ""),
+        amount_minor=form.cleaned_data["amount_minor"],
+        minor_digits=wallet.book.minor_digits,
+    )
+    if wrong:
+        form.add_error(None, wrong)
+        return home_page(request, wallet, form=form, status=422)
+    if way.offer is not None and way.offer.method is Method.JSAPI:
+        return _who_pays(request, wallet, way.offer, form.cleaned_data["amount_minor"])
     try:
-        started = start_top_up(
-            wallet_id=wallet.id,
-            amount_minor=form.cleaned_data["amount_minor"],
-            provider=PROVIDER,
-            user_id=access.person(request).pk,
-            now_us=access.now_us(),
-        )
+        started = _start(request, wallet, way.offer, form.cleaned_data["amount_minor"], payer)
     except TopUpRefused as refused:
         form.add_error("choice", said(refused))
         return home_page(request, wallet, form=form, status=422)
+    if way.offer is not None:
+        return redirect("pay:go", our_ref=started.our_ref)
     back = request.build_absolute_uri(reverse("pay:status", args=[started.our_ref]))
     order = OrderAsk(
         our_ref=started.our_ref,
@@ -159,6 +181,63 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(answer_now(open_providers()[PROVIDER].create(order=order, at=at)).url)
 
 
+@login_required
+@require_GET
+def wechat_back(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Back from WeChat, which told a code of who pays: now the payment can start."""
+    wallet = wallet_of(request, public_id)
+    asked = request.session.pop(_ASKED, None)
+    mine = isinstance(asked, dict) and asked["home"] == str(public_id)
+    if not mine or not compare_digest(asked["state"], request.GET.get("state", "")):
+        return redirect("tenant:home", public_id=public_id)
+    way = chosen_way(ways=ways_of(book=wallet.book, request=request), key=str(asked["account"]))
+    code = request.GET.get("code", "")[:100]
+    if way is None or way.offer is None or not code:
+        return redirect("tenant:home", public_id=public_id)
+    try:
+        started = _start(request, wallet, way.offer, int(asked["amount_minor"]), f"code:{code}")
+    except TopUpRefused as refused:
+        form = TopUpForm(data={}, minor_digits=wallet.book.minor_digits)
+        form.add_error("choice", said(refused))
+        return home_page(request, wallet, form=form, status=422)
+    return redirect("pay:go", our_ref=started.our_ref)
+
+
+def _who_pays(request: HttpRequest, wallet: Wallet, offer: Offer, amount_minor: int) -> HttpResponse:
+    """Inside WeChat the app has to say who pays before an order can be made."""
+    merchant = open_merchants().of(account=offer.account)
+    if merchant is None or not isinstance(merchant.provider, WechatPay):
+        raise Http404
+    state = secrets.token_urlsafe(16)
+    request.session[_ASKED] = {
+        "home": str(wallet.public_id),
+        "account": offer.account,
+        "amount_minor": amount_minor,
+        "state": state,
+    }
+    back = request.build_absolute_uri(reverse("tenant:wechat_back", args=[wallet.public_id]))
+    return HttpResponseRedirect(login_url(merchant.provider.account, back=back, state=state))
+
+
+def _start(
+    request: HttpRequest, wallet: Wallet, offer: Offer | None, amount_minor: int, payer: str
+) -> StartedTopUp:
+    return start_top_up(
+        wallet_id=wallet.id,
+        amount_minor=amount_minor,
+        provider=PROVIDER,
+        user_id=access.person(request).pk,
+        now_us=access.now_us(),
+        offer=offer,
+        payer=Payer(
+            payer=payer,
+            language=get_language() or "en",
+            on_phone=on_phone(request),
+            origin=request.build_absolute_uri("/").rstrip("/"),
+        ),
+    )
+
+
 def wallet_of(request: HttpRequest, public_id: UUID) -> Wallet:
     """This person's home of that public id, or 404."""
     return access.resident_wallet(user=access.person(request), public_id=public_id, at_us=access.now_us())
@@ -168,7 +247,8 @@ def home_page(
     request: HttpRequest, wallet: Wallet, *, form: TopUpForm | None = None, status: int = 200
 ) -> HttpResponse:
     """The resident's page; with a form, what was wrong with it."""
-    return _private(render(request, "tenant/home.html", {**_context(wallet), "form": form}, status=status))
+    context = {**_context(wallet), "form": form, "ways": ways_of(book=wallet.book, request=request)}
+    return _private(render(request, "tenant/home.html", context, status=status))
 
 
 def _context(wallet: Wallet) -> dict[str, Any]:
@@ -188,7 +268,6 @@ def _context(wallet: Wallet) -> dict[str, Any]:
         "split": split,
         "paid_micro": checked.amount_micro,
         "after_micro": home.credit.available_micro + split.credit_micro,
-        "paid_with": PROVIDER,
     }
 
 

@@ -20,6 +20,13 @@
     show();
   }
 
+  // Inside WeChat the app itself shows the sheet; what was paid, the payment platform tells us, not this page.
+  document.body.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-wechat-sheet]") || !window.WeixinJSBridge) return;
+    const sheet = JSON.parse(document.getElementById("wechat-sheet").textContent);
+    window.WeixinJSBridge.invoke("getBrandWCPayRequest", sheet, () => {});
+  });
+
   // A computation that takes more than a second says so, and for how long it has been at it.
   const slowForm = document.querySelector("form[data-slow]");
   if (slowForm) {

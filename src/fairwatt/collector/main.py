@@ -1,0 +1,222 @@
+"""The collector's loop: told by the database what somebody means to pay, and by the clock what to ask again."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, Protocol
+
+import psycopg
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+
+from fairwatt.collector.carrier import Carrier
+from fairwatt.flows import collecting
+from fairwatt.flows.merchants import Merchant, Merchants
+from fairwatt.payments.accounts import BadSettings
+from fairwatt.payments.contract import Ability, Method
+from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ProviderTrouble
+from fairwatt.payments.sealing import SealBroken
+
+log = structlog.get_logger(__name__)
+
+HANDS: Final = 8
+"""Questions asked at the same time, over all accounts."""
+LOOK_S: Final = 0.5
+SKEW_S_MAX: Final = 120
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """Domain time."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+        ...
+
+
+class Unusable(ProviderTrouble):
+    """The account's keys cannot be opened or used by this process."""
+
+    code = "merchant_unusable"
+    outcome_known = True
+
+
+class Collector:
+    """Asks providers for every organisation; `run` until `stop`."""
+
+    def __init__(
+        self, *, merchants: Merchants, carrier: Carrier, clock: Clock, origin: str, dsn: str
+    ) -> None:
+        self._merchants, self._carrier, self._clock = merchants, carrier, clock
+        self._origin, self._dsn = origin, dsn
+        self._stop = threading.Event()
+        self._hints: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._wake = threading.Event()
+        self._health: dict[int, tuple[bool, str, bool]] = {}
+
+    def stop(self) -> None:
+        """End after what is in hand."""
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Ask until stopped; a database that is away is waited for."""
+        ear = threading.Thread(target=self._listen, name="ear", daemon=True)
+        ear.start()
+        with ThreadPoolExecutor(HANDS, thread_name_prefix="asking") as hands:
+            while not self._stop.is_set():
+                try:
+                    busy = self.look(hands=hands)
+                except (OperationalError, InterfaceError):
+                    log.warning("collector.waiting", exc_info=True)
+                    connection.close()
+                    busy = False
+                if not busy:
+                    self._wake.wait(LOOK_S)
+                self._wake.clear()
+
+    def look(self, *, hands: ThreadPoolExecutor | None = None) -> bool:
+        """Ask about everything that is due, and what was hinted at; whether there was anything."""
+        now_us = self._clock.now_us()
+        hinted = set()
+        while True:
+            try:
+                hinted.add(self._hints.get_nowait())
+            except queue.Empty:
+                break
+        asked = [(one, one in hinted) for one in collecting.due(now_us=now_us, limit=200)]
+        asked += [(one, True) for one in hinted - {one for one, _ in asked}]
+        if hands is None:
+            for one, hint in asked:
+                self.ask(intent_id=one, hinted=hint)
+        else:
+            list(hands.map(lambda pair: self._ask_safely(*pair), asked))
+        return bool(asked)
+
+    def hint(self, intent_id: int) -> None:
+        """Somebody says that something happened to a payment."""
+        self._hints.put(intent_id)
+        self._wake.set()
+
+    def _ask_safely(self, intent_id: int, hinted: bool) -> None:
+        try:
+            self.ask(intent_id=intent_id, hinted=hinted)
+        except Exception:
+            # It is taken up again when its time in hand is over.
+            log.error("collector.failed", intent=intent_id, exc_info=True)
+        finally:
+            connection.close()
+
+    def ask(self, *, intent_id: int, hinted: bool = False) -> None:
+        """Do what is next for one payment: make it, ask how it stands, or close it."""
+        taken = collecting.take(
+            intent_id=intent_id, now_us=self._clock.now_us(), origin=self._origin, hinted=hinted
+        )
+        if taken is None:
+            return
+        try:
+            merchant = self._merchant(taken.account)
+            if not taken.made:
+                self._make(taken, merchant)
+            else:
+                self._enquire(taken, merchant)
+            self._stands(taken.account, "")
+        except ProviderTrouble as trouble:
+            self._note(taken, trouble)
+
+    def _merchant(self, account: int) -> Merchant:
+        try:
+            merchant = self._merchants.of(account=account)
+        except (BadSettings, SealBroken) as wrong:
+            raise Unusable(f"the keys of account {account} cannot be used: {wrong}") from None
+        if merchant is None:
+            raise Unusable(f"account {account} has no keys in force")
+        return merchant
+
+    def _make(self, taken: collecting.Taken, merchant: Merchant) -> None:
+        provider, order = merchant.provider, taken.order
+        if taken.tried or taken.expired:
+            # How the first try ended is not known: what it may have made is asked for before anything is made again.
+            said = self._carry(merchant, lambda at: provider.query(order=order, at=at))
+            done = said.moves_money or taken.expired or order.method is Method.PUSH
+            if done:
+                collecting.note_answer(
+                    intent_id=taken.intent, said=said, now_us=self._clock.now_us(), expired=taken.expired
+                )
+                return
+        action = self._carry(merchant, lambda at: provider.create(order=order, at=at))
+        collecting.note_action(intent_id=taken.intent, action=action, now_us=self._clock.now_us())
+
+    def _enquire(self, taken: collecting.Taken, merchant: Merchant) -> None:
+        provider, order = merchant.provider, taken.order
+        if taken.expired and Ability.CLOSE in provider.abilities.can:
+            said = self._carry(merchant, lambda at: provider.close(order=order, at=at))
+        else:
+            said = self._carry(merchant, lambda at: provider.query(order=order, at=at))
+        collecting.note_answer(
+            intent_id=taken.intent, said=said, now_us=self._clock.now_us(), expired=taken.expired
+        )
+
+    def _carry[T](self, merchant: Merchant, asking: Callable[[Moment], Exchange[T]]) -> T:
+        at = Moment(now_us=self._clock.now_us(), nonce=secrets.token_hex(16))
+        return self._carrier.carry(asking(at), account=merchant.token)
+
+    def _note(self, taken: collecting.Taken, trouble: ProviderTrouble) -> None:
+        log.warning("collector.trouble", intent=taken.intent, account=taken.account, code=trouble.code)
+        collecting.note_trouble(
+            intent_id=taken.intent,
+            trouble=trouble,
+            refused=isinstance(trouble, ProviderRefused),
+            now_us=self._clock.now_us(),
+        )
+        # A no is an answer: the line stands.
+        self._stands(taken.account, "" if isinstance(trouble, ProviderRefused) else trouble.code)
+
+    def _stands(self, account: int, code: str) -> None:
+        """Tell how a line stands, when that is another than before."""
+        now_us, skew = self._clock.now_us(), None
+        available = code != Unusable.code
+        if available:
+            token = self._merchant(account).token
+            available = self._carrier.available(account=token)
+            skew = skew_s(date_header=self._carrier.date(account=token), now_us=now_us)
+        wrong = skew is not None and abs(skew) > SKEW_S_MAX
+        if self._health.get(account) == (available, code, wrong):
+            return
+        if wrong:
+            # Fresh callbacks would look stale: asking credits them all the same, but somebody has to set the clock.
+            log.error("collector.clock_differs", account=account, ahead_s=skew)
+        self._health[account] = (available, code, wrong)
+        collecting.note_health(account=account, available=available, code=code, skew_s=skew, now_us=now_us)
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(self._dsn, autocommit=True, connect_timeout=5) as ear:
+                    ear.execute("LISTEN collect")
+                    self._wake.set()
+                    for told in ear.notifies():
+                        if told.payload.isdigit():
+                            self.hint(int(told.payload))
+                        if self._stop.is_set():
+                            return
+            except (psycopg.Error, OSError) as error:
+                log.warning("collector.listen_broken", error=type(error).__name__)
+            self._stop.wait(LOOK_S)
+
+
+def skew_s(*, date_header: str, now_us: int) -> int | None:
+    """How far a provider's clock, by its `Date` header, is ahead of ours; None where it says nothing."""
+    try:
+        theirs = parsedate_to_datetime(date_header)
+    except (TypeError, ValueError):
+        return None
+    if theirs.tzinfo is None:
+        return None
+    return int((theirs - _EPOCH).total_seconds()) - now_us // 1_000_000

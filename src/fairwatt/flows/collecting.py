@@ -1,0 +1,167 @@
+"""What the collector takes on, one intent at a time, and what it writes down of the answers. It posts nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import transaction
+from django.db.models import F
+
+from fairwatt.flows.payment_events import add_queried, note_event
+from fairwatt.payments.contract import Action, Kind, Method, OrderAsk, ProviderFact, State
+from fairwatt.payments.exchange import ProviderTrouble
+from fairwatt.store.models import MerchantHealth, PaymentIntent
+
+ASKED_AT_S: Final = (5, 15, 30, 60, 120, 300, 900, 3_600)
+"""Ages at which a payment nobody called about is asked for; after the last the provider's bill decides."""
+HELD_US: Final = 30_000_000
+"""So long an intent is another process's; who dies with one in hand holds it up no longer."""
+TROUBLE_S_MAX: Final = 300
+_OPEN: Final = frozenset({"created", "pending"})
+_DONE: Final = frozenset({"credited", "part_refunded", "refunded", "chargeback", "review"})
+_MOVING: Final = frozenset({"created", "pending", "expired", "closed", "failed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An intent in hand: what to ask about it."""
+
+    intent: int
+    account: int
+    token: str
+    order: OrderAsk
+    made: bool
+    """the provider has told what the payer sees next"""
+    tried: bool
+    """making it was tried before, and how that ended is not known"""
+    expired: bool
+
+
+def due(*, now_us: int, limit: int) -> list[int]:
+    """Intents to be asked about now, the oldest first."""
+    return list(
+        PaymentIntent.objects.filter(ask_us__lte=now_us, account__isnull=False)
+        .order_by("ask_us")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+@transaction.atomic(durable=True)
+def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> Taken | None:
+    """Take an intent in hand, unless somebody else has it or nothing is to be asked. A hint asks before its time."""
+    intent = (
+        PaymentIntent.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("account", "book")
+        .filter(pk=intent_id, account__isnull=False)
+        .first()
+    )
+    if intent is None or intent.account is None:
+        return None
+    if intent.state in _DONE and not hinted:
+        # Its callback came: what is known needs no question. A hint may tell of a second payment all the same.
+        intent.ask_us = None
+        intent.save(update_fields=["ask_us"])
+        return None
+    asked_for = intent.ask_us is not None and intent.ask_us <= now_us
+    if not (asked_for or (hinted and intent.action is not None)):
+        return None
+    intent.ask_us = now_us + HELD_US
+    intent.save(update_fields=["ask_us"])
+    token = intent.account.token
+    expires_us = intent.expires_us or now_us
+    order = OrderAsk(
+        our_ref=intent.our_ref,
+        amount_minor=intent.amount_minor,
+        currency=intent.currency,
+        method=Method(intent.method),
+        subject=f"Fairwatt {intent.our_ref[:8]}",
+        notify_url=f"{origin}/pay/callback/{intent.provider}/{token}/{intent.our_ref}",
+        return_url=intent.return_url or f"{origin}/pay/{intent.our_ref}/",
+        expires_us=expires_us,
+        payer=intent.payer,
+        provider_order=intent.provider_order,
+        language=intent.language,
+        on_phone=intent.on_phone,
+    )
+    return Taken(
+        intent=intent.pk,
+        account=intent.account.pk,
+        token=token,
+        order=order,
+        made=intent.action is not None,
+        tried=intent.troubles > 0,
+        expired=expires_us <= now_us and intent.state in _OPEN,
+    )
+
+
+@transaction.atomic(durable=True)
+def note_action(*, intent_id: int, action: Action, now_us: int) -> None:
+    """The provider made the order: the payer's page shows what comes next."""
+    intent = PaymentIntent.objects.select_for_update().get(pk=intent_id)
+    intent.action = {"method": action.method, "url": action.url, "sheet": dict(action.sheet)}
+    intent.provider_order = action.provider_order
+    intent.payer = ""  # a telephone, a login code: asked once, kept no longer
+    if intent.state == PaymentIntent.State.CREATED:
+        intent.state = PaymentIntent.State.PENDING
+    intent.trouble, intent.troubles = "", 0
+    intent.ask_us = next_ask_us(intent=intent, now_us=now_us)
+    intent.save(update_fields=["action", "provider_order", "payer", "state", "trouble", "troubles", "ask_us"])
+    if action.settled is not None:
+        _fold(intent, action.settled, now_us, expired=False)
+
+
+@transaction.atomic(durable=True)
+def note_answer(*, intent_id: int, said: ProviderFact, now_us: int, expired: bool) -> None:
+    """The provider said how it stands. Money it names goes to the poster, whatever the intent was before."""
+    intent = PaymentIntent.objects.select_for_update().get(pk=intent_id)
+    _fold(intent, said, now_us, expired=expired)
+
+
+def _fold(intent: PaymentIntent, said: ProviderFact, now_us: int, *, expired: bool) -> None:
+    note_event(intent=intent, said=said, now_us=now_us)
+    states = PaymentIntent.State
+    intent.asks = F("asks") + 1  # counted by the database
+    intent.trouble, intent.troubles = "", 0
+    intent.ask_us = next_ask_us(intent=intent, now_us=now_us)
+    if said.kind is Kind.PAYMENT and said.moves_money:
+        add_queried(intent=intent, said=said, now_us=now_us)
+        intent.ask_us = None
+        if intent.state in _MOVING:
+            intent.state = states.PAID
+    elif intent.state in _OPEN:
+        if said.state is State.FAILED:
+            intent.state = states.FAILED
+        elif said.state is State.CLOSED or expired:
+            intent.state = states.EXPIRED if expired else states.CLOSED
+    intent.save(update_fields=["state", "trouble", "troubles", "asks", "ask_us"])
+
+
+@transaction.atomic(durable=True)
+def note_trouble(*, intent_id: int, trouble: ProviderTrouble, refused: bool, now_us: int) -> None:
+    """Asking failed: ask again later, sooner at first. A making that was refused for certain ends the intent."""
+    intent = PaymentIntent.objects.select_for_update().get(pk=intent_id)
+    intent.troubles += 1
+    intent.trouble = trouble.code
+    wait_s = min(2 ** min(intent.troubles, 20), TROUBLE_S_MAX)
+    intent.ask_us = now_us + wait_s * 1_000_000
+    if refused and intent.state == PaymentIntent.State.CREATED:
+        intent.state, intent.ask_us, intent.payer = PaymentIntent.State.FAILED, None, ""
+    intent.save(update_fields=["troubles", "trouble", "ask_us", "state", "payer"])
+
+
+def next_ask_us(*, intent: PaymentIntent, now_us: int) -> int | None:
+    """When to ask next: the next age of the plan, and when the order may be paid no more."""
+    ages = [intent.created_us + age_s * 1_000_000 for age_s in ASKED_AT_S]
+    if intent.expires_us is not None and intent.state in _OPEN:
+        ages.append(intent.expires_us)
+    return min((at_us for at_us in ages if at_us > now_us), default=None)
+
+
+@transaction.atomic(durable=True)
+def note_health(*, account: int, available: bool, code: str, skew_s: int | None, now_us: int) -> None:
+    """How the line to a provider stands: a method whose line is down is not offered."""
+    MerchantHealth.objects.update_or_create(
+        account_id=account,
+        defaults={"available": available, "code": code, "skew_s": skew_s, "said_us": now_us},
+    )

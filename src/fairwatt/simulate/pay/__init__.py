@@ -1,0 +1,1 @@
+"""Payment platforms that behave like the real ones: addresses, signatures, bills, and faults."""

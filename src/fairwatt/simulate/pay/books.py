@@ -1,0 +1,219 @@
+"""What the simulated platforms know: shops, orders, payments, refunds. It is the truth a run is checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final, Literal
+
+from fairwatt.simulate.pay.keys import ShopKeys
+
+type Dialect = Literal["wechat", "alipay", "stripe", "mpesa"]
+DIALECTS: Final[tuple[Dialect, ...]] = ("wechat", "alipay", "stripe", "mpesa")
+
+
+@dataclass(slots=True)
+class Shop:
+    """A merchant at one platform."""
+
+    dialect: Dialect
+    number: str
+    """its merchant number there"""
+    keys: ShopKeys
+    serial: str = "PUB_KEY_ID_0001"
+    """the name of the platform key that signs now"""
+
+
+@dataclass(slots=True)
+class Order:
+    """An order a shop made. `number` is the platform's own."""
+
+    shop: Shop
+    our_ref: str
+    number: str
+    amount_minor: int
+    currency: str
+    notify_url: str
+    return_url: str
+    expires_us: int
+    subject: str
+    way: str
+    made_us: int
+    state: Literal["open", "closed", "failed"] = "open"
+    payments: list[Payment] = field(default_factory=list)
+
+    @property
+    def paid(self) -> bool:
+        """Whether money was taken for it."""
+        return bool(self.payments)
+
+
+@dataclass(slots=True)
+class Payment:
+    """Money that a payer gave. `settled_minor` differs from the order where a fault says so."""
+
+    order: Order
+    number: str
+    settled_minor: int
+    currency: str
+    at_us: int
+    refunds: list[Refund] = field(default_factory=list)
+    charged_back: bool = False
+
+    @property
+    def refunded_minor(self) -> int:
+        """What went back, or is on its way."""
+        return sum(one.amount_minor for one in self.refunds if one.state in ("pending", "done"))
+
+
+@dataclass(slots=True)
+class Refund:
+    """Money on its way back to the payer."""
+
+    payment: Payment
+    refund_ref: str
+    number: str
+    amount_minor: int
+    at_us: int
+    state: Literal["pending", "done", "abnormal"] = "pending"
+
+
+class PayError(Exception):
+    """The platform says no; `code` is its own word."""
+
+    def __init__(self, code: str, status: int = 400) -> None:
+        super().__init__(code)
+        self.code, self.status = code, status
+
+
+class Books:
+    """All shops of all platforms, and everything that happened there."""
+
+    def __init__(self, *, seed: int, now_us: Callable[[], int]) -> None:
+        self.now_us = now_us
+        self.draw = Random(f"{seed}/pay")
+        self.shops: list[Shop] = []
+        self.orders: dict[tuple[str, str, str], Order] = {}
+        """by platform, shop and the shop's own reference"""
+        self.heard: Callable[[Payment | Refund], None] = lambda _: None
+        """called for whatever has to be reported"""
+        self._serial = 0
+        self._by_number: dict[str, Order] = {}
+
+    def open_shop(self, dialect: Dialect) -> Shop:
+        """A new merchant with keys of its own."""
+        number = f"{1_900_000_000 + len(self.shops)}"
+        shop = Shop(dialect, number, ShopKeys.make())
+        self.shops.append(shop)
+        return shop
+
+    def shop(self, dialect: Dialect, number: str) -> Shop:
+        """Raises PayError for a merchant nobody knows."""
+        for one in self.shops:
+            if (one.dialect, one.number) == (dialect, number):
+                return one
+        raise PayError("MCH_NOT_EXISTS", 401)
+
+    def next_number(self, prefix: str) -> str:
+        """A number of the platform's own; the instant in it keeps those of a restarted platform new."""
+        self._serial += 1
+        return f"{prefix}{self.now_us() // 1000:x}{self._serial:06d}{self.draw.getrandbits(24):06x}"
+
+    def make(self, shop: Shop, our_ref: str, *, prefix: str, **about: Any) -> Order:
+        """Make an order; the same reference again is the same order, and with another amount it is refused."""
+        key = (shop.dialect, shop.number, our_ref)
+        known = self.orders.get(key)
+        if known is not None:
+            if known.amount_minor != about["amount_minor"]:
+                raise PayError("INVALID_REQUEST")
+            if known.paid:
+                raise PayError("ORDERPAID")
+            if known.state != "open":
+                raise PayError("ORDER_CLOSED")
+            return known
+        made = Order(
+            shop=shop, our_ref=our_ref, number=self.next_number(prefix), made_us=self.now_us(), **about
+        )
+        self.orders[key] = self._by_number[made.number] = made
+        return made
+
+    def find(self, shop: Shop, our_ref: str) -> Order:
+        """Raises PayError for an order that was never made."""
+        found = self.orders.get((shop.dialect, shop.number, our_ref))
+        if found is None:
+            raise PayError("ORDER_NOT_EXIST", 404)
+        return found
+
+    def by_number(self, number: str) -> Order | None:
+        """The order of that number of the platform's."""
+        return self._by_number.get(number)
+
+    def pay(
+        self, order: Order, *, settle_minor: int | None = None, currency: str = "", anyway: bool = False
+    ) -> Payment:
+        """A payer pays. `anyway`: though the order is closed or paid (late success, paid twice)."""
+        if not anyway and (order.state != "open" or order.paid or self.now_us() >= order.expires_us):
+            raise PayError("ORDER_CLOSED")
+        paid = Payment(
+            order,
+            self.next_number("42"),
+            order.amount_minor if settle_minor is None else settle_minor,
+            currency or order.currency,
+            self.now_us(),
+        )
+        order.payments.append(paid)
+        self.heard(paid)
+        return paid
+
+    def close(self, order: Order) -> None:
+        """Raises PayError when the payer was faster."""
+        if order.paid:
+            raise PayError("ORDERPAID")
+        order.state = "closed"
+
+    def refund(
+        self,
+        payment: Payment,
+        *,
+        refund_ref: str,
+        amount_minor: int,
+        state: Literal["pending", "done", "abnormal"],
+    ) -> Refund:
+        """The same reference again is the same refund; more than was paid is refused."""
+        for one in payment.refunds:
+            if one.refund_ref == refund_ref:
+                if one.amount_minor != amount_minor:
+                    raise PayError("INVALID_REQUEST")
+                return one
+        if amount_minor <= 0 or payment.refunded_minor + amount_minor > payment.settled_minor:
+            raise PayError("NOT_ENOUGH")
+        made = Refund(payment, refund_ref, self.next_number("50"), amount_minor, self.now_us(), state)
+        payment.refunds.append(made)
+        self.heard(made)
+        return made
+
+    def payments(self, shop: Shop | None = None) -> list[Payment]:
+        """Everything that was paid, oldest first."""
+        found = [
+            paid for order in self.orders.values() if shop in (None, order.shop) for paid in order.payments
+        ]
+        return sorted(found, key=lambda paid: (paid.at_us, paid.number))
+
+    def truth(self) -> list[dict[str, Any]]:
+        """One row a payment: what the ledger must come to, once everything is told."""
+        return [
+            {
+                "provider": paid.order.shop.dialect,
+                "shop": paid.order.shop.number,
+                "our_ref": paid.order.our_ref,
+                "provider_ref": paid.number,
+                "ordered_minor": paid.order.amount_minor,
+                "paid_minor": paid.settled_minor,
+                "currency": paid.currency,
+                "refunded_minor": sum(one.amount_minor for one in paid.refunds if one.state == "done"),
+                "charged_back": paid.charged_back,
+                "at_us": paid.at_us,
+            }
+            for paid in self.payments()
+        ]
