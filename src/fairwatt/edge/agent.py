@@ -190,16 +190,15 @@ class Agent(Waits):
                 self.guard.restore(kept)
         except StateUnusable as error:
             log.error("guard_state_lost", error=str(error))
-        if begun_anew(self.spool, now_us=self.clock.now_us()):
-            self._doubt_memory(self.clock.now_us())
+        if begun_anew(self.spool, now_us=(now_us := self.clock.now_us())):
+            self._doubt_memory(now_us)
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
         await self.local.close()
         for task in self._tasks:
             task.cancel()
-        results = await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        results, self._tasks = await asyncio.gather(*self._tasks, return_exceptions=True), []
         self.meters.close()
         self.spool.close()
         for result in results:
