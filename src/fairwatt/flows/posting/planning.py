@@ -53,10 +53,7 @@ from fairwatt.flows.posting.releasing import let_go
 from fairwatt.flows.posting.reworking import place_rows
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
-from fairwatt.store.posting import (
-    BatchRows,
-    QuarantineRow,
-)
+from fairwatt.store.posting import BatchRows, QuarantineRow
 from fairwatt.wire.frames import Sent
 
 Int64s = npt.NDArray[np.int64]
@@ -365,10 +362,9 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
     state = desk.state
     gateways, intake = dict(state.gateways), desk.intake
     clocks = heard_clocks(intake=intake, gateways=gateways, now_us=desk.now_us)
-    for gateway, (epoch, seq) in intake.heads.items():
-        gateways[gateway] = replace(
-            gateways[gateway], epoch=epoch, seq=seq, clock=clocks[gateway], heard_us=desk.now_us
-        )
+    for name, (epoch, seq) in intake.heads.items():
+        known = replace(gateways[name], clock=clocks[name], heard_us=desk.now_us)
+        gateways[name] = replace(known, epoch=epoch, seq=seq)
     chaff = {
         key: at_us
         for key, at_us in {**state.chaff, **intake.chaff}.items()
@@ -395,8 +391,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
 
 def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
     """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
-    state, registers = desk.state, desk.registers
-    renewed = set(indices_of(state, regrant))
+    registers = desk.registers
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
-    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
-    return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
+    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved, *money.late.corrected}
+    return paid | warned | {*indices_of(desk.state, regrant)} | set(anew.tolist())

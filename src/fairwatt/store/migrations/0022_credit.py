@@ -8,6 +8,6 @@ SQL = Path(__file__).parent.parent / "sql" / "credit.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0020_merchants")]
+    dependencies = [("store", "0018_commissioning")]
 
     operations = [migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop)]

@@ -8,6 +8,6 @@ SQL = Path(__file__).parent.parent / "sql" / "credit_entries.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0024_moves")]
+    dependencies = [("store", "0020_merchants")]
 
     operations = [migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop)]

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from fairwatt.flows.explaining.account import LineAccount
+from fairwatt.web.design import format as text
 
 EVENTS: Final[Mapping[str, str | Promise]] = {
     "desk.move_asked": _("{home}: the desk asked for a move"),
@@ -51,3 +55,16 @@ NOBODYS: Final[tuple[str | Promise, str | Promise]] = (
     _("Read while nobody had this meter."),
     _("Nothing to do, unless it still feeds a home: then open that home."),
 )
+
+
+def moved_sentence(account: LineAccount) -> str:
+    """What became of the credit of who left."""
+    if account.facts.get("kind") == "settlement" and account.line.amount_micro < 0:
+        said = gettext("%(amount)s is owed back to who moved out, and waits to be paid")
+    elif account.line.amount_micro < 0:
+        said = gettext("%(amount)s went along to another home of the same person")
+    else:
+        said = gettext("%(amount)s came along from another home of the same person")
+    return said % {
+        "amount": text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency)
+    }

@@ -25,6 +25,7 @@ from fairwatt.web.design import format as text
 from fairwatt.web.design import words
 from fairwatt.web.design.clock_words import of_the_clock
 from fairwatt.web.design.credit_sentences import credit_sentence
+from fairwatt.web.design.move_words import moved_sentence
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -222,19 +223,6 @@ def _topup(account: LineAccount) -> str:
     return paid + gettext(", credited on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
 
 
-def _moved(account: LineAccount) -> str:
-    amount = text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency)
-    if account.facts.get("kind") == "settlement" and account.line.amount_micro < 0:
-        said = gettext("%(amount)s is owed back to who moved out, and waits to be paid")
-    elif account.line.amount_micro < 0:
-        said = gettext("%(amount)s went along to another home of the same person")
-    else:
-        said = gettext("%(amount)s came along from another home of the same person")
-    return said % {"amount": amount} + gettext(", on %(day)s at %(time)s.") % _instant(
-        account.line.ts_us, account.zone
-    )
-
-
 def _correction(account: LineAccount) -> str:
     corrects = account.corrects
     if corrects is None:
@@ -340,6 +328,11 @@ def _window(account: LineAccount) -> str:
     return f"{said}." + gettext(" Of this, what was not charged before is %(amount)s.") % {
         "amount": text.money_exact(micro=-account.line.amount_micro, currency=account.currency)
     }
+
+
+def _moved(account: LineAccount) -> str:
+    at = gettext(", on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
+    return moved_sentence(account) + at
 
 
 _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
