@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 EVENTS: Final[Mapping[str, str | Promise]] = {
     "desk.move_asked": _("{home}: the desk asked for a move"),
+    "desk.moves_asked": _("The desk asked for the moves of a file"),
+    "meter.exchanged": _("{home}: the meter was exchanged"),
     "move.left": _("{home}: somebody moved out"),
     "move.vacancy_ended": _("{home}: it is vacant no more"),
     "move.came": _("{home}: somebody moved in"),
@@ -23,6 +25,7 @@ KINDS: Final[Mapping[str, str | Promise]] = {
     "out": _("Move out"),
     "in": _("Move in"),
     "change": _("Move out and in"),
+    "transfer": _("Transfer"),
 }
 BASES: Final[Mapping[str, str | Promise]] = {
     "read": _("read by the meter at that moment"),
@@ -37,6 +40,8 @@ REFUSALS: Final[Mapping[str, str | Promise]] = {
     "before_installation": _("The account began only after that moment. Choose a later one."),
     "shared_home": _("More than one account has meters in this home. End them one by one."),
     "no_tariff": _("A meter of this home has no tariff in force. Publish one, then try again."),
+    "same_home": _("A transfer leads to another home. Choose one."),
+    "meter_taken": _("A meter of that number is at work behind this gateway already. Check the number."),
     "unknown_resident": _("One of the people may not sign in as a resident. Check the names."),
     "backward_register": _(
         "The register that was read lies below one that the meter told before. Read it again."
