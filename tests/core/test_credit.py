@@ -1,6 +1,7 @@
 """Nobody is cut who should not be, nobody stays on who should not, and every decision says why."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,15 @@ from fairwatt.core.credit.decide import (
 )
 from fairwatt.core.credit.landing import power_limit_w
 from fairwatt.core.credit.levels import LEVEL_NAMES, WarningLevel, low_threshold_micro, warning_level
-from fairwatt.core.credit.policy import CreditPolicy, PolicyError, policy_from_obj, policy_to_obj
+from fairwatt.core.credit.policy import (
+    CreditPolicy,
+    CutRule,
+    PolicyError,
+    Shelter,
+    Why,
+    policy_from_obj,
+    policy_to_obj,
+)
 from fairwatt.core.units import US_PER_HOUR, US_PER_MINUTE
 
 POLICY = CreditPolicy(
@@ -163,10 +172,35 @@ FACTS = st.builds(
 )
 
 
-@given(FACTS, st.integers(0, 10**12))
-def test_no_cut_is_ever_false_and_none_is_missed(facts: SupplyFacts, later_us: int) -> None:
+SHELTERS = st.lists(
+    st.builds(
+        lambda start, length, why: Shelter(NOON + start, NOON + start + length, why),
+        st.integers(-(10**11), 10**12),
+        st.integers(1, 10**11),
+        st.sampled_from(Why),
+    ),
+    max_size=2,
+).map(tuple)
+POLICIES = st.builds(
+    lambda cut, holiday, shelters: replace(
+        POLICY,
+        cut=cut,
+        steps=((1, 500),) if cut is CutRule.LIMIT else (),
+        holidays=(date(2024, 5, 8 + holiday).toordinal(),) if holiday < 9 else (),
+        shelters=shelters,
+    ),
+    st.sampled_from(CutRule),
+    st.integers(0, 12),
+    SHELTERS,
+)
+
+
+@given(FACTS, st.integers(0, 10**12), st.just(POLICY) | POLICIES)
+def test_no_cut_is_ever_false_and_none_is_missed(
+    facts: SupplyFacts, later_us: int, policy: CreditPolicy
+) -> None:
     now = NOON + later_us
-    decision = decide(facts, now)
+    decision = decide(facts, now, policy)
     stale = facts.newest_reading_us is None or now - facts.newest_reading_us > POLICY.stale_after_us
     unwarned = facts.warned_at_us is None or now < facts.warned_at_us + POLICY.warn_lead_us
     spared = (
@@ -176,7 +210,10 @@ def test_no_cut_is_ever_false_and_none_is_missed(facts: SupplyFacts, later_us: i
         or facts.payment_in_flight
         or stale
         or facts.quarantined
-        or POLICY.friendly_at(at_us=now)
+        or policy.friendly_at(at_us=now)
+        or policy.holiday_at(at_us=now)
+        or policy.cut is not CutRule.ALLOWED
+        or any(shelter.start_us <= now < shelter.end_us for shelter in policy.shelters)
         or unwarned
     )
     if decision.action is Action.CUT:

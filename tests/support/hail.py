@@ -15,6 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from fairwatt.edge import agent as agent_module
 from fairwatt.edge.agent import Agent
 from fairwatt.edge.config import BrokerConfig, BusConfig, EdgeConfig, MeterConfig
@@ -31,6 +33,8 @@ STEP_US: Final = 60 * SECOND_US
 POLL_STEPS: Final = 15
 PAY_STEPS: Final = 10
 """minutes between the times at which a sixth of the street pays"""
+GRANT_STEPS: Final = 25
+"""minutes within which every home is given a fresh grant, paid or not; a frame is under way for ten at most"""
 RESEND_STEPS: Final = 3
 PASSWORD: Final = "02123456"
 USE_WH: Final = (0, 60)
@@ -115,39 +119,58 @@ class DomainLoop(asyncio.SelectorEventLoop):
         return self.now_us / SECOND_US
 
 
+class Behind(NamedTuple):
+    """A gateway as it is known to the poster: its name, its key, and the numbers of its meters."""
+
+    slug: str
+    key: Ed25519PrivateKey
+    meters: list[int]
+
+
 class Gateway:
     """One agent with its meters, in a loop of its own; its line ends in the sky."""
 
-    def __init__(self, *, desk: Desk, folder: Path, sky: Sky) -> None:
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        folder: Path,
+        sky: Sky,
+        behind: Behind | None = None,
+        link_timeout_s: int = 86_400,
+    ) -> None:
+        street = desk.street
         self._sky = sky
         self._loop = DomainLoop()
         self._heard: asyncio.Queue[Any] = asyncio.Queue()
+        self.behind = behind or Behind(street.gateway.slug, street.key, street.homes)
+        self._link_timeout_s = link_timeout_s
         self.meters = [
-            SimMeter(number=f"{n + 1:012d}", password=PASSWORD) for n in range(len(desk.street.homes))
+            SimMeter(number=f"{n + 1:012d}", password=PASSWORD) for n in range(len(self.behind.meters))
         ]
         self._bus = Dlt645Bus(meters=self.meters, now=lambda: self._loop.now_us)
         self._loop.run_until_complete(self._bus.start())
         self.agent = Agent(config=self._config(desk, folder), now=lambda: self._loop.now_us)
 
     def _config(self, desk: Desk, folder: Path) -> EdgeConfig:
-        street = desk.street
+        street, mine = desk.street, self.behind
         meters = tuple(
             MeterConfig(number=number, address=meter.number, password=PASSWORD)
-            for number, meter in zip(street.homes, self.meters, strict=True)
+            for number, meter in zip(mine.meters, self.meters, strict=True)
         )
         line = BusConfig(name="line", host="127.0.0.1", port=self._bus.port, meters=meters)
         return EdgeConfig(
             book="b",
             site="s",
-            gateway=street.gateway.slug,
+            gateway=mine.slug,
             zone="Asia/Shanghai",
-            spool=folder / "spool.db",
+            spool=folder / f"{mine.slug}.db",
             broker=BrokerConfig(host="127.0.0.1", port=1, password="-", resend_s=180.0),
             buses=(line,),
-            key=street.key,
-            kid=street.gateway.slug.encode(),
+            key=mine.key,
+            kid=mine.slug.encode(),
             issuers={b"issuer": street.issuer.public_key()},
-            link_timeout_s=86_400,
+            link_timeout_s=self._link_timeout_s,
         )
 
     def start(self) -> None:
@@ -278,7 +301,9 @@ class Hail:
             self._pay(homes=some, minor=(10, 60))
         slug = self.desk.street.gateway.slug
         frames = [(slug, data) for data in self.sky.arrived("up", now_us=self.now_us)]
-        self._post(frames)
+        # Most commands are grants, as in life; each costs the poster and the gateway what any other does.
+        turn = self.desk.street.wallets[self.steps % GRANT_STEPS :: GRANT_STEPS] if paying else []
+        self._post(frames, turn)
         for meter in self.gateway.meters if paying else ():
             meter.add_energy(self.draw.randint(*USE_WH))
         self.gateway.step(now_us=self.now_us, poll=self.steps % POLL_STEPS == 0)
@@ -290,8 +315,8 @@ class Hail:
                 self.desk.street.pay(home=home, amount_minor=amount_minor, now_us=self.now_us)
                 self.paid[home] += amount_minor * 10_000
 
-    def _post(self, frames: list[tuple[str, bytes]]) -> None:
-        result = self.desk.post(*frames, now_us=self.now_us)
+    def _post(self, frames: list[tuple[str, bytes]], regrant: list[int]) -> None:
+        result = self.desk.post(*frames, now_us=self.now_us, regrant=regrant)
         for messages in result.send.values():
             self._say(messages)
         for gateway, epoch, seq in result.acks:

@@ -72,6 +72,7 @@ class Street:
 
     tariff: str = TARIFF
     opened_us: int = NOON_US
+    credit: CreditPolicy = POLICY
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     issuer: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     provider_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -97,7 +98,7 @@ class Street:
         self.book = self.site.book_id
         public = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.gateway = provision.add_gateway(site_id=self.site.pk, slug=f"gw-{tag}", public_key=public)
-        self.policy = provision.add_policy(book_id=self.book, slug="homes", policy=POLICY)
+        self.policy = provision.add_policy(book_id=self.book, slug="homes", policy=self.credit)
         self.plan = provision.publish_tariff(
             book_id=self.book, slug="tariff", name="Tariff", text=self.tariff, now_us=self.opened_us
         )

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from support.house import as_role
 from web.accounts import correcting
+from web.meters import commissioned, meter_of
 from web.rig import CHROMIUM, FLAGS, Site, axe_source, open_site, serious
 from web.scene import CUT, MINUTE_US, NOW_US, PASSWORD, Scene
 
@@ -20,6 +21,8 @@ LANGUAGES = ("en", "zh-CN")
 @pytest.fixture(scope="module")
 def site(scene: Scene) -> Iterator[Site]:
     correcting(scene, reason="The decree says another day price.")
+    commissioned(scene, 0)
+    commissioned(scene, 1, but=("pulse", "seal"))
     with open_site() as opened:
         yield opened
 
@@ -59,7 +62,10 @@ def paths(scene: Scene) -> dict[str, tuple[str, str, int]]:
         "seconds": ("owner", f"/home/{scene.public_id(0)}/seconds/", 1),
         "wishes": ("operator", f"/console/{scene.slug}/orders/", 0),
         "charges": ("owner", f"/home/{scene.public_id(0)}/charges/", 0),
+        "your meter": ("owner", f"/home/{scene.public_id(0)}/meter/", 0),
         "console": ("operator", f"/console/{scene.slug}/", 2),
+        "commissioning": ("operator", f"/console/{scene.slug}/commissioning/", 0),
+        "checklist": ("operator", f"/console/{scene.slug}/meters/{meter_of(scene, 1).pk}/checklist/", 0),
         "set aside": ("operator", f"/console/{scene.slug}/quarantine/", 0),
         "statement": ("owner", f"/home/{scene.public_id(0)}/reports/statement/", 1),
         "reports": ("operator", f"/console/{scene.slug}/reports/", 0),

@@ -7,7 +7,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fairwatt.wire import commands, cose
-from fairwatt.wire.commands import Command, Grant, GrantState, Receipt, RelayOrder, Result, SetSupply
+from fairwatt.wire.commands import (
+    Command,
+    Grant,
+    GrantState,
+    Lease,
+    Receipt,
+    RelayOrder,
+    Result,
+    SetSupply,
+    grant_from_obj,
+    grant_to_obj,
+)
 from fairwatt.wire.errors import BadShape, BadSignature, BadVersion, FrameError, UnknownKey
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -40,7 +51,25 @@ def a_message(command: Command = COMMAND) -> bytes:
     return commands.sign_command(command=command, key=KEY, kid=b"\x01")
 
 
-@pytest.mark.parametrize("grant", [None, GRANT])
+LEASED = GRANT._replace(available_micro=1_500_000, lease=Lease(part_ppm=250_000, wallet_micro=6_000_000))
+
+
+def test_a_lease_is_one_field_more_and_a_whole_grant_is_what_it_was() -> None:
+    whole = "880918322486182819 03e8140a1903e71a0098967f820163434e5982016d417369612f5368616e67686169"
+    flags = "a26970726f746563746564f46d66656564735f67617465776179f5f6"
+    assert cbor2.dumps(grant_to_obj(GRANT), canonical=True).hex() == whole.replace(" ", "") + flags
+    lease = "821a0003d0901a005b8d80"
+    leased = cbor2.dumps(grant_to_obj(LEASED), canonical=True).hex()
+    assert leased == "89" + whole.replace(" ", "").replace("183224", "18321a0016e360")[2:] + flags + lease
+
+
+@pytest.mark.parametrize("lease", [[], [1], [1_000_001, 0], [-1, 0], [1, 2, 3], [1, None], 7])
+def test_a_lease_of_another_shape_is_refused(lease: object) -> None:
+    with pytest.raises(BadShape):
+        grant_from_obj([*grant_to_obj(GRANT), lease])
+
+
+@pytest.mark.parametrize("grant", [None, GRANT, LEASED])
 def test_a_command_comes_back_as_it_was_signed(grant: Grant | None) -> None:
     command = COMMAND._replace(body=SetSupply(RelayOrder.OPEN, "balance_empty", grant))
     assert commands.verify_command(message=a_message(command), keys=KEYS) == command

@@ -12,17 +12,22 @@ from typing import Annotated
 import typer
 
 from fairwatt.cli import (
+    alarm_settings,
     allocation,
     at_gateway,
     codes,
+    commission,
     commissioning,
     correcting,
     courier,
+    credit,
     drill,
     edge,
     estate,
     explaining,
+    issuer,
     meter,
+    meter_lists,
     moving,
     push,
     readings,
@@ -46,6 +51,7 @@ commissioning.add_to(edge.app)
 app.add_typer(edge.app, name="edge")
 app.add_typer(codes.app, name="code")
 app.add_typer(courier.app, name="courier")
+app.add_typer(credit.app, name="credit", rich_help_panel=BOOKS)
 app.add_typer(meter.app, name="meter")
 app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
@@ -59,6 +65,10 @@ app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
 app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
 app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
+meter_lists.add_to(commission.app)
+commission.app.add_typer(alarm_settings.app, name="alarms")
+app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
+app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

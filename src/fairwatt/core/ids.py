@@ -18,6 +18,11 @@ def account_key(*, wallet: int) -> str:
     return _key("account", str(wallet))
 
 
+def meter_key(*, installation: int) -> str:
+    """Name the installation of one more meter for a wallet."""
+    return _key("meter", str(installation))
+
+
 def fee_run_key(*, fee: int, due: str) -> str:
     """Name one fall due of a fee by its local date."""
     return _key("fee", str(fee), due)
@@ -64,6 +69,26 @@ def window_key(*, installation: int, window_us: int, batch: int | None = None) -
     return _key("window", str(installation), str(window_us), *again)
 
 
+def credit_rule_key(*, rule: int, step: int | None = None) -> str:
+    """Name a credit rule that was written, or a step that somebody took about one."""
+    return _key("credit_rule", str(rule), *(() if step is None else (str(step),)))
+
+
+def debt_key(*, rule: int) -> str:
+    """Name the beginning of a debt."""
+    return _key("debt", str(rule))
+
+
+def emergency_key(*, wallet: int, after: int) -> str:
+    """Name emergency credit asked for after an entry: asked for twice, it is lent once."""
+    return _key("emergency", str(wallet), str(after))
+
+
+def credit_change_key(*, at_us: int) -> str:
+    """Name an instant at which credit rules begin or end."""
+    return _key("credit_change", str(at_us))
+
+
 def move_key(*, unit: int, wallet: int, at_us: int) -> str:
     """Name the leaving of a home, or the coming into it, by who had it until then."""
     return _key("move", str(unit), str(wallet), str(at_us))
@@ -102,3 +127,8 @@ def uuid7(*, now_us: int, entropy: bytes) -> UUID:
 def safety_reset_key(*, gateway: int, meter: int, since_us: int) -> str:
     """A person lets power return after the protective cut that began at an instant."""
     return f"safety_reset:{gateway}:{meter}:{since_us}"
+
+
+def wiring_key(*, meter: int, at_us: int) -> str:
+    """Where a meter was said to be wired, at an instant."""
+    return f"wiring:{meter}:{at_us}"

@@ -58,19 +58,6 @@ class Head:
     spent: deque[Spent] = field(default_factory=deque)
 
 
-class Holding(NamedTuple):
-    """What a wallet has, as far as this gateway counts: ``granted_micro`` at ``as_of_us``, less what was used here
-    up to ``counted_us``."""
-
-    wallet: int
-    available_micro: int
-    granted_micro: int
-    currency: str
-    as_of_us: int
-    counted_us: int
-    meters: int
-
-
 def anchor_of(mine: Iterable[Head]) -> Head:
     """The meter of a wallet with its newest grant."""
     return max(mine, key=lambda head: (head.grant.as_of_us, head.order))

@@ -10,7 +10,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
-from fairwatt.core.ids import account_key, tariff_key, uuid7
+from fairwatt.core.ids import account_key, meter_key, tariff_key, uuid7
 from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.core.rating.closing import NotLive, refuse_unchargeable
 from fairwatt.core.rating.difference import keeps_past_of
@@ -179,17 +179,7 @@ def open_account(
     multiplies by itself. Raises TariffNotInForce, TariffNotLive for a day of old prices that no wallet can be charged,
     and ProfileError.
     """
-    plan = TariffPlan.objects.get(pk=plan_id)
-    newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
-    schedule = None if newest is None else parse_schedule(newest.text)
-    if schedule is None or not schedule.covers(at_us=now_us):
-        raise TariffNotInForce(
-            f"Tariff {plan.slug} has no price for today, so {label} was not opened and nobody is charged. "
-            "Publish a version that is in force, then open the home."
-        )
-    check_live(
-        plan.slug, schedule, now_us
-    )  # a day before its publication may lie in a version that is no live one
+    plan = _plan_in_force(plan_id=plan_id, label=label, now_us=now_us)
     site = Site.objects.select_related("book").get(pk=site_id)
     unit, _ = Unit.objects.get_or_create(
         site=site, label=label, defaults={"floor": floor, "position": position}
@@ -202,6 +192,75 @@ def open_account(
         protected=protected,
         opened_us=now_us,
     )
+    installation = _install(
+        wallet,
+        plan,
+        gateway_id=gateway_id,
+        meter=meter,
+        wh=opening_wh,
+        now_us=now_us,
+        transformer=transformer,
+    )
+    for tenant in tenants:
+        Tenancy.objects.create(wallet=wallet, user=tenant, start_us=now_us)
+    _tell_poster(site.book_id, account_key(wallet=wallet.pk), [wallet.pk], now_us)
+    return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
+
+
+@transaction.atomic(durable=True)
+def add_meter(
+    *,
+    wallet_id: int,
+    gateway_id: int,
+    meter: MeterSpec,
+    plan_id: int,
+    opening_wh: int,
+    now_us: int,
+    transformer: Transformer = DIRECT,
+) -> int:
+    """Let one more meter draw on a wallet (water beside electricity, a second floor); return the installation.
+
+    Behind another gateway than the wallet's other meters it is granted a lease of its own. Raises as `open_account`.
+    """
+    wallet = Wallet.objects.select_related("unit").get(pk=wallet_id)
+    plan = _plan_in_force(plan_id=plan_id, label=wallet.unit.label, now_us=now_us)
+    installation = _install(
+        wallet,
+        plan,
+        gateway_id=gateway_id,
+        meter=meter,
+        wh=opening_wh,
+        now_us=now_us,
+        transformer=transformer,
+    )
+    _tell_poster(wallet.book_id, meter_key(installation=installation.pk), [wallet.pk], now_us)
+    return installation.pk
+
+
+def _plan_in_force(*, plan_id: int, label: str, now_us: int) -> TariffPlan:
+    plan = TariffPlan.objects.get(pk=plan_id)
+    newest = TariffPublication.objects.filter(plan=plan).order_by("-pk").first()
+    schedule = None if newest is None else parse_schedule(newest.text)
+    if schedule is None or not schedule.covers(at_us=now_us):
+        raise TariffNotInForce(
+            f"Tariff {plan.slug} has no price for today, so {label} was not opened and nobody is charged. "
+            "Publish a version that is in force, then open the home."
+        )
+    # A day before its publication may lie in a version that is no live one.
+    check_live(plan.slug, schedule, now_us)
+    return plan
+
+
+def _install(
+    wallet: Wallet,
+    plan: TariffPlan,
+    *,
+    gateway_id: int,
+    meter: MeterSpec,
+    wh: int,
+    now_us: int,
+    transformer: Transformer,
+) -> Installation:
     device, _ = Meter.objects.get_or_create(
         gateway_id=gateway_id,
         number=meter.number,
@@ -212,19 +271,15 @@ def open_account(
             "max_power_w": meter.max_power_w,
         },
     )
-    installation = Installation.objects.create(
+    return Installation.objects.create(
         meter=device,
-        unit=unit,
+        unit=wallet.unit,
         wallet=wallet,
         plan=plan,
         opened_us=now_us,
-        opening_wh=opening_wh,
+        opening_wh=wh,
         **transformer_of(device.profile, transformer),
     )
-    for tenant in tenants:
-        Tenancy.objects.create(wallet=wallet, user=tenant, start_us=now_us)
-    _tell_poster(site.book_id, account_key(wallet=wallet.pk), [wallet.pk], now_us)
-    return OpenedAccount(wallet_id=wallet.pk, installation_id=installation.pk)
 
 
 def transformer_of(profile: str, transformer: Transformer) -> dict[str, int | bool]:

@@ -16,6 +16,7 @@ from fairwatt.core.ids import allocation_key, fee_run_key, publication_key, shar
 from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.posting.fees import fee_runs
+from fairwatt.flows.raise_credit import raise_credit
 from fairwatt.flows.raise_windows import raise_windows
 from fairwatt.store import costs, facts
 from fairwatt.store.models import Book
@@ -73,6 +74,7 @@ def raise_due(*, book_id: int, now_us: int) -> int:
         # Shares of common costs come before fees, here as in their priority.
         raised += _fee_runs(cursor, book, now_us)
         raised += raise_windows(cursor=cursor, book=book_id, now_us=now_us)
+        raised += raise_credit(cursor=cursor, book=book, now_us=now_us)
     return raised
 
 

@@ -86,6 +86,12 @@ WITHHELD = (
     "not_warned",
     "emergency_restore",
     "mass_cut",
+    "law_forbids",
+    "power_limited",
+    "forced_on",
+    "holiday",
+    "weather",
+    "emergency_due",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

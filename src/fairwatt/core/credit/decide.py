@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.core.credit.policy import CreditPolicy, CutRule, Why
 
 Evidence = tuple[tuple[str, int | str], ...]
 
@@ -36,6 +37,27 @@ class Reason(StrEnum):
     MASS_CUT = "mass_cut"
     """Too many at once: never decided for one home, only by who sees all of them (blast.py)."""
     SAFETY_OPEN = "safety_open"
+    LAW_FORBIDS = "law_forbids"
+    POWER_LIMITED = "power_limited"
+    FORCED_ON = "forced_on"
+    HOLIDAY = "holiday"
+    WEATHER = "weather"
+    EMERGENCY_DUE = "emergency_due"
+
+
+_NEVER_CUT: Final = (
+    Reason.FEEDS_GATEWAY,
+    Reason.LAW_FORBIDS,
+    Reason.PROTECTED,
+    Reason.FORCED_ON,
+    Reason.POWER_LIMITED,
+)
+"""A home that was cut although one of these holds gets its power back: a wrong to undo, not a state to keep."""
+_SHELTERS: Final = {
+    Reason.PROTECTED: Why.PROTECTED,
+    Reason.FORCED_ON: Why.FORCED_ON,
+    Reason.WEATHER: Why.WEATHER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +67,12 @@ class SupplyFacts:
     ``available_micro`` is balance minus holds, of which ``held_micro`` lies at gateways that cannot be asked for
     it. ``relay_closed`` is the last relay state read (``None``:
     never read). ``ordered_closed`` is the state of an order not yet proven (``None``: no order open).
-    ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. ``safety_open``: the gateway keeps
+    ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. A warning counts from when it reached
+    somebody, or from when it was handed to a person because it reached nobody: whoever keeps the facts says when that
+    was, and what was only tried is ``None``. ``safety_open``: the gateway keeps
     the relay open because power would be dangerous (core.alarms); only it or a person on site ends that. Before
     ``restored_until_us`` an emergency restore is in force at this meter: use is counted, and nothing is cut for credit.
+    ``emergency_due``: emergency credit that is taken by itself was not taken yet, and is on its way.
     """
 
     available_micro: int
@@ -63,6 +88,7 @@ class SupplyFacts:
     safety_open: bool = False
     restored_until_us: int | None = None
     held_micro: int = 0
+    emergency_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +113,18 @@ def decide_supply(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> S
     if facts.available_micro > 0:
         return _with_credit(facts=facts, now_us=now_us)
     withheld_by = _withheld_by(facts=facts, policy=policy, now_us=now_us)
-    # Power cut for credit from a home that may never be cut is a wrong to undo, not a state to keep.
+    until_us = None if withheld_by is None else _sheltered_until(policy, withheld_by, now_us)
     cut_off = facts.cut_by_credit and not _closed_or_closing(facts)
-    if cut_off and (withheld_by is Reason.FEEDS_GATEWAY or withheld_by is Reason.PROTECTED):
+    if cut_off and withheld_by in _NEVER_CUT:
         # Safety-held relays were answered above, unless they do not show open: then there is nothing to close.
         if facts.safety_open:
             return _decision(Action.KEEP, Reason.SAFETY_OPEN, facts, now_us)
-        return _decision(Action.RESTORE, withheld_by, facts, now_us)
+        return _decision(Action.RESTORE, withheld_by, facts, now_us, until_us)
     # A relay that is open already leaves nothing to withhold: counting it would flatter the figures.
     if facts.relay_closed is False and facts.ordered_closed is not True:
         return _decision(Action.KEEP, Reason.ALREADY_OFF, facts, now_us)
     if withheld_by is not None:
-        return _decision(Action.WITHHOLD, withheld_by, facts, now_us)
+        return _decision(Action.WITHHOLD, withheld_by, facts, now_us, until_us)
     if facts.ordered_closed is False:
         return _decision(Action.KEEP, Reason.ALREADY_ORDERED, facts, now_us)
     return _decision(Action.CUT, Reason.BALANCE_EMPTY, facts, now_us)
@@ -124,25 +150,45 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
     # In the order one explains it: what is true of the home, then of the data, then of the hour.
     if facts.feeds_gateway:
         return Reason.FEEDS_GATEWAY
-    if facts.protected:
+    if policy.cut is CutRule.NEVER:
+        return Reason.LAW_FORBIDS
+    if facts.protected or policy.sheltered_at(Why.PROTECTED, at_us=now_us):
         return Reason.PROTECTED
+    if policy.sheltered_at(Why.FORCED_ON, at_us=now_us):
+        return Reason.FORCED_ON
+    if policy.cut is CutRule.LIMIT:
+        return Reason.POWER_LIMITED
     if facts.restored_until_us is not None and now_us < facts.restored_until_us:
         return Reason.EMERGENCY_RESTORE
     if facts.payment_in_flight:
         return Reason.PAYMENT_IN_FLIGHT
+    if facts.emergency_due:
+        return Reason.EMERGENCY_DUE
     if facts.newest_reading_us is None or now_us - facts.newest_reading_us > policy.stale_after_us:
         return Reason.STALE_DATA
     if facts.quarantined:
         return Reason.QUARANTINED
-    in_debt_limit = policy.max_debt_micro is None or -facts.available_micro <= policy.max_debt_micro
-    if in_debt_limit and policy.friendly_at(at_us=now_us):
-        return Reason.FRIENDLY_HOURS
+    if policy.sheltered_at(Why.WEATHER, at_us=now_us):
+        return Reason.WEATHER
+    if policy.max_debt_micro is None or -facts.available_micro <= policy.max_debt_micro:
+        if policy.holiday_at(at_us=now_us):
+            return Reason.HOLIDAY
+        if policy.friendly_at(at_us=now_us):
+            return Reason.FRIENDLY_HOURS
     if facts.warned_at_us is None or now_us < facts.warned_at_us + policy.warn_lead_us:
         return Reason.NOT_WARNED
     return None
 
 
-def _decision(action: Action, reason: Reason, facts: SupplyFacts, now_us: int) -> SupplyDecision:
+def _sheltered_until(policy: CreditPolicy, reason: Reason, now_us: int) -> int | None:
+    why = _SHELTERS.get(reason)
+    span = None if why is None else policy.sheltered_at(why, at_us=now_us)
+    return None if span is None else span.end_us
+
+
+def _decision(
+    action: Action, reason: Reason, facts: SupplyFacts, now_us: int, until_us: int | None = None
+) -> SupplyDecision:
     evidence: list[tuple[str, int | str]] = [
         ("available_micro", facts.available_micro),
         ("now_us", now_us),
@@ -160,6 +206,8 @@ def _decision(action: Action, reason: Reason, facts: SupplyFacts, now_us: int) -
         evidence.append(("warned_at_us", facts.warned_at_us))
     if facts.restored_until_us is not None:
         evidence.append(("restored_until_us", facts.restored_until_us))
+    if until_us is not None:
+        evidence.append(("sheltered_until_us", until_us))
     return SupplyDecision(action=action, reason=reason, rule=f"{action}.{reason}", evidence=tuple(evidence))
 
 

@@ -1,5 +1,6 @@
 """How near a wallet is to being empty: one rule for the server and for the gateway."""
 
+from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
@@ -23,6 +24,9 @@ LEVEL_NAMES: Final = tuple(level.name.lower() for level in WarningLevel)
 def low_threshold_micro(*, policy: CreditPolicy, dearest_micro_per_kwh: int) -> int:
     """Return the money below which credit is low: the policy's, or what its energy level costs at worst.
 
+    Where a home is warned so many days ahead, whoever knows its pace has put that into the policy's money
+    (``with_days``): the gateway, which knows no pace, warns by the same number.
+
     ``dearest_micro_per_kwh`` is the highest price the home may have to pay (``Schedule``'s). A wallet with
     several meters has the highest threshold of them. A price of zero or below leaves the policy's money.
     """
@@ -38,3 +42,9 @@ def warning_level(*, available_micro: int, low_micro: int, critical_micro: int) 
     if available_micro < low_micro:
         return WarningLevel.LOW
     return WarningLevel.NONE
+
+
+def with_days(*, policy: CreditPolicy, days: int, mean_day_micro: int | None) -> CreditPolicy:
+    """The policy of a home that is warned when so many days of its own use are left; as it is while none are known."""
+    low_micro = max(policy.low_micro, days * max(0, mean_day_micro or 0))
+    return policy if low_micro == policy.low_micro else replace(policy, low_micro=low_micro)

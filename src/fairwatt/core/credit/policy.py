@@ -1,13 +1,45 @@
 """The rules a wallet is held to: when to warn, when not to cut, when data is too old to cut on."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from fairwatt.core.spans import local_datetime, zone_info
+from fairwatt.core.spans import local_date, local_datetime, zone_info
 
 Steps = tuple[tuple[int, int], ...]
 Windows = tuple[tuple[int, int], ...]
+
+
+class CutRule(IntEnum):
+    """What may happen to a home without credit; a higher number protects it more. Stored and sent as this number."""
+
+    ALLOWED = 0
+    LIMIT = 1
+    """Its power may be limited (the last of the policy's steps), but never cut."""
+    NEVER = 2
+
+
+class Why(IntEnum):
+    """What shelters a home for a span of time; stored and sent as this number."""
+
+    WEATHER = 1
+    """Heat or cold: nobody is cut."""
+    FORCED_ON = 2
+    """A person keeps the supply on, with a reason."""
+    PROTECTED = 3
+    """Somebody lives there who may not be without power."""
+
+
+class Shelter(NamedTuple):
+    """A half-open span of time in which a home is not cut."""
+
+    start_us: int
+    end_us: int
+    why: Why
+
+
+_NO_POLICY = "this is not a credit policy of version 1, 2 or 3"
 
 
 class PolicyError(ValueError):
@@ -21,7 +53,9 @@ class CreditPolicy:
     Amounts are micro-units, ``low_wh`` watt-hours, times microseconds. ``friendly`` are local wall-clock
     minutes of the day (0-1440, end excluded) without cuts; ``friendly_weekends`` adds Saturdays and Sundays.
     ``max_debt_micro`` ends the protection of friendly hours beyond that debt; ``None`` never does. ``steps`` are
-    the soft landing: (below this much available, at most so many watts), from the highest amount down.
+    the soft landing: (below this much available, at most so many watts), from the highest amount down. ``cut``
+    says what the law leaves a landlord; ``holidays`` are local dates (proleptic ordinals) without cuts, under the
+    same debt limit as friendly hours; ``shelters`` are spans in which this home is not cut whatever it owes.
     """
 
     zone: str
@@ -34,6 +68,9 @@ class CreditPolicy:
     stale_after_us: int
     max_debt_micro: int | None = None
     steps: Steps = ()
+    cut: CutRule = CutRule.ALLOWED
+    holidays: tuple[int, ...] = ()
+    shelters: tuple[Shelter, ...] = ()
 
     def __post_init__(self) -> None:
         zone_info(self.zone)
@@ -46,6 +83,10 @@ class CreditPolicy:
         if self.max_debt_micro is not None and self.max_debt_micro < 0:
             raise PolicyError("the debt limit is written as a positive amount")
         self._check_steps()
+        if self.cut is CutRule.LIMIT and not any(below >= 1 for below, _ in self.steps):
+            raise PolicyError("where power may only be limited, the last step says how much is left at zero")
+        if any(shelter.end_us <= shelter.start_us for shelter in self.shelters):
+            raise PolicyError("a span without cuts ends after it begins")
         for start, end in self.friendly:
             if not 0 <= start < end <= 1_440:
                 raise PolicyError(
@@ -68,11 +109,21 @@ class CreditPolicy:
         minute = at.hour * 60 + at.minute
         return any(start <= minute < end for start, end in self.friendly)
 
+    def holiday_at(self, *, at_us: int) -> bool:
+        """Say whether the local date is one on which nobody is cut off."""
+        return bool(self.holidays) and local_date(zone=self.zone, at_us=at_us).toordinal() in self.holidays
+
+    def sheltered_at(self, why: Why, *, at_us: int) -> Shelter | None:
+        """Return the span of that kind that holds at an instant; the one that ends last."""
+        holding = [one for one in self.shelters if one.why is why and one.start_us <= at_us < one.end_us]
+        return max(holding, key=lambda one: one.end_us, default=None)
+
 
 def policy_to_obj(policy: CreditPolicy) -> list[object]:
     """Flatten a policy into lists, ints and strings for the wire.
 
-    Version 2 only where there are steps: a gateway that knows version 1 alone still reads every other policy.
+    Version 2 only where there are steps, version 3 only where law, dates or spans forbid cuts: a gateway that knows
+    an older version reads every policy that can be said in it. One it cannot read, it says so and never cuts alone.
     """
     flat: list[object] = [
         policy.zone,
@@ -85,23 +136,35 @@ def policy_to_obj(policy: CreditPolicy) -> list[object]:
         policy.stale_after_us,
         policy.max_debt_micro,
     ]
-    if policy.steps:
-        return [2, *flat, [[below, limit_w] for below, limit_w in policy.steps]]
-    return [1, *flat]
+    steps = [[below, limit_w] for below, limit_w in policy.steps]
+    if policy.cut or policy.holidays or policy.shelters:
+        shelters = [[one.start_us, one.end_us, int(one.why)] for one in policy.shelters]
+        return [3, *flat, steps, int(policy.cut), list(policy.holidays), shelters]
+    return [2, *flat, steps] if steps else [1, *flat]
 
 
 def policy_from_obj(obj: object) -> CreditPolicy:
-    """Rebuild a policy from its wire form, version 1 or 2; raises ``PolicyError`` for anything else."""
+    """Rebuild a policy from its wire form, version 1 to 3; raises ``PolicyError`` for anything else."""
     match obj:
         case [1, *flat]:
-            return _policy(flat, steps=())
+            return _policy(flat)
         case [2, *flat, list(steps)]:
-            return _policy(flat, steps=tuple(_pair(pair) for pair in steps))
+            return _policy(flat, steps=_pairs(steps))
+        case [3, *flat, list(steps), int(cut), list(holidays), list(shelters)]:
+            if cut not in list(CutRule) or not all(type(day) is int for day in holidays):
+                raise PolicyError(_NO_POLICY)
+            return _policy(
+                flat,
+                steps=_pairs(steps),
+                cut=CutRule(cut),
+                holidays=tuple(holidays),
+                shelters=tuple(_shelter(one) for one in shelters),
+            )
         case _:
-            raise PolicyError("this is not a credit policy of version 1 or 2")
+            raise PolicyError(_NO_POLICY)
 
 
-def _policy(flat: list[Any], *, steps: Steps) -> CreditPolicy:
+def _policy(flat: list[Any], **more: Any) -> CreditPolicy:
     match flat:
         case [
             str(zone),
@@ -124,10 +187,22 @@ def _policy(flat: list[Any], *, steps: Steps) -> CreditPolicy:
                 warn_lead_us=warn_lead_us,
                 stale_after_us=stale_after_us,
                 max_debt_micro=max_debt_micro,
-                steps=steps,
+                **more,
             )
         case _:
-            raise PolicyError("this is not a credit policy of version 1 or 2")
+            raise PolicyError(_NO_POLICY)
+
+
+def _pairs(pairs: list[object]) -> Steps:
+    return tuple(_pair(pair) for pair in pairs)
+
+
+def _shelter(one: object) -> Shelter:
+    match one:
+        case [int(start_us), int(end_us), int(why)] if why in list(Why):
+            return Shelter(start_us, end_us, Why(why))
+        case _:
+            raise PolicyError("a span without cuts is a start, an end and one of the known reasons")
 
 
 def _pair(pair: object) -> tuple[int, int]:

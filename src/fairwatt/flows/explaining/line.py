@@ -14,6 +14,7 @@ from fairwatt.core.rating.explain import Difference, Explained, moved_nano
 from fairwatt.flows.explaining.account import CorrectedBy, Estimate, GatewayClock, LineAccount
 from fairwatt.flows.explaining.corrections import explain_correction, explain_late
 from fairwatt.flows.explaining.costs import explain_cost
+from fairwatt.flows.explaining.credit import explain_credit
 from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.flows.explaining.windows import explain_window
@@ -31,6 +32,8 @@ NAMES: Final = {
     7: "late",
     8: "true_up",
     9: "reversal",
+    13: "emergency",
+    14: "debt",
 }
 _TOLD: Final = 12
 _MASKED: Final = ("provider_ref", "reference", "our_ref")
@@ -214,4 +217,6 @@ EXPLAINERS: Final[dict[int, Explainer]] = {
     Kind.SHARED: explain_cost,
     Kind.REVERSAL: explain_cost,
     Kind.TRUE_UP: explain_window,
+    Kind.EMERGENCY: explain_credit,
+    Kind.DEBT: explain_credit,
 }

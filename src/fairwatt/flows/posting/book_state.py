@@ -18,6 +18,7 @@ from fairwatt.core.commands.model import State
 from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.leases import MeterLeases
 from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.core.credit.terms import Merged
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
@@ -187,6 +188,10 @@ class BookState:
     plans: list[Plan]
     gateways: dict[int, GatewayState]
     gateway_ids: dict[str, int]
+    held: Mapping[int, Merged] = field(default_factory=dict)
+    """By wallet id: what it is held to besides the policy at `policy_ix`."""
+    lent: frozenset[int] = frozenset()
+    """Wallet indices with emergency credit that is not repaid."""
     orders: dict[int, OpenOrder] = field(default_factory=dict)
     """Open order by register index."""
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)

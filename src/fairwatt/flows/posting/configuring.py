@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
 
 from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
+from fairwatt.core.credit.terms import Merged
+from fairwatt.flows.credit_terms import held_to
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.store.credit_entries import wallets_lent_to
 from fairwatt.store.models import Book
 from fairwatt.store.posting import EventRow
 
@@ -38,10 +43,39 @@ class Alarms:
                 self.rows.append(alarm)
 
 
-def read_policies(*, book: Book, alarms: Alarms) -> tuple[list[CreditPolicy], dict[int, int]]:
-    """The credit policies of a book and the index of each; at index 0 the one that cuts nobody."""
-    policies: list[CreditPolicy] = [_never_cuts()]
+@dataclass(frozen=True, kw_only=True)
+class Policies:
+    """Every policy of a book, at index 0 the one that cuts nobody; which wallet is held to which, and to what else."""
+
+    policies: list[CreditPolicy]
+    index: Mapping[int, int]
+    """by wallet"""
+    held: Mapping[int, Merged]
+    """by wallet"""
+
+
+def read_policies(*, book: Book, alarms: Alarms) -> Policies:
+    """What each wallet of a book is held to now; homes whose rules cannot be read are cut by nobody."""
+    bases = _bases(book, alarms)
+    with connection.cursor() as cursor:
+        held = held_to(cursor=cursor, book=book.pk, zone=book.zone, bases=bases, now_us=alarms.now_us)
+    for rule, error in {rule.rule: (rule, error) for rule, error in held.broken.values()}.values():
+        evidence = alarms.about(row=rule.rule, name=rule.kind, error=error)
+        alarms.add(EventRow(kind="alarm.credit_rule_unusable", at_us=alarms.now_us, evidence=evidence))
+    policies: list[CreditPolicy] = [never_cuts()]
+    known: dict[CreditPolicy, int] = {}
     index: dict[int, int] = {}
+    for wallet, merged in held.homes.items():
+        if merged.policy not in known:
+            known[merged.policy] = len(policies)
+            policies.append(merged.policy)
+        index[wallet] = known[merged.policy]
+    return Policies(policies=policies, index=index, held=held.homes)
+
+
+def _bases(book: Book, alarms: Alarms) -> dict[int, CreditPolicy]:
+    """The policies that homes were opened under, by id."""
+    bases: dict[int, CreditPolicy] = {}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, slug, body::text FROM store_policy WHERE book_id = %s ORDER BY id", [book.pk]
@@ -49,17 +83,14 @@ def read_policies(*, book: Book, alarms: Alarms) -> tuple[list[CreditPolicy], di
         rows = cursor.fetchall()
     for pk, slug, body in rows:
         try:
-            read = policy_from_obj(json.loads(body))
+            bases[int(pk)] = policy_from_obj(json.loads(body))
         except Exception as error:
             evidence = alarms.about(row=int(pk), name=slug, error=error)
             alarms.add(EventRow(kind="alarm.policy_unusable", at_us=alarms.now_us, evidence=evidence))
-            continue
-        index[int(pk)] = len(policies)
-        policies.append(read)
-    return policies, index
+    return bases
 
 
-def _never_cuts() -> CreditPolicy:
+def never_cuts() -> CreditPolicy:
     """For homes whose own policy cannot be read: every hour is a friendly one."""
     return CreditPolicy(
         zone="UTC",
@@ -71,6 +102,26 @@ def _never_cuts() -> CreditPolicy:
         warn_lead_us=_HOUR_US,
         stale_after_us=_HOUR_US,
     )
+
+
+def lent_to(*, state: BookState) -> frozenset[int]:
+    """Indices of wallets with emergency credit that is not repaid."""
+    with connection.cursor() as cursor:
+        lent = wallets_lent_to(cursor=cursor, book=state.book)
+    return frozenset(state.wallet_index[wallet] for wallet in lent if wallet in state.wallet_index)
+
+
+def held_to_another(*, before: BookState, now: BookState) -> set[int]:
+    """Wallets that are held to another policy than the grants at their gateways say."""
+    known = {
+        int(w): before.policies[int(ix)]
+        for w, ix in zip(before.wallets["wallet"], before.wallets["policy_ix"], strict=True)
+    }
+    return {
+        int(w)
+        for w, ix in zip(now.wallets["wallet"], now.wallets["policy_ix"], strict=True)
+        if known.get(int(w), now.policies[int(ix)]) != now.policies[int(ix)]
+    }
 
 
 def owed_grants(*, state: BookState) -> set[int]:
@@ -96,7 +147,7 @@ def _configurations(book: int) -> tuple[dict[int, int], set[int]]:
     waiting: set[int] = set()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT payload, state, batch FROM fact WHERE book = %s AND kind = 'config' "
+            "SELECT payload, state, batch FROM fact WHERE book = %s AND kind IN ('config', 'credit_rule') "
             "AND state IN ('posted', 'waiting') ORDER BY id",
             [book],
         )

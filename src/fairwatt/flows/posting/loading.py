@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from fairwatt.flows.posting.book_state import (
     register_key,
 )
 from fairwatt.flows.posting.clocks import ClockSeen
-from fairwatt.flows.posting.configuring import Alarms, owed_grants, read_policies
+from fairwatt.flows.posting.configuring import Alarms, held_to_another, lent_to, owed_grants, read_policies
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.leases_again import leases_of
@@ -74,6 +75,7 @@ def reload_book(*, state: BookState, now_us: int) -> BookState:
     fresh.chaff, fresh.condemned = state.chaff, state.condemned
     fresh.listening_us = state.listening_us
     fresh.ahead = _still_ahead(state, fresh)
+    fresh.owed |= held_to_another(before=state, now=fresh)
     return fresh
 
 
@@ -102,8 +104,8 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     values = values_of_homes(book, [*homes, *closed])
     plans, plan_ix = plans_of_book(book, alarms, [*homes, *closed], values)
     correcting = corrections_of(book, plans, plan_ix)
-    credit, policy_ix = read_policies(book=book, alarms=alarms)
-    wallets = _wallets(book, policy_ix)
+    credit = read_policies(book=book, alarms=alarms)
+    wallets = _wallets(book, credit.index)
     wallet_ix = {int(w): n for n, w in enumerate(wallets["wallet"])}
     priced = {
         row.pk: plan_ix.get((row.plan_id, values.get(row.pk, ())), -1) for row in [*homes, *closed]
@@ -111,7 +113,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     registers = _registers(book, homes, plans, priced, wallet_ix, now_us)
     ended = follow(registers=registers, closed=closed)
     _apply_lines(book.pk, cached, plans, registers, wallets)
-    _thresholds(registers, wallets, plans, credit)
+    _thresholds(registers, wallets, plans, credit.policies)
     _quiet_again(wallets)
     _look_again(registers, wallets)
     _doubts(book.pk, registers)
@@ -126,8 +128,9 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
         last_batch=last_batch,
         registers=registers,
         wallets=wallets,
-        policies=credit,
-        policy_objs=[policy_to_obj(policy) for policy in credit],
+        policies=credit.policies,
+        policy_objs=[policy_to_obj(policy) for policy in credit.policies],
+        held=credit.held,
         plans=plans,
         gateways=gateways,
         gateway_ids={gateway.slug: pk for pk, gateway in gateways.items()},
@@ -140,6 +143,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     _open_orders(state)
     _money_in_review(state, now_us)
     state.leases = leases_of(state=state, now_us=now_us)
+    state.lent = lent_to(state=state)
     state.owed = owed_grants(state=state)
     state.alarms = alarms.rows
     state.mass_cuts = remembered(book=state.book, now_us=now_us)
@@ -175,14 +179,14 @@ def _not_yet_corrected(book: int, correcting: list[Correcting]) -> dict[int, int
     return waits
 
 
-def _wallets(book: Book, policy_ix: dict[int, int]) -> npt.NDArray[Any]:
+def _wallets(book: Book, policy_ix: Mapping[int, int]) -> npt.NDArray[Any]:
     rows = list(Wallet.objects.filter(book=book).order_by("pk"))
     wallets = np.zeros(len(rows), dtype=WALLET)
     saved = {head.wallet: head for head in WalletHead.objects.filter(book=book.pk)}
     told = heads.told_wallets(book=book.pk, wallets=[row.pk for row in rows if row.pk not in saved])
     for n, row in enumerate(rows):
         wallets["wallet"][n] = row.pk
-        wallets["policy_ix"][n] = policy_ix.get(row.policy_id, 0)
+        wallets["policy_ix"][n] = policy_ix.get(row.pk, 0)
         wallets["protected"][n] = row.protected
         head = saved.get(row.pk)
         if head is not None:

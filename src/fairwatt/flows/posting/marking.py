@@ -24,6 +24,11 @@ def doubt(*, state: BookState, registers: npt.NDArray[Any], chaff: Iterable[Quar
                 registers["doubted"][n] = True
 
 
+def indices_of(state: BookState, wallets: Iterable[int]) -> list[int]:
+    """The indices of wallets by their ids; those of other books are left out."""
+    return [state.wallet_index[wallet] for wallet in wallets if wallet in state.wallet_index]
+
+
 def marked(state: BookState, *wallets: Iterable[int]) -> Int64s:
     """The wallets of all these groups, each once, in order."""
     chosen = np.zeros(len(state.wallets), dtype=bool)

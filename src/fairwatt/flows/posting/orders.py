@@ -277,6 +277,7 @@ def _give(
     registers["order_seq"][n] = seq
     registers["disobeyed"][n] = 0
     expires = now_us + EXPIRES_US[RelayOrder(wish[0])]
+    grant = _grant(state, registers, wallets, n, book.spare, now_us, share)
     command = Command(
         meter=int(head["meter"]),
         kind=SET_SUPPLY,
@@ -285,11 +286,7 @@ def _give(
         expires_us=expires,
         amount_micro=int(wallets["balance_micro"][ix]),
         order=(fact or 0).to_bytes(8, "big"),
-        body=SetSupply(
-            relay=wish[0],
-            reason=wish[1],
-            grant=_grant(state, registers, wallets, n, book.spare, now_us, share),
-        ),
+        body=SetSupply(relay=wish[0], reason=wish[1], grant=grant),
     )
     try:
         payload = sign(command)
@@ -312,9 +309,7 @@ def _give(
     )
     book.open[n] = order
     book.new.append(order)
-    if share is not None and command.supply.grant is not None:
-        given = GivenLease(seq, now_us, share.granted_micro, share.granted_micro)
-        book.leases[n] = book.leases[n].gave(given)
+    _note_lease(book, n, command)
     book.rows.append(
         OrderRow(
             gateway=int(head["gateway"]),
@@ -328,6 +323,13 @@ def _give(
             fact=fact,
         )
     )
+
+
+def _note_lease(book: OrderBook, n: int, command: Command) -> None:
+    grant = command.supply.grant
+    if grant is not None and grant.lease is not None:
+        amount = grant.available_micro
+        book.leases[n] = book.leases[n].gave(GivenLease(command.seq, grant.as_of_us, amount, amount))
 
 
 def _ungranted(head: Any, wallets: npt.NDArray[Any], detail: str, now_us: int) -> EventRow:

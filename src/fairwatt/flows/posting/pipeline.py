@@ -104,7 +104,7 @@ class Pipeline:
                 self._flusher.wait()
                 self.state = reload_book(state=self.state, now_us=now_us)
                 self._flusher.resize(state=self.state)
-                self._regrant = result.regrant
+                self._regrant = result.regrant | self.state.owed
             return result
 
         return self._hand_over(post)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
+from fairwatt.core.ledger.model import Kind
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.charging import chain, legs_of
 from fairwatt.flows.posting.clocks import clocks_moved, heard_clocks
@@ -28,7 +29,7 @@ from fairwatt.flows.posting.leasing import (
     listening_since,
     take_leases,
 )
-from fairwatt.flows.posting.marking import doubt, marked, shown
+from fairwatt.flows.posting.marking import doubt, indices_of, marked, shown
 from fairwatt.flows.posting.mass_cuts import answered, held_wallets
 from fairwatt.flows.posting.money import (
     lately_in_review,
@@ -267,6 +268,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         state.queued,
         registers["wallet_ix"][sorted(orders.renew)],
         () if facts.mass_cut_allowed is None else held_wallets(state),
+        indices_of(state, regrant),
     )
     decided = decide(
         state=state,
@@ -275,7 +277,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         orders=orders.open,
         renewed=orders.renew,
         touched=touched[~np.isin(touched, sorted(leaving))],
-        credited=set(facts.credited),
+        credited={*facts.credited, *facts.lent},
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         returned=heard.wallets,
@@ -292,6 +294,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         relay=decided.relay,
         refresh=_refresh(desk, money, decided.warned, regrant) - leaving,
         facts=facts.credited
+        | facts.lent
         | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,
         now_us=now_us,
@@ -307,7 +310,8 @@ def _taken(money: _Money) -> dict[int, int]:
     """What was taken from wallets for something else than new use: they are warned anew before any cut."""
     taken = Counter(money.late.taken())
     for line, ix in zip(money.facts.lines, money.facts.wallet_ix, strict=True):
-        if line["amount_micro"] < 0:
+        # What is repaid of a top-up, or of a debt by time, leaves credit where there was credit.
+        if line["amount_micro"] < 0 and line["kind"] not in (Kind.EMERGENCY, Kind.DEBT):
             taken[ix] -= int(line["amount_micro"])
     return dict(taken)
 
@@ -380,6 +384,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
         in_review=waiting_in_review(in_review=state.in_review, facts=facts),
         alarms=[],
         chaff=chaff,
+        lent=facts.lent_after(state.lent),
         correcting=tuple(one for one in state.correcting if one.fact not in facts.finished),
         leases=supply.orders.leases,
         listening_us=listening_since(state=state, heard=intake.heads, now_us=desk.now_us),
@@ -389,7 +394,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
 def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
     """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
     state, registers = desk.state, desk.registers
-    renewed = {state.wallet_index[w] for w in regrant if w in state.wallet_index}
+    renewed = set(indices_of(state, regrant))
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
     paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
     return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())

@@ -30,6 +30,10 @@ class PostedFacts:
     events: list[EventRow] = field(default_factory=list)
     credited: dict[int, int] = field(default_factory=dict)
     """wallet index -> fact id that put credit there"""
+    lent: dict[int, int] = field(default_factory=dict)
+    """wallet index -> fact id that lent emergency credit to it"""
+    repaid: set[int] = field(default_factory=set)
+    """wallet indices whose emergency credit is repaid whole"""
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
     moved: set[int] = field(default_factory=set)
     """wallet indices that a fee, a share, a reversal or the end of a window moved"""
@@ -60,6 +64,8 @@ class PostedFacts:
         self.answers += one.answers
         self.events += one.events
         self.credited |= one.credited
+        self.lent |= one.lent
+        self.repaid = (self.repaid - one.lent.keys()) | one.repaid
         for ix, waiting in one.in_review.items():
             self.in_review.setdefault(ix, []).extend(waiting)
         for ix in one.credited:
@@ -82,6 +88,10 @@ class PostedFacts:
             ix for line, ix in zip(self.lines, self.wallet_ix, strict=True) if line["kind"] == Kind.MOVED
         }
         return set(self.wallet_ix) - settled
+
+    def lent_after(self, before: frozenset[int]) -> frozenset[int]:
+        """Wallet indices with emergency credit that is not repaid, once these facts are posted."""
+        return (before | self.lent.keys()) - self.repaid
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""

@@ -8,7 +8,7 @@ SQL = Path(__file__).parent.parent / "sql" / "moves.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0018_commissioning")]
+    dependencies = [("store", "0022_credit")]
 
     operations = [
         migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop),

@@ -160,7 +160,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 -- What commissioning asks for, and what the poster's own clock raises, is not asked for by a page.
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
-    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close'));
+    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -277,6 +277,32 @@ GRANT USAGE ON SEQUENCE push_step_id_seq, standing_order_id_seq TO fairwatt_post
 DROP POLICY IF EXISTS no_supply_orders ON fact;
 CREATE POLICY no_supply_orders ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (kind <> 'supply_order');
 
+-- What homes are held to. A book's and a site's rules are seen by whoever lives there, a home's by that home alone.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['credit_entry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['credit_rule', 'credit_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND (wallet IS NULL OR sees_wallet(wallet))) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+-- What was lent and recovered is the poster's to write.
+GRANT INSERT ON credit_entry TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE credit_entry_id_seq TO fairwatt_poster;
+GRANT SELECT ON credit_entry, credit_rule, credit_step TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+-- Not by_role: who wrote a rule is noted by the database. What makes credit is taken from commissioning's rules only.
+GRANT INSERT (book, site, wallet, kind, basis, from_us, until_us, body, details, words, source, loosens, author, created_us)
+    ON credit_rule TO fairwatt_web;
+GRANT INSERT (rule, book, wallet, step, author, words, at_us) ON credit_step TO fairwatt_web;
+GRANT USAGE ON SEQUENCE credit_rule_id_seq, credit_step_id_seq TO fairwatt_web;
 -- Commissioning: the desk's checklist, pictures of meters, and what alarms are set to. A picture is also its resident's.
 DO $$
 DECLARE t text;

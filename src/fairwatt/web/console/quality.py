@@ -22,8 +22,8 @@ from fairwatt.flows.check_days import check_days
 from fairwatt.flows.desk import DeskRefused, NotAllowed
 from fairwatt.flows.edit_interval import edit_interval
 from fairwatt.flows.meter_quality import CertificateSpec, CheckSpec, record_certificate, record_check
-from fairwatt.store.models import Book, Meter, Role, Site, User
-from fairwatt.web import access
+from fairwatt.store.models import Book, Installation, Meter, Role, Site, User
+from fairwatt.web import access, metering
 from fairwatt.web.console import alarms
 from fairwatt.web.console import quality_queries as queries
 from fairwatt.web.console.quality_charts import day_chart, day_table
@@ -232,10 +232,19 @@ def _meter_page(
         "certificate_form": CertificateForm(),
         "check_form": CheckForm(),
         **alarms.of_meter(book=book, meter=found),
+        "opening": _opening(book, found),
         "proposal": propose_estimate(book_id=book.pk, meter_id=found.pk, now_us=access.now_us()),
         **more,
     }
     return _page(request, book, "console/meter.html", context, status=status)
+
+
+def _opening(book: Book, found: Meter) -> metering.Opening | None:
+    home = Installation.objects.filter(meter=found, closed_us__isnull=True).select_related("meter").first()
+    if home is None:
+        return None
+    with access.seeing(scope=access.scope_of_book(book=book)):
+        return metering.opening_of(book=book, home=home)
 
 
 def _day(

@@ -241,6 +241,12 @@ def kwh_exact(wh: int) -> str:
 
 
 @register.filter
+def exact(wh: int, unit: Unit = "kWh") -> str:
+    """{{ wh|exact:unit }}: to the watt-hour or litre, with its unit, without zeros that say nothing."""
+    return text.exact_used(wh=wh, unit=unit)
+
+
+@register.filter
 def vee_rule(code: str) -> str:
     """{{ code|vee_rule }}: a finding as a sentence."""
     return vee_words.rule(code)

@@ -12,11 +12,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words, move_words
+from fairwatt.web.design import alarm_words, credit_words, move_words
+from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
 
 REASONS: Words = {
+    **credit_words.REASONS,
     "has_credit": _("there is credit"),
     "credit_returned": _("credit returned"),
     "already_ordered": _("the order is already on its way"),
@@ -91,14 +93,12 @@ RESTORE_REFUSALS: Words = {
 }
 
 EVENTS: Words = {
+    **METER_EVENTS,
+    **credit_words.EVENTS,
     **move_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
-    "gateway.restored": _("{home}: an emergency code or permit gave supply for some hours"),
-    "gateway.restore_ended": _("{home}: the hours of an emergency code are over"),
-    "gateway.restore_code_refused": _("{home}: somebody typed a wrong emergency code"),
-    "gateway.cut_spared": _("{home}: a cut was not carried out, an emergency code is in force"),
     "supply.cut": _("{home}: power ordered off, {reason}"),
     "supply.restore": _("{home}: power ordered on, {reason}"),
     "supply.withheld": _("{home}: out of credit, but power stays on: {reason}"),

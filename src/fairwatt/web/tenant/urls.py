@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import disputes, owed, seconds, statements, views
+from fairwatt.web.tenant import credit, disputes, meter, owed, seconds, statements, views
 
 app_name = "tenant"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("<uuid:public_id>/live/", views.live, name="live"),
     path("<uuid:public_id>/seconds/", seconds.seconds, name="seconds"),
     path("<uuid:public_id>/seconds/live/", seconds.live, name="seconds_live"),
+    path("<uuid:public_id>/meter/", meter.meter, name="meter"),
+    path("<uuid:public_id>/meter/photos/<int:photo_id>/", meter.meter_photo, name="meter_photo"),
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
@@ -25,6 +27,8 @@ urlpatterns = [
         name="dispute_file",
     ),
     path("<uuid:public_id>/top-up/", views.top_up, name="top_up"),
+    path("<uuid:public_id>/top-up/split/", credit.split, name="split"),
+    path("<uuid:public_id>/emergency/", credit.emergency, name="emergency"),
     path("<uuid:public_id>/owed/", owed.owed, name="owed"),
     path("<uuid:public_id>/owed/<int:share_id>/", owed.share, name="share"),
     path("<uuid:public_id>/owed/<int:share_id>/object/", owed.object_to, name="object"),

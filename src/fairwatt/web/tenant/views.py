@@ -20,12 +20,13 @@ from django.views.decorators.http import require_GET, require_POST
 from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.billed_unit import unit_of_wallet
-from fairwatt.flows.start_top_up import start_top_up
+from fairwatt.flows.start_top_up import TopUpRefused, start_top_up
 from fairwatt.payments.contract import Method, OrderAsk
 from fairwatt.payments.exchange import Moment, answer_now
 from fairwatt.store.models import User, Wallet
 from fairwatt.web import access
 from fairwatt.web.darkness import answer
+from fairwatt.web.design.refusals import said
 from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.providers import open_providers
 from fairwatt.web.tenant import charts, queries
@@ -53,7 +54,7 @@ def homes(request: HttpRequest) -> HttpResponse:
 @csp_override(FORM_CSP)
 def home(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """How many days are left, and everything that explains it."""
-    return _home_page(request, _wallet(request, public_id))
+    return home_page(request, wallet_of(request, public_id))
 
 
 @login_required
@@ -82,7 +83,7 @@ async def live(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 @require_GET
 def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Every movement of one local day."""
-    wallet = _wallet(request, public_id)
+    wallet = wallet_of(request, public_id)
     zone, now_us = wallet.book.zone, access.now_us()
     today = local_date(zone=zone, at_us=now_us)
     shared = {"wallet": wallet, "currency": wallet.book.currency, "zone": zone, "today": today}
@@ -113,7 +114,7 @@ def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_GET
 def dark(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Somebody sits in the dark: why, and the one next step."""
-    wallet, now_us = _wallet(request, public_id), access.now_us()
+    wallet, now_us = wallet_of(request, public_id), access.now_us()
     context = {
         "wallet": wallet,
         "zone": wallet.book.zone,
@@ -128,17 +129,21 @@ def dark(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @csp_override(FORM_CSP)
 def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Start a payment and lead to the platform that takes it."""
-    wallet = _wallet(request, public_id)
+    wallet = wallet_of(request, public_id)
     form = TopUpForm(data=request.POST, minor_digits=wallet.book.minor_digits)
     if not form.is_valid():
-        return _home_page(request, wallet, form=form, status=422)
-    started = start_top_up(
-        wallet_id=wallet.id,
-        amount_minor=form.cleaned_data["amount_minor"],
-        provider=PROVIDER,
-        user_id=access.person(request).pk,
-        now_us=access.now_us(),
-    )
+        return home_page(request, wallet, form=form, status=422)
+    try:
+        started = start_top_up(
+            wallet_id=wallet.id,
+            amount_minor=form.cleaned_data["amount_minor"],
+            provider=PROVIDER,
+            user_id=access.person(request).pk,
+            now_us=access.now_us(),
+        )
+    except TopUpRefused as refused:
+        form.add_error("choice", said(refused))
+        return home_page(request, wallet, form=form, status=422)
     back = request.build_absolute_uri(reverse("pay:status", args=[started.our_ref]))
     order = OrderAsk(
         our_ref=started.our_ref,
@@ -154,18 +159,22 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(answer_now(open_providers()[PROVIDER].create(order=order, at=at)).url)
 
 
-def _wallet(request: HttpRequest, public_id: UUID) -> Wallet:
+def wallet_of(request: HttpRequest, public_id: UUID) -> Wallet:
+    """This person's home of that public id, or 404."""
     return access.resident_wallet(user=access.person(request), public_id=public_id, at_us=access.now_us())
 
 
-def _home_page(
+def home_page(
     request: HttpRequest, wallet: Wallet, *, form: TopUpForm | None = None, status: int = 200
 ) -> HttpResponse:
+    """The resident's page; with a form, what was wrong with it."""
     return _private(render(request, "tenant/home.html", {**_context(wallet), "form": form}, status=status))
 
 
 def _context(wallet: Wallet) -> dict[str, Any]:
     home = queries.home(wallet=wallet, now_us=access.now_us())
+    checked = home.presets[1]
+    split = home.credit.split(minor=checked.amount_minor)
     return {
         "home": home,
         "wallet": wallet,
@@ -175,6 +184,10 @@ def _context(wallet: Wallet) -> dict[str, Any]:
         "balance_table": charts.balance_table(home=home),
         "today_chart": charts.today_chart(home=home),
         "today_table": charts.today_table(home=home),
+        "credit": home.credit,
+        "split": split,
+        "paid_micro": checked.amount_micro,
+        "after_micro": home.credit.available_micro + split.credit_micro,
         "paid_with": PROVIDER,
     }
 

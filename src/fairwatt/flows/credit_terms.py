@@ -1,0 +1,165 @@
+"""What holds for each home of a book now: the policy it was opened under, documents, laws and shelters, merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from fairwatt.core.credit.levels import with_days
+from fairwatt.core.credit.policy import CreditPolicy, Shelter, Why
+from fairwatt.core.credit.terms import DATES_AHEAD, Basis, Layer, Merged, Terms, merge
+from fairwatt.core.credit.terms_file import parse_terms
+from fairwatt.core.spans import local_date, local_day_start
+from fairwatt.core.units import US_PER_DAY
+from fairwatt.store.credit_rules import Place, Rule, mean_days, places, rules_of_book
+
+PACE_DAYS: Final = 14
+_WHY: Final = {"protection": Why.PROTECTED, "weather": Why.WEATHER, "force_on": Why.FORCED_ON}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldTo:
+    """The homes of a book and what each is held to; homes that are held to the same share one `Merged`."""
+
+    homes: Mapping[int, Merged]
+    """by wallet"""
+    broken: Mapping[int, tuple[Rule, Exception]]
+    """by wallet: the rule that cannot be read, and why; such a home is not cut"""
+    rules: Sequence[Rule]
+
+
+def held_to(
+    *,
+    cursor: Any,
+    book: int,
+    zone: str,
+    bases: Mapping[int, CreditPolicy],
+    now_us: int,
+    also: Iterable[Rule] = (),
+    without: Iterable[int] = (),
+    wallet: int | None = None,
+) -> HeldTo:
+    """Merge what holds at an instant for every home of a book that the transaction may see, or for one.
+
+    `bases`: the policies homes were opened under, by id; a home with another one is left out. `also`: rules that are
+    not written yet, as if they held; `without`: numbers of rules as if they had ended.
+    """
+    gone = set(without)
+    rules = [one for one in rules_of_book(cursor=cursor, book=book) if one.rule not in gone]
+    standing = [one for one in rules if one.holds(at_us=now_us)]
+    coming = [
+        one
+        for one in rules
+        if one.kind in _WHY and one.agreed and now_us < one.start_us < now_us + DATES_AHEAD * US_PER_DAY
+    ]
+    maker = _Maker([*standing, *coming, *also], zone, now_us)
+    homes: dict[int, Merged] = {}
+    broken: dict[int, tuple[Rule, Exception]] = {}
+    for place in places(cursor=cursor, book=book, wallet=wallet):
+        base = bases.get(place.policy)
+        if base is None:
+            continue
+        made = maker.of(place, base)
+        if isinstance(made, Merged):
+            homes[place.wallet] = made
+        else:
+            broken[place.wallet] = made
+    if any(one.low_days for one in homes.values()):
+        homes = _warned_by_days(cursor, book, zone, homes, now_us)
+    return HeldTo(homes=homes, broken=broken, rules=[*rules, *also])
+
+
+Made = Merged | tuple[Rule, Exception]
+
+
+class _Maker:
+    """Merges once for all homes that are held to the same."""
+
+    def __init__(self, rules: Sequence[Rule], zone: str, now_us: int) -> None:
+        self._now_us, self._zone = now_us, zone
+        self._cap_micro = max(
+            (_lent(one) for one in rules if one.kind == "terms" and not one.by_web), default=0
+        )
+        self._rules = rules
+        self._own = {one.wallet for one in rules if one.wallet is not None}
+        self._known: dict[tuple[int, int, int], Made] = {}
+
+    def of(self, place: Place, base: CreditPolicy) -> Made:
+        key = (place.policy, place.site, place.wallet if place.wallet in self._own else 0)
+        if key not in self._known:
+            self._known[key] = self._make(place, base)
+        return self._known[key]
+
+    def _make(self, place: Place, base: CreditPolicy) -> Made:
+        mine = [
+            one
+            for one in self._rules
+            if one.site in (None, place.site) and one.wallet in (None, place.wallet)
+        ]
+        newest: dict[tuple[int, str], Rule] = {}
+        for one in mine:
+            if one.kind == "terms":
+                rank = 2 if one.wallet is not None else 1 if one.site is not None else 0
+                known = newest.get((rank, one.basis))
+                if known is None or (known.from_us, known.rule) <= (one.from_us, one.rule):
+                    newest[rank, one.basis] = one
+        shelters = [shelter for one in mine if (shelter := _shelter(one)) is not None]
+        rule = None
+        try:
+            layers = []
+            for (rank, basis), rule in newest.items():
+                layers.append(Layer(rule.rule, rank, Basis(basis), self._terms(rule)))
+            today = local_date(zone=self._zone, at_us=self._now_us)
+            return merge(base=base, layers=layers, shelters=shelters, today=today)
+        except Exception as error:
+            if rule is None:
+                raise
+            return rule, error
+
+    def _terms(self, rule: Rule) -> Terms:
+        terms = parse_terms(rule.body)
+        lent = terms.emergency
+        if lent is None or not rule.by_web:
+            return terms
+        # Emergency credit is money: a page may give less of it than was commissioned, never more.
+        return replace(terms, emergency=replace(lent, amount_micro=min(lent.amount_micro, self._cap_micro)))
+
+
+def _lent(rule: Rule) -> int:
+    try:
+        emergency = parse_terms(rule.body).emergency
+    except Exception:
+        return 0  # whose home it is says so
+    return 0 if emergency is None else emergency.amount_micro
+
+
+def _shelter(rule: Rule) -> Shelter | None:
+    why = _WHY.get(rule.kind)
+    return None if why is None or rule.end_us is None else Shelter(rule.start_us, rule.end_us, why)
+
+
+def _warned_by_days(
+    cursor: Any, book: int, zone: str, homes: Mapping[int, Merged], now_us: int
+) -> dict[int, Merged]:
+    today_us = local_day_start(zone=zone, at_us=now_us)
+    paces = mean_days(cursor=cursor, book=book, before_us=today_us, days=PACE_DAYS)
+    return {
+        wallet: one
+        if not one.low_days
+        else replace(
+            one,
+            policy=with_days(
+                policy=one.policy, days=one.low_days, mean_day_micro=_rounded(paces.get(wallet))
+            ),
+        )
+        for wallet, one in homes.items()
+    }
+
+
+def _rounded(micro: int | None) -> int | None:
+    """A pace that does not move with every watt-hour: two digits, rounded up, so grants stay as they are."""
+    if micro is None or micro <= 0:
+        return None
+    step = int(10 ** max(0, len(str(micro)) - 2))
+    return -(-micro // step) * step

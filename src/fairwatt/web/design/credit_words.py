@@ -1,0 +1,75 @@
+"""Credit control in words: why a cut is withheld, what a rule is, what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Words = Mapping[str, str | Promise]
+
+REASONS: Final[Words] = {
+    "law_forbids": _("the law forbids cutting homes here"),
+    "power_limited": _("homes here may not be cut, and its power is limited instead"),
+    "forced_on": _("somebody of the desk keeps the supply on"),
+    "holiday": _("nobody is cut off on a holiday"),
+    "weather": _("nobody is cut off in this heat or cold"),
+    "emergency_due": _("emergency credit is being added"),
+}
+EVENTS: Final[Words] = {
+    "alarm.credit_rule_unusable": _("A credit rule cannot be read; nobody under it is cut"),
+    "desk.credit_rule": _("{home}: the desk wrote down what is held to in credit control"),
+    "emergency.lent": _("{home}: {amount} of emergency credit was lent"),
+    "credit.repaid": _("{home}: {amount} of a top-up repaid emergency credit or debt"),
+    "debt.begun": _("{home}: {amount} became a debt, recovered by its plan"),
+    "desk.credit_step": _("{home}: the desk agreed to, refused or ended a rule of credit control"),
+}
+KINDS: Final[Words] = {
+    "terms": _("Document"),
+    "protection": _("Protected person"),
+    "weather": _("Heat or cold"),
+    "force_on": _("Supply kept on"),
+    "debt": _("Debt"),
+    "debt_pause": _("Debt paused"),
+}
+LOOSENED: Final[Words] = {
+    "low_micro": _("warned later, by money"),
+    "low_wh": _("warned later, by energy"),
+    "low_days": _("warned later, by days"),
+    "critical_micro": _("called critical later"),
+    "warn_lead_us": _("less time between warning and cut"),
+    "stale_after_us": _("older readings are believed"),
+    "friendly": _("fewer friendly hours"),
+    "friendly_weekends": _("weekends are no longer friendly"),
+    "holidays": _("fewer holidays"),
+    "max_debt_micro": _("friendly hours end at a smaller debt"),
+    "cut": _("cuts where there were none"),
+    "limit_w": _("less power where it is limited"),
+    "shelters": _("a shelter ends"),
+    "emergency": _("less emergency credit"),
+}
+PROTECTIONS: Final[Words] = {
+    "medical": _("medical device or illness"),
+    "infant": _("infant"),
+    "elderly": _("elderly person"),
+    "disability": _("disability"),
+    "court": _("court order"),
+    "other": _("other reason"),
+}
+WEATHER: Final[Words] = {"heat": _("heat"), "cold": _("cold")}
+STATES: Final[Words] = {
+    "waiting": _("waits for another administrator"),
+    "holds": _("holds"),
+    "coming": _("to come"),
+    "replaced": _("replaced"),
+    "refused": _("refused"),
+    "over": _("over"),
+}
+STEPS: Final[Words] = {
+    "approve": _("Agree"),
+    "refuse": _("Refuse"),
+    "ask_end": _("Ask for its end"),
+    "end": _("End it"),
+}
