@@ -19,7 +19,7 @@ WIDTHS = ((390, "light", "zh-CN"), (390, "dark", "en"), (1440, "light", "en"), (
 @pytest.fixture(scope="module")
 def scene(house: Services) -> Scene:
     """A building of its own: its homes change hands."""
-    made = Scene(floors=2, columns=3)
+    made = Scene(floors=4, columns=3)
     made.live()
     return made
 
@@ -114,10 +114,12 @@ def test_who_moved_out_reads_the_last_bill_and_nothing_of_who_came(scene: Scene,
     mine = Wallet.objects.get(tenancy__user=scene.owner)
     address = f"/console/{scene.slug}/unit/{mine.unit_id}/move/"
     form = {"ticket": "00112233445566778899", "settle": "window"}
-    assert signed_in(scene.operator).post(address, form).status_code == 302
+    gone = signed_in(scene.operator).post(address, form)
+    assert gone.status_code == 302
     scene.post(now_us=NOW_US)
     scene.post(now_us=NOW_US)
-    assert Tenancy.objects.get(user=scene.owner).end_us is not None
+    told = signed_in(scene.operator).get(gone["Location"]).content.decode()
+    assert Tenancy.objects.get(user=scene.owner).end_us is not None, told[told.index("<main") :]
     home = signed_in(scene.owner).get(f"/home/{mine.public_id}/")
     assert home.status_code == 200
     charges = signed_in(scene.owner).get(f"/home/{mine.public_id}/charges/")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 EVENTS: Final[Mapping[str, str | Promise]] = {
@@ -56,3 +57,17 @@ NOBODYS: Final[tuple[str | Promise, str | Promise]] = (
     _("Read while nobody had this meter."),
     _("Nothing to do, unless it still feeds a home: then open that home."),
 )
+STATED: Final = _("A person read the meter when the home changed hands.")
+EXPECTED: Final = _(
+    "The home changed hands, and the meter had not been read at that moment: this use was expected from the "
+    "days before. The meter's next reading sets it right."
+)
+
+
+def line(*, settled: bool, amount: int) -> str:
+    """What a line of credit that goes with its person says; `settled`: it is owed back, not taken along."""
+    if settled:
+        return gettext("%(amount)s is owed back to who moved out, and waits to be paid")
+    if amount < 0:
+        return gettext("%(amount)s went along to another home of the same person")
+    return gettext("%(amount)s came along from another home of the same person")

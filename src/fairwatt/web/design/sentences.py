@@ -22,7 +22,7 @@ from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.backdating import ENDED_BEFORE
 from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
 from fairwatt.web.design import format as text
-from fairwatt.web.design import words
+from fairwatt.web.design import move_words, words
 from fairwatt.web.design.clock_words import of_the_clock
 from fairwatt.web.design.credit_sentences import credit_sentence
 
@@ -139,12 +139,9 @@ def _through_transformers(interval: Explained, account: LineAccount) -> str:
 
 def _estimated(account: LineAccount) -> str:
     if account.ended == "stated":
-        return " " + gettext("A person read the meter when the home changed hands.")
+        return f" {move_words.STATED}"
     if account.ended:
-        return " " + gettext(
-            "The home changed hands, and the meter had not been read at that moment: this use was expected from the "
-            "days before. The meter's next reading sets it right."
-        )
+        return f" {move_words.EXPECTED}"
     if account.estimate is None:
         return ""
     return " " + gettext(
@@ -224,15 +221,11 @@ def _topup(account: LineAccount) -> str:
 
 def _moved(account: LineAccount) -> str:
     amount = text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency)
-    if account.facts.get("kind") == "settlement" and account.line.amount_micro < 0:
-        said = gettext("%(amount)s is owed back to who moved out, and waits to be paid")
-    elif account.line.amount_micro < 0:
-        said = gettext("%(amount)s went along to another home of the same person")
-    else:
-        said = gettext("%(amount)s came along from another home of the same person")
-    return said % {"amount": amount} + gettext(", on %(day)s at %(time)s.") % _instant(
-        account.line.ts_us, account.zone
+    said = move_words.line(
+        settled=account.facts.get("settle") != "transfer", amount=account.line.amount_micro
     )
+    instant = _instant(account.line.ts_us, account.zone)
+    return said % {"amount": amount} + gettext(", on %(day)s at %(time)s.") % instant
 
 
 def _correction(account: LineAccount) -> str:
