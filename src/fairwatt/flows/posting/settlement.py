@@ -48,8 +48,13 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
     elif left_micro > 0:
         _pay_out(bench, out, end, ix, left_micro)
     back_micro = max(0, left_micro) if end.settle != "transfer" else 0
-    result = {"wallet": wallet, "balance_micro": left_micro, "owed_back_micro": back_micro}
-    evidence = {"fact": bench.fact, "settle": end.settle, **result}
+    result = {
+        "wallet": wallet,
+        "balance_micro": left_micro,
+        "owed_back_micro": back_micro,
+        "settle": end.settle,
+    }
+    evidence = {"fact": bench.fact, **result}
     out.events.append(EventRow(kind="move.settled", at_us=bench.now_us, wallet=wallet, evidence=evidence))
     out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))
     return out

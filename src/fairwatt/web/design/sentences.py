@@ -22,10 +22,9 @@ from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.backdating import ENDED_BEFORE
 from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
 from fairwatt.web.design import format as text
-from fairwatt.web.design import words
+from fairwatt.web.design import move_words, words
 from fairwatt.web.design.clock_words import of_the_clock
 from fairwatt.web.design.credit_sentences import credit_sentence
-from fairwatt.web.design.move_words import moved_sentence
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -140,12 +139,9 @@ def _through_transformers(interval: Explained, account: LineAccount) -> str:
 
 def _estimated(account: LineAccount) -> str:
     if account.ended == "stated":
-        return " " + gettext("A person read the meter when the home changed hands.")
+        return f" {move_words.STATED}"
     if account.ended:
-        return " " + gettext(
-            "The home changed hands, and the meter had not been read at that moment: this use was expected from the "
-            "days before. The meter's next reading sets it right."
-        )
+        return f" {move_words.EXPECTED}"
     if account.estimate is None:
         return ""
     return " " + gettext(
@@ -221,6 +217,15 @@ def _topup(account: LineAccount) -> str:
             "reference": account.facts.get("provider_ref", ""),
         }
     return paid + gettext(", credited on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
+
+
+def _moved(account: LineAccount) -> str:
+    amount = text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency)
+    said = move_words.line(
+        settled=account.facts.get("settle") != "transfer", amount=account.line.amount_micro
+    )
+    instant = _instant(account.line.ts_us, account.zone)
+    return said % {"amount": amount} + gettext(", on %(day)s at %(time)s.") % instant
 
 
 def _correction(account: LineAccount) -> str:
@@ -328,11 +333,6 @@ def _window(account: LineAccount) -> str:
     return f"{said}." + gettext(" Of this, what was not charged before is %(amount)s.") % {
         "amount": text.money_exact(micro=-account.line.amount_micro, currency=account.currency)
     }
-
-
-def _moved(account: LineAccount) -> str:
-    at = gettext(", on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
-    return moved_sentence(account) + at
 
 
 _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
