@@ -127,3 +127,8 @@ def uuid7(*, now_us: int, entropy: bytes) -> UUID:
 def safety_reset_key(*, gateway: int, meter: int, since_us: int) -> str:
     """A person lets power return after the protective cut that began at an instant."""
     return f"safety_reset:{gateway}:{meter}:{since_us}"
+
+
+def wiring_key(*, meter: int, at_us: int) -> str:
+    """Where a meter was said to be wired, at an instant."""
+    return f"wiring:{meter}:{at_us}"

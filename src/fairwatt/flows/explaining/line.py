@@ -96,13 +96,14 @@ def explain_reading(cursor: Any, account: LineAccount) -> LineAccount:
         )
         if stored != now
     ]
-    estimate = _estimate(line)
+    estimate, ended = _estimate(line), _ended(line)
     return replace(
         account,
         meter=meter_of(ground, seq=line.seq),
         interval=interval,
         estimate=estimate,
-        clock=None if estimate else _clock(cursor, ground, line, interval),
+        ended=ended,
+        clock=None if estimate or ended else _clock(cursor, ground, line, interval),
         corrected_by=_corrected_by(line),
         differences=(*interval.differences, *slips),
     )
@@ -134,6 +135,18 @@ def _estimate(line: LineRow) -> Estimate | None:
         method=str(told.evidence["method"]),
         fact=int(told.evidence["fact"]),
     )
+
+
+def _ended(line: LineRow) -> str:
+    """How the register at the end of an account was found, where the meter itself had not told it."""
+    told = Event.objects.filter(
+        book=line.book,
+        wallet=line.wallet,
+        kind__in=("move.left", "move.vacancy_ended"),
+        evidence__at_us=line.ts_us,
+    ).first()
+    basis = str(told.evidence["bases"].get(str(line.ref), "")) if told else ""
+    return basis if basis in ("estimated", "stated") else ""
 
 
 def explain_by_fact(cursor: Any, account: LineAccount) -> LineAccount:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
-from fairwatt.core.ledger.model import Leg
+from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.estimates import Registers
@@ -81,6 +81,13 @@ class PostedFacts:
         self.regrant |= one.regrant
         self.quarantine += one.quarantine
         self.registers_moved += one.registers_moved
+
+    def moved_by_others(self) -> set[int]:
+        """Indices of wallets that something else than the settling of their account moved."""
+        settled = {
+            ix for line, ix in zip(self.lines, self.wallet_ix, strict=True) if line["kind"] == Kind.MOVED
+        }
+        return set(self.wallet_ix) - settled
 
     def lent_after(self, before: frozenset[int]) -> frozenset[int]:
         """Wallet indices with emergency credit that is not repaid, once these facts are posted."""

@@ -1,4 +1,4 @@
-"""The account of a person who left is settled: what is owed for fees is taken, the rest of the credit is owed to her.
+"""The account of a person who left is settled: what is owed beside energy is taken, the rest of the credit is hers.
 
 Debt stays where it is: with the person's account, which has no home any more, and never with the home.
 """
@@ -11,6 +11,7 @@ import numpy as np
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.ledger.recipes import leaving_legs
+from fairwatt.flows.posting.lending import repay_all
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.taking import CostDesk, take_all_open
 from fairwatt.store import moves
@@ -29,21 +30,28 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
         return refuse_fact(bench, "provisional", "a meter of this account has not been read since its end")
     if ix in bench.reworked:
         return PostedFacts(more=True)
-    out = PostedFacts()
+    if end.to_wallet is not None and end.to_wallet not in bench.state.wallet_index:
+        return PostedFacts(reload=True, more=True)
+    out = repay_all(bench, wallet_ix=ix) or PostedFacts()
+    available = bench.available.copy()
+    available[ix] += sum(int(line["amount_micro"]) for line in out.lines)
     desk = CostDesk(
         cursor=cursor,
         state=bench.state,
         fact=bench.fact,
         now_us=bench.now_us,
-        available=bench.available,
+        available=available,
     )
     owed = take_all_open(desk, wallet_ix=ix)
     if owed is not None:
         out.add(PostedFacts(lines=owed.lines, wallet_ix=owed.wallet_ix, legs=owed.legs, events=owed.events))
     left_micro = int(bench.available[ix]) + sum(int(line["amount_micro"]) for line in out.lines)
-    if left_micro > 0:
+    if end.settle == "transfer":
+        _take_along(bench, out, end, ix, left_micro)
+    elif left_micro > 0:
         _pay_out(bench, out, end, ix, left_micro)
-    result = {"wallet": wallet, "balance_micro": left_micro, "owed_back_micro": max(0, left_micro)}
+    back_micro = max(0, left_micro) if end.settle != "transfer" else 0
+    result = {"wallet": wallet, "balance_micro": left_micro, "owed_back_micro": back_micro}
     evidence = {"fact": bench.fact, "settle": end.settle, **result}
     out.events.append(EventRow(kind="move.settled", at_us=bench.now_us, wallet=wallet, evidence=evidence))
     out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))
@@ -65,6 +73,20 @@ def _pay_out(bench: Bench, out: PostedFacts, end: End, ix: int, amount_micro: in
         way=end.settle,
         now_us=bench.now_us,
     )
+
+
+def _take_along(bench: Bench, out: PostedFacts, end: End, ix: int, amount_micro: int) -> None:
+    """The balance goes to the person's account at another home, credit or debt."""
+    to_ix = bench.state.wallet_index[end.to_wallet or 0]
+    if not amount_micro:
+        return
+    going, coming = _line(bench, -amount_micro), _line(bench, amount_micro)
+    coming["ts"] += 1  # the key of a line names its instant and its fact, not its wallet
+    out.lines += [going, coming]
+    out.wallet_ix += [ix, to_ix]
+    if amount_micro > 0:
+        out.credited[to_ix] = bench.fact
+    out.moved.add(to_ix)
 
 
 def _line(bench: Bench, amount_micro: int) -> Any:

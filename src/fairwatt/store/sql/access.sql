@@ -127,7 +127,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwatt_poster;
 
 -- A home changes hands by the poster's hand: it closes one installation and opens the next, with the lines between them.
-GRANT INSERT ON store_wallet, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
+GRANT INSERT ON store_wallet, store_meter, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
 GRANT SELECT (id, user_id), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
 GRANT UPDATE (closed_us) ON store_installation TO fairwatt_poster;
 GRANT UPDATE (vacant) ON store_unit TO fairwatt_poster;

@@ -19,11 +19,11 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import NANO_PER_MICRO, UNIT_WORDS, Unit
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
-from fairwatt.flows.posting.truing import ESTIMATE_GAVE_WAY
+from fairwatt.flows.posting.backdating import ENDED_BEFORE
+from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
+from fairwatt.web.design import credit_sentences, words
 from fairwatt.web.design import format as text
-from fairwatt.web.design import words
 from fairwatt.web.design.clock_words import of_the_clock
-from fairwatt.web.design.credit_sentences import credit_sentence
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -35,8 +35,8 @@ NAMES: Final[dict[str, str | Promise]] = {
     "adjustment": _("Adjustment"),
     "true_up": _("Settlement of a period"),
     "reversal": _("Reversal"),
-    "emergency": _("Emergency credit"),
-    "debt": _("Debt"),
+    "moved": _("Credit that goes with its person"),
+    **credit_sentences.NAMES,
     "entry": _("Entry"),
 }
 _BLOCKS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
@@ -136,6 +136,13 @@ def _through_transformers(interval: Explained, account: LineAccount) -> str:
 
 
 def _estimated(account: LineAccount) -> str:
+    if account.ended == "stated":
+        return " " + gettext("A person read the meter when the home changed hands.")
+    if account.ended:
+        return " " + gettext(
+            "The home changed hands, and the meter had not been read at that moment: this use was expected from the "
+            "days before. The meter's next reading sets it right."
+        )
     if account.estimate is None:
         return ""
     return " " + gettext(
@@ -213,6 +220,19 @@ def _topup(account: LineAccount) -> str:
     return paid + gettext(", credited on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
 
 
+def _moved(account: LineAccount) -> str:
+    amount = text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency)
+    if account.facts.get("kind") == "settlement" and account.line.amount_micro < 0:
+        said = gettext("%(amount)s is owed back to who moved out, and waits to be paid")
+    elif account.line.amount_micro < 0:
+        said = gettext("%(amount)s went along to another home of the same person")
+    else:
+        said = gettext("%(amount)s came along from another home of the same person")
+    return said % {"amount": amount} + gettext(", on %(day)s at %(time)s.") % _instant(
+        account.line.ts_us, account.zone
+    )
+
+
 def _correction(account: LineAccount) -> str:
     corrects = account.corrects
     if corrects is None:
@@ -244,6 +264,14 @@ def _cause(account: LineAccount) -> str:
             said = gettext("The tariff was corrected by %(author)s")
         case "edited" if corrects.reason == ESTIMATE_GAVE_WAY:
             said = gettext("The meter was read after its use had been estimated, and the estimate gave way")
+            corrects = replace(corrects, author="", reason="")
+        case "edited" if corrects.reason == CHANGE_WAS_READ:
+            said = gettext(
+                "The meter was read after the home had changed hands, and its register at that moment is known"
+            )
+            corrects = replace(corrects, author="", reason="")
+        case "edited" if corrects.reason == ENDED_BEFORE:
+            said = gettext("The home had changed hands: what was used after that moment is not yours to pay")
             corrects = replace(corrects, author="", reason="")
         case "edited":
             said = gettext("A reading was set right by %(author)s")
@@ -318,8 +346,8 @@ _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.CORRECTION: _correction,
     Kind.LATE: _late,
     Kind.TRUE_UP: _window,
-    Kind.EMERGENCY: credit_sentence,
-    Kind.DEBT: credit_sentence,
+    Kind.MOVED: _moved,
+    **credit_sentences.SENTENCES,
 }
 
 

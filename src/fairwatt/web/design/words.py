@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words, credit_words
+from fairwatt.web.design import alarm_words, credit_words, move_words
 from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
@@ -95,6 +95,7 @@ RESTORE_REFUSALS: Words = {
 EVENTS: Words = {
     **METER_EVENTS,
     **credit_words.EVENTS,
+    **move_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
@@ -307,6 +308,7 @@ QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
         _("The gateway's clock was off by more than two minutes. Its readings wait here."),
         _("The clock has been set by itself; look again if it comes back."),
     ),
+    "nobodys_reading": move_words.NOBODYS,
     "before_installation": (
         _("The reading is older than the day the meter was put to work. Nobody was charged."),
         _("Nothing to do, unless the opening date is wrong."),

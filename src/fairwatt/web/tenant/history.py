@@ -209,4 +209,5 @@ def _titles() -> dict[int, str]:
         Kind.EMERGENCY: gettext("Emergency credit"),
         Kind.DEBT: gettext("Debt"),
         Kind.ADJUSTMENT: gettext("Given back or brought over"),
+        Kind.MOVED: gettext("Credit that goes with you"),
     }
