@@ -21,10 +21,9 @@ from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.backdating import ENDED_BEFORE
 from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
+from fairwatt.web.design import credit_sentences, move_words, words
 from fairwatt.web.design import format as text
-from fairwatt.web.design import move_words, words
 from fairwatt.web.design.clock_words import of_the_clock
-from fairwatt.web.design.credit_sentences import credit_sentence
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -37,8 +36,7 @@ NAMES: Final[dict[str, str | Promise]] = {
     "true_up": _("Settlement of a period"),
     "reversal": _("Reversal"),
     "moved": _("Credit that goes with its person"),
-    "emergency": _("Emergency credit"),
-    "debt": _("Debt"),
+    **credit_sentences.NAMES,
     "entry": _("Entry"),
 }
 _BLOCKS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
@@ -342,8 +340,7 @@ _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.LATE: _late,
     Kind.TRUE_UP: _window,
     Kind.MOVED: _moved,
-    Kind.EMERGENCY: credit_sentence,
-    Kind.DEBT: credit_sentence,
+    **credit_sentences.SENTENCES,
 }
 
 
