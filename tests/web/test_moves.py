@@ -111,6 +111,7 @@ def test_a_move_of_another_company_or_by_an_auditor_changes_nothing(scene: Scene
 def test_who_moved_out_reads_the_last_bill_and_nothing_of_who_came(scene: Scene, signed_in: Any) -> None:
     from fairwatt.store.models import Tenancy, Wallet
 
+    scene.operator.refresh_from_db()  # signing in through a browser may have renewed the password's hash
     mine = Wallet.objects.get(tenancy__user=scene.owner)
     address = f"/console/{scene.slug}/unit/{mine.unit_id}/move/"
     form = {"ticket": "00112233445566778899", "settle": "window"}
