@@ -229,6 +229,12 @@ def square_metres(area_dm2: int) -> str:
 
 
 @register.filter
+def method_words(slug: str) -> str:
+    """{{ slug|method_words }}"""
+    return words.method(slug)
+
+
+@register.filter
 def provider_words(slug: str) -> str:
     """{{ slug|provider_words }}"""
     return words.provider(slug)

@@ -60,6 +60,13 @@ PERIODS: Words = {
 
 TAXES: Words = {"vat": _("VAT"), "gst": _("GST")}
 
+METHODS: Words = {
+    "redirect": _("on the provider's page"),
+    "qr": _("by a code they scan"),
+    "jsapi": _("inside the provider's app"),
+    "push": _("on their telephone"),
+    "scan": _("by their code at the window"),
+}
 PROVIDERS: Words = {
     "sandbox": _("the practice payment platform"),
     "wechat": _("WeChat Pay"),
@@ -101,6 +108,8 @@ RESTORE_REFUSALS: Words = {
 EVENTS: Words = {
     **METER_EVENTS,
     **credit_words.EVENTS,
+    "desk.merchant_keys": _("An administrator proposed keys of a merchant account"),
+    "desk.merchant_offer": _("An administrator chose how residents may pay"),
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
@@ -379,6 +388,11 @@ def every(code: str) -> str:
 def basis(code: str) -> str:
     """What a part of a formula counts."""
     return str(BASES.get(code, code))
+
+
+def method(slug: str) -> str:
+    """A way to pay."""
+    return str(METHODS.get(slug, slug))
 
 
 def provider(slug: str) -> str:
