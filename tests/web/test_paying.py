@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -97,7 +98,7 @@ def test_a_resident_pays_and_watches_it_arrive(browser: Browser, site: Site, sho
         opened.value.get_by_role("button").first.click()
         expect(opened.value.get_by_role("status")).to_be_visible()
     expect(page.locator("#steps li.done").first).to_be_visible(timeout=15_000)
-    ref = page.url.rstrip("/").rpartition("/")[2]
+    ref = urlsplit(page.url).path.strip("/").rpartition("/")[2]
     post(shop, site)
     from fairwatt.store.models import PaymentIntent
 
