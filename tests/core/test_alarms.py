@@ -62,6 +62,7 @@ def pictures(draw: st.DrawFn, at_us: int = 0) -> Picture:
                 st.tuples(st.sampled_from(["cover_open", "magnetic_field"]), st.integers(0, 3)), max_size=1
             ).map(tuple)
         ),
+        conditions=draw(st.sampled_from([None, (), ("leak",), ("leak", "low_battery")])),
     )
 
 
@@ -127,6 +128,10 @@ _NEEDS = {
     AlarmCode.TERMINAL_TEMPERATURE: {"terminal_temperature_dc"},
     AlarmCode.RESIDUAL_CURRENT: {"residual_current_ma"},
     AlarmCode.HARMONICS: {"voltage_thd_pm", "current_thd_pm"},
+    AlarmCode.LEAK: {"conditions"},
+    AlarmCode.LOW_BATTERY: {"conditions"},
+    AlarmCode.VALVE_FAULT: {"conditions"},
+    AlarmCode.METER_FAULT: {"conditions"},
 }
 _BLANK = {one.name: one.default for one in fields(Picture)}
 
@@ -279,6 +284,10 @@ STORIES = {
     AlarmCode.TERMINAL_TEMPERATURE: [{"terminal_temperature_dc": 950}] * 2,
     AlarmCode.RESIDUAL_CURRENT: [{"residual_current_ma": 450}],
     AlarmCode.HARMONICS: [{"voltage_thd_pm": 90}] * 12,
+    AlarmCode.LEAK: [{"conditions": ("leak",)}],
+    AlarmCode.LOW_BATTERY: [{"conditions": ("low_battery",)}],
+    AlarmCode.VALVE_FAULT: [{"conditions": ("valve_fault",)}],
+    AlarmCode.METER_FAULT: [{"conditions": ("meter_fault",)}],
     AlarmCode.OVERLOAD: [{"power_w": 4_000}] * 2,
 }
 
@@ -342,3 +351,26 @@ def test_power_that_comes_back_with_the_relay_is_no_surge() -> None:
 
 def test_a_neutral_of_three_phases_may_carry_their_difference() -> None:
     assert told(look(steady(30, currents_ma=(9_000, 8_000, 7_000), neutral_current_ma=2_000))) == []
+
+
+def test_what_a_meter_says_of_itself_is_told_at_once_and_over_at_once_however_seldom_it_speaks() -> None:
+    day = 24 * 60 * MINUTE_US
+    said = [(), ("leak",), ("leak", "low_battery"), None, ("low_battery",), ()]
+    film = [Picture(at_us=NOON + n * day, conditions=one) for n, one in enumerate(said)]
+    told = [[(one.code.value, one.raised) for one in seen.transitions] for seen in look(film)]
+    assert told == [
+        [],
+        [("leak", True)],
+        [("low_battery", True)],
+        [],
+        [("leak", False)],
+        [("low_battery", False)],
+    ]
+
+
+def test_a_state_that_an_earlier_release_kept_is_taken_up() -> None:
+    state = look([Picture(at_us=NOON, power_w=9_000)])[-1].state
+    kept = state_to_obj(state)
+    assert isinstance(kept[2], list)
+    kept[2] = kept[2][:-1]
+    assert state_from_obj(kept) == state

@@ -350,3 +350,32 @@ def test_a_pulse_counter_that_turned_over_while_the_gateway_was_off_is_read_on(t
                 assert bench.headend.readings()[-1].total_wh == 2_000, "a person entered a new opening"
 
     run(test())
+
+
+def test_a_leak_and_a_weak_battery_are_alarms_that_a_person_sees(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with an_air(tmp_path) as air:
+
+            def told() -> list[tuple[str, object]]:
+                return [
+                    (event.code, event.detail["reason"])
+                    for event in air.bench.headend.events()
+                    if event.meter == GAS and event.code.startswith("alarm_")
+                ]
+
+            air.gas.conditions = ["leak", "low_battery"]
+            await air.wake()
+            await air.heard(GAS, 1)
+            await eventually(lambda: len(told()) == 2)
+            air.bench.time.forward(24 * HOUR)
+            air.gas.conditions = ["low_battery"]
+            await air.wake()
+            await air.heard(GAS, 2)
+            await eventually(lambda: len(told()) == 3)
+            assert told() == [
+                ("alarm_raised", "leak"),
+                ("alarm_raised", "low_battery"),
+                ("alarm_cleared", "leak"),
+            ]
+
+    run(test())

@@ -22,12 +22,16 @@ async def copied(bench: Bench, folder: Path) -> Path:
     return copy
 
 
-async def put_back(bench: Bench, copy: Path, *, online: bool = True) -> None:
+async def put_back(bench: Bench, copy: Path, *, online: bool = True, marked: bool = False) -> None:
+    """Put the copy in the memory's place; a whole disk's, with the mark, or (`marked`) the file's alone."""
     await bench.agent.stop()
-    for file in bench.agent.config.spool.parent.glob("spool.db*"):
+    folder = bench.agent.config.spool.parent
+    for file in folder.glob("spool.db*"):
         file.unlink()
+    if not marked:
+        (folder / "spool.mark").unlink(missing_ok=True)
     for file in copy.iterdir():
-        shutil.copy(file, bench.agent.config.spool.parent)
+        shutil.copy(file, folder)
     await bench.restart_stopped(online=online)
 
 
@@ -35,10 +39,13 @@ def by_number(bench: Bench) -> list[tuple[int, int]]:
     return [(reading.meter, reading.at_us) for reading in bench.headend.readings()]
 
 
+@pytest.mark.parametrize("marked", [False, True], ids=["a disk", "a file"])
 @pytest.mark.parametrize(
     "minutes_alone", [0, 1, 40], ids=["at once", "fewer than were lost", "more than were lost"]
 )
-def test_an_older_copy_is_known_however_much_it_has_written_since(tmp_path: Path, minutes_alone: int) -> None:
+def test_an_older_copy_is_known_however_much_it_has_written_since(
+    tmp_path: Path, minutes_alone: int, marked: bool
+) -> None:
     async def test() -> None:
         async with a_bench(tmp_path) as bench:
             await bench.tick()
@@ -47,7 +54,7 @@ def test_an_older_copy_is_known_however_much_it_has_written_since(tmp_path: Path
             for _ in range(10):
                 await bench.tick()
             bench.broker.stop()
-            await put_back(bench, copy, online=False)
+            await put_back(bench, copy, online=False, marked=marked)
             for _ in range(minutes_alone):
                 await bench.tick(drained=False)
             bench.broker.start()
@@ -76,6 +83,49 @@ def test_a_memory_that_was_only_switched_off_is_not_taken_for_an_older_one(tmp_p
                 await bench.restart(online=False)
             bench.broker.start()
             assert await bench.agent.wait_drained(10.0)
+            assert bench.agent.spool.epoch == epoch
+            assert bench.headend.codes() == []
+
+    run(test())
+
+
+def test_a_mark_in_another_place_tells_an_older_copy_before_anybody_is_asked(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path, spool_mark=tmp_path / "elsewhere") as bench:
+            await grant(bench, 200_000)
+            copy = await copied(bench, tmp_path)
+            epoch = bench.agent.spool.epoch
+            await bench.tick()
+            bench.broker.stop()
+            await put_back(bench, copy, online=False)
+            assert bench.agent.guard.is_doubted(meter=100), "known at the start"
+            assert bench.agent.spool.epoch > epoch
+            await alone(bench, 12)
+            assert bench.sims[0].relay_closed, "nobody is cut on a grant of before"
+            await bench.restart(online=False)
+            bench.broker.start()
+            assert await bench.agent.wait_drained(10.0)
+            assert bench.headend.codes().count("spool_rolled_back") == 1
+            assert len(by_number(bench)) == len(set(by_number(bench))), "none doubled"
+
+    run(test())
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", bytes(20), None])
+def test_a_mark_that_cannot_be_read_says_nothing(tmp_path: Path, content: bytes | None) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            epoch = bench.agent.spool.epoch
+            await bench.agent.stop()
+            mark = tmp_path / "spool.mark"
+            if content is None:
+                mark.unlink()
+                mark.mkdir()
+            else:
+                mark.write_bytes(content)
+            await bench.restart_stopped()
+            await bench.tick()
             assert bench.agent.spool.epoch == epoch
             assert bench.headend.codes() == []
 

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.rig import GATEWAY_KEY, ISSUER, MINUTE_US, START_US, a_bench, a_command, eventually, run
+from fairwatt.core.alarms.policy import default_policy, with_settings
 from fairwatt.wire.commands import (
     Command,
     Result,
@@ -26,7 +27,9 @@ from fairwatt.wire.standing import (
     Slot,
     Standing,
     TrustIssuer,
+    Watch,
     shows,
+    watch_digest,
 )
 
 NEXT = Ed25519PrivateKey.from_private_bytes(b"n" * 32)
@@ -57,6 +60,7 @@ def wish(
         (Slot.SHOW_PRICES, 7, ShowPrices(3, (("peak", 868_000), ("valley", 288_000)))),
         (Slot.TRUST_ISSUER, 0, TrustIssuer("gw1", b"\x02", bytes(32), b"\x01")),
         (Slot.CONFIGURE, 0, Configure("gw1", (("interval_s", 30),))),
+        (Slot.WATCH, 7, Watch(default_policy(zone="Europe/London", rated_w=5_000), "riser 2", True)),
     ],
 )
 def test_every_kind_comes_back_as_it_was(slot: Slot, meter: int, body: Standing) -> None:
@@ -164,3 +168,25 @@ def test_settings_for_another_gateway_are_refused(tmp_path: Path) -> None:
 def test_a_receipt_is_no_command() -> None:
     with pytest.raises(FrameError):
         decode_command(b"\x80")
+
+
+def test_what_a_meter_is_watched_for_comes_from_the_desk_and_stays_over_a_restart(tmp_path: Path) -> None:
+    async def drill() -> None:
+        async with a_bench(tmp_path) as bench:
+            bench.sims[0].phases[0].load_w = 2_500
+            await bench.tick()
+            limit = {"overload": {"limit_w": 2_000, "raise_after_us": 0}}
+            policy = with_settings(policy=default_policy(zone="Europe/London", rated_w=9_000), settings=limit)
+            watch = Watch(policy, "riser 2", False)
+            await bench.headend.order(wish(watch, Slot.WATCH))
+            await eventually(lambda: "reported" in bench.headend.codes())
+            [told] = [event for event in bench.headend.events() if event.code == "reported"]
+            assert shows(body=watch, reported=told.detail) and told.detail["watch"] == watch_digest(watch)
+            await bench.tick()
+            assert "alarm_raised" in bench.headend.codes(), "the new limit counts at once"
+            await bench.restart()
+            point = bench.agent.meters.points[100]
+            assert bench.agent.safety._watches.policy(point, zone="UTC") == policy
+            assert bench.agent.safety._watches.feeder(point) == "riser 2"
+
+    run(drill())

@@ -254,3 +254,121 @@ def test_a_picture_that_swells_when_it_is_read_is_not_read() -> None:
     assert len(made.getvalue()) < 50_000
     with pytest.raises(BadPhoto):
         take_photo(made.getvalue())
+
+
+def listed(line: int, room: str, number: int, **more: Any) -> Any:
+    from fairwatt.flows.enter_meters import ListedMeter
+
+    about = {"address": str(number), "profile": "dlt645_three_phase", **more}
+    return ListedMeter(line=line, room=room, number=number, **about)
+
+
+def enter(desk: Desk, *rows: Any, apply: bool = True) -> Any:
+    from fairwatt.flows.enter_meters import enter_meters
+
+    user = person(desk)
+    with as_role("migrate"):
+        return enter_meters(
+            book_id=desk.street.book,
+            gateway=desk.street.gateway.slug,
+            rows=rows,
+            apply=apply,
+            user_id=user,
+            now_us=AT_US,
+        )
+
+
+def empty_room(desk: Desk, label: str) -> None:
+    from fairwatt.store.models import Unit
+
+    with as_role("migrate"):
+        Unit.objects.create(site=desk.street.site, label=label, floor=9, position=int(label[-1]))
+
+
+def test_a_list_is_held_against_the_books_and_entered_once(desk: Desk) -> None:
+    from fairwatt.store.models import Meter
+
+    for label in ("0901", "0902", "0903"):
+        empty_room(desk, label)
+    home = desk.street.homes[0]
+    rows = [
+        listed(3, "0901", 900_001, feeder="riser 9", feeds_gateway=True),
+        listed(4, "0902", 900_002, transformer=Transformer(100, 5)),
+    ]
+    dry = enter(desk, *rows, apply=False)
+    assert [one.state for one in dry.findings] == ["new", "new"] and not dry.applied
+    assert (dry.not_listed, dry.without_meter) == ((home,), ("0903",))
+    assert not Meter.objects.filter(number=900_001, gateway=desk.street.gateway).exists(), (
+        "a dry run changes nothing"
+    )
+    assert enter(desk, *rows).applied
+    made = Meter.objects.get(number=900_001, gateway=desk.street.gateway)
+    assert (made.feeder, made.feeds_gateway, made.modulus_wh) == ("riser 9", True, 10**9)
+    again = enter(desk, *rows)
+    assert [one.state for one in again.findings] == ["entered", "entered"]
+    assert len(desk.events("desk.meters_entered")) == 1
+
+
+def test_each_wrong_line_is_named_and_one_of_them_enters_nothing(desk: Desk) -> None:
+    from fairwatt.flows.enter_meters import ListRefused
+    from fairwatt.store.models import Meter
+
+    empty_room(desk, "0901")
+    with as_role("migrate"):
+        Meter.objects.filter(number=desk.street.homes[0], gateway=desk.street.gateway).update(
+            profile="dlt645_three_phase"
+        )
+    home = desk.street.homes[0]
+    rows = [
+        listed(2, "0901", 900_001),
+        listed(3, "9999", 900_002),
+        listed(4, "0901", home),
+        listed(5, "0001", home, transformer=Transformer(100, 5)),
+        listed(6, "0001", home, profile="dlt645_single_phase"),
+        listed(7, "0901", 900_003, profile="nonsense"),
+        listed(8, "0001", home),
+    ]
+    found = enter(desk, *rows, apply=False)
+    assert [one.line for one in found.faults] == [3, 4, 5, 6, 7]
+    said = [one.text for one in found.faults]
+    for text, word in zip(
+        said, ["no unit 9999", "is charged to 0001", "of 1:1", "as a dlt645", "no meter profile"], strict=True
+    ):
+        assert word in text
+    with pytest.raises(ListRefused, match="line 3"):
+        enter(desk, *rows)
+    assert not Meter.objects.filter(number=900_001, gateway=desk.street.gateway).exists()
+
+
+def test_an_entered_meter_is_walked_before_its_home_is_open(desk: Desk) -> None:
+    from fairwatt.store.models import Meter
+
+    empty_room(desk, "0901")
+    enter(desk, listed(2, "0901", 900_001))
+    meter = Meter.objects.get(number=900_001, gateway=desk.street.gateway).pk
+    step(desk, "scanned", meter=meter)
+    step(desk, "opening", {"register_wh": 10}, meter=meter)
+    from fairwatt.store.models import Book
+    from fairwatt.web.access import Scope, seeing
+    from fairwatt.web.metering import overview
+
+    with as_role("web"), seeing(scope=Scope(books=(desk.street.book,))):
+        [building] = overview(book=Book.objects.get(pk=desk.street.book))
+    [home] = [one for one in building.homes if one.unit.label == "0901"]
+    assert [str(one) for one in home.meters[0].checklist.missing] == ["ratio", "pulse", "certificate", "seal"]
+
+
+def test_the_feed_of_the_gateway_is_written_down_by_name_and_reaches_the_grant(desk: Desk) -> None:
+    from fairwatt.flows.enter_meters import wire_meter
+
+    meter, user = desk.street.homes[0], person(desk)
+    about = {"book_id": desk.street.book, "number": str(meter), "user_id": user, "now_us": AT_US}
+    for _ in range(2):
+        with as_role("migrate"):
+            wire_meter(**about, feeder="riser 1", feeds_gateway=True)
+    [deed] = desk.events("desk.meter_wired")
+    assert deed.evidence["before"] == {"feeder": "", "feeds_gateway": False}
+    desk.open(now_us=AT_US)
+    assert desk.state.registers["feeds_gateway"].tolist() == [True]
+    desk.read(meter, AT_US, 2_000)
+    assert desk.command(desk.orders()[-1]).body.grant.feeds_gateway

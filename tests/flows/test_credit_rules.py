@@ -187,8 +187,8 @@ def test_the_clock_makes_the_poster_look_again_when_a_rule_begins_or_ends(
     desk.home()
     rule(street, people["ann"], "weather", from_us=NOON_US + HOUR_US, until_us=NOON_US + 5 * HOUR_US)
     desk.post(now_us=NOON_US)
-    assert raise_due(book_id=street.book, now_us=NOON_US) == 1, "the day"
     assert raise_due(book_id=street.book, now_us=NOON_US + HOUR_US) == 1, "the beginning"
     assert raise_due(book_id=street.book, now_us=NOON_US + HOUR_US) == 0
     assert desk.post(now_us=NOON_US + HOUR_US).reload
     assert raise_due(book_id=street.book, now_us=NOON_US + 5 * HOUR_US) == 1, "the end"
+    assert raise_due(book_id=street.book, now_us=NOON_US + 12 * HOUR_US) == 1, "a new day"

@@ -149,6 +149,69 @@ def test_a_move_of_the_day_before_yesterday_gives_back_and_charges_the_same_read
     explained(desk)
 
 
+def test_a_transfer_takes_the_balance_along_and_leaves_an_empty_home(desk: Desk, meter: int) -> None:
+    from fairwatt.store.models import Unit
+
+    other = desk.home()
+    desk.read(other, NOW_US - HOUR_US, 700)
+    old, there = desk.street.wallets
+    emptied = ask(desk, "out", wallet=there, at_us=NOW_US - HOUR_US, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    owner, before = desk.fact(emptied).result["new_wallet"], desk.balance(meter)
+    fact = ask(
+        desk,
+        "transfer",
+        wallet=old,
+        at_us=NOW_US,
+        now_us=NOW_US,
+        to_unit=unit_of(there),
+        to_wallet=owner,
+    )
+    follow(desk, now_us=NOW_US)
+    result = desk.fact(fact).result
+    assert result["provisional"] == 1, result  # the other home's meter was last read an hour before
+    assert desk.balance(meter) == 0
+    came = [line for line in desk.lines() if line.wallet == result["to_account"]]
+    assert [line.amount_micro for line in came] == [before]
+    assert Unit.objects.get(pk=unit_of(old)).vacant and not Unit.objects.get(pk=unit_of(there)).vacant
+    explained(desk)
+
+
+def test_a_meter_exchange_loses_nothing_and_keeps_the_blocks_of_the_month(desk: Desk, meter: int) -> None:
+    from fairwatt.store.models import Installation, Meter
+
+    wallet, installation = desk.street.wallets[0], desk.street.installations[0]
+    at_us = NOW_US + 2 * HOUR_US
+    fact = ask(
+        desk,
+        "exchange",
+        wallet=wallet,
+        at_us=at_us,
+        now_us=at_us,
+        installation=installation,
+        final_wh=DAYS * 24_000 + 2_500,
+        opening_wh=12,
+        meter={
+            "number": 777,
+            "profile": "test",
+            "modulus_wh": 10**9,
+            "resolution_wh": 1,
+            "max_power_w": 20_000,
+        },
+    )
+    follow(desk, now_us=at_us)
+    assert desk.fact(fact).state == "posted", desk.fact(fact).result
+    begun = Installation.objects.get(wallet=wallet, closed_us__isnull=True)
+    assert Meter.objects.get(pk=begun.meter_id).number == 777
+    assert begun.opening_counter_wh == DAYS * 24_000 + 2_500
+    desk.post(desk.street.readings(reading(777, at_us + HOUR_US, 1_012)), now_us=at_us + HOUR_US)
+    desk.read(meter, at_us - HOUR_US, DAYS * 24_000 + 1_000, now_us=at_us + HOUR_US)
+    desk.read(meter, at_us + HOUR_US, DAYS * 24_000 + 2_600, now_us=at_us + HOUR_US)
+    assert energy(desk) == {wallet: DAYS * 24_000 + 2_500 + 1_000}
+    assert desk.quarantine() == ["nobodys_reading"]
+    explained(desk)
+
+
 def explained(desk: Desk) -> None:
     """Every line works out again, bit for bit."""
     from fairwatt.flows.explaining.ids import LineId

@@ -131,14 +131,16 @@ def test_the_ratio_is_told_in_both_languages_and_in_the_arithmetic() -> None:
         meter = desk.home(transformer=Transformer(100, 5), profile=MODEL)
         desk.post(desk.street.readings(reading(meter, NOON_US + HOUR_US, 125)), now_us=NOON_US + HOUR_US)
         [account] = explained(desk)
-        assert sentence(account=account) == (
+        with translation.override("en"):
+            told, rows = sentence(account=account), steps_of(account=account)
+        assert told == (
             "2.5 kWh from 13:00 to 14:00, block 1 of the month (2.5 kWh of 100 kWh), day £0.20/kWh = £0.50; "
             "5% tax £0.025. Charged £0.525. The meter measures through current transformers of 100:5: its register "
             "rose by 0.125 kWh, and that times 100 / 5 is what was used."
         )
         with translation.override("zh-hans"):
             assert "电流互感器 100:5" in sentence(account=account)
-        figures = {step.label: (step.detail, step.figure) for step in steps_of(account=account)}
+        figures = {step.label: (step.detail, step.figure) for step in rows}
         assert figures["Register after"][1] == "0.125 kWh"
         assert figures["Used"][1] == "2.5 kWh" and "100 / 5" in figures["Used"][0]
 

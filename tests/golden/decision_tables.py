@@ -6,7 +6,7 @@ tables anew with `PYTHONPATH=tests python -m golden.decision_tables` and read th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from core.builders import instant
 from fairwatt.core.credit.decide import SupplyFacts, decide_supply
+from fairwatt.core.credit.owing import Debt, DebtPlan, least_to_restore, split_top_up
 from fairwatt.core.credit.policy import CreditPolicy, CutRule, Shelter, Why
 from fairwatt.core.units import MICRO, US_PER_HOUR, US_PER_MINUTE
 
@@ -68,6 +69,8 @@ KEPT: Final = sheltered("2026-03-04 09:00", "2026-03-05 09:00", Why.FORCED_ON)
 NEVER: Final = replace(POLICY, cut=CutRule.NEVER)
 LIMIT: Final = replace(POLICY, cut=CutRule.LIMIT, steps=((1, 500),))
 
+DEBT: Final = Debt(1, 80 * MICRO, DebtPlan(share_bp=2_500, week_cap_micro=6 * MICRO))
+CAPPED: Final = replace(DEBT, taken_this_week_micro=4 * MICRO)
 TABLES: Final[dict[str, tuple[str, list[Row]]]] = {
     "friendly": (
         "Friendly hours",
@@ -126,7 +129,59 @@ TABLES: Final[dict[str, tuple[str, list[Row]]]] = {
             row("protected, but safety keeps it off", policy=OXYGEN, safety_open=True, **OFF),
         ],
     ),
+    "emergency": (
+        "Emergency credit",
+        [
+            row("owing 3, and emergency credit is taken by itself", emergency_due=True),
+            row("owing 3, off, and emergency credit is on its way", emergency_due=True, **OFF),
+            row("7 left of 10 of emergency credit", credit=7 * MICRO),
+            row("off, then 10 of emergency credit taken: 7 left", credit=7 * MICRO, **OFF),
+            row("emergency credit used up as well, warned six hours ago", credit=-MICRO // 2),
+            row("emergency credit used up, warned an hour ago", warned_at_us=instant("2026-03-04 11:00")),
+            row("emergency credit used up in the night", at=NIGHT),
+        ],
+    ),
 }  # fmt: skip
+
+SPLITS: Final[dict[str, tuple[str, list[tuple[str, int, int, int, list[Debt]]]]]] = {
+    "debt": (
+        "What a top-up repays, and the least that restores power",
+        [
+            ("nothing owed beside energy", -3 * MICRO, 20 * MICRO, 0, []),
+            ("emergency credit of 10 is repaid first, and whole", -3 * MICRO, 20 * MICRO, 10 * MICRO, []),
+            ("a small top-up repays what it can", -3 * MICRO, 4 * MICRO, 10 * MICRO, []),
+            ("a quarter goes to a debt of 80", -3 * MICRO, 20 * MICRO, 0, [DEBT]),
+            ("emergency credit first, a quarter of the rest", -3 * MICRO, 20 * MICRO, 10 * MICRO, [DEBT]),
+            ("4 of the cap of 6 a week were taken already", -3 * MICRO, 20 * MICRO, 0, [CAPPED]),
+            ("the debt is paused", -3 * MICRO, 20 * MICRO, 0, [replace(DEBT, paused=True)]),
+            ("a debt of 1 takes no more than is owed", -3 * MICRO, 20 * MICRO, 0, [replace(DEBT, owed_micro=MICRO)]),
+            ("two debts, the earlier one first", -3 * MICRO, 20 * MICRO, 0, [DEBT, replace(CAPPED, debt=2)]),
+        ],
+    ),
+}  # fmt: skip
+
+
+def split_table(name: str) -> str:
+    """A table of splits as it should be, in Markdown."""
+    title, rows = SPLITS[name]
+    cells = [("situation", "credit", "paid", "emergency", "debts", "credit after", "least to restore")]
+    for says, credit, paid, lent, debts in rows:
+        split = split_top_up(paid_micro=paid, emergency_owed_micro=lent, debts=debts)
+        least = least_to_restore(
+            available_micro=credit, emergency_owed_micro=lent, debts=debts, minor_micro=MICRO // 100
+        )
+        parts = " + ".join(_money(amount) for _, amount in split.debts) or "0"
+        after, restore = _money(credit + split.credit_micro), _money((least or 0) * (MICRO // 100))
+        cells.append(
+            (says, _money(credit), _money(paid), _money(split.emergency_micro), parts, after, restore)
+        )
+    return "\n".join([f"# {title}", "", _PLAN, "", *_laid_out(cells)]) + "\n"
+
+
+_PLAN: Final = (
+    "A debt of 80 is recovered by a quarter of each top-up, at most 6 in a week. What time takes (a rate a day, a rate "
+    "on a weekday) never goes below the level at which a home is warned."
+)
 
 
 def facts_of(one: Row) -> SupplyFacts:
@@ -150,6 +205,8 @@ def facts_of(one: Row) -> SupplyFacts:
 
 def written(name: str) -> str:
     """A table as it should be, in Markdown."""
+    if name in SPLITS:
+        return split_table(name)
     title, rows = TABLES[name]
     return "\n".join([f"# {title}", "", HELD, "", *_table(rows)]) + "\n"
 
@@ -159,6 +216,10 @@ def _table(rows: list[Row]) -> Iterator[str]:
     for one in rows:
         decided = decide_supply(facts=facts_of(one), policy=one.policy, now_us=instant(one.at))
         cells.append((one.says, one.at, _money(one.credit), decided.action, decided.reason, decided.rule))
+    yield from _laid_out(cells)
+
+
+def _laid_out(cells: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(len(cell[n]) for cell in cells) for n in range(len(cells[0]))]
     for number, cell in enumerate(cells):
         yield "| " + " | ".join(text.ljust(width) for text, width in zip(cell, widths, strict=True)) + " |"
@@ -172,5 +233,5 @@ def _money(micro: int) -> str:
 
 
 if __name__ == "__main__":
-    for name in TABLES:
+    for name in [*TABLES, *SPLITS]:
         (FOLDER / f"{name}.md").write_text(written(name), encoding="utf-8")

@@ -2,13 +2,13 @@
 
 import pytest
 
-from golden.decision_tables import FOLDER, TABLES, written
+from golden.decision_tables import FOLDER, SPLITS, TABLES, written
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [*TABLES, *SPLITS])
 def test_a_table_of_decisions_says_what_is_decided(name: str) -> None:
     assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == written(name)
 
 
 def test_no_table_is_forgotten() -> None:
-    assert {path.stem for path in FOLDER.glob("*.md")} == set(TABLES)
+    assert {path.stem for path in FOLDER.glob("*.md")} == {*TABLES, *SPLITS}

@@ -199,7 +199,7 @@ def test_an_intent_begins_unpaid_whatever_the_web_writes(neighbours: Neighbours)
         )
 
 
-@pytest.mark.parametrize("table", ["store_user", "django_session", "mfa_authenticator", "store_tenancy"])
+@pytest.mark.parametrize("table", ["store_user", "django_session", "mfa_authenticator"])
 def test_the_poster_knows_nothing_about_people(neighbours: Neighbours, table: str) -> None:
     with (
         neighbours.as_role("poster") as ask,

@@ -48,6 +48,7 @@ def street(house: Services) -> Street:
     return street
 
 
+@pytest.mark.usefixtures("house")
 @given(st.lists(st.tuples(I32, I32, I32), min_size=1, max_size=40))
 def test_the_database_side_unpacks_as_the_wire_does(rows: list[tuple[int, int, int]]) -> None:
     from fairwatt.flows.seconds import unpacked
@@ -57,6 +58,7 @@ def test_the_database_side_unpacks_as_the_wire_does(rows: list[tuple[int, int, i
     assert unpacked(body, seconds=len(rows)).tolist() == [list(c) for c in unpack(body, seconds=len(rows))]
 
 
+@pytest.mark.usefixtures("house")
 @given(st.lists(st.one_of(st.just(UNKNOWN_I32), st.integers(-5_000, 5_000)), min_size=1, max_size=200))
 def test_steps_keep_least_most_sum_and_number_of_what_is_known(watts: list[int]) -> None:
     from fairwatt.flows.seconds import in_steps

@@ -47,17 +47,22 @@ def as_role(role: DatabaseRole) -> Iterator[None]:
 
     from fairwatt.server.wiring import role_settings
 
-    before = connections["default"]
+    before, shared = connections["default"], connections.settings["default"]
+    after = role_settings(role=role)
     wrapper = _OF_ROLE.get(role)
     if wrapper is None:
         wrapper = _OF_ROLE[role] = connections.create_connection("default")
-        wrapper.settings_dict = role_settings(role=role)
+        wrapper.settings_dict = {**shared, **after}
     wrapper.close_if_unusable_or_obsolete()
+    # Threads that a test starts meet the database by the shared settings.
+    kept = {name: shared[name] for name in after}
     connections["default"] = wrapper
+    shared.update(after)
     try:
         yield
     finally:
         connections["default"] = before
+        shared.update(kept)
 
 
 def _hash_cheaply() -> None:

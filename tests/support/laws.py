@@ -16,7 +16,9 @@ from fairwatt.simulate import oracle
 READING, TOPUP, CORRECTION, ADJUSTMENT, LATE, MOVED = 1, 2, 3, 6, 7, 12
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
-PLAIN = (TOPUP, ADJUSTMENT, MOVED, *COSTS)
+LENT = (13, 14)
+"""Emergency credit and debts: what they move stands in credit_entry."""
+PLAIN = (TOPUP, ADJUSTMENT, MOVED, *COSTS, *LENT)
 """Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
@@ -50,6 +52,7 @@ def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = (), judged:
         *_watt_hours_are_charged_once(book, lines),
         *(_the_oracle_agrees(book, lines) if judged else ()),
         *_costs_are_what_their_entries_say(book, lines),
+        *_loans_are_what_their_entries_say(book, lines),
         *_acknowledged_is_durable(book, acked),
     ]
     if broken:
@@ -144,7 +147,7 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
         mine = [
             line
             for line in lines
-            if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, MOVED, *COSTS)
+            if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, MOVED, *COSTS, *LENT)
         ]
         balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:
@@ -172,7 +175,8 @@ def _costs_are_what_their_entries_say(book: int, lines: list[dict[str, Any]]) ->
             yield f"costs: entry {entry['id']} got {-left} more than was open"
     for row in _rows(
         "SELECT (SELECT coalesce(sum(arrears_micro), 0) FROM cost_entry WHERE book = %s) + "
-        "(SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %s AND account LIKE 'receivable:%%') AS off",
+        "(SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %s AND account LIKE 'receivable:%%' "
+        "AND account NOT IN ('receivable:emergency', 'receivable:debt')) AS off",
         book,
         book,
     ):
@@ -215,6 +219,30 @@ def _emitted(home: dict[str, Any], lines: list[dict[str, Any]]) -> list[tuple[in
         else:
             shown[edit["at_us"]] = edit["wh"]
     return sorted(shown.items())
+
+
+def _loans_are_what_their_entries_say(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
+    entries = _rows(
+        "SELECT id, wallet, kind, rule, owed_micro, line_micro FROM credit_entry WHERE book = %s", book
+    )
+    said = {entry["id"]: (entry["wallet"], entry["line_micro"]) for entry in entries if entry["line_micro"]}
+    moved = {line["ref"]: (line["wallet"], line["amount_micro"]) for line in lines if line["kind"] in LENT}
+    if said != moved:
+        yield f"loans: entries say {said}, lines {moved}"
+    open_micro: dict[tuple[int, int | None], int] = defaultdict(int)
+    for entry in entries:
+        debt = None if entry["kind"] in ("lent", "repaid") else entry["rule"]
+        open_micro[entry["wallet"], debt] += entry["owed_micro"]
+    yield from (
+        f"loans: {key} owes {owed}, less than nothing" for key, owed in open_micro.items() if owed < 0
+    )
+    receivable = _rows(
+        "SELECT coalesce(sum(amount_micro), 0) AS total FROM journal WHERE book = %s "
+        "AND account IN ('receivable:emergency', 'receivable:debt')",
+        book,
+    )[0]["total"]
+    if receivable != -sum(open_micro.values()):
+        yield f"loans: the journal is owed {-receivable}, the entries {sum(open_micro.values())}"
 
 
 def _edits(home: dict[str, Any]) -> list[dict[str, Any]]:

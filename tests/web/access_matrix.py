@@ -45,6 +45,9 @@ MATRIX = {
     "tenant:doubt": Row("my_line", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute": Row("my_case", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:dispute_file": Row("my_evidence", 200, 404, 404, 404, 404, 404, LOGIN),
+    # Nothing is offered there, and the page says so.
+    "tenant:emergency": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:split": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
     "tenant:wechat_back": Row("home", 302, 404, 404, 404, 404, 404, LOGIN),
     "lines:line": Row("line", 200, 404, 404, 200, 200, 404, LOGIN),
@@ -65,6 +68,7 @@ MATRIX = {
     "console:live": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:unit": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:restore_code": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:move": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:reports": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report": Row("report", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report_file": Row("report_file", 404, 404, 404, 200, 200, 404, LOGIN),
@@ -107,6 +111,11 @@ MATRIX = {
     # Operators are told that only administrators say where money goes.
     "console:propose_merchant": Row("book provider", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:offer_merchant": Row("book account", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:credit": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:credit_csv": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    # Refused in words on the page itself: no answer was given.
+    "console:credit_step": Row("credit rule", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:fees": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:add_fee": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:fee": Row("fee", 404, 404, 404, 200, 200, 404, LOGIN),

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from support.credit import document, rule
 from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
-from web.accounts import close_month_of, disputed
+from web.accounts import administrator, close_month_of, disputed
 from web.costs import share_a_cost
 from web.meters import photographed
 from web.scene import NOW_US, Scene
@@ -96,6 +97,13 @@ def photo(scene: Scene) -> int:
     return photographed(scene, 0)
 
 
+@pytest.fixture(scope="module")
+def waiting(scene: Scene) -> int:
+    """A credit document that protects residents less, and waits for a second administrator."""
+    written = rule(scene, administrator(scene), body=document("friendly: {hours: []}"), now_us=NOW_US)
+    return int(written.rule)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -116,6 +124,7 @@ def test_nobody_gets_what_is_not_theirs(
     shared: dict[str, int],
     wished: int,
     photo: int,
+    waiting: int,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -148,6 +157,8 @@ def test_nobody_gets_what_is_not_theirs(
         "push": [scene.slug, wished],
         "photo": [scene.slug, photo],
         "my_photo": [scene.public_id(0), photo],
+        "credit kind": [scene.slug, "terms"],
+        "credit rule": [scene.slug, waiting],
         "fee": [scene.slug, shared["fee"]],
         "fee entry": [scene.slug, shared["fee"], 1],
         "cost": [scene.slug, shared["cost"]],

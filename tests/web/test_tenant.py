@@ -72,9 +72,10 @@ def test_a_protected_home_keeps_its_power_and_reads_why(scene: Scene) -> None:
     ("available", "least"), [(1, 0), (0, 1), (-1, 1), (-9_999, 1), (-10_000, 2), (-43_195_000, 4320)]
 )
 def test_the_least_payment_leaves_credit_above_zero(scene: Scene, available: int, least: int) -> None:
-    from fairwatt.web.tenant.queries import least_to_restore_minor
+    from fairwatt.core.credit.owing import least_to_restore
 
-    assert least_to_restore_minor(available_micro=available, minor_digits=2) == least
+    asked = least_to_restore(available_micro=available, emergency_owed_micro=0, debts=(), minor_micro=10_000)
+    assert asked == least
     assert available > 0 or available + least * 10_000 > 0
     assert available > 0 or available + (least - 1) * 10_000 <= 0
 

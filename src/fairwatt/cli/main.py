@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 from fairwatt.cli import (
+    alarm_settings,
     allocation,
     at_gateway,
     codes,
+    commission,
     commissioning,
     correcting,
     courier,
@@ -23,8 +25,10 @@ from fairwatt.cli import (
     edge,
     estate,
     explaining,
+    issuer,
     merchant,
     meter,
+    meter_lists,
     moving,
     push,
     readings,
@@ -62,6 +66,10 @@ app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
 app.add_typer(tariff, name="tariff", rich_help_panel=PRICES)
 app.add_typer(seconds.app, name="telemetry", rich_help_panel=BOOKS)
 app.add_typer(push.app, name="push", rich_help_panel=BOOKS)
+meter_lists.add_to(commission.app)
+commission.app.add_typer(alarm_settings.app, name="alarms")
+app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
+app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)

@@ -79,6 +79,16 @@ def credit_rule_key(*, rule: int, step: int | None = None) -> str:
     return _key("credit_rule", str(rule), *(() if step is None else (str(step),)))
 
 
+def debt_key(*, rule: int) -> str:
+    """Name the beginning of a debt."""
+    return _key("debt", str(rule))
+
+
+def emergency_key(*, wallet: int, after: int) -> str:
+    """Name emergency credit asked for after an entry: asked for twice, it is lent once."""
+    return _key("emergency", str(wallet), str(after))
+
+
 def credit_change_key(*, at_us: int) -> str:
     """Name an instant at which credit rules begin or end."""
     return _key("credit_change", str(at_us))
@@ -122,3 +132,8 @@ def uuid7(*, now_us: int, entropy: bytes) -> UUID:
 def safety_reset_key(*, gateway: int, meter: int, since_us: int) -> str:
     """A person lets power return after the protective cut that began at an instant."""
     return f"safety_reset:{gateway}:{meter}:{since_us}"
+
+
+def wiring_key(*, meter: int, at_us: int) -> str:
+    """Where a meter was said to be wired, at an instant."""
+    return f"wiring:{meter}:{at_us}"

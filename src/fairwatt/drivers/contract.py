@@ -142,11 +142,15 @@ class EventCount:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One stored event; instants by the meter's own clock, ``None`` where it keeps none or it is not over."""
+    """One stored event; instants by the meter's own clock, ``None`` where it keeps none or it is not over.
+
+    ``operator``: who did it, by the number in the order; ``None`` where the meter keeps none.
+    """
 
     kind: MeterEventKind
     begun_us: int | None
     ended_us: int | None
+    operator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

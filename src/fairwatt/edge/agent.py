@@ -23,6 +23,7 @@ from fairwatt.edge.listening import ListenBranch, Listening, Parts, listening_br
 from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters, spec_of
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.rollback import begun_anew
 from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
 from fairwatt.edge.standing import Standing
@@ -76,6 +77,7 @@ class Agent(Waits):
             now_us=self.clock.now_us(),
             max_bytes=config.spool_max_bytes,
             history_bytes=config.spool_history_bytes,
+            mark=config.spool_mark,
         )
         self.meters = Meters(config=config, spool=self.spool, more=listening_branches(config, self.spool))
         specs = {number: spec_of(point) for number, point in self.meters.points.items()}
@@ -96,15 +98,14 @@ class Agent(Waits):
         )
         self._obeyer.issuers = self._standing.issuers
         self._obeyer.load_grants()
-        kept = self.spool.get("guard")
-        if kept is not None:
-            self._restore(kept)
+        self._restore(self.spool.get("guard"))
         self.safety = Safety(
             config=config,
             spool=self.spool,
             meters=self.meters,
             guard=self.guard,
             holds=holds,
+            watches=self._standing.watches,
             prove=self._obeyer.proof,
         )
         self.safety.load()
@@ -183,19 +184,21 @@ class Agent(Waits):
         self.guard.doubt_grants()
         self.spool.put([("guard", self.guard.dump())])
 
-    def _restore(self, kept: bytes) -> None:
+    def _restore(self, kept: bytes | None) -> None:
         try:
-            self.guard.restore(kept)
+            if kept is not None:
+                self.guard.restore(kept)
         except StateUnusable as error:
             log.error("guard_state_lost", error=str(error))
+        if begun_anew(self.spool, now_us=(now_us := self.clock.now_us())):
+            self._doubt_memory(now_us)
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
         await self.local.close()
         for task in self._tasks:
             task.cancel()
-        results = await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        results, self._tasks = await asyncio.gather(*self._tasks, return_exceptions=True), []
         self.meters.close()
         self.spool.close()
         for result in results:
@@ -305,7 +308,7 @@ class Agent(Waits):
         if reading is None:
             return
         branch.readings[-1] = reading = self._deeds.flagged(reading)
-        self._deeds.own_up(reading)
+        await self._deeds.own_up(point, reading)
         self.guard.take_reading(reading)
         closely = branch.pace.may_look(meter=point.number, now_us=read_us)
         await self.safety.look(point, reading, flush=flush, closely=closely)

@@ -258,6 +258,8 @@ class EdgeConfig:
     link_timeout_s: int = 300
     spool_max_bytes: int = 256 * 1024 * 1024
     spool_history_bytes: int = 16 * 1024 * 1024
+    spool_mark: Path | None = None
+    """where it is noted how far the spool had got; beside it unless another disk is named"""
     relay_order_valid_s: int = 300
     snapshot_s: int = 900
     boundary_tolerance_s: int = 5
@@ -311,9 +313,11 @@ def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
     password = password_file.read_text(encoding="utf-8").strip()
     gateway_id = gateway.pop("id")
     spool = folder / gateway.pop("spool")
+    mark = gateway.pop("spool_mark", None)
     return EdgeConfig(
         gateway=gateway_id,
         spool=spool,
+        spool_mark=None if mark is None else folder / mark,
         local=read_local(tree["local"], folder=folder, spool=spool) if "local" in tree else None,
         broker=BrokerConfig(password=password, **broker),
         buses=tuple(_bus(bus) for bus in tree.get("bus", ())),

@@ -14,6 +14,7 @@ from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.guard import Act, Deed, Guard
 from fairwatt.edge.meters import Branch, MeterPoint
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.openings import opened_by_another
 from fairwatt.edge.spool import Spool
 from fairwatt.wire.frames import Detail, Event, Kind, encode_event
 from fairwatt.wire.records import FLAG_TRIPPED_LOCALLY, Reading, Relay, pack_readings
@@ -71,12 +72,13 @@ class Deeds:
             return reading._replace(flags=reading.flags | FLAG_TRIPPED_LOCALLY)
         return reading
 
-    def own_up(self, reading: Reading) -> None:
+    async def own_up(self, point: MeterPoint, reading: Reading) -> None:
         """Take a relay that was found open for this gateway's own deed, if it must be: told as such.
 
         For the first look after this memory has a hole: the plug was out, or an older copy was put back. No order
         said open, nothing spares this home, and credit may have run out on the way (in which hours it was used
-        is forgotten, so at the dearest price): who else has opened it? A cut that nobody remembers is never undone.
+        is forgotten, so at the dearest price): who else has opened it? The meter may have written that down, and
+        then its word counts. A cut that nobody remembers is never undone.
         """
         if reading.meter not in self.slept:
             return
@@ -92,13 +94,17 @@ class Deeds:
             or self._obeyer.was_told_to_open(meter=reading.meter)
         ):
             return
-        self._guard.expect_trip(meter=reading.meter)
         detail: Detail = {
             "wallet": self._guard.wallet_of(meter=reading.meter),
             "available_micro": facts.available_micro,
-            "presumed": True,
         }
-        event = Event(Deed.TRIP.value, reading.at_us, reading.meter, detail)
+        opened = await opened_by_another(point)
+        if opened is not None:
+            told: Detail = {**detail, "opened_us": opened.begun_us, "operator": opened.operator}
+            event = Event("relay_found_open", reading.at_us, reading.meter, told)
+        else:
+            self._guard.expect_trip(meter=reading.meter)
+            event = Event(Deed.TRIP.value, reading.at_us, reading.meter, {**detail, "presumed": True})
         self.keep(readings=[], events=[event], at_us=reading.at_us)
 
     async def stand_guard(self, branch: Branch, *, alone: bool, at_us: int) -> None:

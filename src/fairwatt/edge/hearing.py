@@ -122,6 +122,7 @@ class ListenPoint(MeterPoint):
         assert heard.at_us is not None
         if not late:
             self._sequence = heard.sequence
+            self.conditions = heard.conditions
             if heard.relay is not None:
                 self.relay = Relay.CLOSED if heard.relay.closed else Relay.OPEN
         if heard.reading is None:

@@ -139,7 +139,7 @@ class Listening:
                 reading = self._parts.deeds.flagged(reading)
                 self._branch.readings.append(reading)
                 if not late:
-                    self._parts.deeds.own_up(reading)
+                    await self._parts.deeds.own_up(point, reading)
                     self._parts.guard.take_reading(reading)
                     flush = partial(self._parts.deeds.flush, self._branch, at_us=now_us)
                     await self._parts.safety.look(point, reading, flush=flush)

@@ -12,6 +12,7 @@ from fairwatt.drivers.contract import (
     DriverError,
     HearsMessages,
     KeepsClock,
+    MeterEventKind,
     PulseState,
     ReadsPower,
     ReadsRegister,
@@ -66,9 +67,11 @@ class MeterPoint:
         self.profile: MeterProfile = load_profile(key=config.profile)
         self.driver = self._open(config, zone)
         self.alarms = config.alarms
+        self.operator = config.operator
         self.relay: int = Relay.UNKNOWN
         self.trouble: str | None = None
         self.last: Reading | None = None
+        self.conditions: frozenset[MeterEventKind] | None = None
         self.clock_checked_us: int | None = None
 
     def _open(self, config: MeterConfig, zone: str) -> ReadsRegister | HearsMessages:

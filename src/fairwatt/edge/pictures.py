@@ -9,6 +9,7 @@ from fairwatt.drivers.contract import (
     Exchange,
     Measurements,
     MeterEventKind,
+    ReadsConditions,
     ReadsEvents,
     ReadsMeasurements,
 )
@@ -38,6 +39,7 @@ class Pictures:
         Not ``closely``: there is no time on the line; what was not asked is not known.
         """
         counts, measured = await self._more(point) if closely else ((), None)
+        conditions = await self._conditions(point, closely=closely)
         relay_closed = None if reading.relay == Relay.UNKNOWN else reading.relay == Relay.CLOSED
         power_w = _known(reading.power_w)
         if measured is None:
@@ -49,6 +51,7 @@ class Pictures:
                 relay_closed=relay_closed,
                 register_wh=reading.total_wh,
                 counts=counts,
+                conditions=conditions,
             )
         return Picture(
             at_us=reading.at_us,
@@ -65,7 +68,17 @@ class Pictures:
             relay_closed=relay_closed,
             register_wh=reading.total_wh,
             counts=counts,
+            conditions=conditions,
         )
+
+    async def _conditions(self, point: MeterPoint, *, closely: bool) -> tuple[str, ...] | None:
+        """What its status word says: as it was heard with the reading, or asked for; None where it has none."""
+        if point.conditions is not None:
+            return tuple(sorted(kind.value for kind in point.conditions))
+        if not closely or not isinstance(point.driver, ReadsConditions):
+            return None
+        heard = await self._ask(point, "conditions", point.driver.read_conditions())
+        return None if heard is None else tuple(sorted(kind.value for kind in heard.kinds))
 
     async def _more(self, point: MeterPoint) -> tuple[tuple[tuple[str, int], ...], Measurements | None]:
         """One event counter and all measurements, where it is this meter's turn."""

@@ -4,8 +4,9 @@
     1-101,riser,202700000001,202700000001,dlt645_single_phase,1,1
 
 ``number`` is the meter's in the books (left out: its address), ``profile`` may be left out, ``ct_primary`` and
-``ct_secondary`` are what is printed on the current transformers (both left out: none, 1:1). A gateway sends
-registers as they are; what the ratio does to the money belongs to the home in the books: checked here, applied there.
+``ct_secondary`` are what is printed on the current transformers (both left out: none, 1:1). ``feeder`` and
+``feeds_gateway`` (yes or no) may be left out. A gateway sends registers as they are; ratio and wiring belong to the
+books: checked here, applied there.
 """
 
 from __future__ import annotations
@@ -25,9 +26,14 @@ from fairwatt.edge.config import DEFAULT_PROFILE
 from fairwatt.edge.scan import DLT645
 
 NEEDED: Final = ("room", "bus", "address")
-COLUMNS: Final = ("room", "bus", "number", "address", "profile", "ct_primary", "ct_secondary")
+COLUMNS: Final = (
+    *("room", "bus", "number", "address", "profile", "ct_primary", "ct_secondary"),
+    *("feeder", "feeds_gateway"),
+)
 ROWS_MAX: Final = 10_000
 _NUMBER_DIGITS: Final = 19
+_YES: Final = ("yes", "1", "true")
+_NO: Final = ("", "no", "0", "false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,8 @@ class Row:
     address: str
     profile: str
     transformer: Transformer = DIRECT
+    feeder: str = ""
+    feeds_gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,9 @@ def _row(line: int, cells: dict[str | None, str | list[str] | None], buses: Coll
             line=line,
             text=f"{number!r} is no meter number: digits, not zero. Give the column number its own.",
         )
+    feeds = cell.get("feeds_gateway", "").lower()
+    if feeds not in (*_YES, *_NO):
+        return Fault(line=line, text=f"feeds_gateway is yes, no or empty; got {feeds!r}.")
     try:
         sides = [cell.get("ct_primary", ""), cell.get("ct_secondary", "")]
         transformer = parse_ratio(":".join(sides) if any(sides) else "")
@@ -129,6 +140,8 @@ def _row(line: int, cells: dict[str | None, str | list[str] | None], buses: Coll
         address=cell["address"],
         profile=cell.get("profile") or DEFAULT_PROFILE,
         transformer=transformer,
+        feeder=cell.get("feeder", ""),
+        feeds_gateway=feeds in _YES,
     )
 
 

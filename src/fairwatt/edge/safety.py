@@ -16,7 +16,6 @@ import structlog
 from fairwatt.core.alarms.dark import Darkness
 from fairwatt.core.alarms.kept import state_from_obj, state_to_obj
 from fairwatt.core.alarms.model import AlarmError
-from fairwatt.core.alarms.policy import AlarmPolicy, default_policy, with_settings
 from fairwatt.core.alarms.restoring import SPACING, Closing, stagger
 from fairwatt.core.alarms.watch import Act, Deed, Transition, WatchState, released_by_person, watch
 from fairwatt.core.credit.decide import Action, decide_supply
@@ -30,6 +29,7 @@ from fairwatt.edge.holds import Holds
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.pictures import Pictures
 from fairwatt.edge.spool import Spool
+from fairwatt.edge.watches import Watches
 from fairwatt.wire import cbor
 from fairwatt.wire.commands import RelayOrder
 from fairwatt.wire.errors import FrameError
@@ -56,6 +56,7 @@ class Safety:
         meters: Meters,
         guard: Guard,
         holds: Holds,
+        watches: Watches,
         prove: Callable[[MeterPoint], Awaitable[bytes | None]],
     ) -> None:
         self._valid_us = config.relay_order_valid_s * 1_000_000
@@ -65,7 +66,7 @@ class Safety:
         self._holds = holds
         self._prove = prove
         self._pictures = Pictures(every=config.measure_every)
-        self._policies = {number: _policy(point, config.zone) for number, point in meters.points.items()}
+        self._zone, self._watches = config.zone, watches
         self._states: dict[int, WatchState] = {}
         self._closing: dict[int, int] = {}
         """meters that may have power again and wait for their turn -> what they drew, in W"""
@@ -106,7 +107,7 @@ class Safety:
         self._seen.take(point.number, picture)
         state = self._states.get(point.number, WatchState())
         watched = watch(
-            policy=self._policies[point.number],
+            policy=self._watches.policy(point, zone=self._zone),
             state=state,
             now=picture,
             feeds_gateway=self._feeds_gateway(point.number, state),
@@ -130,9 +131,12 @@ class Safety:
             await self._land(point, at_us)
 
     def _feeds_gateway(self, meter: int, state: WatchState) -> bool:
-        # Without a grant nobody knows which meter feeds this gateway: then none is cut, and none let go either.
-        known = self._guard.facts(meter=meter)
-        return state.hold is None if known is None else known[0].feeds_gateway
+        # Without a grant and a word of the desk nobody knows which meter feeds this gateway: then none is cut, and none
+        # let go either.
+        known, said = self._guard.facts(meter=meter), self._watches.get(meter)
+        if known is None:
+            return state.hold is None if said is None else said.feeds_gateway
+        return known[0].feeds_gateway or (said is not None and said.feeds_gateway)
 
     def _note(self, point: MeterPoint, act: Act, reading: Reading) -> list[Event]:
         """Move what the guard and the queue know of this relay, and say it once."""
@@ -203,7 +207,8 @@ class Safety:
         if state.hold is None:
             return True
         try:
-            after = released_by_person(policy=self._policies[meter], state=state, at_us=at_us)
+            policy = self._watches.policy(self._meters.points[meter], zone=self._zone)
+            after = released_by_person(policy=policy, state=state, at_us=at_us)
         except AlarmError as error:
             detail: Detail = {"reason": str(state.hold.code), "text": str(error)[:300]}
             self._keep([Event("safety_reset_refused", at_us, meter, detail)], at_us)
@@ -217,7 +222,7 @@ class Safety:
     async def close_due(self, *, points: Iterable[MeterPoint], at_us: int) -> None:
         """Close the relays whose turn it is, feeder by feeder."""
         waiting = [
-            Closing(point.number, point.bus.config.name, self._closing[point.number])
+            Closing(point.number, self._watches.feeder(point), self._closing[point.number])
             for point in points
             if point.number in self._closing
         ]
@@ -312,12 +317,6 @@ def _told(one: Transition, meter: int) -> Event:
     if one.raised:
         return Event("alarm_raised", one.at_us, meter, detail)
     return Event("alarm_cleared", one.at_us, meter, detail)
-
-
-def _policy(point: MeterPoint, zone: str) -> AlarmPolicy:
-    # A profile's largest power is what no reading can exceed: a fifth above what the connection may carry.
-    policy = default_policy(zone=zone, rated_w=point.profile.max_power_w * 5 // 6)
-    return with_settings(policy=policy, settings=point.alarms)
 
 
 def _numbered(rows: object) -> list[tuple[int, object]]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fairwatt.edge.mark import Mark, Reached
 from fairwatt.wire.frames import Event, Item, Kind, encode_event
 
 _SCHEMA: Final = (
@@ -54,8 +55,9 @@ class Spool:
         now_us: int,
         max_bytes: int = 256 * 1024 * 1024,
         history_bytes: int = 16 * 1024 * 1024,
+        mark: Path | None = None,
     ) -> None:
-        """Open or make the file. ``now_us`` becomes the epoch of a new one.
+        """Open or make the file. ``now_us`` becomes the epoch of a new one; ``mark`` notes how far it got.
 
         ``max_bytes`` bounds what waits, ``history_bytes`` what was acknowledged and is kept all the same.
 
@@ -66,6 +68,7 @@ class Spool:
         self.max_bytes = max_bytes
         self.history_bytes = history_bytes
         self._live = False
+        self._mark = Mark(mark or path.with_suffix(".mark"))
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -98,9 +101,16 @@ class Spool:
         self._count: int = row[0]
         self._bytes: int = row[1]
         self._history: int = self._db.execute(query + "<= ?", (self._acked_seq,)).fetchone()[1]
+        self.newer: Reached | None = self._known_newer()
+
+    def _known_newer(self) -> Reached | None:
+        """What the mark knows of this memory that is not in it: then this is an older copy."""
+        reached = self._mark.read()
+        return reached if reached is not None and reached > (self.epoch, self._last_seq) else None
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
+        self._mark.close()
         self._db.close()
 
     @contextmanager
@@ -116,6 +126,8 @@ class Spool:
             if self._live and self._sent_seq < self._last_seq:
                 self._mark_sent()
             self._db.execute("COMMIT")
+            if self._last_seq != before[2]:
+                self._mark.note(Reached(self.epoch, self._last_seq))
         except BaseException as error:
             self._count, self._bytes, self._last_seq, self._acked_seq, self._sent_seq, self._history = before
             if self._db.in_transaction:
@@ -126,13 +138,14 @@ class Spool:
 
     def new_epoch(self, *, now_us: int) -> None:
         """Become another spool for the head-end: what waits is sent again under a later epoch."""
-        epoch = max(now_us, self.epoch + 1)
+        epoch = max(now_us, self.epoch + 1, self.newer.epoch + 1 if self.newer else 0)
         with self.atomic():
             # Acknowledged in another life: the new one begins with what waits.
             self._db.execute("DELETE FROM record WHERE seq <= ?", (self._acked_seq,))
             self._history = 0
             self.put([("epoch", epoch.to_bytes(8, "big"))])
-        self.epoch = epoch
+        self.epoch, self.newer = epoch, None
+        self._mark.note(Reached(epoch, self._last_seq))
 
     def go_live(self, live: bool, /) -> None:
         """Say whether records are sent from now on. What may have been sent is on the disk before it is.

@@ -17,6 +17,7 @@ from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.ear import Ear
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.spool import Spool
+from fairwatt.edge.watches import Watches
 from fairwatt.wire import cbor, cose
 from fairwatt.wire.commands import Command, Receipt, Result, decode_command, hash8, sign_receipt
 from fairwatt.wire.errors import FrameError
@@ -30,7 +31,9 @@ from fairwatt.wire.standing import (
     SetClock,
     ShowPrices,
     TrustIssuer,
+    Watch,
     prices_digest,
+    watch_digest,
 )
 
 log = structlog.get_logger(__name__)
@@ -65,6 +68,7 @@ class Standing:
         self._meters = meters
         self._now = now
         self._on_settings = on_settings
+        self.watches = Watches(spool=spool)
         self.issuers: Keys = self._known_issuers()
 
     def _known_issuers(self) -> Keys:
@@ -155,6 +159,8 @@ class Standing:
             case LimitPower(limit_w=limit):
                 driver = self._limits(command.meter)
                 await self._bus(command.meter).ask(driver.limit_power(limit_w=limit))
+            case Watch():
+                self.watches.put(command.meter, body)
             case SetClock():
                 clock = self._clock(command.meter)
                 await self._bus(command.meter).ask(clock.set_clock(at_us=self._now()))
@@ -221,6 +227,9 @@ class Standing:
             case Configure():
                 config = self.configured()
                 return {name: int(getattr(config, name)) for name in SETTINGS}
+            case Watch():
+                watch = self.watches.get(meter)
+                return {} if watch is None else {"watch": watch_digest(watch)}
             case LimitPower():
                 limits = self._limits(meter)
                 return {"limit_w": (await self._bus(meter).ask(limits.read_power_limit())).limit_w}

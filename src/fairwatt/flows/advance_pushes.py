@@ -16,13 +16,14 @@ from fairwatt.core.commands.model import State
 from fairwatt.core.credit.blast import WINDOW_US, order_limit
 from fairwatt.core.metering.transformer import Transformer
 from fairwatt.flows.ask_push import SLOTS, obj_of
-from fairwatt.store import facts, pushes
-from fairwatt.store.models import Gateway, Installation
+from fairwatt.flows.set_alarms import watch_of
+from fairwatt.store import alarm_settings, facts, pushes
+from fairwatt.store.models import Book, Gateway, Installation, Meter
 from fairwatt.store.pushes import Order, Push, Target
 from fairwatt.wire.commands import Command, Result, SetSupply, decode_command, hash8, verify_receipt
 from fairwatt.wire.cose import unverified_payload
 from fairwatt.wire.errors import FrameError
-from fairwatt.wire.standing import Slot, body_from_obj, shows
+from fairwatt.wire.standing import Slot, Standing, body_from_obj, shows
 
 EXPIRES_US: Final = 2 * 86_400_000_000
 AT_ONCE: Final = 200
@@ -170,10 +171,6 @@ def _order(
         return
     slot = SLOTS[push.kind]
     seq = pushes.next_seq(cursor=cursor, gateway=target.gateway, meter=target.meter, kind=int(slot))
-    wish = push.wish
-    if slot is Slot.LIMIT_POWER and wish["limit_w"] is not None:
-        wish = {"limit_w": _seen_by_meter(target, wish["limit_w"])}
-    obj = obj_of(kind=push.kind, wish=wish, gateway=gateway.slug)
     command = Command(
         meter=target.meter,
         kind=int(slot),
@@ -182,7 +179,7 @@ def _order(
         expires_us=now_us + EXPIRES_US,
         amount_micro=0,
         order=push.id.to_bytes(8, "big"),
-        body=body_from_obj(kind=int(slot), meter=target.meter, value=obj),
+        body=_body(book, gateway, push, slot, target),
     )
     pushes.add_order(
         cursor=cursor,
@@ -196,6 +193,19 @@ def _order(
         expires_us=command.expires_us,
         now_us=now_us,
     )
+
+
+def _body(book: int, gateway: Gateway, push: Push, slot: Slot, target: Target) -> Standing:
+    """What one meter or gateway is ordered to be like: the same wish is another for each that sees other watts."""
+    if slot is Slot.WATCH:
+        meter = Meter.objects.select_related("gateway").get(gateway=gateway, number=target.meter)
+        known = alarm_settings.settings(book=book, upto=int(push.wish["setting"]))
+        return watch_of(book=Book.objects.get(pk=book), meter=meter, known=known)
+    wish = push.wish
+    if slot is Slot.LIMIT_POWER and wish["limit_w"] is not None:
+        wish = {"limit_w": _seen_by_meter(target, wish["limit_w"])}
+    obj = obj_of(kind=push.kind, wish=wish, gateway=gateway.slug)
+    return body_from_obj(kind=int(slot), meter=target.meter, value=obj)
 
 
 def _seen_by_meter(target: Target, limit_w: int) -> int:

@@ -24,7 +24,8 @@ from fairwatt.wire.standing import (
 )
 
 SLOTS: Final = {slot.name.lower(): slot for slot in Slot}
-KINDS: Final = ("supply", *SLOTS)
+KINDS: Final = ("supply", *(name for name in SLOTS if name != "watch"))
+"""What a person may wish here; what meters are watched for is set in `set_alarms`."""
 WORDS_MAX: Final = 400
 CANARY_PM: Final = 50
 """One in twenty is tried first, unless something else is asked."""

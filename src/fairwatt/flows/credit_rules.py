@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
+from fairwatt.core.credit.owing import DebtError, DebtPlan
 from fairwatt.core.credit.terms import loosened
 from fairwatt.core.credit.terms_file import TermsFileError, parse_terms
-from fairwatt.core.ids import credit_rule_key
+from fairwatt.core.ids import credit_rule_key, debt_key
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.credit_terms import HeldTo
 from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
@@ -21,6 +22,7 @@ from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, Role, Site, User, Wallet
 
 KIND: Final = "credit_rule"
+AMOUNT_MICRO_MAX: Final = 10**13
 LONGEST_US: Final = {"weather": 30 * US_PER_DAY, "force_on": 30 * US_PER_DAY, "protection": 750 * US_PER_DAY}
 REASONS: Final = ("medical", "infant", "elderly", "disability", "court", "other")
 """Why somebody may not be without power."""
@@ -86,7 +88,7 @@ def write_rule(*, new: NewRule, now_us: int) -> Rule:
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
         _check(new, book, now_us)
-        loosens = _preview(cursor, book, new, now_us).loosens if new.kind == "terms" else ()
+        loosens = _loosens(cursor, book, new, now_us)
         number = credit_rules.add_rule(cursor=cursor, new=replace(new, loosens=loosens), now_us=now_us)
         rule = _rule(cursor, book, number)
         evidence = {"rule": number, "kind": new.kind, "words": new.words, "loosens": list(loosens)}
@@ -113,6 +115,12 @@ def step_rule(*, book_id: int, rule_id: int, step: str, words: str, user_id: int
         if step in ("approve", "end"):
             _tell(cursor, rule, credit_rule_key(rule=rule.rule, step=number), now_us)
         return _rule(cursor, book, rule_id)
+
+
+def _loosens(cursor: Any, book: Book, new: NewRule, now_us: int) -> tuple[str, ...]:
+    if new.kind == "terms":
+        return _preview(cursor, book, new, now_us).loosens
+    return ("debt",) if new.kind == "debt" else ()
 
 
 def _preview(cursor: Any, book: Book, new: NewRule, now_us: int) -> Preview:
@@ -183,6 +191,12 @@ def _check(new: NewRule, book: Book, now_us: int) -> None:
         raise RuleRefused("Name the law it is written in. Nothing was changed.")
     if new.kind in SHELTERING:
         _check_shelter(new, now_us)
+    if new.kind == "debt":
+        _check_debt(new)
+    if new.kind == "debt_pause" and (new.wallet is None or new.until_us is None or new.until_us <= now_us):
+        raise RuleRefused(
+            "A debt of one home is paused until an instant that is still to come. Nothing was changed."
+        )
     if new.kind == "terms":
         try:
             parse_terms(new.body)
@@ -205,6 +219,29 @@ def _check_shelter(new: NewRule, now_us: int) -> None:
         )
     if new.kind == "weather" and (new.details.get("kind") not in ("heat", "cold") or not new.source.strip()):
         raise RuleRefused("Say whether it is heat or cold, and who says so. Nothing was changed.")
+
+
+def _check_debt(new: NewRule) -> None:
+    amount = new.details.get("amount_micro")
+    if new.wallet is None or type(amount) is not int or not 0 < amount <= AMOUNT_MICRO_MAX:
+        raise RuleRefused("A debt names a home and an amount above zero. Nothing was changed.")
+    if new.details.get("origin") not in ("balance", "brought"):
+        raise RuleRefused(
+            "Say whether the home owes this for energy here, or from an earlier system. Nothing changed."
+        )
+    try:
+        DebtPlan(
+            daily_micro=new.details.get("daily_micro", 0),
+            weekly_micro=new.details.get("weekly_micro", 0),
+            weekday=new.details.get("weekday", 0),
+            share_bp=new.details.get("share_bp", 0),
+            week_cap_micro=new.details.get("week_cap_micro"),
+        )
+    except (DebtError, TypeError) as error:
+        raise RuleRefused(
+            "Nothing can be recovered like this: a rate a day or a week, or a share of top-ups up to all of one. "
+            "Nothing was changed."
+        ) from error
 
 
 def _unreadable(error: Exception) -> RuleRefused:
@@ -262,7 +299,19 @@ def _note(cursor: Any, kind: str, rule: Rule, person: User, now_us: int, evidenc
 
 
 def _tell(cursor: Any, rule: Rule, key: str, now_us: int) -> None:
-    """Let the poster read the rules again, and the gateways of the homes it is about have fresh grants."""
+    """Let the poster begin a debt, or read the rules again and send the homes they are about fresh grants."""
+    if rule.kind == "debt":
+        facts.add(
+            cursor=cursor,
+            book=rule.book,
+            kind="debt",
+            natural_key=debt_key(rule=rule.rule),
+            wallet=rule.wallet,
+            payload={"rule": rule.rule},
+            raw=b"",
+            now_us=now_us,
+        )
+        return
     facts.add(
         cursor=cursor,
         book=rule.book,

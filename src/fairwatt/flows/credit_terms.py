@@ -38,8 +38,9 @@ def held_to(
     now_us: int,
     also: Iterable[Rule] = (),
     without: Iterable[int] = (),
+    wallet: int | None = None,
 ) -> HeldTo:
-    """Merge what holds at an instant for every home of a book that the transaction may see.
+    """Merge what holds at an instant for every home of a book that the transaction may see, or for one.
 
     `bases`: the policies homes were opened under, by id; a home with another one is left out. `also`: rules that are
     not written yet, as if they held; `without`: numbers of rules as if they had ended.
@@ -55,7 +56,7 @@ def held_to(
     maker = _Maker([*standing, *coming, *also], zone, now_us)
     homes: dict[int, Merged] = {}
     broken: dict[int, tuple[Rule, Exception]] = {}
-    for place in places(cursor=cursor, book=book):
+    for place in places(cursor=cursor, book=book, wallet=wallet):
         base = bases.get(place.policy)
         if base is None:
             continue

@@ -17,7 +17,7 @@ from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.desk import DeskRefused, NotFound, acting
-from fairwatt.flows.posting.moving import PACE_DAYS, expected_wh
+from fairwatt.flows.posting.leaving import PACE_DAYS, expected_wh
 from fairwatt.flows.posting.plans import make_plan, values_under
 from fairwatt.store import costs, facts, moves
 from fairwatt.store.intervals import note_deed
@@ -111,16 +111,27 @@ class MoveAsked:
     reason: str = ""
 
 
+def lives_somebody(*, unit: Unit) -> bool:
+    """True for a home with a meter at work for somebody else than its owner."""
+    at_work = Installation.objects.filter(unit=unit, closed_us__isnull=True)
+    owners = LandlordAccount.objects.filter(site=unit.site_id).values("wallet")
+    return at_work.exclude(wallet__in=owners).exists()
+
+
+@transaction.atomic
 def likely_instant(*, book: Book, unit: Unit, now_us: int) -> int:
     """When a home changes hands if it does so now: at the newest reading of its meters if they are live, else now."""
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
     homes = Installation.objects.filter(unit=unit, wallet__book=book, closed_us__isnull=True)
     read = set(
         RegisterHead.objects.filter(installation__in=homes.values("pk"), book=book.pk).values_list(
             "at_us", flat=True
         )
     )
-    newest = max(read, default=0)
-    return newest if len(read) == 1 and now_us - LIVE_US < newest <= now_us else now_us
+    newest, begun = max(read, default=0), max((home.opened_us for home in homes), default=0)
+    live = len(read) == 1 and now_us - LIVE_US < newest <= now_us
+    return newest if live and newest > begun else now_us
 
 
 @transaction.atomic

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fairwatt.core.ids import credit_change_key
-from fairwatt.core.spans import local_day_start
+from fairwatt.core.spans import local_midnights
 from fairwatt.core.units import US_PER_DAY
-from fairwatt.store import credit_rules, facts
+from fairwatt.flows.borrow import ask_for
+from fairwatt.flows.tonight import held_now
+from fairwatt.store import credit_entries, credit_rules, facts
 from fairwatt.store.models import Book
 
 KIND: Final = "credit_change"
@@ -22,7 +24,9 @@ def raise_credit(*, cursor: Any, book: Book, now_us: int) -> int:
     rules = credit_rules.rules_of_book(cursor=cursor, book=book.pk)
     if not rules:
         return 0
-    instants = {local_day_start(zone=book.zone, at_us=now_us)}
+    # Each new day since the first rule takes its instalments, also one on which nobody was there to say so.
+    first_us = max(now_us - _BACK_US, min(rule.created_us for rule in rules))
+    instants = set(local_midnights(zone=book.zone, start_us=first_us, end_us=now_us))
     for rule in rules:
         if rule.agreed:
             instants |= {at for at in (rule.start_us, rule.end_us) if at is not None}
@@ -34,9 +38,37 @@ def raise_credit(*, cursor: Any, book: Book, now_us: int) -> int:
             kind=KIND,
             natural_key=credit_change_key(at_us=at_us),
             wallet=None,
-            payload={"at_us": at_us, "wallets": []},
+            payload={"at_us": at_us},
             raw=b"",
             now_us=now_us,
         )
         raised += fresh
-    return raised
+    return raised + _automatic(cursor, book, now_us)
+
+
+def _automatic(cursor: Any, book: Book, now_us: int) -> int:
+    """Ask for the emergency credit that homes take by themselves when they have none of their own."""
+    cursor.execute("SELECT wallet FROM wallet_head WHERE book = %s AND balance_micro <= 0", [book.pk])
+    empty = [int(wallet) for (wallet,) in cursor.fetchall()]
+    if not empty:
+        return 0
+    held = held_now(cursor=cursor, book=book, now_us=now_us)
+    taking = [
+        wallet
+        for wallet in empty
+        if (one := held.homes.get(wallet)) is not None
+        and one.emergency is not None
+        and one.emergency.automatic
+    ]
+    if not taking:
+        return 0
+    owed = credit_entries.owing(cursor=cursor, book=book.pk, week_us=now_us, now_us=now_us, wallets=taking)
+    asked = 0
+    for wallet in taking:
+        owing = owed.get(wallet, credit_entries.NOTHING)
+        if owing.emergency_micro <= 0:
+            _, fresh = ask_for(
+                cursor=cursor, book=book.pk, wallet=wallet, after=owing.newest, author=None, now_us=now_us
+            )
+            asked += fresh
+    return asked

@@ -8,6 +8,9 @@ from typing import Final
 
 from django.db import transaction
 
+from fairwatt.core.refusal import Refusal
+from fairwatt.core.units import format_money
+from fairwatt.flows.borrow import credit_desk
 from fairwatt.flows.merchants import Offer
 from fairwatt.store.models import MerchantAccount, PaymentIntent, User, Wallet
 
@@ -16,7 +19,7 @@ OPEN_US: Final = 2 * 3_600_000_000
 """How long an order may be paid; no provider here takes less than half an hour, nor more than a day."""
 
 
-class TopUpRefused(ValueError):
+class TopUpRefused(Refusal):
     """The amount cannot be paid in; nothing was written."""
 
 
@@ -57,10 +60,11 @@ def start_top_up(
     """
     if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
         raise TopUpRefused(
-            f"The amount must be between 0.01 and {AMOUNT_MINOR_MAX // 100}. Nothing was charged; "
-            "choose another amount."
+            "The amount must be between 0.01 and %(most)s. Nothing was charged; choose another amount.",
+            most=AMOUNT_MINOR_MAX // 100,
         )
     wallet = Wallet.objects.select_related("book").get(pk=wallet_id)
+    _check_terms(wallet, amount_minor, now_us)
     who, our_ref = payer or Payer(), uuid.uuid4().hex
     account = None
     if offer is not None:
@@ -90,3 +94,32 @@ def start_top_up(
         ask_us=None if offer is None else now_us,
     )
     return StartedTopUp(our_ref=intent.our_ref, amount_minor=amount_minor, currency=intent.currency)
+
+
+def _check_terms(wallet: Wallet, amount_minor: int, now_us: int) -> None:
+    """Refuse what the home's credit documents do not let in: too little, too much, or more credit than it may have."""
+    desk = credit_desk(wallet=wallet, now_us=now_us)
+    if desk.held is None:
+        return
+    paid = amount_minor * desk.minor_micro
+    least, most, credit_most = desk.held.least_micro, desk.held.most_micro, desk.held.credit_most_micro
+
+    def shown(micro: int) -> str:
+        return format_money(micro=micro, currency=wallet.book.currency)
+
+    if paid < least:
+        raise TopUpRefused(
+            "The least top-up here is %(least)s. Nothing was charged; choose another amount.",
+            least=shown(least),
+        )
+    if most is not None and paid > most:
+        raise TopUpRefused(
+            "The most that may be paid at once is %(most)s. Nothing was charged; choose another amount.",
+            most=shown(most),
+        )
+    after = desk.available_micro + desk.split(minor=amount_minor).credit_micro
+    if credit_most is not None and after > credit_most:
+        raise TopUpRefused(
+            "This home may have %(most)s of credit at most. Nothing was charged; choose a smaller amount.",
+            most=shown(credit_most),
+        )

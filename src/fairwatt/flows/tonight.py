@@ -71,9 +71,15 @@ def who_tonight(
 
 
 def held_now(
-    *, cursor: Any, book: Book, now_us: int, also: Iterable[Rule] = (), without: Iterable[int] = ()
+    *,
+    cursor: Any,
+    book: Book,
+    now_us: int,
+    also: Iterable[Rule] = (),
+    without: Iterable[int] = (),
+    wallet: int | None = None,
 ) -> HeldTo:
-    """What every home of a book is held to, as the poster would read it now."""
+    """What every home of a book, or one, is held to, as the poster would read it now."""
     bases: dict[int, CreditPolicy] = {}
     for policy in Policy.objects.filter(book=book):
         try:
@@ -81,7 +87,14 @@ def held_now(
         except ValueError:
             continue  # the poster raises the alarm; nobody under it is cut
     return held_to(
-        cursor=cursor, book=book.pk, zone=book.zone, bases=bases, now_us=now_us, also=also, without=without
+        cursor=cursor,
+        book=book.pk,
+        zone=book.zone,
+        bases=bases,
+        now_us=now_us,
+        also=also,
+        without=without,
+        wallet=wallet,
     )
 
 

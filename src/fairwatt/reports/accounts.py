@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from fairwatt.core.ledger.model import (
     CLEARING,
     OPENING,
+    PAYABLE_REFUNDS,
     RECEIVABLE_FEES,
     RECEIVABLE_LANDLORD,
     RECEIVABLE_SHARED,
@@ -37,6 +38,7 @@ ACCOUNTS: Final[dict[str, Words]] = {
     RECEIVABLE_SHARED: _("Shares of common costs still to come"),
     RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
     OPENING: _("Brought over from an earlier system"),
+    PAYABLE_REFUNDS: _("Owed to people who moved out"),
 }
 
 

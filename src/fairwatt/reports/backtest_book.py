@@ -110,7 +110,10 @@ def _use(
             instants = np.concatenate([[row.opened_us], instants[later]])
             wh = np.concatenate([[row.opening_wh], wh[later]])
         at.append(instants)
-        total.append(wh)
+        primary, secondary = (
+            row.transformer
+        )  # what was billed, whatever the register counts behind transformers
+        total.append(wh * primary // secondary)
         register.append(np.full(len(wh), n, dtype=np.int64))
     if not known:
         return None
@@ -119,7 +122,9 @@ def _use(
         register=np.concatenate(register),
         at=np.concatenate(at).astype(np.int64),
         total_wh=np.concatenate(total).astype(np.int64),
-        modulus_wh=np.array([row.meter.modulus_wh for row in known], dtype=np.int64),
+        modulus_wh=np.array(
+            [row.meter.modulus_wh * row.transformer[0] // row.transformer[1] for row in known], dtype=np.int64
+        ),
         counter_wh=np.array(
             [row.opening_counter_wh if row.opened_us >= from_us else 0 for row in known], dtype=np.int64
         ),

@@ -21,6 +21,7 @@ class Heading(StrEnum):
     CORRECTED = "corrected"
     ADJUSTED = "adjusted"
     TOPPED_UP = "topped_up"
+    LENT = "lent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ KINDS: Final[Mapping[int, Treatment]] = {
     ),
     8: Treatment(name=_("True-up"), heading=Heading.CORRECTED, parts=True),
     9: Treatment(name=_("Reversal"), heading=Heading.CORRECTED, parts=False),
+    13: Treatment(name=_("Emergency credit"), heading=Heading.LENT, parts=False),
+    14: Treatment(name=_("Debt"), heading=Heading.LENT, parts=False),
 }
 READINGS: Final = tuple(kind for kind, how in KINDS.items() if how.reading)
 HEADINGS: Final[Mapping[Heading, Words]] = {
@@ -58,6 +61,7 @@ HEADINGS: Final[Mapping[Heading, Words]] = {
     Heading.CORRECTED: _("Corrections"),
     Heading.ADJUSTED: _("Adjustments"),
     Heading.TOPPED_UP: _("Topped up"),
+    Heading.LENT: _("Lent, repaid and recovered"),
 }
 
 

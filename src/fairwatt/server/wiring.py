@@ -47,24 +47,28 @@ def database_role(role: DatabaseRole) -> Iterator[None]:
     """
     from django.db import connection
 
-    before = connection.settings_dict
+    known = connection.settings_dict
+    after = role_settings(role=role)
+    before = {name: known[name] for name in after}
     connection.close()
-    connection.settings_dict = role_settings(role=role)
+    known.update(after)
     try:
         yield
     finally:
         connection.close()
-        connection.settings_dict = before
+        known.update(before)
 
 
 def role_settings(*, role: DatabaseRole) -> dict[str, Any]:
-    """Django's settings of the default database, entered as `role`."""
+    """What of Django's settings of the default database changes for whoever enters as `role`."""
     from django.db import connection
 
     user, password = Config.load().database_login(role=role)
-    known = connection.settings_dict
-    options = {**known["OPTIONS"], "assume_role": OWNER_ROLE if role == "migrate" else None}
-    return {**known, "USER": user, "PASSWORD": password, "OPTIONS": options}
+    options = {
+        **connection.settings_dict["OPTIONS"],
+        "assume_role": OWNER_ROLE if role == "migrate" else None,
+    }
+    return {"USER": user, "PASSWORD": password, "OPTIONS": options}
 
 
 def run_headend(config: Config, *, book: int) -> None:

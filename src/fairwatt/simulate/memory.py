@@ -25,7 +25,7 @@ async def put_copy_back(gate: Gate, *, now: Callable[[], int]) -> None:
     await agent.stop()
     for file in _files(agent.config.spool):
         file.unlink()
-    for copy in agent.config.spool.parent.glob(f"copy-of-{agent.config.spool.name}*"):
+    for copy in agent.config.spool.parent.glob(f"copy-of-{agent.config.spool.stem}.*"):
         copy.rename(copy.with_name(copy.name.removeprefix("copy-of-")))
     await _start(gate, agent, now)
 
@@ -42,8 +42,9 @@ async def _start(gate: Gate, agent: Agent, now: Callable[[], int]) -> None:
 
 
 def _files(spool: Path) -> list[Path]:
-    """The database, and the log that may stand beside it."""
-    return [file for file in (spool, *spool.parent.glob(f"{spool.name}-*")) if file.exists()]
+    """The database, the log that may stand beside it, and its mark: a whole disk is put back, which no mark shows."""
+    beside = (spool.with_suffix(".mark"), *spool.parent.glob(f"{spool.name}-*"))
+    return [file for file in (spool, *beside) if file.exists()]
 
 
 def _copy_of(file: Path) -> Path:

@@ -47,11 +47,12 @@ class OpenRegister:
 
 
 def open_registers(*, cursor: Any, book: int, plans: list[int]) -> list[OpenRegister]:
-    """The open installations of some plans that were read since they opened."""
+    """The installations of some plans that were read since they opened; one that ended, as far as it went."""
     cursor.execute(
-        "SELECT i.id, i.wallet_id, i.plan_id, i.opened_us, w.opened_us, h.at_us FROM store_installation i "
+        "SELECT i.id, i.wallet_id, i.plan_id, i.opened_us, w.opened_us, least(h.at_us, i.closed_us) "
+        "FROM store_installation i "
         "JOIN store_wallet w ON w.id = i.wallet_id JOIN register_head h ON h.installation = i.id AND h.book = %s "
-        "WHERE i.plan_id = ANY(%s) AND i.closed_us IS NULL AND h.at_us > i.opened_us ORDER BY i.wallet_id, i.id",
+        "WHERE i.plan_id = ANY(%s) AND h.at_us > i.opened_us ORDER BY i.wallet_id, i.id",
         [book, plans],
     )
     return [OpenRegister(*map(int, row)) for row in cursor.fetchall()]

@@ -91,6 +91,7 @@ WITHHELD = (
     "forced_on",
     "holiday",
     "weather",
+    "emergency_due",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

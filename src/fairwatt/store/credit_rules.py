@@ -155,12 +155,12 @@ class Place(NamedTuple):
     protected: bool
 
 
-def places(*, cursor: Any, book: int) -> list[Place]:
-    """Every wallet of a book, by number."""
+def places(*, cursor: Any, book: int, wallet: int | None = None) -> list[Place]:
+    """Every wallet of a book, by number; or one."""
     cursor.execute(
         "SELECT w.id, u.site_id, w.policy_id, w.protected FROM store_wallet w JOIN store_unit u ON u.id = w.unit_id "
-        "WHERE w.book_id = %s ORDER BY w.id",
-        [book],
+        "WHERE w.book_id = %s AND (%s::bigint IS NULL OR w.id = %s) ORDER BY w.id",
+        [book, wallet, wallet],
     )
     return [Place(int(w), int(s), int(p), bool(spared)) for w, s, p, spared in cursor.fetchall()]
 

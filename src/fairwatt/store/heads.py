@@ -109,7 +109,7 @@ class Told:
         match kind:
             case "warning.low" | "warning.critical" | "warning.empty":
                 return replace(self, warned_us=self.warned_us or at_us, level=_LEVELS[kind])
-            case "payment.credited" if available_micro is None or available_micro > 0:
+            case "payment.credited" | "emergency.lent" if available_micro is None or available_micro > 0:
                 return replace(self, warned_us=0, level=0)
             case "credit.corrected":
                 return replace(self, warned_us=0, level=0)
@@ -142,7 +142,7 @@ def told_wallets(*, book: int, wallets: list[int]) -> dict[int, Told]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT wallet, kind, reason, at_us, "
-            "CASE WHEN kind = 'payment.credited' THEN (evidence->>'available_micro')::bigint END "
+            "CASE WHEN kind IN ('payment.credited', 'emergency.lent') THEN (evidence->>'available_micro')::bigint END "
             "FROM event WHERE book = %s AND wallet = ANY(%s) ORDER BY id",
             [book, wallets],
         )

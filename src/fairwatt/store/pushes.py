@@ -293,3 +293,14 @@ def orders_of_meter(*, book: int, gateway: int, meter: int, limit: int = 40) -> 
         row["wish"] = _obj(row["wish"])
         row["reported"] = None if row["reported"] is None else _obj(row["reported"])
     return rows
+
+
+def reported_issuers(*, book: int) -> dict[int, frozenset[str]]:
+    """Which issuers each gateway said last that it obeys (hex ids of keys); none where it was never asked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (gateway) gateway, reported->>'kids' FROM standing_order "
+            "WHERE book = %s AND meter = 0 AND reported ? 'kids' ORDER BY gateway, moved_us DESC, id DESC",
+            [book],
+        )
+        return {int(gateway): frozenset(str(kids).split(",")) for gateway, kids in cursor.fetchall()}

@@ -9,6 +9,8 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from fairwatt.core.alarms.model import AlarmError
+from fairwatt.core.alarms.policy import AlarmPolicy, policy_from_obj, policy_to_obj
 from fairwatt.wire import cbor
 from fairwatt.wire.errors import BadShape
 
@@ -32,6 +34,7 @@ class Slot(IntEnum):
     SHOW_PRICES = 4
     TRUST_ISSUER = 5
     CONFIGURE = 6
+    WATCH = 7
 
 
 GATEWAY_SLOTS: Final = (Slot.TRUST_ISSUER, Slot.CONFIGURE)
@@ -72,7 +75,15 @@ class Configure(NamedTuple):
     settings: tuple[tuple[str, int], ...]
 
 
-type Standing = LimitPower | SetClock | ShowPrices | TrustIssuer | Configure
+class Watch(NamedTuple):
+    """What a meter is watched for, in its own watts and amperes; its feeder, and whether its gateway lives on it."""
+
+    policy: AlarmPolicy
+    feeder: str
+    feeds_gateway: bool
+
+
+type Standing = LimitPower | SetClock | ShowPrices | TrustIssuer | Configure | Watch
 type Reported = Mapping[str, object]
 
 
@@ -83,6 +94,8 @@ def body_to_obj(body: Standing, /) -> list[object]:
             return [version, [list(pair) for pair in prices]]
         case Configure(gateway, settings):
             return [gateway, dict(settings)]
+        case Watch(policy, feeder, feeds_gateway):
+            return [policy_to_obj(policy), feeder, feeds_gateway]
         case _:
             return list(body)
 
@@ -116,6 +129,8 @@ def body_from_obj(*, kind: int, meter: int, value: object) -> Standing:
             )
         case Slot.CONFIGURE:
             return _settings(value)
+        case Slot.WATCH:
+            return _watch(value)
 
 
 def _kid(value: object) -> bytes:
@@ -152,6 +167,21 @@ def _settings(value: object) -> Configure:
     return Configure(cbor.text(gateway, what="gateway", max_chars=64), tuple(settings))
 
 
+def _watch(value: object) -> Watch:
+    policy, feeder, feeds_gateway = cbor.array(value, length=3, what="what a meter is watched for")
+    if type(feeds_gateway) is not bool:
+        raise BadShape("whether a meter feeds its gateway is true or false")
+    try:
+        return Watch(policy_from_obj(policy), cbor.text(feeder, what="feeder", max_chars=40), feeds_gateway)
+    except AlarmError as error:
+        raise BadShape(str(error)) from error
+
+
+def watch_digest(watch: Watch, /) -> str:
+    """How what a meter is watched for is compared, without telling all of it."""
+    return sha256(cbor.encode(body_to_obj(watch))).hexdigest()[:16]
+
+
 def prices_digest(prices: tuple[tuple[str, int], ...], /) -> str:
     """How shown prices are compared without their names, which meters do not keep."""
     return sha256(cbor.encode([micro for _, micro in prices])).hexdigest()[:16]
@@ -172,3 +202,5 @@ def shows(*, body: Standing, reported: Reported) -> bool:
             return kid.hex() in kids and (retire is None or retire.hex() not in kids)
         case Configure(_, settings):
             return all(reported.get(name) == number for name, number in settings)
+        case Watch():
+            return reported.get("watch") == watch_digest(body)

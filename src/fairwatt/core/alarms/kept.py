@@ -12,6 +12,7 @@ from fairwatt.core.alarms.watch import Alarm, Hold, WatchState
 
 _VERSION: Final = 1
 _NAMES: Final = tuple(one.name for one in fields(Picture))
+_FIRST: Final = _NAMES.index("conditions")
 
 
 def state_to_obj(state: WatchState) -> list[object]:
@@ -64,9 +65,10 @@ def _hold(row: object) -> Hold:
 
 
 def _picture(row: object) -> Picture:
-    if not isinstance(row, list) or len(row) != len(_NAMES):
+    # An earlier release kept fewer values; what it did not know yet is left out.
+    if not isinstance(row, list) or not _FIRST <= len(row) <= len(_NAMES):
         raise AlarmError("a picture has another number of values")
-    values: dict[str, Any] = {name: _deep(value) for name, value in zip(_NAMES, row, strict=True)}
+    values: dict[str, Any] = {name: _deep(value) for name, value in zip(_NAMES, row, strict=False)}
     return Picture(**values)
 
 

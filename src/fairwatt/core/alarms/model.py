@@ -31,6 +31,10 @@ class AlarmCode(StrEnum):
     TERMINAL_TEMPERATURE = "terminal_temperature"
     RESIDUAL_CURRENT = "residual_current"
     HARMONICS = "harmonics"
+    LEAK = "leak"
+    LOW_BATTERY = "low_battery"
+    VALVE_FAULT = "valve_fault"
+    METER_FAULT = "meter_fault"
 
 
 class Severity(StrEnum):

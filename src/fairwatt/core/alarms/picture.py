@@ -14,6 +14,7 @@ class Picture:
     Phases in order A, B, C. Power and current are negative when energy flows back. ``power_factors_milli`` are
     thousandths, ``terminal_temperature_dc`` tenths of a degree Celsius, ``*_thd_pm`` thousandths of the
     fundamental. ``counts`` are the meter's own event counters by the name of what they count; they only rise.
+    ``conditions`` are what its status word says is so right now, by name.
     """
 
     at_us: int
@@ -30,6 +31,7 @@ class Picture:
     relay_closed: bool | None = None
     register_wh: int | None = None
     counts: tuple[tuple[str, int], ...] = ()
+    conditions: tuple[str, ...] | None = None
 
     @property
     def total_w(self) -> int | None:

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     FORCED_ON = "forced_on"
     HOLIDAY = "holiday"
     WEATHER = "weather"
+    EMERGENCY_DUE = "emergency_due"
 
 
 _NEVER_CUT: Final = (
@@ -71,6 +72,7 @@ class SupplyFacts:
     was, and what was only tried is ``None``. ``safety_open``: the gateway keeps
     the relay open because power would be dangerous (core.alarms); only it or a person on site ends that. Before
     ``restored_until_us`` an emergency restore is in force at this meter: use is counted, and nothing is cut for credit.
+    ``emergency_due``: emergency credit that is taken by itself was not taken yet, and is on its way.
     """
 
     available_micro: int
@@ -86,6 +88,7 @@ class SupplyFacts:
     safety_open: bool = False
     restored_until_us: int | None = None
     held_micro: int = 0
+    emergency_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,8 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
         return Reason.EMERGENCY_RESTORE
     if facts.payment_in_flight:
         return Reason.PAYMENT_IN_FLIGHT
+    if facts.emergency_due:
+        return Reason.EMERGENCY_DUE
     if facts.newest_reading_us is None or now_us - facts.newest_reading_us > policy.stale_after_us:
         return Reason.STALE_DATA
     if facts.quarantined:

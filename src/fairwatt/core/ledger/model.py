@@ -16,6 +16,8 @@ RECOVERY_SHARED: Final = "recovery:shared"
 RECEIVABLE_FEES: Final = "receivable:fees"
 RECEIVABLE_SHARED: Final = "receivable:shared"
 RECEIVABLE_LANDLORD: Final = "receivable:landlord"
+RECEIVABLE_EMERGENCY: Final = "receivable:emergency"
+RECEIVABLE_DEBT: Final = "receivable:debt"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
 PAYABLE_REFUNDS: Final = "payable:refunds"
@@ -41,6 +43,10 @@ class Kind(IntEnum):
     """A fee or a share taken back; its entry names the one it reverses."""
     MOVED = 12
     """Credit that goes with its person: owed to who left a home, or carried to another home; it names its fact."""
+    EMERGENCY = 13
+    """Emergency credit: lent, or repaid out of a top-up; its credit entry says which."""
+    DEBT = 14
+    """Owed energy that became a debt with a plan, or what the plan took; its credit entry says which."""
 
 
 class UnbalancedEntry(ValueError):

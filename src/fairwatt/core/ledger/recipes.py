@@ -6,6 +6,7 @@ from fairwatt.core.ledger.model import (
     CLEARING,
     OPENING,
     PAYABLE_REFUNDS,
+    RECEIVABLE_DEBT,
     REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
     REVENUE_STANDING,
@@ -96,6 +97,17 @@ def adjustment_legs(*, currency: str, amount_micro: int, tax_micro: int) -> tupl
 def opening_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
     """Bring a balance over from an earlier system: credit above zero, debt below."""
     return _entry(Kind.ADJUSTMENT, Leg(WALLET, currency, amount_micro), Leg(OPENING, currency, -amount_micro))
+
+
+def lent_legs(*, currency: str, kind: Kind, receivable: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Lend to a wallet what is owed on another account from then on; below zero it is repaid."""
+    return _entry(kind, Leg(WALLET, currency, amount_micro), Leg(receivable, currency, -amount_micro))
+
+
+def brought_debt_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Take over a debt from an earlier system: it is owed here, and no wallet is moved."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.DEBT, Leg(RECEIVABLE_DEBT, currency, -amount), Leg(OPENING, currency, amount))
 
 
 def leaving_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:

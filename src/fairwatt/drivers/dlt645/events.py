@@ -18,13 +18,14 @@ from .follow_up import JoinedExchange
 RECORDS_MAX: Final = 10
 _COUNT_BYTES: Final = 3
 _MOMENT_BYTES: Final = 6
+_OPERATOR_BYTES: Final = 4
 
 
 class Shape(StrEnum):
     """How a record begins; what follows is not read."""
 
     BEGUN_ENDED = "begun_ended"
-    BEGUN = "begun"
+    BEGUN = "begun"  # and the operator, where one follows
     OPERATOR_TIMES = "operator_times"  # operator, the time before, the time after (clock set)
 
 
@@ -142,7 +143,10 @@ def _times(data: bytes, item: EventItem, zone: str) -> EventRecord:
         raise UnreadableValue(what=f"a record of {item.kind}", data=data)
     begun = _moment(data[start : start + _MOMENT_BYTES], zone)
     if item.shape is Shape.BEGUN:
-        return EventRecord(item.kind, begun, begun)
+        who = data[needed : needed + _OPERATOR_BYTES]
+        return EventRecord(
+            item.kind, begun, begun, who[::-1].hex() if begun and len(who) == _OPERATOR_BYTES else None
+        )
     return EventRecord(item.kind, begun, _moment(data[start + _MOMENT_BYTES : needed], zone))
 
 

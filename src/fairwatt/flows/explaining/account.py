@@ -101,6 +101,8 @@ class LineAccount:
     meter: Meter | None = None
     interval: Explained | None = None
     estimate: Estimate | None = None
+    ended: str = ""
+    """the home changed hands at this line and nobody read the meter then: estimated, or stated by a person"""
     """None where the meter was read"""
     clock: GatewayClock | None = None
     """None where nobody wrote it down, or nothing was read"""

@@ -14,6 +14,7 @@ from fairwatt.core.rating.explain import Difference, Explained, moved_nano
 from fairwatt.flows.explaining.account import CorrectedBy, Estimate, GatewayClock, LineAccount
 from fairwatt.flows.explaining.corrections import explain_correction, explain_late
 from fairwatt.flows.explaining.costs import explain_cost
+from fairwatt.flows.explaining.credit import explain_credit
 from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.flows.explaining.windows import explain_window
@@ -31,6 +32,8 @@ NAMES: Final = {
     7: "late",
     8: "true_up",
     9: "reversal",
+    13: "emergency",
+    14: "debt",
 }
 _TOLD: Final = 12
 _MASKED: Final = ("provider_ref", "reference", "our_ref")
@@ -93,13 +96,14 @@ def explain_reading(cursor: Any, account: LineAccount) -> LineAccount:
         )
         if stored != now
     ]
-    estimate = _estimate(line)
+    estimate, ended = _estimate(line), _ended(line)
     return replace(
         account,
         meter=meter_of(ground, seq=line.seq),
         interval=interval,
         estimate=estimate,
-        clock=None if estimate else _clock(cursor, ground, line, interval),
+        ended=ended,
+        clock=None if estimate or ended else _clock(cursor, ground, line, interval),
         corrected_by=_corrected_by(line),
         differences=(*interval.differences, *slips),
     )
@@ -131,6 +135,18 @@ def _estimate(line: LineRow) -> Estimate | None:
         method=str(told.evidence["method"]),
         fact=int(told.evidence["fact"]),
     )
+
+
+def _ended(line: LineRow) -> str:
+    """How the register at the end of an account was found, where the meter itself had not told it."""
+    told = Event.objects.filter(
+        book=line.book,
+        wallet=line.wallet,
+        kind__in=("move.left", "move.vacancy_ended"),
+        evidence__at_us=line.ts_us,
+    ).first()
+    basis = str(told.evidence["bases"].get(str(line.ref), "")) if told else ""
+    return basis if basis in ("estimated", "stated") else ""
 
 
 def explain_by_fact(cursor: Any, account: LineAccount) -> LineAccount:
@@ -201,4 +217,6 @@ EXPLAINERS: Final[dict[int, Explainer]] = {
     Kind.SHARED: explain_cost,
     Kind.REVERSAL: explain_cost,
     Kind.TRUE_UP: explain_window,
+    Kind.EMERGENCY: explain_credit,
+    Kind.DEBT: explain_credit,
 }

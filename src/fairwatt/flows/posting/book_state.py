@@ -190,6 +190,8 @@ class BookState:
     gateway_ids: dict[str, int]
     held: Mapping[int, Merged] = field(default_factory=dict)
     """By wallet id: what it is held to besides the policy at `policy_ix`."""
+    lent: frozenset[int] = frozenset()
+    """Wallet indices with emergency credit that is not repaid."""
     orders: dict[int, OpenOrder] = field(default_factory=dict)
     """Open order by register index."""
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
 from fairwatt.core.credit.terms import Merged
 from fairwatt.flows.credit_terms import held_to
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.store.credit_entries import wallets_lent_to
 from fairwatt.store.models import Book
 from fairwatt.store.posting import EventRow
 
@@ -101,6 +102,13 @@ def never_cuts() -> CreditPolicy:
         warn_lead_us=_HOUR_US,
         stale_after_us=_HOUR_US,
     )
+
+
+def lent_to(*, state: BookState) -> frozenset[int]:
+    """Indices of wallets with emergency credit that is not repaid."""
+    with connection.cursor() as cursor:
+        lent = wallets_lent_to(cursor=cursor, book=state.book)
+    return frozenset(state.wallet_index[wallet] for wallet in lent if wallet in state.wallet_index)
 
 
 def held_to_another(*, before: BookState, now: BookState) -> set[int]:

@@ -287,9 +287,17 @@ def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
         safety_open=bool(register["safety_open"]),
         restored_until_us=int(register["restored_until_us"]) or None,
         held_micro=held_micro,
+        emergency_due=_emergency_due(case, ix),
     )
     policy = case.state.policies[int(wallet["policy_ix"])]
     return decide_supply(facts=facts, policy=policy, now_us=case.now_us)
+
+
+def _emergency_due(case: _Case, ix: int) -> bool:
+    """Whether this home's emergency credit is taken by itself and is not taken: it comes before any cut."""
+    held = case.state.held.get(int(case.wallets["wallet"][ix]))
+    lent = None if held is None else held.emergency
+    return lent is not None and lent.automatic and ix not in case.state.lent
 
 
 def _freshness(case: _Case, ix: int, n: int) -> int | None:

@@ -72,10 +72,14 @@ def note_ends(
     return out
 
 
-def settle_again(*, cursor: Any, state: BookState, reworked: Iterable[Reworked], now_us: int) -> bool:
-    """Ask for the accounts of people who left and whose past was charged anew in this batch; True if there are any."""
+def settle_again(
+    *, cursor: Any, state: BookState, reworked: Iterable[Reworked], facts_moved: Iterable[int], now_us: int
+) -> bool:
+    """Ask for the accounts of people who left that this batch moved, by charging anew or by a fact; True if there are
+    any. `facts_moved`: indices of wallets with lines of facts that are no settling themselves."""
     asked = False
-    for ix in sorted({one.wallet_ix for one in reworked if len(one.lines)} & state.left):
+    moved = {one.wallet_ix for one in reworked if len(one.lines)} | set(facts_moved)
+    for ix in sorted(moved & state.left):
         wallet = int(state.wallets["wallet"][ix])
         batch = state.last_batch + 1
         asked |= ask_to_settle(cursor=cursor, book=state.book, wallet=wallet, batch=batch, now_us=now_us)

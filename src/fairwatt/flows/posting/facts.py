@@ -16,12 +16,14 @@ import numpy.typing as npt
 from django.db import InterfaceError, OperationalError, transaction
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
+from fairwatt.core.spans import local_day_start
 from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
+from fairwatt.flows.posting.lending import post_debt, post_emergency, post_instalments, repay
 from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
@@ -107,7 +109,13 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
                 regrant={wallet for wallet in wallets if type(wallet) is int},
                 answers=[FactAnswer(fact=bench.fact, state="posted", result={"reloaded": True})],
             )
-        case (("credit_rule" | "credit_change"), {"wallets": list(wallets)}):
+        case "credit_change", {"at_us": int(at_us)}:
+            return _credit_change(bench, at_us)
+        case "emergency", {"wallet": int(wallet), "author": int() | None as author}:
+            return post_emergency(bench, wallet=wallet, author=author)
+        case "debt", {"rule": int(rule)}:
+            return post_debt(bench, rule=rule)
+        case "credit_rule", {"wallets": list(wallets)}:
             return PostedFacts(
                 reload=True,
                 regrant={wallet for wallet in wallets if type(wallet) is int},
@@ -140,6 +148,16 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _adjustment(bench, before, kind, about)
         case _:
             return refuse_fact(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _credit_change(bench: Bench, at_us: int) -> PostedFacts:
+    """Credit rules began or ended at an instant: the poster reads them again, and a new day takes its instalments."""
+    new_day = at_us == local_day_start(zone=bench.state.zone, at_us=at_us)
+    out = post_instalments(bench, at_us=at_us) if new_day else PostedFacts()
+    out.reload = True
+    result = {"reloaded": True, "instalments": len(out.lines)}
+    out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))
+    return out
 
 
 def _estimate(bench: Bench, approval: int) -> PostedFacts:
@@ -215,9 +233,12 @@ def _costs_as_facts(posted: CostsPosted, answers: list[FactAnswer]) -> PostedFac
 
 
 def _recover(bench: Bench, one: PostedFacts) -> None:
-    """Let a top-up pay what its home owes besides energy, as far as the rule for fees allows."""
+    """Let a top-up repay emergency credit and debts, then what its home owes besides energy, as the rules allow."""
     for ix in list(one.credited):
         paid = sum(int(line["amount_micro"]) for line in one.lines)
+        repaid = repay(bench, wallet_ix=ix, paid_micro=paid)
+        if repaid is not None:
+            one.add(repaid)
         desk = _cost_desk(replace(bench, available=_with_lines(bench.available, one)))
         posted = recover_arrears(desk, wallet_ix=ix, topped_up_micro=paid)
         if posted is not None:

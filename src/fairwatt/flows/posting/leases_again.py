@@ -23,10 +23,13 @@ def leases_of(*, state: BookState, now_us: int) -> Mapping[int, MeterLeases]:
     if not mine:
         return {}
     meters = [(int(registers["gateway"][n]), int(registers["meter"][n])) for n in mine.values()]
+    wallet = {n: int(state.wallets["wallet"][registers["wallet_ix"][n]]) for n in mine.values()}
     granted = [
-        (mine[register_key(gateway=order.gateway, meter=order.meter)], order, grant)
+        (n, order, grant)
         for order in granting_orders(book=state.book, meters=meters)
-        if (grant := _grant_in(order)) is not None
+        for n in [mine[register_key(gateway=order.gateway, meter=order.meter)]]
+        # Who lived here before was granted his own credit, and nothing of it is this wallet's.
+        if (grant := _grant_in(order)) is not None and grant.wallet == wallet[n]
     ]
     installation = {n: int(registers["installation"][n]) for n in mine.values()}
     used = charged_since(since_us=[(installation[n], grant.state.at_us) for n, _, grant in granted])

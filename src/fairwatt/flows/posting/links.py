@@ -17,9 +17,10 @@ from django.db import connection
 from fairwatt.flows.posting.book_state import METER_BITS, NEVER_US, REGISTER, BookState, register_key
 from fairwatt.flows.posting.intake import Intake
 from fairwatt.flows.posting.sift import OLDEST_US, Sifted, keys_of
-from fairwatt.store import moves
+from fairwatt.store import changeovers, moves
+from fairwatt.store.changeovers import LinkRow
 from fairwatt.store.models import Book, Installation
-from fairwatt.store.moves import GUESSED, LinkRow
+from fairwatt.store.moves import GUESSED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +109,9 @@ def chains_of_meters(
     """The chains of some meters, each as (gateway, number)."""
     if not meters:
         return Chains()
-    rows = moves.links_of(cursor=cursor, book=state.book, meters=meters, since_us=now_us - OLDEST_US)
+    rows = changeovers.links_of(cursor=cursor, book=state.book, meters=meters, since_us=now_us - OLDEST_US)
     changed = [row.changeover for some in rows.values() for row in some if row.changeover is not None]
-    read = moves.read_since(cursor=cursor, book=state.book, changeovers=changed)
+    read = changeovers.read_since(cursor=cursor, book=state.book, changeovers=changed)
     made = {
         register_key(gateway=gateway, meter=meter): _chain(state, registers, some, read)
         for (gateway, meter), some in rows.items()

@@ -26,7 +26,7 @@ from fairwatt.flows.posting.book_state import (
     register_key,
 )
 from fairwatt.flows.posting.clocks import ClockSeen
-from fairwatt.flows.posting.configuring import Alarms, held_to_another, owed_grants, read_policies
+from fairwatt.flows.posting.configuring import Alarms, held_to_another, lent_to, owed_grants, read_policies
 from fairwatt.flows.posting.correction_moves import corrections_of
 from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.leases_again import leases_of
@@ -35,7 +35,7 @@ from fairwatt.flows.posting.mass_cuts import remembered
 from fairwatt.flows.posting.money import REVIEW_US
 from fairwatt.flows.posting.plans import plans_of_book, values_of_homes
 from fairwatt.flows.posting.site_ahead import SiteAhead
-from fairwatt.store import heads, moves
+from fairwatt.store import changeovers, heads
 from fairwatt.store.alarms import held_open
 from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.clocks import newest_clocks
@@ -143,6 +143,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
     _open_orders(state)
     _money_in_review(state, now_us)
     state.leases = leases_of(state=state, now_us=now_us)
+    state.lent = lent_to(state=state)
     state.owed = owed_grants(state=state)
     state.alarms = alarms.rows
     state.mass_cuts = remembered(book=state.book, now_us=now_us)
@@ -348,7 +349,7 @@ def _estimated(book: int, registers: npt.NDArray[Any]) -> None:
     installations = registers["installation"].tolist()
     with connection.cursor() as cursor:
         estimates = estimates_of(cursor=cursor, book=book, installations=installations)
-        for installation, at_us in moves.guessed_openings(cursor=cursor, book=book):
+        for installation, at_us in changeovers.guessed_openings(cursor=cursor, book=book):
             estimates.setdefault(installation, []).append(at_us)
     for n, (installation, at_us) in enumerate(zip(installations, registers["at_us"].tolist(), strict=True)):
         registers["estimated"][n] = at_us in estimates.get(installation, ())

@@ -255,7 +255,7 @@ def _suspense(bench: Bench, paid: ProviderFact, reason: str, wallet_ix: int | No
 def note_available(*, facts: PostedFacts, state: BookState, wallets: npt.NDArray[Any]) -> None:
     """Write into the events of credits what each left in its wallet, now that the lines are chained."""
     for event in facts.events:
-        if event.kind == "payment.credited" and event.wallet is not None:
+        if event.kind in ("payment.credited", "emergency.lent") and event.wallet is not None:
             head = wallets[state.wallet_index[event.wallet]]
             event.evidence["available_micro"] = int(head["balance_micro"])
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
+from fairwatt.core.ledger.model import Kind
 from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.charging import chain, legs_of
@@ -52,10 +53,7 @@ from fairwatt.flows.posting.releasing import let_go
 from fairwatt.flows.posting.reworking import place_rows
 from fairwatt.flows.posting.sift import Sifted
 from fairwatt.payments.contract import PaymentProvider
-from fairwatt.store.posting import (
-    BatchRows,
-    QuarantineRow,
-)
+from fairwatt.store.posting import BatchRows, QuarantineRow
 from fairwatt.wire.frames import Sent
 
 Int64s = npt.NDArray[np.int64]
@@ -278,7 +276,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         orders=orders.open,
         renewed=orders.renew,
         touched=touched[~np.isin(touched, sorted(leaving))],
-        credited=set(facts.credited),
+        credited={*facts.credited, *facts.lent},
         in_review=still_withholding(lately=orders.spare, wallets=wallets),
         answered={a.fact for a in facts.answers},
         returned=heard.wallets,
@@ -295,6 +293,7 @@ def _settle_supply(desk: Desk, money: _Money, seen: _Seen, regrant: Iterable[int
         relay=decided.relay,
         refresh=_refresh(desk, money, decided.warned, regrant) - leaving,
         facts=facts.credited
+        | facts.lent
         | {int(registers["wallet_ix"][n]): fact for n, (_, fact) in facts.ordered.items()},
         sign=desk.poster.sign,
         now_us=now_us,
@@ -310,7 +309,8 @@ def _taken(money: _Money) -> dict[int, int]:
     """What was taken from wallets for something else than new use: they are warned anew before any cut."""
     taken = Counter(money.late.taken())
     for line, ix in zip(money.facts.lines, money.facts.wallet_ix, strict=True):
-        if line["amount_micro"] < 0:
+        # What is repaid of a top-up, or of a debt by time, leaves credit where there was credit.
+        if line["amount_micro"] < 0 and line["kind"] not in (Kind.EMERGENCY, Kind.DEBT):
             taken[ix] -= int(line["amount_micro"])
     return dict(taken)
 
@@ -362,10 +362,9 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
     state = desk.state
     gateways, intake = dict(state.gateways), desk.intake
     clocks = heard_clocks(intake=intake, gateways=gateways, now_us=desk.now_us)
-    for gateway, (epoch, seq) in intake.heads.items():
-        gateways[gateway] = replace(
-            gateways[gateway], epoch=epoch, seq=seq, clock=clocks[gateway], heard_us=desk.now_us
-        )
+    for name, (epoch, seq) in intake.heads.items():
+        known = replace(gateways[name], clock=clocks[name], heard_us=desk.now_us)
+        gateways[name] = replace(known, epoch=epoch, seq=seq)
     chaff = {
         key: at_us
         for key, at_us in {**state.chaff, **intake.chaff}.items()
@@ -383,6 +382,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
         in_review=waiting_in_review(in_review=state.in_review, facts=facts),
         alarms=[],
         chaff=chaff,
+        lent=facts.lent_after(state.lent),
         correcting=tuple(one for one in state.correcting if one.fact not in facts.finished),
         leases=supply.orders.leases,
         listening_us=listening_since(state=state, heard=intake.heads, now_us=desk.now_us),
@@ -391,8 +391,7 @@ def _after(desk: Desk, supply: _Supply, facts: PostedFacts) -> BookState:
 
 def _refresh(desk: Desk, money: _Money, warned: set[int], regrant: Iterable[int]) -> set[int]:
     """Wallets that moved without a reading, or whose gateway began anew: their edge gets a fresh grant."""
-    state, registers = desk.state, desk.registers
-    renewed = set(indices_of(state, regrant))
+    registers = desk.registers
     anew = registers["wallet_ix"][np.isin(registers["gateway"], list(desk.intake.new_spools))]
-    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved}
-    return paid | set(money.late.corrected) | warned | renewed | set(anew.tolist())
+    paid = {*money.facts.credited, *money.facts.in_review, *money.facts.moved, *money.late.corrected}
+    return paid | warned | {*indices_of(desk.state, regrant)} | set(anew.tolist())

@@ -145,7 +145,13 @@ def _ask(desk: Desk, cursor: Any) -> tuple[LateReadings, PostedFacts]:
         merchants=desk.poster.merchants,
     )
     facts.more |= ask_to_count(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
-    facts.more |= settle_again(cursor=cursor, state=desk.state, reworked=late.reworked, now_us=desk.now_us)
+    facts.more |= settle_again(
+        cursor=cursor,
+        state=desk.state,
+        reworked=late.reworked,
+        facts_moved=facts.moved_by_others(),
+        now_us=desk.now_us,
+    )
     facts.more |= trued.more
     facts.answers += [*late.answers, *made.answers]
     facts.events += made.events

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairwatt.core.commands.restore_code import KeepsCodeKeys
-from fairwatt.core.ledger.model import Leg
+from fairwatt.core.ledger.model import Kind, Leg
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.book_state import BookState, Reviewed
@@ -31,6 +31,10 @@ class PostedFacts:
     events: list[EventRow] = field(default_factory=list)
     credited: dict[int, int] = field(default_factory=dict)
     """wallet index -> fact id that put credit there"""
+    lent: dict[int, int] = field(default_factory=dict)
+    """wallet index -> fact id that lent emergency credit to it"""
+    repaid: set[int] = field(default_factory=set)
+    """wallet indices whose emergency credit is repaid whole"""
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
     moved: set[int] = field(default_factory=set)
     """wallet indices that a fee, a share, a reversal or the end of a window moved"""
@@ -61,6 +65,8 @@ class PostedFacts:
         self.answers += one.answers
         self.events += one.events
         self.credited |= one.credited
+        self.lent |= one.lent
+        self.repaid = (self.repaid - one.lent.keys()) | one.repaid
         for ix, waiting in one.in_review.items():
             self.in_review.setdefault(ix, []).extend(waiting)
         for ix in one.credited:
@@ -76,6 +82,17 @@ class PostedFacts:
         self.regrant |= one.regrant
         self.quarantine += one.quarantine
         self.registers_moved += one.registers_moved
+
+    def moved_by_others(self) -> set[int]:
+        """Indices of wallets that something else than the settling of their account moved."""
+        settled = {
+            ix for line, ix in zip(self.lines, self.wallet_ix, strict=True) if line["kind"] == Kind.MOVED
+        }
+        return set(self.wallet_ix) - settled
+
+    def lent_after(self, before: frozenset[int]) -> frozenset[int]:
+        """Wallet indices with emergency credit that is not repaid, once these facts are posted."""
+        return (before | self.lent.keys()) - self.repaid
 
     def line_array(self) -> npt.NDArray[Any]:
         """The lines with dtype LINE."""

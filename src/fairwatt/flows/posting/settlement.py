@@ -29,6 +29,8 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
         return refuse_fact(bench, "provisional", "a meter of this account has not been read since its end")
     if ix in bench.reworked:
         return PostedFacts(more=True)
+    if end.to_wallet is not None and end.to_wallet not in bench.state.wallet_index:
+        return PostedFacts(reload=True, more=True)
     out = PostedFacts()
     desk = CostDesk(
         cursor=cursor,
@@ -41,9 +43,12 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
     if owed is not None:
         out.add(PostedFacts(lines=owed.lines, wallet_ix=owed.wallet_ix, legs=owed.legs, events=owed.events))
     left_micro = int(bench.available[ix]) + sum(int(line["amount_micro"]) for line in out.lines)
-    if left_micro > 0:
+    if end.settle == "transfer":
+        _take_along(bench, out, end, ix, left_micro)
+    elif left_micro > 0:
         _pay_out(bench, out, end, ix, left_micro)
-    result = {"wallet": wallet, "balance_micro": left_micro, "owed_back_micro": max(0, left_micro)}
+    back_micro = max(0, left_micro) if end.settle != "transfer" else 0
+    result = {"wallet": wallet, "balance_micro": left_micro, "owed_back_micro": back_micro}
     evidence = {"fact": bench.fact, "settle": end.settle, **result}
     out.events.append(EventRow(kind="move.settled", at_us=bench.now_us, wallet=wallet, evidence=evidence))
     out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))
@@ -65,6 +70,20 @@ def _pay_out(bench: Bench, out: PostedFacts, end: End, ix: int, amount_micro: in
         way=end.settle,
         now_us=bench.now_us,
     )
+
+
+def _take_along(bench: Bench, out: PostedFacts, end: End, ix: int, amount_micro: int) -> None:
+    """The balance goes to the person's account at another home, credit or debt."""
+    to_ix = bench.state.wallet_index[end.to_wallet or 0]
+    if not amount_micro:
+        return
+    going, coming = _line(bench, -amount_micro), _line(bench, amount_micro)
+    coming["ts"] += 1  # the key of a line names its instant and its fact, not its wallet
+    out.lines += [going, coming]
+    out.wallet_ix += [ix, to_ix]
+    if amount_micro > 0:
+        out.credited[to_ix] = bench.fact
+    out.moved.add(to_ix)
 
 
 def _line(bench: Bench, amount_micro: int) -> Any:

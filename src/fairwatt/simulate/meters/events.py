@@ -16,6 +16,8 @@ _SUPPLEMENT: Final = (
     EventItem(MeterEventKind.RELAY_OPENED, 0x1D000001, 0x1D00FF01, Shape.BEGUN),
     EventItem(MeterEventKind.RELAY_CLOSED, 0x1E000001, 0x1E00FF01, Shape.BEGUN),
 )
+OWN: Final = "99999999"
+"""What the meter writes for itself where a record wants an operator."""
 _ITEMS: Final = (*STANDARD.values(), *_SUPPLEMENT)
 _COUNTS: Final = {item.count: item for item in _ITEMS}
 _RECORDS: Final = {

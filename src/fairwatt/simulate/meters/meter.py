@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 from fairwatt.drivers.contract import MeterEventKind, PhaseReading
 from fairwatt.drivers.dlt645.frame import MAX_READ_DATA, Frame, wire_address
 
-from .events import EventLog, SimEvent
+from .events import OWN, EventLog, SimEvent
 from .faults import Fault, FaultKind, FaultPlan
 from .freezes import FreezeBook
 from .items import energies
@@ -241,8 +241,8 @@ class SimMeter:
             self.move(closed=True, now_us=now_us)
         return self.relay_closed
 
-    def move(self, *, closed: bool, now_us: int) -> None:
-        """Order the contacts; a stuck relay stays where it is."""
+    def move(self, *, closed: bool, now_us: int, operator: str = OWN) -> None:
+        """Order the contacts; a stuck relay stays where it is. The meter writes down whose order it was."""
         self.ordered_closed = closed
         if self.faults.strikes(FaultKind.STUCK_RELAY, now_us=now_us) or self.relay_closed == closed:
             return
@@ -250,7 +250,7 @@ class SimMeter:
         self.moves.append(RelayMove(now_us, closed))
         kind = MeterEventKind.RELAY_CLOSED if closed else MeterEventKind.RELAY_OPENED
         at_us = self.own_clock(now_us)
-        self.events.note(kind, SimEvent(at_us, at_us))
+        self.events.note(kind, SimEvent(at_us, at_us, operator))
         self.on_move(closed)
 
     def take_address(self, address: bytes) -> None:

@@ -105,13 +105,13 @@ def _control(meter: SimMeter, frame: Frame, now_us: int) -> Said:
             meter.alarm = order.order == Order.ALARM
         case Order.KEEP_POWER:
             meter.keeps_power = True
-            meter.move(closed=True, now_us=now_us)
+            meter.move(closed=True, now_us=now_us, operator=order.operator)
         case Order.END_KEEP_POWER:
             meter.keeps_power = False
         case Order.TRIP if not meter.keeps_power:
-            meter.move(closed=False, now_us=now_us)
+            meter.move(closed=False, now_us=now_us, operator=order.operator)
         case Order.CLOSE:
-            meter.move(closed=True, now_us=now_us)
+            meter.move(closed=True, now_us=now_us, operator=order.operator)
         case Order.PERMIT_CLOSE:
             meter.ordered_closed = True  # the contacts wait for a person at the button
         case _:

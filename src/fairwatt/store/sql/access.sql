@@ -127,7 +127,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwatt_poster;
 
 -- A home changes hands by the poster's hand: it closes one installation and opens the next, with the lines between them.
-GRANT INSERT ON store_wallet, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
+GRANT INSERT ON store_wallet, store_meter, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
 GRANT SELECT (id, user_id), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
 GRANT UPDATE (closed_us) ON store_installation TO fairwatt_poster;
 GRANT UPDATE (vacant) ON store_unit TO fairwatt_poster;
@@ -325,6 +325,12 @@ CREATE POLICY no_supply_orders ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
 DO $$
 DECLARE t text;
 BEGIN
+    FOREACH t IN ARRAY ARRAY['credit_entry'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
     FOREACH t IN ARRAY ARRAY['credit_rule', 'credit_step'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
@@ -332,7 +338,10 @@ BEGIN
         EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND (wallet IS NULL OR sees_wallet(wallet))) WITH CHECK (book = ANY (seen_books()))', t);
     END LOOP;
 END $$;
-GRANT SELECT ON credit_rule, credit_step TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+-- What was lent and recovered is the poster's to write.
+GRANT INSERT ON credit_entry TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE credit_entry_id_seq TO fairwatt_poster;
+GRANT SELECT ON credit_entry, credit_rule, credit_step TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 -- Not by_role: who wrote a rule is noted by the database. What makes credit is taken from commissioning's rules only.
 GRANT INSERT (book, site, wallet, kind, basis, from_us, until_us, body, details, words, source, loosens, author, created_us)
     ON credit_rule TO fairwatt_web;

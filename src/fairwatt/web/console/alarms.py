@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,6 +14,8 @@ from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.alarms.model import AlarmCode
+from fairwatt.core.alarms.provision import at_wires
+from fairwatt.core.metering.transformer import DIRECT, Transformer
 from fairwatt.flows.alarm_desk import release_safety, see_alarm
 from fairwatt.flows.desk import DeskRefused, NotAllowed
 from fairwatt.store import alarms as stored
@@ -121,12 +123,13 @@ def items_of(*, book: Book, rows: list[stored.AlarmRow]) -> list[AlarmItem]:
             step=alarm_words.step(row.code),
             severity=str(row.evidence.get("severity", "")),
             severity_words=alarm_words.severity(str(row.evidence.get("severity", ""))),
-            measured=alarm_words.measured(row.evidence),
-            home=homes.get((row.gateway, row.meter), ("", None))[0],
-            meter_id=homes.get((row.gateway, row.meter), ("", None))[1],
+            measured=alarm_words.measured(at_wires(row.code, row.evidence, home.transformer)),
+            home=home.label,
+            meter_id=home.meter,
             seen_by=people.get(row.seen_by or 0, ""),
         )
         for row in rows
+        for home in [homes.get((row.gateway, row.meter), NOBODYS)]
     ]
 
 
@@ -135,7 +138,7 @@ def held_of(*, book: Book, rows: list[stored.HoldRow]) -> list[HeldItem]:
     homes = _homes(book)
     made = []
     for row in rows:
-        home, meter_id = homes.get((row.gateway, row.meter), ("", None))
+        home, meter_id, _ = homes.get((row.gateway, row.meter), NOBODYS)
         words = (alarm_words.title(row.code), alarm_words.step(row.code))
         made.append(HeldItem(row=row, title=words[0], step=words[1], home=home, meter_id=meter_id))
     return made
@@ -196,14 +199,32 @@ def _page(request: HttpRequest, book: Book, *, refusal: str = "", status: int = 
     return private(render(request, "console/alarms.html", context, status=status))
 
 
-def _homes(book: Book) -> dict[tuple[int, int], tuple[str, int | None]]:
-    rows = Meter.objects.filter(gateway__site__book=book, installation__closed_us__isnull=True)
-    return {
-        (gateway, number): (label or "", pk)
-        for gateway, number, label, pk in rows.values_list(
-            "gateway_id", "number", "installation__unit__label", "pk"
+class _Home(NamedTuple):
+    """Whose meter it is, and the transformers in front of it."""
+
+    label: str
+    meter: int | None
+    transformer: Transformer
+
+
+NOBODYS: Final = _Home("", None, DIRECT)
+
+
+def _homes(book: Book) -> dict[tuple[int, int], _Home]:
+    """Every meter of the book by gateway and number; one that feeds no home now keeps its page."""
+    found = {
+        (gateway, number): _Home("", pk, DIRECT)
+        for gateway, number, pk in Meter.objects.filter(gateway__site__book=book).values_list(
+            "gateway_id", "number", "pk"
         )
     }
+    rows = Installation.objects.filter(wallet__book=book, closed_us__isnull=True).select_related(
+        "meter", "unit"
+    )
+    for row in rows:
+        place = row.meter.gateway_id, row.meter.number
+        found[place] = _Home(row.unit.label, row.meter_id, Transformer(*row.transformer))
+    return found
 
 
 def _back(request: HttpRequest, book: Book) -> str:

@@ -93,8 +93,8 @@ def _photo(request: HttpRequest) -> bytes | None:
         return None
     if (sent.size or 0) > SENT_BYTES_MAX:
         raise BadPhoto("A photo has between 1 byte and 12 MB. Nothing was written down; send a smaller one.")
-    whole: bytes = sent.read()
-    return whole
+    content: bytes = sent.read()
+    return content
 
 
 def _page(

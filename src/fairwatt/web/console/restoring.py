@@ -21,7 +21,7 @@ from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.frame import frame, private
 from fairwatt.web.design.refusals import said
-from fairwatt.web.design.words import RESTORE_REFUSALS
+from fairwatt.web.design.restore_words import REFUSALS
 
 
 @login_required
@@ -94,7 +94,7 @@ def _context(book: Book, unit: Unit, user: User, asked: int) -> dict[str, Any]:
         "policy": policy,
         "answer": answer,
         "asked": asked,
-        "refusal": RESTORE_REFUSALS.get(answer.code, "") if answer else "",
+        "refusal": REFUSALS.get(answer.code, "") if answer else "",
         "issued": [(one, names.get(one.author, "")) for one in issued],
         "may_issue": user.role == Role.ADMIN,
     }

@@ -70,6 +70,22 @@ ALARMS: Final[Mapping[AlarmCode, Words]] = {
         _("Distorted current"),
         _("Find the converter that makes it, if neutrals run warm."),
     ),
+    AlarmCode.LEAK: (
+        _("Leak"),
+        _("Call the resident now; shut the stopcock if nobody is there. What flows is charged as always."),
+    ),
+    AlarmCode.LOW_BATTERY: (
+        _("Battery of the meter is low"),
+        _("Plan an exchange within weeks; until then it counts as always."),
+    ),
+    AlarmCode.VALVE_FAULT: (
+        _("Valve does not move"),
+        _("Go there: supply may be on or off against the order."),
+    ),
+    AlarmCode.METER_FAULT: (
+        _("Meter reports a fault of its own"),
+        _("Compare its register with the eye, and exchange it if they differ."),
+    ),
 }
 SEVERITIES: Final[Mapping[str, str | Promise]] = {
     "danger": _("danger"),

@@ -75,6 +75,14 @@ def _where(account: LineAccount) -> Iterator[Step]:
 
 def _taken(account: LineAccount) -> Iterator[Step]:
     """How the register after came to be known: read by a gateway, or estimated and approved."""
+    if account.ended:
+        yield Step(
+            label=gettext("Register at the move"),
+            figure=gettext("read by a person")
+            if account.ended == "stated"
+            else gettext("expected, not read"),
+        )
+        return
     if account.estimate is None:
         yield Step(
             label=gettext("Clock of the gateway"),

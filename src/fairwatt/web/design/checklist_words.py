@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext, ngettext
@@ -93,21 +94,21 @@ def found(*, record: Record, unit: Unit) -> str:
             return ""
 
 
-def _pulse(value: Any) -> str:
+def _pulse(value: Mapping[str, Any]) -> str:
+    watts = value["watts"]
     if value.get("verdict") == "proven" and "confidence_per_mille" in value:
         sure = value["confidence_per_mille"]
         return gettext("Only it saw the load of %(watts)d W (%(sure)s %% sure).") % {
-            "watts": value["watts"],
+            "watts": watts,
             "sure": f"{sure // 10}.{sure % 10}",
         }
     if value.get("verdict") == "proven":
-        return str(gettext("Only it saw the load of %(watts)d W.") % value)
-    return str(
-        gettext("The load of %(watts)d W did not prove it. Do the test again, or look at the wiring.") % value
-    )
+        return gettext("Only it saw the load of %(watts)d W.") % {"watts": watts}
+    told = gettext("The load of %(watts)d W did not prove it. Do the test again, or look at the wiring.")
+    return told % {"watts": watts}
 
 
-def _opening(value: Any, unit: Unit) -> str:
+def _opening(value: Mapping[str, Any], unit: Unit) -> str:
     read = text.exact_used(wh=value["register_wh"], unit=unit)
     if value.get("reported_wh") is None:
         return gettext(

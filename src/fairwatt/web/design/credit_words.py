@@ -16,10 +16,14 @@ REASONS: Final[Words] = {
     "forced_on": _("somebody of the desk keeps the supply on"),
     "holiday": _("nobody is cut off on a holiday"),
     "weather": _("nobody is cut off in this heat or cold"),
+    "emergency_due": _("emergency credit is being added"),
 }
 EVENTS: Final[Words] = {
     "alarm.credit_rule_unusable": _("A credit rule cannot be read; nobody under it is cut"),
     "desk.credit_rule": _("{home}: the desk wrote down what is held to in credit control"),
+    "emergency.lent": _("{home}: {amount} of emergency credit was lent"),
+    "credit.repaid": _("{home}: {amount} of a top-up repaid emergency credit or debt"),
+    "debt.begun": _("{home}: {amount} became a debt, recovered by its plan"),
     "desk.credit_step": _("{home}: the desk agreed to, refused or ended a rule of credit control"),
 }
 KINDS: Final[Words] = {
@@ -55,3 +59,17 @@ PROTECTIONS: Final[Words] = {
     "other": _("other reason"),
 }
 WEATHER: Final[Words] = {"heat": _("heat"), "cold": _("cold")}
+STATES: Final[Words] = {
+    "waiting": _("waits for another administrator"),
+    "holds": _("holds"),
+    "coming": _("to come"),
+    "replaced": _("replaced"),
+    "refused": _("refused"),
+    "over": _("over"),
+}
+STEPS: Final[Words] = {
+    "approve": _("Agree"),
+    "refuse": _("Refuse"),
+    "ask_end": _("Ask for its end"),
+    "end": _("End it"),
+}

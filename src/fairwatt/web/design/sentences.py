@@ -19,10 +19,13 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import NANO_PER_MICRO, UNIT_WORDS, Unit
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
-from fairwatt.flows.posting.truing import ESTIMATE_GAVE_WAY
+from fairwatt.flows.posting.backdating import ENDED_BEFORE
+from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
 from fairwatt.web.design.clock_words import of_the_clock
+from fairwatt.web.design.credit_sentences import credit_sentence
+from fairwatt.web.design.move_words import moved_sentence
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -34,6 +37,9 @@ NAMES: Final[dict[str, str | Promise]] = {
     "adjustment": _("Adjustment"),
     "true_up": _("Settlement of a period"),
     "reversal": _("Reversal"),
+    "moved": _("Credit that goes with its person"),
+    "emergency": _("Emergency credit"),
+    "debt": _("Debt"),
     "entry": _("Entry"),
 }
 _BLOCKS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
@@ -133,6 +139,13 @@ def _through_transformers(interval: Explained, account: LineAccount) -> str:
 
 
 def _estimated(account: LineAccount) -> str:
+    if account.ended == "stated":
+        return " " + gettext("A person read the meter when the home changed hands.")
+    if account.ended:
+        return " " + gettext(
+            "The home changed hands, and the meter had not been read at that moment: this use was expected from the "
+            "days before. The meter's next reading sets it right."
+        )
     if account.estimate is None:
         return ""
     return " " + gettext(
@@ -242,6 +255,14 @@ def _cause(account: LineAccount) -> str:
         case "edited" if corrects.reason == ESTIMATE_GAVE_WAY:
             said = gettext("The meter was read after its use had been estimated, and the estimate gave way")
             corrects = replace(corrects, author="", reason="")
+        case "edited" if corrects.reason == CHANGE_WAS_READ:
+            said = gettext(
+                "The meter was read after the home had changed hands, and its register at that moment is known"
+            )
+            corrects = replace(corrects, author="", reason="")
+        case "edited" if corrects.reason == ENDED_BEFORE:
+            said = gettext("The home had changed hands: what was used after that moment is not yours to pay")
+            corrects = replace(corrects, author="", reason="")
         case "edited":
             said = gettext("A reading was set right by %(author)s")
         case _:
@@ -309,12 +330,20 @@ def _window(account: LineAccount) -> str:
     }
 
 
+def _moved(account: LineAccount) -> str:
+    at = gettext(", on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
+    return moved_sentence(account) + at
+
+
 _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.READING: _reading,
     Kind.TOPUP: _topup,
     Kind.CORRECTION: _correction,
     Kind.LATE: _late,
     Kind.TRUE_UP: _window,
+    Kind.MOVED: _moved,
+    Kind.EMERGENCY: credit_sentence,
+    Kind.DEBT: credit_sentence,
 }
 
 

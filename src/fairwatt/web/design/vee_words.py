@@ -72,6 +72,8 @@ REFUSALS: Words = {
     "edit_refused": _("The value cannot be set so. Nothing was changed."),
     "changed_meanwhile": _("Somebody made a newer version meanwhile. Nothing was changed; look again."),
     "estimate_impossible": _("This estimate cannot be charged. Nothing was charged."),
+    "bad_alarms": _("These settings cannot be used."),
+    "list_refused": _("The list cannot be entered."),
     "bad_photo": _("The photo cannot be taken."),
     "bad_step": _("The step cannot be written down like this."),
     "not_ready": _("Not everything is done yet."),

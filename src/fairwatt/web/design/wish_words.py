@@ -14,6 +14,7 @@ WISHES: Words = {
     "show_prices": _("Prices shown"),
     "trust_issuer": _("Signing key"),
     "configure": _("Gateway settings"),
+    "watch": _("Alarms"),
 }
 PUSH_STATES: Words = {
     "running": _("under way"),
@@ -61,6 +62,8 @@ def wish(*, kind: str, wish: dict[str, object]) -> str:
             return gettext("no limit") if limit is None else f"{limit} W"
         case "set_clock":
             return f"± {wish.get('within_s')} s"
+        case "watch":
+            return gettext("as set in version %(n)s") % {"n": wish.get("setting")}
         case "supply":
             return gettext("power off") if wish.get("relay") == "open" else gettext("power on")
         case _:

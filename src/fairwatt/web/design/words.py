@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words, credit_words
+from fairwatt.web.design import alarm_words, credit_words, move_words
 from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
@@ -95,21 +95,12 @@ BASES: Words = {
     "equal": _("equal shares"),
 }
 
-RESTORE_REFUSALS: Words = {
-    "no_code_keys": _(
-        "The head-end of this book holds no key for codes. Ask whoever runs the server to give it one."
-    ),
-    "not_authorised": _("Only an administrator of this organisation may ask, for a meter that is at work."),
-    "against_policy": _("The policy of this book allows no such code for this home now."),
-    "too_many_unused": _("Too many codes of this meter are unused. Its gateway has to be commissioned anew."),
-    "unpostable": _("The head-end could not make it. Try again, and tell whoever runs the server."),
-}
-
 EVENTS: Words = {
     **METER_EVENTS,
     **credit_words.EVENTS,
     "desk.merchant_keys": _("An administrator proposed keys of a merchant account"),
     "desk.merchant_offer": _("An administrator chose how residents may pay"),
+    **move_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
@@ -322,6 +313,7 @@ QUARANTINE: Mapping[str, tuple[str | Promise, str | Promise]] = {
         _("The gateway's clock was off by more than two minutes. Its readings wait here."),
         _("The clock has been set by itself; look again if it comes back."),
     ),
+    "nobodys_reading": move_words.NOBODYS,
     "before_installation": (
         _("The reading is older than the day the meter was put to work. Nobody was charged."),
         _("Nothing to do, unless the opening date is wrong."),

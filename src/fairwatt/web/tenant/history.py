@@ -206,5 +206,8 @@ def _titles() -> dict[int, str]:
         Kind.SHARED: gettext("Share of a common cost"),
         Kind.REVERSAL: gettext("Taken back"),
         Kind.CORRECTION: gettext("Correction of an earlier charge"),
+        Kind.EMERGENCY: gettext("Emergency credit"),
+        Kind.DEBT: gettext("Debt"),
         Kind.ADJUSTMENT: gettext("Given back or brought over"),
+        Kind.MOVED: gettext("Credit that goes with you"),
     }

@@ -10,6 +10,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.spans import local_day_start, next_day_start, to_datetime
 from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_MINUTE, Unit, micro_from_minor
+from fairwatt.flows.borrow import CreditDesk, credit_desk
 from fairwatt.store.models import (
     Event,
     Installation,
@@ -108,6 +109,8 @@ class Home:
     recent: tuple[Movement, ...]
     reviews: tuple[Review, ...]
     least: Least | None
+    credit: CreditDesk
+    """what the home is offered and owes beside its energy"""
     dark: Answer | None = None
     """why the power is off, when it is"""
     limit_w: int | None = None
@@ -142,7 +145,8 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         recent = _recent(wallet, now_us, schedule)
         balance = head.balance_micro if head else 0
         available = balance
-        supply, limit_w = _supply(wallet, head, registers, available), _limit_w(wallet)
+        credit = credit_desk(wallet=wallet, now_us=now_us)
+        supply, limit_w = _supply(wallet, head, registers, credit), _limit_w(wallet)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)
     whole = [day for day in days if day.day_us < today_us]
@@ -170,7 +174,12 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         )
         if schedule
         else None,
-        presets=presets(pace=pace, available_micro=available, minor_digits=book.minor_digits),
+        credit=credit,
+        presets=presets(
+            pace=pace,
+            available_micro=min(0, available) - credit.owing.emergency_micro,
+            minor_digits=book.minor_digits,
+        ),
         now=_now(registers, now_us),
         today=next((day for day in days if day.day_us == today_us), None),
         bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
@@ -181,11 +190,16 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         limit_w=limit_w,
         least=least_of(
             minor=supply.pay_at_least_minor,
-            available_micro=available,
+            available_micro=available - _owed_of(credit, supply.pay_at_least_minor),
             pace=pace,
             minor_digits=book.minor_digits,
         ),
     )
+
+
+def _owed_of(credit: CreditDesk, minor: int) -> int:
+    """What of a payment is not credit, because it repays."""
+    return minor * credit.minor_micro - credit.split(minor=minor).credit_micro
 
 
 def _points(
@@ -218,14 +232,6 @@ def presets(*, pace: Pace, available_micro: int, minor_digits: int) -> tuple[Pre
         micro = -(-major // step) * step * MICRO
         made.append(Preset(days=days if pace.speaks else 0, amount_minor=micro // minor, amount_micro=micro))
     return tuple(made)
-
-
-def least_to_restore_minor(*, available_micro: int, minor_digits: int) -> int:
-    """The smallest payment that leaves credit above zero, in minor units; 0 when there is credit."""
-    if available_micro > 0:
-        return 0
-    minor = micro_from_minor(amount_minor=1, minor_digits=minor_digits)
-    return -available_micro // minor + 1
 
 
 def least_of(*, minor: int, available_micro: int, pace: Pace, minor_digits: int) -> Least | None:
@@ -280,9 +286,9 @@ def _recent(wallet: Wallet, now_us: int, schedule: Schedule | None) -> tuple[Mov
 
 
 def _supply(
-    wallet: Wallet, head: WalletHead | None, registers: Sequence[RegisterHead], available: int
+    wallet: Wallet, head: WalletHead | None, registers: Sequence[RegisterHead], credit: CreditDesk
 ) -> Supply:
-    least = least_to_restore_minor(available_micro=available, minor_digits=wallet.book.minor_digits)
+    least, available = credit.least_minor, credit.available_micro
     if any(register.relay == 0 for register in registers):
         cause = Event.objects.filter(wallet=wallet.id, kind__in=CUT_EVENTS).order_by("-id").first()
         return Supply(

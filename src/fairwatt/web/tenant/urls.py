@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import disputes, meter, owed, seconds, statements, views
+from fairwatt.web.tenant import credit, disputes, meter, owed, seconds, statements, views
 
 app_name = "tenant"
 urlpatterns = [
@@ -27,6 +27,8 @@ urlpatterns = [
         name="dispute_file",
     ),
     path("<uuid:public_id>/top-up/", views.top_up, name="top_up"),
+    path("<uuid:public_id>/top-up/split/", credit.split, name="split"),
+    path("<uuid:public_id>/emergency/", credit.emergency, name="emergency"),
     path("<uuid:public_id>/wechat/", views.wechat_back, name="wechat_back"),
     path("<uuid:public_id>/owed/", owed.owed, name="owed"),
     path("<uuid:public_id>/owed/<int:share_id>/", owed.share, name="share"),

@@ -24,7 +24,7 @@ from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.merchants import Offer
-from fairwatt.flows.start_top_up import Payer, StartedTopUp, start_top_up
+from fairwatt.flows.start_top_up import Payer, StartedTopUp, TopUpRefused, start_top_up
 from fairwatt.payments.contract import Method, OrderAsk
 from fairwatt.payments.exchange import Moment, answer_now
 from fairwatt.payments.wechat import WechatPay
@@ -32,6 +32,7 @@ from fairwatt.payments.wechat.orders import login_url
 from fairwatt.store.models import User, Wallet
 from fairwatt.web import access
 from fairwatt.web.darkness import answer
+from fairwatt.web.design.refusals import said
 from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.providers import open_merchants, open_providers
 from fairwatt.web.tenant import charts, queries
@@ -64,7 +65,7 @@ def homes(request: HttpRequest) -> HttpResponse:
 @csp_override(FORM_CSP)
 def home(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """How many days are left, and everything that explains it."""
-    return _home_page(request, _wallet(request, public_id))
+    return home_page(request, wallet_of(request, public_id))
 
 
 @login_required
@@ -93,7 +94,7 @@ async def live(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 @require_GET
 def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Every movement of one local day."""
-    wallet = _wallet(request, public_id)
+    wallet = wallet_of(request, public_id)
     zone, now_us = wallet.book.zone, access.now_us()
     today = local_date(zone=zone, at_us=now_us)
     shared = {"wallet": wallet, "currency": wallet.book.currency, "zone": zone, "today": today}
@@ -124,7 +125,7 @@ def charges(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_GET
 def dark(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Somebody sits in the dark: why, and the one next step."""
-    wallet, now_us = _wallet(request, public_id), access.now_us()
+    wallet, now_us = wallet_of(request, public_id), access.now_us()
     context = {
         "wallet": wallet,
         "zone": wallet.book.zone,
@@ -139,14 +140,14 @@ def dark(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @csp_override(FORM_CSP)
 def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Start a payment and lead to the platform that takes it."""
-    wallet = _wallet(request, public_id)
+    wallet = wallet_of(request, public_id)
     form = TopUpForm(data=request.POST, minor_digits=wallet.book.minor_digits)
     if not form.is_valid():
-        return _home_page(request, wallet, form=form, status=422)
+        return home_page(request, wallet, form=form, status=422)
     way = chosen_way(ways=ways_of(book=wallet.book, request=request), key=request.POST.get("way"))
     if way is None:
         form.add_error(None, gettext("Choose how to pay; that way is not open now. Nothing has been paid."))
-        return _home_page(request, wallet, form=form, status=422)
+        return home_page(request, wallet, form=form, status=422)
     payer, wrong = payer_of(
         way=way,
         typed=request.POST.get("phone", ""),
@@ -155,10 +156,14 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
     )
     if wrong:
         form.add_error(None, wrong)
-        return _home_page(request, wallet, form=form, status=422)
+        return home_page(request, wallet, form=form, status=422)
     if way.offer is not None and way.offer.method is Method.JSAPI:
         return _who_pays(request, wallet, way.offer, form.cleaned_data["amount_minor"])
-    started = _start(request, wallet, way.offer, form.cleaned_data["amount_minor"], payer)
+    try:
+        started = _start(request, wallet, way.offer, form.cleaned_data["amount_minor"], payer)
+    except TopUpRefused as refused:
+        form.add_error("choice", said(refused))
+        return home_page(request, wallet, form=form, status=422)
     if way.offer is not None:
         return redirect("pay:go", our_ref=started.our_ref)
     back = request.build_absolute_uri(reverse("pay:status", args=[started.our_ref]))
@@ -180,7 +185,7 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_GET
 def wechat_back(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Back from WeChat, which told a code of who pays: now the payment can start."""
-    wallet = _wallet(request, public_id)
+    wallet = wallet_of(request, public_id)
     asked = request.session.pop(_ASKED, None)
     mine = isinstance(asked, dict) and asked["home"] == str(public_id)
     if not mine or not compare_digest(asked["state"], request.GET.get("state", "")):
@@ -189,7 +194,12 @@ def wechat_back(request: HttpRequest, public_id: UUID) -> HttpResponse:
     code = request.GET.get("code", "")[:100]
     if way is None or way.offer is None or not code:
         return redirect("tenant:home", public_id=public_id)
-    started = _start(request, wallet, way.offer, int(asked["amount_minor"]), f"code:{code}")
+    try:
+        started = _start(request, wallet, way.offer, int(asked["amount_minor"]), f"code:{code}")
+    except TopUpRefused as refused:
+        form = TopUpForm(data={}, minor_digits=wallet.book.minor_digits)
+        form.add_error("choice", said(refused))
+        return home_page(request, wallet, form=form, status=422)
     return redirect("pay:go", our_ref=started.our_ref)
 
 
@@ -228,19 +238,23 @@ def _start(
     )
 
 
-def _wallet(request: HttpRequest, public_id: UUID) -> Wallet:
+def wallet_of(request: HttpRequest, public_id: UUID) -> Wallet:
+    """This person's home of that public id, or 404."""
     return access.resident_wallet(user=access.person(request), public_id=public_id, at_us=access.now_us())
 
 
-def _home_page(
+def home_page(
     request: HttpRequest, wallet: Wallet, *, form: TopUpForm | None = None, status: int = 200
 ) -> HttpResponse:
+    """The resident's page; with a form, what was wrong with it."""
     context = {**_context(wallet), "form": form, "ways": ways_of(book=wallet.book, request=request)}
     return _private(render(request, "tenant/home.html", context, status=status))
 
 
 def _context(wallet: Wallet) -> dict[str, Any]:
     home = queries.home(wallet=wallet, now_us=access.now_us())
+    checked = home.presets[1]
+    split = home.credit.split(minor=checked.amount_minor)
     return {
         "home": home,
         "wallet": wallet,
@@ -250,6 +264,10 @@ def _context(wallet: Wallet) -> dict[str, Any]:
         "balance_table": charts.balance_table(home=home),
         "today_chart": charts.today_chart(home=home),
         "today_table": charts.today_table(home=home),
+        "credit": home.credit,
+        "split": split,
+        "paid_micro": checked.amount_micro,
+        "after_micro": home.credit.available_micro + split.credit_micro,
     }
 
 

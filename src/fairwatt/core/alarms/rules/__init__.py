@@ -7,7 +7,10 @@ from fairwatt.core.alarms.model import AlarmCode, Finding
 from fairwatt.core.alarms.picture import Picture
 from fairwatt.core.alarms.rules.cover_open import CoverOpen
 from fairwatt.core.alarms.rules.harmonics import Harmonics
+from fairwatt.core.alarms.rules.leak import Leak
+from fairwatt.core.alarms.rules.low_battery import LowBattery
 from fairwatt.core.alarms.rules.magnetic_field import MagneticField
+from fairwatt.core.alarms.rules.meter_fault import MeterFault
 from fairwatt.core.alarms.rules.neutral_mismatch import NeutralMismatch
 from fairwatt.core.alarms.rules.overload import Overload
 from fairwatt.core.alarms.rules.overvoltage import Overvoltage
@@ -20,6 +23,7 @@ from fairwatt.core.alarms.rules.terminal_cover_open import TerminalCoverOpen
 from fairwatt.core.alarms.rules.terminal_temperature import TerminalTemperature
 from fairwatt.core.alarms.rules.undervoltage import Undervoltage
 from fairwatt.core.alarms.rules.use_while_open import UseWhileOpen
+from fairwatt.core.alarms.rules.valve_fault import ValveFault
 
 Rule = (
     Overload
@@ -37,6 +41,10 @@ Rule = (
     | TerminalTemperature
     | ResidualCurrent
     | Harmonics
+    | Leak
+    | LowBattery
+    | ValveFault
+    | MeterFault
 )
 RULES: Final[Mapping[AlarmCode, type[Rule]]] = {
     rule.code: rule
@@ -56,6 +64,10 @@ RULES: Final[Mapping[AlarmCode, type[Rule]]] = {
         TerminalTemperature,
         ResidualCurrent,
         Harmonics,
+        Leak,
+        LowBattery,
+        ValveFault,
+        MeterFault,
     )
 }
 
@@ -75,7 +87,7 @@ def judge(
             | Harmonics()
         ):
             return rule.judge(now=now, raised=raised)
-        case NeutralMismatch() | ReverseFlow():
+        case NeutralMismatch() | ReverseFlow() | Leak() | LowBattery() | ValveFault() | MeterFault():
             return rule.judge(now=now)
         case CoverOpen() | TerminalCoverOpen() | MagneticField() | UseWhileOpen():
             return rule.judge(now=now, memory=memory)

@@ -1,0 +1,106 @@
+"""People move out and in, in a browser: looked at, done in one action, and told what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from fairwatt.server.launcher.services import Services
+from web.rig import CHROMIUM, FLAGS, Site, axe_source, open_site, serious
+from web.scene import NOW_US, PASSWORD, Scene
+
+WIDTHS = ((390, "light", "zh-CN"), (390, "dark", "en"), (1440, "light", "en"), (1440, "dark", "zh-CN"))
+
+
+@pytest.fixture(scope="module")
+def scene(house: Services) -> Scene:
+    """A building of its own: its homes change hands."""
+    made = Scene(floors=2, columns=3)
+    made.live()
+    return made
+
+
+@pytest.fixture(scope="module")
+def site(scene: Scene) -> Iterator[Site]:
+    with open_site() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize(("width", "scheme", "locale"), WIDTHS)
+def test_one_moves_out_and_another_in_with_three_clicks_each(
+    browser: Browser, site: Site, scene: Scene, width: int, scheme: Any, locale: str
+) -> None:
+    from fairwatt.store.models import Installation, Unit
+
+    lived_in = Installation.objects.filter(closed_us=None, wallet__book=scene.book).values("unit")
+    unit = Unit.objects.filter(pk__in=lived_in, vacant=False).order_by("-pk")[0]
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, locale=locale
+    )
+    page = context.new_page()
+    _sign_in(page, site, scene.operator.username)
+    page.goto(f"{site.origin}/console/{scene.slug}/unit/{unit.pk}/")
+    page.locator("article.unit a[href$='/move/']").click()
+    _looked_at(page, f"out-{width}-{scheme}-{locale}")
+    page.locator("main form button.primary").click()
+    _answered(page, scene)
+    _looked_at(page, f"left-{width}-{scheme}-{locale}")
+    unit.refresh_from_db()
+    assert unit.vacant
+
+    page.goto(f"{site.origin}/console/{scene.slug}/unit/{unit.pk}/")
+    page.locator("article.unit a[href$='/move/']").click()
+    page.locator("#at").fill(page.locator("#at").input_value())
+    page.locator("#users").fill("nobody-of-that-name")
+    page.locator("main form button.primary").click()
+    expect(page.locator(".error")).to_be_visible()
+    _looked_at(page, f"in-{width}-{scheme}-{locale}")
+    context.close()
+
+
+def test_a_move_of_another_company_or_by_an_auditor_changes_nothing(scene: Scene, signed_in: Any) -> None:
+    from fairwatt.store.models import Fact, Installation
+
+    home = Installation.objects.filter(closed_us=None, wallet__book=scene.book).order_by("pk")[0]
+    address = f"/console/{scene.slug}/unit/{home.unit_id}/move/"
+    form = {"ticket": "00112233445566778899", "settle": "window"}
+    assert signed_in(scene.auditor).post(address, form).status_code == 422
+    from support.house import as_role
+
+    with as_role("migrate"):
+        assert not Fact.objects.filter(kind="move", payload__unit=home.unit_id).exists()
+
+
+def _answered(page: Page, scene: Scene) -> None:
+    page.wait_for_url("**asked=**")
+    scene.post(now_us=NOW_US)
+    expect(page.locator(".done h2 span")).to_be_visible(timeout=8_000)
+
+
+def _sign_in(page: Page, site: Site, name: str) -> None:
+    page.goto(f"{site.origin}/accounts/login/")
+    page.locator("input[name=login]").fill(name)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("form button.primary").first.click()
+    page.wait_for_url("**/console/**")
+
+
+def _looked_at(page: Page, name: str) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.evaluate(axe_source())
+    assert serious(page) == []
+    if folder := os.environ.get("FAIRWATT_SHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
