@@ -67,7 +67,7 @@ def choose(*, book: Book, user_id: int, account_id: int, methods: Collection[str
         try:
             merchants.make_offer(account=account, methods=methods, author=user.username, now_us=now_us)
         except merchants.MerchantRefused as wrong:
-            raise DeskRefused("%(why)s", why=str(wrong)) from None
+            raise DeskRefused("%(why)s Nothing was changed.", why=str(wrong)) from None
         evidence = {"account": account.pk, "methods": sorted(methods)}
         _note(book, "desk.merchant_offer", user, now_us, evidence)
 
