@@ -254,3 +254,24 @@ def test_a_debt_of_an_earlier_system_is_commissioned_and_moves_no_wallet(
         0,
         {"receivable:debt": -30_000_000, "opening": 30_000_000},
     )
+
+
+def test_who_leaves_gives_emergency_credit_back_before_anything_is_refunded(
+    street: Street, desk: Desk, ann: Any, lin: Any
+) -> None:
+    from fairwatt.store.models import RefundWish
+    from support.moves import ask, follow
+
+    offered(street, ann)
+    meter = desk.home(tenants=(lin,))
+    desk.read(meter, AT, 0)
+    take(street, lin)
+    desk.post(now_us=AT)
+    desk.pay(meter, 3_00, now_us=AT)
+    desk.post(now_us=AT)
+    assert desk.balance(meter) == TEN, "the top-up repaid 3 of 10"
+    ask(desk, "out", wallet=street.wallets[0], at_us=AT, now_us=AT)
+    follow(desk, now_us=AT)
+    assert RefundWish.objects.get(wallet=street.wallets[0]).amount_micro == 3_000_000
+    assert "receivable:emergency" not in legs(desk)
+    explained(desk)

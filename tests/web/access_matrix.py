@@ -68,6 +68,7 @@ MATRIX = {
     "console:live": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:unit": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:restore_code": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:moves": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:move": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:reports": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report": Row("report", 404, 404, 404, 200, 200, 404, LOGIN),

@@ -19,7 +19,7 @@ WIDTHS = ((390, "light", "zh-CN"), (390, "dark", "en"), (1440, "light", "en"), (
 @pytest.fixture(scope="module")
 def scene(house: Services) -> Scene:
     """A building of its own: its homes change hands."""
-    made = Scene(floors=2, columns=3)
+    made = Scene(floors=4, columns=3)
     made.live()
     return made
 
@@ -71,6 +71,30 @@ def test_one_moves_out_and_another_in_with_three_clicks_each(
     context.close()
 
 
+@pytest.mark.parametrize(("width", "scheme", "locale"), WIDTHS[1:3])
+def test_a_file_of_moves_is_looked_at_row_by_row(
+    browser: Browser, site: Site, scene: Scene, width: int, scheme: Any, locale: str
+) -> None:
+    from fairwatt.store.models import Unit
+
+    labels = list(Unit.objects.filter(site__book=scene.book).order_by("pk").values_list("label", flat=True))
+    text = "home,move\n" + "".join(f"{label},out\n" for label in [*labels[:2], "0000"])
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, locale=locale
+    )
+    page = context.new_page()
+    _sign_in(page, site, scene.operator.username)
+    page.goto(f"{site.origin}/console/{scene.slug}/moves/")
+    page.locator("#file").set_input_files(
+        {"name": "term.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    )
+    page.locator("main form button.primary").last.click()
+    expect(page.locator(".rows tbody tr")).to_have_count(3)
+    expect(page.locator(".rows tr.wrong")).to_have_count(1)
+    _looked_at(page, f"many-{width}-{scheme}-{locale}")
+    context.close()
+
+
 def test_a_move_of_another_company_or_by_an_auditor_changes_nothing(scene: Scene, signed_in: Any) -> None:
     from fairwatt.store.models import Fact, Installation
 
@@ -82,6 +106,25 @@ def test_a_move_of_another_company_or_by_an_auditor_changes_nothing(scene: Scene
 
     with as_role("migrate"):
         assert not Fact.objects.filter(kind="move", payload__unit=home.unit_id).exists()
+
+
+def test_who_moved_out_reads_the_last_bill_and_nothing_of_who_came(scene: Scene, signed_in: Any) -> None:
+    from fairwatt.store.models import Tenancy, Wallet
+
+    mine = Wallet.objects.get(tenancy__user=scene.owner)
+    address = f"/console/{scene.slug}/unit/{mine.unit_id}/move/"
+    form = {"ticket": "00112233445566778899", "settle": "window"}
+    gone = signed_in(scene.operator).post(address, form)
+    assert gone.status_code == 302
+    scene.post(now_us=NOW_US)
+    scene.post(now_us=NOW_US)
+    told = signed_in(scene.operator).get(gone["Location"]).content.decode()
+    assert Tenancy.objects.get(user=scene.owner).end_us is not None, told[told.index("<main") :]
+    home = signed_in(scene.owner).get(f"/home/{mine.public_id}/")
+    assert home.status_code == 200
+    charges = signed_in(scene.owner).get(f"/home/{mine.public_id}/charges/")
+    assert charges.status_code == 200
+    assert signed_in(scene.neighbour).get(f"/home/{mine.public_id}/").status_code == 404
 
 
 def _answered(page: Page, scene: Scene) -> None:

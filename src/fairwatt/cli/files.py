@@ -17,8 +17,8 @@ TEXT_BYTES_MAX: Final = 50_000_000
 Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
 
 
-def read_text(path: Path, *, bytes_max: int = TEXT_BYTES_MAX) -> str:
-    """Read a text file whole. Raises BadInput, in one line, for what is none."""
+def read_bytes(path: Path, *, bytes_max: int = TEXT_BYTES_MAX) -> bytes:
+    """Read a file whole. Raises BadInput, in one line, where that cannot be."""
     try:
         with path.open("rb") as file:
             content = file.read(bytes_max + 1)
@@ -30,6 +30,12 @@ def read_text(path: Path, *, bytes_max: int = TEXT_BYTES_MAX) -> str:
         raise BadInput(f"{str(path)!r} is no name of a file ({error}). Nothing was changed.") from error
     if len(content) > bytes_max:
         raise BadInput(f"{path} has more than {bytes_max} bytes. Nothing was changed; give a smaller file.")
+    return content
+
+
+def read_text(path: Path, *, bytes_max: int = TEXT_BYTES_MAX) -> str:
+    """Read a text file whole. Raises BadInput, in one line, for what is none."""
+    content = read_bytes(path, bytes_max=bytes_max)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

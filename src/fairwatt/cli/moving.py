@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from fairwatt.cli.files import read_bytes
 from fairwatt.server.config import Config
 from fairwatt.server.errors import BadInput, OperatorError
 
@@ -103,6 +105,86 @@ def change(
     _move("change", home, book, by, at, terms, dry_run, as_json)
 
 
+@app.command("transfer")
+def transfer(
+    home: Home,
+    to: Annotated[str, typer.Argument(help="Label of the empty unit the person goes to.")],
+    book: Book,
+    by: By,
+    at: At = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a person go from one home to another that is empty; the balance goes along, credit or debt.
+
+    Example: fairwatt move transfer 4-201 5-102 --book 1 --by operator
+    Exit code 0: done. 1: refused, and nothing was changed. 2: an option cannot be used.
+    """
+    _move("transfer", home, book, by, at, {"reason": reason, "stated": {}, "to": to}, dry_run, as_json)
+
+
+@app.command("batch")
+def batch(
+    file: Annotated[
+        Path, typer.Argument(help="CSV or Excel with the columns home,move,at,users,refund,to,...")
+    ],
+    book: Book,
+    by: By,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Do every move of a file, or none when a row is wrong; tell what became of each.
+
+    Example: fairwatt move batch term-end.csv --book 1 --by operator --dry-run
+    Exit code 0: all done. 1: a row is wrong or was refused. 2: the file or an option cannot be used.
+    """
+    from fairwatt.server.clock import clock_for
+    from fairwatt.server.couriering import wait_until
+    from fairwatt.server.wiring import use_django
+
+    config = Config.load()
+    use_django(role="migrate")
+    from fairwatt.core.refusal import Refusal
+    from fairwatt.flows.move_batch import ask_all, look_at, read_rows, results_of
+    from fairwatt.store.models import Book as BookRow
+    from fairwatt.store.models import User
+
+    row, person = BookRow.objects.filter(pk=book).first(), User.objects.filter(username=by).first()
+    if row is None or person is None:
+        raise BadInput(f"There is no book {book}, or no user {by!r}. Nothing was changed.")
+    now_us = clock_for(config).now_us()
+    try:
+        rows = read_rows(data=read_bytes(file), name=file.name)
+        looked = look_at(book=row, rows=rows, now_us=now_us)
+        wrong = [one for one in looked if one.error is not None]
+        for one in wrong:
+            typer.echo(f"line {one.line}: {one.home}: {one.error}", err=True)
+        if wrong:
+            raise OperatorError(f"{len(wrong)} of {len(looked)} rows are wrong. Nothing was changed.")
+        if dry_run:
+            told = [{**_told(one.seen), "line": one.line} for one in looked]
+            typer.echo(json.dumps(told) if as_json else f"{len(looked)} rows are right. Nothing was changed.")
+            return
+        together = ask_all(book_id=book, rows=rows, user_id=person.pk, now_us=now_us, entropy=os.urandom(10))
+    except Refusal as error:
+        raise OperatorError(str(error)) from error
+
+    def answered() -> bool:
+        return all(one.state != "waiting" for one in results_of(book=row, together=together))
+
+    if not wait_until(answered, within_s=60):
+        raise OperatorError(f"The head-end of book {book} does not answer; the moves are done when it runs.")
+    results = results_of(book=row, together=together)
+    refused = [one for one in results if one.state == "refused"]
+    done = [{"home": one.home, "move": one.move, "state": one.state, "code": one.code} for one in results]
+    typer.echo(
+        json.dumps(done) if as_json else f"{len(results) - len(refused)} of {len(results)} moves are done."
+    )
+    if refused:
+        raise OperatorError("Refused: " + ", ".join(f"{one.home} ({one.code})" for one in refused))
+
+
 def _move(
     kind: str, home: str, book: int, by: str, at: str, terms: dict[str, Any], dry_run: bool, as_json: bool
 ) -> None:
@@ -171,8 +253,18 @@ def _asked(
         coming=Coming(users=terms.get("users", ())),
         stated={numbers[number]: wh for number, wh in terms["stated"].items()},
         reason=terms["reason"],
+        to_unit_id=_unit(book, terms["to"]) if terms.get("to") else 0,
     )
     return person.pk, asked
+
+
+def _unit(book: Any, label: str) -> int:
+    from fairwatt.store.models import Unit
+
+    unit = Unit.objects.filter(site__book=book, label=label).first()
+    if unit is None:
+        raise BadInput(f"There is no home {label!r} in book {book.pk}. Nothing was changed.")
+    return int(unit.pk)
 
 
 def _told(seen: Any) -> dict[str, Any]:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from django.db import connection, transaction
 
 from fairwatt.core.ids import move_key
+from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state, rate
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.desk import DeskRefused, NotFound, acting
+from fairwatt.flows.posting.book_state import Plan
 from fairwatt.flows.posting.leaving import PACE_DAYS, expected_wh
 from fairwatt.flows.posting.plans import make_plan, values_under
 from fairwatt.store import costs, facts, moves
@@ -35,7 +38,9 @@ from fairwatt.store.models import (
     WalletHead,
 )
 
-KINDS: Final = ("out", "in", "change")
+type Prices = dict[tuple[int, Any], Plan]
+"""Prices that were made already, by plan and parameters: many homes are looked at with one set."""
+KINDS: Final = ("out", "in", "change", "transfer")
 LIVE_US: Final = US_PER_HOUR
 """A meter that was read within this time is live: its newest reading is where a home may change hands now."""
 REASON_MAX: Final = 300
@@ -109,6 +114,10 @@ class MoveAsked:
     coming: Coming = field(default_factory=Coming)
     stated: Mapping[int, int] = field(default_factory=dict)
     reason: str = ""
+    to_unit_id: int = 0
+    """where a transfer leads"""
+    together: str = ""
+    """names what was asked for in one action"""
 
 
 def lives_somebody(*, unit: Unit) -> bool:
@@ -135,16 +144,29 @@ def likely_instant(*, book: Book, unit: Unit, now_us: int) -> int:
 
 
 @transaction.atomic
-def preview_move(*, book: Book, asked: MoveAsked, now_us: int) -> Preview:
+def preview_move(*, book: Book, asked: MoveAsked, now_us: int, prices: Prices | None = None) -> Preview:
     """What a move would come to now; nothing is written. Raises DeskRefused."""
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
-        return _preview(cursor, book, asked, now_us)
+        return _preview(cursor, book, asked, now_us, {} if prices is None else prices)
 
 
 @transaction.atomic(durable=True)
 def ask_move(*, book_id: int, asked: MoveAsked, user_id: int, now_us: int, entropy: bytes) -> int:
     """Ask the poster for a move; return the fact that it answers. The same move twice is one. Raises DeskRefused."""
+    return ask_in_transaction(book_id=book_id, asked=asked, user_id=user_id, now_us=now_us, entropy=entropy)
+
+
+def ask_in_transaction(
+    *,
+    book_id: int,
+    asked: MoveAsked,
+    user_id: int,
+    now_us: int,
+    entropy: bytes,
+    prices: Prices | None = None,
+) -> int:
+    """`ask_move` inside the transaction of who calls."""
     book = Book.objects.get(pk=book_id)
     person = acting(user_id=user_id, book=book)
     reason = asked.reason.strip().replace("\x00", "")
@@ -152,7 +174,7 @@ def ask_move(*, book_id: int, asked: MoveAsked, user_id: int, now_us: int, entro
         raise MoveImpossible("Say it in at most %(most)d letters. Nothing was changed.", most=REASON_MAX)
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
-        seen = _preview(cursor, book, asked, now_us)
+        seen = _preview(cursor, book, asked, now_us, {} if prices is None else prices)
         fact, fresh = facts.add(
             cursor=cursor,
             book=book.pk,
@@ -172,6 +194,8 @@ def ask_move(*, book_id: int, asked: MoveAsked, user_id: int, now_us: int, entro
                 "policy": asked.coming.policy,
                 "protected": asked.coming.protected,
                 "stated": {str(home): wh for home, wh in asked.stated.items()},
+                **_destination(book, asked),
+                **({"together": asked.together} if asked.together else {}),
             },
             raw=b"",
             now_us=now_us,
@@ -210,7 +234,7 @@ def move_answer(*, book: Book, fact_id: int) -> MoveAnswer | None:
     return MoveAnswer(state=fact.state, code=str(result.get("code", "")), result=result)
 
 
-def _preview(cursor: Any, book: Book, asked: MoveAsked, now_us: int) -> Preview:
+def _preview(cursor: Any, book: Book, asked: MoveAsked, now_us: int, prices: Prices) -> Preview:
     if asked.kind not in KINDS:
         raise MoveImpossible("There is no such move. Nothing was changed; choose one of the three.")
     unit = Unit.objects.select_related("site").filter(pk=asked.unit_id, site__book=book).first()
@@ -231,6 +255,7 @@ def _preview(cursor: Any, book: Book, asked: MoveAsked, now_us: int) -> Preview:
             "The account began only after that moment. Nothing was changed; choose a later moment."
         )
     _users(asked.coming.users)
+    _destination(book, asked)
     head = WalletHead.objects.filter(wallet=wallet).first()
     people = Tenancy.objects.filter(wallet=wallet, end_us__isnull=True).select_related("user").order_by("pk")
     owed = costs.open_of_wallet(cursor=cursor, book=book.pk, wallet=wallet)
@@ -239,7 +264,7 @@ def _preview(cursor: Any, book: Book, asked: MoveAsked, now_us: int) -> Preview:
         unit=unit,
         wallet=wallet,
         at_us=asked.at_us,
-        meters=tuple(_meter_end(cursor, book, home, asked) for home in homes),
+        meters=tuple(_meter_end(cursor, book, home, asked, prices) for home in homes),
         people=tuple(one.user.get_full_name() or one.user.get_username() for one in people),
         balance_micro=head.balance_micro if head else 0,
         owed_micro=sum(one.open_micro for one in owed),
@@ -268,6 +293,20 @@ def _whose(book: Book, unit: Unit, homes: Sequence[Installation], asked: MoveAsk
     return wallet
 
 
+def _destination(book: Book, asked: MoveAsked) -> dict[str, int]:
+    """The empty home that a transfer leads to, and whose it is until then. Raises MoveImpossible."""
+    if asked.kind != "transfer":
+        return {}
+    unit = Unit.objects.select_related("site").filter(pk=asked.to_unit_id, site__book=book).first()
+    if unit is None or unit.pk == asked.unit_id:
+        raise MoveImpossible(
+            "A transfer leads to another home of this book. Nothing was changed; choose one."
+        )
+    homes = list(Installation.objects.filter(unit=unit, wallet__book=book, closed_us__isnull=True))
+    wallet = _whose(book, unit, homes, MoveAsked(kind="in", unit_id=unit.pk, at_us=asked.at_us))
+    return {"to_unit": unit.pk, "to_wallet": wallet}
+
+
 def _users(names: Sequence[str]) -> list[int]:
     """The residents of these user names. Raises MoveImpossible."""
     known = dict(
@@ -284,7 +323,7 @@ def _users(names: Sequence[str]) -> list[int]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def _meter_end(cursor: Any, book: Book, home: Installation, asked: MoveAsked) -> MeterEnd:
+def _meter_end(cursor: Any, book: Book, home: Installation, asked: MoveAsked, prices: Prices) -> MeterEnd:
     head = RegisterHead.objects.filter(installation=home.pk).first()
     read_us, read_wh = (head.at_us, head.register_wh) if head else (home.opened_us, home.opening_wh)
     known: dict[str, Any] = {
@@ -308,18 +347,29 @@ def _meter_end(cursor: Any, book: Book, home: Installation, asked: MoveAsked) ->
             register_wh=read_wh,
             modulus_wh=home.meter.modulus_wh,
         )
-    charge = _charge(book, home, head, asked.at_us, wh)
+    charge = _charge(book, home, head, asked.at_us, wh, prices)
     return MeterEnd(**known, register_wh=wh, basis=basis, charge_micro=charge)
 
 
-def _charge(book: Book, home: Installation, head: RegisterHead | None, at_us: int, register_wh: int) -> int:
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Schedule:
+    return parse_schedule(text)
+
+
+def _charge(
+    book: Book, home: Installation, head: RegisterHead | None, at_us: int, register_wh: int, prices: Prices
+) -> int:
     """What the use from the newest reading up to an instant costs, by the rating core."""
     newest = TariffPublication.objects.filter(plan=home.plan_id).order_by("-pk").first()
     if newest is None:
         return 0
-    schedule = parse_schedule(newest.text)
+    schedule = _parsed(newest.text)
     values = values_under(book=book, homes=[home], schedule=schedule)[home.pk]
-    plan = make_plan(plan=home.plan_id, schedule=schedule, values=values)
+    since_us = head.at_us if head else home.opened_us
+    plan = prices.get((home.plan_id, values))
+    if plan is None:
+        plan = make_plan(plan=home.plan_id, schedule=schedule, values=values, since_us=since_us)
+        prices[home.plan_id, values] = plan
     if head is None:
         state = opening_state(
             schedule=plan.schedule,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fairwatt.core.ids import credit_change_key
 from fairwatt.core.spans import local_midnights
-from fairwatt.core.units import US_PER_DAY
+from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 from fairwatt.flows.borrow import ask_for
 from fairwatt.flows.tonight import held_now
 from fairwatt.store import credit_entries, credit_rules, facts
@@ -48,7 +48,14 @@ def raise_credit(*, cursor: Any, book: Book, now_us: int) -> int:
 
 def _automatic(cursor: Any, book: Book, now_us: int) -> int:
     """Ask for the emergency credit that homes take by themselves when they have none of their own."""
-    cursor.execute("SELECT wallet FROM wallet_head WHERE book = %s AND balance_micro <= 0", [book.pk])
+    # What the poster refused is asked again an hour later: what was missing may be there by then.
+    cursor.execute(
+        "SELECT h.wallet FROM wallet_head h WHERE h.book = %s AND h.balance_micro <= 0 AND EXISTS "
+        "(SELECT 1 FROM store_installation i WHERE i.wallet_id = h.wallet AND i.closed_us IS NULL) AND NOT EXISTS "
+        "(SELECT 1 FROM fact f WHERE f.book = h.book AND f.kind = 'emergency' AND f.wallet = h.wallet "
+        "AND (f.state = 'waiting' OR f.state = 'refused' AND f.created_us > %s))",
+        [book.pk, now_us - US_PER_HOUR],
+    )
     empty = [int(wallet) for (wallet,) in cursor.fetchall()]
     if not empty:
         return 0

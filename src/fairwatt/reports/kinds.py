@@ -22,6 +22,7 @@ class Heading(StrEnum):
     ADJUSTED = "adjusted"
     TOPPED_UP = "topped_up"
     LENT = "lent"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ KINDS: Final[Mapping[int, Treatment]] = {
     ),
     8: Treatment(name=_("True-up"), heading=Heading.CORRECTED, parts=True),
     9: Treatment(name=_("Reversal"), heading=Heading.CORRECTED, parts=False),
+    12: Treatment(name=_("Moved"), heading=Heading.MOVED, parts=False),
     13: Treatment(name=_("Emergency credit"), heading=Heading.LENT, parts=False),
     14: Treatment(name=_("Debt"), heading=Heading.LENT, parts=False),
 }
@@ -62,6 +64,7 @@ HEADINGS: Final[Mapping[Heading, Words]] = {
     Heading.ADJUSTED: _("Adjustments"),
     Heading.TOPPED_UP: _("Topped up"),
     Heading.LENT: _("Lent, repaid and recovered"),
+    Heading.MOVED: _("Taken along or owed back"),
 }
 
 

@@ -103,6 +103,7 @@ def _figures(lines: list[Movement], early: set[int], opening: int, closing: int)
         money("earlier", _("of all these, for earlier periods"), of_before, inner=True),
         money("topped_up", HEADINGS[Heading.TOPPED_UP], sums[Heading.TOPPED_UP]),
         money("lent", HEADINGS[Heading.LENT], sums[Heading.LENT]),
+        money("moved", HEADINGS[Heading.MOVED], sums[Heading.MOVED]),
         money("closing", _("Balance at the end"), closing),
     )
 

@@ -14,12 +14,15 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 
-from fairwatt.store.models import Book, Role, Tenancy, User, Wallet
+from fairwatt.core.units import US_PER_DAY
+from fairwatt.store.models import Book, Installation, Role, Tenancy, User, Wallet
 
 ALL_WALLETS = "*"
+LAST_BILL_US = 400 * US_PER_DAY
+"""So long after moving out a person reads the account that ended with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +61,16 @@ def person(request: HttpRequest) -> User:
 
 
 def wallets_of(*, user: User, at_us: int) -> QuerySet[Wallet]:
-    """The wallets this person has an open tenancy for, in the order of their homes."""
+    """The wallets this person has an open tenancy for, or had to the end, in the order of their homes."""
     is_open = Q(start_us__lte=at_us) & (Q(end_us__isnull=True) | Q(end_us__gt=at_us))
-    mine = Tenancy.objects.filter(is_open, user=user).values("wallet")
+    at_work = Installation.objects.filter(wallet=OuterRef("wallet"))
+    # Who moved out with the account still reads its last bill: it is nobody else's, and nothing is added to it.
+    left = (
+        Q(end_us__gt=at_us - LAST_BILL_US)
+        & Q(Exists(at_work.filter(closed_us=OuterRef("end_us"))))
+        & ~Q(Exists(at_work.filter(closed_us__isnull=True)))
+    )
+    mine = Tenancy.objects.filter(is_open | left, user=user).values("wallet")
     return (
         Wallet.objects.filter(id__in=mine)
         .select_related("book", "unit__site", "policy")

@@ -12,6 +12,7 @@ from fairwatt.core.credit.owing import instalment, split_top_up
 from fairwatt.core.ledger.model import RECEIVABLE_DEBT, RECEIVABLE_EMERGENCY, Kind
 from fairwatt.core.ledger.recipes import brought_debt_legs, lent_legs
 from fairwatt.core.spans import date_start, local_date
+from fairwatt.core.units import BP
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.store import credit_entries, credit_rules
 from fairwatt.store.credit_entries import NOTHING, EntryRow, Owing
@@ -48,7 +49,7 @@ def post_emergency(bench: Bench, *, wallet: int, author: int | None) -> PostedFa
     ix = bench.state.wallet_index.get(wallet)
     held = bench.state.held.get(wallet)
     lent = None if held is None else held.emergency
-    if ix is None or held is None or lent is None:
+    if ix is None or ix in bench.state.left or held is None or lent is None:
         return refuse_fact(
             bench, "no_emergency", "no emergency credit is offered to this home; nothing was lent"
         )
@@ -161,6 +162,35 @@ def repay(bench: Bench, *, wallet_ix: int, paid_micro: int) -> PostedFacts | Non
     }
     out.events.append(EventRow(kind="credit.repaid", at_us=bench.now_us, wallet=wallet, evidence=evidence))
     return out
+
+
+def repay_all(bench: Bench, *, wallet_ix: int) -> PostedFacts | None:
+    """Take what a person who leaves owes beside energy out of the credit that is left, emergency credit first.
+
+    What credit does not reach stays owed by the account. None when there is nothing to take.
+    """
+    wallet, left = int(bench.state.wallets["wallet"][wallet_ix]), int(bench.available[wallet_ix])
+    owed = owing_of(bench, wallet)
+    if left <= 0 or not (owed.emergency_micro or owed.debts):
+        return None
+    whole = {"paid_micro": left, "emergency_owed_micro": owed.emergency_micro}
+    first = min(left, owed.emergency_micro)
+    rows = [_taken(wallet, "repaid", f"repaid:{bench.fact}", first, None, whole)] if first else []
+    left -= first
+    for one in owed.debts:
+        part = min(left, one.owed_micro)
+        if part:
+            why = {
+                **whole,
+                "owed_micro": one.owed_micro,
+                "share_bp": BP,
+                "week_cap_micro": -1,
+                "taken_this_week_micro": 0,
+                "left_micro": left,
+            }
+            rows.append(_taken(wallet, "share", f"share:{bench.fact}:{one.debt}", part, one.debt, why))
+            left -= part
+    return _posted(bench, rows)
 
 
 def post_instalments(bench: Bench, *, at_us: int) -> PostedFacts:

@@ -1,4 +1,4 @@
-"""The account of a person who left is settled: what is owed for fees is taken, the rest of the credit is owed to her.
+"""The account of a person who left is settled: what is owed beside energy is taken, the rest of the credit is hers.
 
 Debt stays where it is: with the person's account, which has no home any more, and never with the home.
 """
@@ -11,6 +11,7 @@ import numpy as np
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.ledger.recipes import leaving_legs
+from fairwatt.flows.posting.lending import repay_all
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.taking import CostDesk, take_all_open
 from fairwatt.store import moves
@@ -31,13 +32,15 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
         return PostedFacts(more=True)
     if end.to_wallet is not None and end.to_wallet not in bench.state.wallet_index:
         return PostedFacts(reload=True, more=True)
-    out = PostedFacts()
+    out = repay_all(bench, wallet_ix=ix) or PostedFacts()
+    available = bench.available.copy()
+    available[ix] += sum(int(line["amount_micro"]) for line in out.lines)
     desk = CostDesk(
         cursor=cursor,
         state=bench.state,
         fact=bench.fact,
         now_us=bench.now_us,
-        available=bench.available,
+        available=available,
     )
     owed = take_all_open(desk, wallet_ix=ix)
     if owed is not None:
@@ -48,8 +51,13 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
     elif left_micro > 0:
         _pay_out(bench, out, end, ix, left_micro)
     back_micro = max(0, left_micro) if end.settle != "transfer" else 0
-    result = {"wallet": wallet, "balance_micro": left_micro, "owed_back_micro": back_micro}
-    evidence = {"fact": bench.fact, "settle": end.settle, **result}
+    result = {
+        "wallet": wallet,
+        "balance_micro": left_micro,
+        "owed_back_micro": back_micro,
+        "settle": end.settle,
+    }
+    evidence = {"fact": bench.fact, **result}
     out.events.append(EventRow(kind="move.settled", at_us=bench.now_us, wallet=wallet, evidence=evidence))
     out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))
     return out

@@ -31,7 +31,7 @@ class RuleForm(PlainForm):
         label=_("Building"), queryset=Site.objects.none(), required=False, empty_label=_("every building")
     )
     wallet = forms.ModelChoiceField(
-        label=_("Home"), queryset=Wallet.objects.none(), required=False, empty_label=_("every home")
+        label=_("Unit"), queryset=Wallet.objects.none(), required=False, empty_label=_("every home")
     )
     body = forms.CharField(
         label=_("Document"),

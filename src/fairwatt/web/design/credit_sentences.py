@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Final
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from fairwatt.core.ledger.model import Kind
 from fairwatt.core.spans import date_start
 from fairwatt.core.units import BP
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.web.design import format as text
+
+NAMES: Final[Mapping[str, str | Promise]] = {"emergency": _("Emergency credit"), "debt": _("Debt")}
 
 
 def credit_sentence(account: LineAccount) -> str:
@@ -88,3 +95,9 @@ def _date(said: object, zone: str) -> str:
     except ValueError:
         return str(said)
     return text.short_day(at_us=date_start(zone=zone, day=day), zone=zone)
+
+
+SENTENCES: Final[Mapping[int, Callable[[LineAccount], str]]] = {
+    Kind.EMERGENCY: credit_sentence,
+    Kind.DEBT: credit_sentence,
+}

@@ -18,4 +18,7 @@ METER_EVENTS: Final[Mapping[str, str | Promise]] = {
     "gateway.restore_ended": _("{home}: the hours of an emergency code are over"),
     "gateway.restore_code_refused": _("{home}: somebody typed a wrong emergency code"),
     "gateway.cut_spared": _("{home}: a cut was not carried out, an emergency code is in force"),
+    "gateway.relay_found_open": _(
+        "{home}: the gateway lost its memory and found the power off; the meter says it was not the gateway"
+    ),
 }

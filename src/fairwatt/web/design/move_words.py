@@ -9,11 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.flows.explaining.account import LineAccount
-from fairwatt.web.design import format as text
-
 EVENTS: Final[Mapping[str, str | Promise]] = {
     "desk.move_asked": _("{home}: the desk asked for a move"),
+    "desk.moves_asked": _("The desk asked for the moves of a file"),
+    "meter.exchanged": _("{home}: the meter was exchanged"),
     "move.left": _("{home}: somebody moved out"),
     "move.vacancy_ended": _("{home}: it is vacant no more"),
     "move.came": _("{home}: somebody moved in"),
@@ -27,6 +26,7 @@ KINDS: Final[Mapping[str, str | Promise]] = {
     "out": _("Move out"),
     "in": _("Move in"),
     "change": _("Move out and in"),
+    "transfer": _("Transfer"),
 }
 BASES: Final[Mapping[str, str | Promise]] = {
     "read": _("read by the meter at that moment"),
@@ -41,6 +41,8 @@ REFUSALS: Final[Mapping[str, str | Promise]] = {
     "before_installation": _("The account began only after that moment. Choose a later one."),
     "shared_home": _("More than one account has meters in this home. End them one by one."),
     "no_tariff": _("A meter of this home has no tariff in force. Publish one, then try again."),
+    "same_home": _("A transfer leads to another home. Choose one."),
+    "meter_taken": _("A meter of that number is at work behind this gateway already. Check the number."),
     "unknown_resident": _("One of the people may not sign in as a resident. Check the names."),
     "backward_register": _(
         "The register that was read lies below one that the meter told before. Read it again."
@@ -55,16 +57,17 @@ NOBODYS: Final[tuple[str | Promise, str | Promise]] = (
     _("Read while nobody had this meter."),
     _("Nothing to do, unless it still feeds a home: then open that home."),
 )
+STATED: Final = _("A person read the meter when the home changed hands.")
+EXPECTED: Final = _(
+    "The home changed hands, and the meter had not been read at that moment: this use was expected from the "
+    "days before. The meter's next reading sets it right."
+)
 
 
-def moved_sentence(account: LineAccount) -> str:
-    """What became of the credit of who left."""
-    if account.facts.get("kind") == "settlement" and account.line.amount_micro < 0:
-        said = gettext("%(amount)s is owed back to who moved out, and waits to be paid")
-    elif account.line.amount_micro < 0:
-        said = gettext("%(amount)s went along to another home of the same person")
-    else:
-        said = gettext("%(amount)s came along from another home of the same person")
-    return said % {
-        "amount": text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency)
-    }
+def line(*, settled: bool, amount: int) -> str:
+    """What a line of credit that goes with its person says; `settled`: it is owed back, not taken along."""
+    if settled:
+        return gettext("%(amount)s is owed back to who moved out, and waits to be paid")
+    if amount < 0:
+        return gettext("%(amount)s went along to another home of the same person")
+    return gettext("%(amount)s came along from another home of the same person")

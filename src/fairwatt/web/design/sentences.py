@@ -21,11 +21,9 @@ from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.backdating import ENDED_BEFORE
 from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
+from fairwatt.web.design import credit_sentences, move_words, pay_words, words
 from fairwatt.web.design import format as text
-from fairwatt.web.design import pay_words, words
 from fairwatt.web.design.clock_words import of_the_clock
-from fairwatt.web.design.credit_sentences import credit_sentence
-from fairwatt.web.design.move_words import moved_sentence
 
 NAMES: Final[dict[str, str | Promise]] = {
     "reading": _("Charge for use"),
@@ -38,8 +36,7 @@ NAMES: Final[dict[str, str | Promise]] = {
     "true_up": _("Settlement of a period"),
     "reversal": _("Reversal"),
     "moved": _("Credit that goes with its person"),
-    "emergency": _("Emergency credit"),
-    "debt": _("Debt"),
+    **credit_sentences.NAMES,
     "entry": _("Entry"),
 }
 _BLOCKS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
@@ -140,12 +137,9 @@ def _through_transformers(interval: Explained, account: LineAccount) -> str:
 
 def _estimated(account: LineAccount) -> str:
     if account.ended == "stated":
-        return " " + gettext("A person read the meter when the home changed hands.")
+        return f" {move_words.STATED}"
     if account.ended:
-        return " " + gettext(
-            "The home changed hands, and the meter had not been read at that moment: this use was expected from the "
-            "days before. The meter's next reading sets it right."
-        )
+        return f" {move_words.EXPECTED}"
     if account.estimate is None:
         return ""
     return " " + gettext(
@@ -221,6 +215,15 @@ def _topup(account: LineAccount) -> str:
             "reference": account.facts.get("provider_ref", ""),
         }
     return paid + gettext(", credited on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
+
+
+def _moved(account: LineAccount) -> str:
+    amount = text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency)
+    said = move_words.line(
+        settled=account.facts.get("settle") != "transfer", amount=account.line.amount_micro
+    )
+    instant = _instant(account.line.ts_us, account.zone)
+    return said % {"amount": amount} + gettext(", on %(day)s at %(time)s.") % instant
 
 
 def _correction(account: LineAccount) -> str:
@@ -330,11 +333,6 @@ def _window(account: LineAccount) -> str:
     }
 
 
-def _moved(account: LineAccount) -> str:
-    at = gettext(", on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)
-    return moved_sentence(account) + at
-
-
 _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.READING: _reading,
     Kind.TOPUP: _topup,
@@ -342,8 +340,7 @@ _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.LATE: _late,
     Kind.TRUE_UP: _window,
     Kind.MOVED: _moved,
-    Kind.EMERGENCY: credit_sentence,
-    Kind.DEBT: credit_sentence,
+    **credit_sentences.SENTENCES,
 }
 
 

@@ -1,0 +1,261 @@
+"""Many moves from one file: every row looked at first, then all of them asked for at once, or none.
+
+A term ends, two hundred rooms change hands: one sheet says who leaves and who comes. Each row becomes a move of its
+own, which the poster does or refuses by itself; the file is one action of one person.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+from zipfile import BadZipFile
+from zoneinfo import ZoneInfo
+
+from django.db import connection, transaction
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from fairwatt.core.refusal import Refusal
+from fairwatt.flows.desk import acting
+from fairwatt.flows.move_home import (
+    Coming,
+    MoveAsked,
+    MoveImpossible,
+    Preview,
+    Prices,
+    ask_in_transaction,
+    likely_instant,
+    preview_move,
+)
+from fairwatt.store import facts
+from fairwatt.store.intervals import note_deed
+from fairwatt.store.models import Book, Fact, Installation, Unit
+
+COLUMNS: Final = ("home", "move", "at", "users", "refund", "to", "register_kwh", "reason")
+ROWS_MAX: Final = 1_000
+BYTES_MAX: Final = 2_000_000
+_NEEDED: Final = ("home", "move")
+_REGISTER: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a file as it was looked at: what it comes to, or why it cannot be."""
+
+    line: int
+    home: str
+    move: str
+    asked: MoveAsked | None
+    seen: Preview | None
+    error: Refusal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowResult:
+    """What the poster made of one move of a file."""
+
+    fact: int
+    home: str
+    move: str
+    state: str
+    code: str
+    provisional: bool
+
+
+def read_rows(*, data: bytes, name: str) -> list[dict[str, str]]:
+    """The rows of a CSV or Excel file, by column. Raises MoveImpossible."""
+    if len(data) > BYTES_MAX:
+        raise MoveImpossible("The file is larger than 2 MB. Nothing was changed; send fewer rows.")
+    try:
+        found = _sheet(data) if data[:2] == b"PK" else _csv(data)
+    except (
+        csv.Error,
+        UnicodeDecodeError,
+        InvalidFileException,
+        BadZipFile,
+        KeyError,
+        ValueError,
+        OSError,
+    ) as error:
+        raise MoveImpossible(
+            "%(name)s cannot be read as CSV or Excel. Nothing was changed; save it anew and send it again.",
+            name=name[:80],
+        ) from error
+    rows = [row for row in found if any(row.values())]
+    if not rows or any(column not in rows[0] for column in _NEEDED):
+        raise MoveImpossible(
+            "The file needs a first row with the columns %(columns)s, and a row for each move. Nothing was changed.",
+            columns=", ".join(COLUMNS),
+        )
+    if len(rows) > ROWS_MAX:
+        raise MoveImpossible(
+            "The file has more than %(most)d rows. Nothing was changed; cut it up.", most=ROWS_MAX
+        )
+    return rows
+
+
+def look_at(*, book: Book, rows: Sequence[dict[str, str]], now_us: int) -> list[Row]:
+    """Every row with what it comes to or why it cannot be; nothing is written."""
+    units = {unit.label: unit for unit in Unit.objects.filter(site__book=book).select_related("site")}
+    looked: list[Row] = []
+    seen_homes: dict[str, int] = {}
+    prices: Prices = {}
+    for line, row in enumerate(rows, start=2):
+        home, kind = row.get("home", ""), row.get("move", "").lower()
+        asked, seen, error = None, None, None
+        try:
+            if home in seen_homes:
+                raise MoveImpossible(
+                    "Row %(line)d is about the same home. Nothing was changed; a home moves once in a file.",
+                    line=seen_homes[home],
+                )
+            seen_homes[home] = line
+            asked = _asked(book, units, row, kind, now_us)
+            seen = preview_move(book=book, asked=asked, now_us=now_us, prices=prices)
+        except Refusal as refused:
+            error = refused
+        looked.append(Row(line=line, home=home, move=kind, asked=asked, seen=seen, error=error))
+    return looked
+
+
+@transaction.atomic(durable=True)
+def ask_all(
+    *, book_id: int, rows: Sequence[dict[str, str]], user_id: int, now_us: int, entropy: bytes
+) -> str:
+    """Ask for every move of a file in one transaction; return the name they have together.
+
+    Raises DeskRefused, also when a single row cannot be: then nothing was asked for. The same file again, by the same
+    form, is the same moves.
+    """
+    book = Book.objects.get(pk=book_id)
+    person = acting(user_id=user_id, book=book)
+    looked = look_at(book=book, rows=rows, now_us=now_us)
+    together = sha256(entropy + repr(sorted(rows[0].items())).encode()).hexdigest()[:20]
+    wrong = next((row for row in looked if row.error is not None), None)
+    if wrong is not None and wrong.error is not None:
+        raise MoveImpossible("Row %(line)d: %(why)s", line=wrong.line, why=wrong.error)
+    prices: Prices = {}
+    for row in looked:
+        assert row.asked is not None, "every row was looked at"
+        made = sha256(entropy + row.home.encode()).digest()[:10]
+        ask_in_transaction(
+            book_id=book_id,
+            asked=replace(row.asked, together=together),
+            user_id=user_id,
+            now_us=now_us,
+            entropy=made,
+            prices=prices,
+        )
+    with connection.cursor() as cursor:
+        note_deed(
+            cursor=cursor,
+            book=book.pk,
+            kind="desk.moves_asked",
+            author=person.pk,
+            now_us=now_us,
+            evidence={"together": together, "rows": len(looked)},
+        )
+    return together
+
+
+@transaction.atomic
+def results_of(*, book: Book, together: str) -> list[RowResult]:
+    """What became of the moves of a file, in their order; empty where there is no such."""
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
+        found = list(
+            Fact.objects.filter(book=book.pk, kind="move", payload__together=together).order_by("pk")
+        )
+    labels = dict(
+        Unit.objects.filter(pk__in=[fact.payload["unit"] for fact in found]).values_list("pk", "label")
+    )
+    return [
+        RowResult(
+            fact=fact.pk,
+            home=labels.get(fact.payload["unit"], ""),
+            move=fact.payload["kind"],
+            state=fact.state,
+            code=str((fact.result or {}).get("code", "")),
+            provisional=bool((fact.result or {}).get("provisional", 0)),
+        )
+        for fact in found
+    ]
+
+
+def _asked(book: Book, units: dict[str, Unit], row: dict[str, str], kind: str, now_us: int) -> MoveAsked:
+    unit = units.get(row.get("home", ""))
+    if unit is None:
+        raise MoveImpossible(
+            "There is no home of that name in this book. Nothing was changed; check the name."
+        )
+    to = units.get(row.get("to", ""))
+    at = row.get("at", "")
+    return MoveAsked(
+        kind=kind,
+        unit_id=unit.pk,
+        at_us=_instant(at, book.zone) if at else likely_instant(book=book, unit=unit, now_us=now_us),
+        settle="source" if row.get("refund", "").lower() == "source" else "window",
+        coming=Coming(users=tuple(name for name in re.split(r"[,;\s]+", row.get("users", "")) if name)),
+        stated=_stated(book, unit, row.get("register_kwh", "")),
+        reason=row.get("reason", ""),
+        to_unit_id=to.pk if to else 0,
+    )
+
+
+def _stated(book: Book, unit: Unit, text: str) -> dict[int, int]:
+    if not text:
+        return {}
+    match = _REGISTER.fullmatch(text)
+    homes = Installation.objects.filter(unit=unit, wallet__book=book, closed_us__isnull=True)
+    at_work = list(homes.values_list("pk", flat=True))
+    if match is None or len(at_work) != 1:
+        raise MoveImpossible(
+            "A register is written as 12345.6, and only for a home with one meter. Nothing was changed."
+        )
+    return {at_work[0]: int(match[1]) * 1_000 + int((match[2] or "0").ljust(3, "0"))}
+
+
+def _instant(text: str, zone: str) -> int:
+    try:
+        at = datetime.fromisoformat(text)
+        local = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+        return round(local.timestamp()) * 1_000_000
+    except (ValueError, OverflowError) as error:
+        raise MoveImpossible("A moment is written as 2026-11-30 12:00. Nothing was changed.") from error
+
+
+def _csv(data: bytes) -> list[dict[str, str]]:
+    text = data.decode("utf-8-sig")
+    sample = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in sample else ",")
+    return _by_column([list(row) for row in reader])
+
+
+def _sheet(data: bytes) -> list[dict[str, str]]:
+    book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    rows = book.worksheets[0].iter_rows(max_row=ROWS_MAX + 2, max_col=len(COLUMNS) + 4, values_only=True)
+    return _by_column([[_cell(value) for value in row] for row in rows])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="minutes")
+    return str(value)
+
+
+def _by_column(rows: list[list[str]]) -> list[dict[str, str]]:
+    if not rows:
+        return []
+    names = [name.strip().lower() for name in rows[0]]
+    return [
+        {name: cell.strip() for name, cell in zip(names, row, strict=False) if name in COLUMNS}
+        for row in rows[1 : ROWS_MAX + 2]
+    ]
