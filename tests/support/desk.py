@@ -24,7 +24,6 @@ class Desk:
         self.street = street
         self.state: Any = None
         self.acked: list[tuple[int, int, int]] = []
-        self.merchants: Any = None
 
     def open(self, *, now_us: int = NOON_US) -> None:
         """Take the book and answer what waits about its set-up."""
@@ -45,7 +44,6 @@ class Desk:
         from fairwatt.flows.posting.post_batch import post_batch
 
         poster: Any = self.street.poster()
-        poster.merchants = self.merchants
         result = post_batch(state=self.state, messages=frames, poster=poster, now_us=now_us, regrant=regrant)
         self.acked += result.acks
         return result

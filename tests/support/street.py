@@ -73,6 +73,8 @@ class Street:
     tariff: str = TARIFF
     opened_us: int = NOON_US
     currency: str = "GBP"
+    merchants: Any = None
+    """whose accounts are read by the poster"""
     credit: CreditPolicy = POLICY
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     issuer: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -174,6 +176,7 @@ class Street:
             ),
             sign=sign,
             codes=MasterKey(CODE_MASTER),
+            merchants=self.merchants,
         )
 
     def frame(self, *items: tuple[int, bytes], clock_us: int, hello: bool = False) -> tuple[str, bytes]:

@@ -183,7 +183,7 @@ class Till:
 
     def post(self) -> None:
         """The poster's turn."""
-        self.desk.merchants = self.merchants()
+        self.desk.street.merchants = self.merchants()
         self.desk.post(now_us=self.clock.us)
 
     def settle(self, ref: str) -> None:

@@ -108,6 +108,10 @@ MATRIX = {
     "console:meter_certificate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_estimate": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meter_check": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
+    "console:merchants": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Operators are told that only administrators say where money goes.
+    "console:propose_merchant": Row("book provider", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:offer_merchant": Row("book account", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:credit": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:credit_csv": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),

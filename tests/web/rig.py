@@ -41,6 +41,8 @@ class Site:
 
     origin: str
     clock: ClockFile
+    sim: PaySim
+    config: Config
 
 
 @contextmanager
@@ -51,7 +53,8 @@ def open_site() -> Iterator[Site]:
     origin = f"http://127.0.0.1:{port}"
     clock_file = config.state / "clock"
     clock = ClockFile.create(clock_file, domain_us=NOW_US)
-    with _platform(config, f"{origin}/pay/callback/sandbox", clock) as paysim_url:
+    with _platform(config, f"{origin}/pay/callback/sandbox", clock) as sim:
+        paysim_url = sim.url
         ours = dataclasses.replace(config, clock_file=clock_file, origin=origin, paysim_url=paysim_url)
         server = subprocess.Popen(
             [
@@ -62,30 +65,31 @@ def open_site() -> Iterator[Site]:
         )
         try:
             _wait_for(f"{origin}/accounts/login/", server)
-            yield Site(origin=origin, clock=clock)
+            yield Site(origin=origin, clock=clock, sim=sim, config=ours)
         finally:
             server.terminate()
             server.wait(timeout=20)
 
 
 @contextmanager
-def _platform(config: Config, callback_url: str, clock: ClockFile) -> Iterator[str]:
+def _platform(config: Config, callback_url: str, clock: ClockFile) -> Iterator[PaySim]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
-    async def start() -> tuple[PaySim, str]:
+    async def start() -> PaySim:
         platform = PaySim(
             key=load_private_key(config.keys, name=SANDBOX_PROVIDER),
             callback_url=callback_url,
             now_us=clock.now_us,
             seed=1,
         )
-        return platform, await platform.start()
+        await platform.start()
+        return platform
 
-    platform, url = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
+    platform = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
     try:
-        yield url
+        yield platform
     finally:
         asyncio.run_coroutine_threadsafe(platform.stop(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)

@@ -136,6 +136,8 @@ def test_nobody_gets_what_is_not_theirs(
         "line": [f"{scene.book}-{scene.wallets[0]}-5"],
         "payment": [payment],
         "provider": ["sandbox"],
+        "book provider": [scene.slug, "stripe"],
+        "book account": [scene.slug, 10**6],
         "shop": ["wechat", "0" * 32],
         "shop order": ["wechat", "0" * 32, payment],
         "book": [scene.slug],

@@ -117,8 +117,7 @@ class Merchants:
         return laid_over(sets)
 
 
-@transaction.atomic(durable=True)
-def add_account(
+def make_account(
     *,
     organisation_id: int,
     provider: str,
@@ -150,11 +149,24 @@ def add_account(
 
 
 @transaction.atomic(durable=True)
+def add_account(**about: Any) -> MerchantKey:
+    """`make_account` in a transaction of its own."""
+    return make_account(**about)
+
+
+@transaction.atomic(durable=True)
 def add_keys(
     *, account_id: int, settings: Mapping[str, Any], seals: Seals, author: str, now_us: int
 ) -> MerchantKey:
-    """Lay further keys or settings over those an account has: a rotation. Raises BadSettings."""
+    """`lay_keys` in a transaction of its own."""
     account = MerchantAccount.objects.get(pk=account_id)
+    return lay_keys(account=account, settings=settings, seals=seals, author=author, now_us=now_us)
+
+
+def lay_keys(
+    *, account: MerchantAccount, settings: Mapping[str, Any], seals: Seals, author: str, now_us: int
+) -> MerchantKey:
+    """Lay further keys or settings over those an account has: a rotation. Raises BadSettings."""
     if not settings:
         raise MerchantRefused("There is nothing to change. Nothing was written.")
     return _add_keys(account, settings, seals, author, now_us)
@@ -203,8 +215,15 @@ def confirm_keys(*, key_id: int, fingerprint: str, author: str, now_us: int) -> 
 
 @transaction.atomic(durable=True)
 def offer(*, account_id: int, methods: Collection[str], author: str, now_us: int) -> MerchantOffer:
-    """Choose which ways to pay an account offers from now on; none hides it. Raises MerchantRefused."""
+    """`make_offer` in a transaction of its own."""
     account = MerchantAccount.objects.get(pk=account_id)
+    return make_offer(account=account, methods=methods, author=author, now_us=now_us)
+
+
+def make_offer(
+    *, account: MerchantAccount, methods: Collection[str], author: str, now_us: int
+) -> MerchantOffer:
+    """Choose which ways to pay an account offers from now on; none hides it. Raises MerchantRefused."""
     able = ABILITIES[account.provider].methods
     strange = [one for one in methods if one not in {method.value for method in able}]
     if strange:

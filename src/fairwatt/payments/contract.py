@@ -269,6 +269,24 @@ class NothingOfMoney(CallbackRejected):
     heard = True
 
 
+class UnknownProvider(CallbackRejected):
+    """Nobody here takes money through this provider or account."""
+
+    code = "unknown_provider"
+
+
+class MerchantUnusable(CallbackRejected):
+    """The account's keys cannot be opened or used, so nothing can be verified."""
+
+    code = "merchant_unusable"
+
+
+class NotAsked(CallbackRejected):
+    """It claims to be a provider's answer to the collector, and another process wrote it."""
+
+    code = "not_asked"
+
+
 FRESH_S: Final = 300
 """How far a callback's signed time may lie from ours, either way."""
 AMOUNT_MINOR_MAX: Final = 10**12

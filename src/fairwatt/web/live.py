@@ -43,7 +43,10 @@ SELECT coalesce((SELECT batch FROM wallet_head WHERE wallet = %s), 0),
        coalesce((SELECT string_agg(id || state, ',' ORDER BY id) FROM
                  (SELECT id, state FROM outbox WHERE wallet = %s ORDER BY id DESC LIMIT 3) AS newest), ''),
        coalesce((SELECT string_agg(id || state, ',' ORDER BY id) FROM
-                 (SELECT id, state FROM fact WHERE wallet = %s ORDER BY id DESC LIMIT 3) AS newest), '')
+                 (SELECT id, state FROM fact WHERE wallet = %s ORDER BY id DESC LIMIT 3) AS newest), ''),
+       coalesce((SELECT string_agg(id || state || trouble || (action IS NULL), ',' ORDER BY id) FROM
+                 (SELECT id, state, trouble, action FROM store_paymentintent WHERE wallet_id = %s
+                  ORDER BY id DESC LIMIT 3) AS newest), '')
 """
 
 
@@ -53,7 +56,7 @@ def mark(*, scope: Scope) -> tuple[object, ...]:
         if scope.wallets is None:
             cursor.execute(_BOOK_MARK, [scope.books[0]] * 4)
         else:
-            cursor.execute(_WALLET_MARK, [scope.wallets[0]] * 4)
+            cursor.execute(_WALLET_MARK, [scope.wallets[0]] * 5)
         found = cursor.fetchone()
     # Words such as "2 minutes ago" age by themselves.
     return (*found, now_us() // US_PER_MINUTE)

@@ -19,8 +19,11 @@ from fairwatt.payments.contract import (
     Assurance,
     CallbackRejected,
     MalformedCallback,
+    MerchantUnusable,
+    NotAsked,
     PaymentProvider,
     ProviderFact,
+    UnknownProvider,
 )
 from fairwatt.payments.contract import Kind as Kinds
 from fairwatt.payments.sealing import SealBroken
@@ -30,24 +33,6 @@ from fairwatt.store.posting import LINE, EventRow, FactAnswer
 _CREDITED: Final = frozenset({"credited", "part_refunded", "refunded", "chargeback"})
 REVIEW_US: Final = 72 * 3_600_000_000
 """How long a payment in review may withhold a cut."""
-
-
-class UnknownProvider(CallbackRejected):
-    """Nobody here takes money through this provider or account."""
-
-    code = "unknown_provider"
-
-
-class MerchantUnusable(CallbackRejected):
-    """The account's keys cannot be opened or used, so nothing can be verified."""
-
-    code = "merchant_unusable"
-
-
-class NotAsked(CallbackRejected):
-    """It claims to be a provider's answer to the collector, and another process wrote it."""
-
-    code = "not_asked"
 
 
 def post_payment(bench: Bench, before: PostedFacts, about: dict[str, Any], raw: bytes) -> PostedFacts:

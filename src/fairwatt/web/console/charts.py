@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from fairwatt.store.models import Book
 from fairwatt.web.design import format as text
-from fairwatt.web.design import words
+from fairwatt.web.design import pay_words, words
 
 LABELS = tuple(f"{slot // 2:02d}:{slot % 2 * 30:02d}" for slot in range(48))
 
@@ -74,7 +74,7 @@ def _account_name(account: str, *, many: bool) -> str:
     if account.startswith("revenue:fee:"):
         return words.fee_category(account.removeprefix("revenue:fee:"))
     if kind == "clearing":
-        return gettext("top-ups by %(provider)s") % {"provider": words.provider(rest)}
+        return gettext("top-ups by %(provider)s") % {"provider": pay_words.provider(rest)}
     names = {
         "revenue:energy": gettext("energy"),
         "revenue:standing": gettext("standing charge"),

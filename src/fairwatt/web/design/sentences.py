@@ -21,7 +21,7 @@ from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.backdating import ENDED_BEFORE
 from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
-from fairwatt.web.design import credit_sentences, move_words, words
+from fairwatt.web.design import credit_sentences, move_words, pay_words, words
 from fairwatt.web.design import format as text
 from fairwatt.web.design.clock_words import of_the_clock
 
@@ -211,7 +211,7 @@ def _topup(account: LineAccount) -> str:
     if isinstance(provider, str):
         paid = gettext("%(amount)s paid in through %(provider)s, reference %(reference)s") % {
             "amount": text.money_exact(micro=account.line.amount_micro, currency=account.currency),
-            "provider": words.provider(provider),
+            "provider": pay_words.provider(provider),
             "reference": account.facts.get("provider_ref", ""),
         }
     return paid + gettext(", credited on %(day)s at %(time)s.") % _instant(account.line.ts_us, account.zone)

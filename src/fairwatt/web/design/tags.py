@@ -11,7 +11,7 @@ from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import MICRO, Unit
 from fairwatt.store.models import CostEntry, MeterCheck
 from fairwatt.web.design import format as text
-from fairwatt.web.design import refusals, tariff_words, vee_words, words
+from fairwatt.web.design import pay_words, refusals, tariff_words, vee_words, words
 
 register = template.Library()
 
@@ -229,9 +229,15 @@ def square_metres(area_dm2: int) -> str:
 
 
 @register.filter
+def method_words(slug: str) -> str:
+    """{{ slug|method_words }}"""
+    return pay_words.method(slug)
+
+
+@register.filter
 def provider_words(slug: str) -> str:
     """{{ slug|provider_words }}"""
-    return words.provider(slug)
+    return pay_words.provider(slug)
 
 
 @register.filter

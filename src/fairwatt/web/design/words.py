@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words, credit_words, move_words
+from fairwatt.web.design import alarm_words, credit_words, move_words, pay_words
 from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
@@ -60,14 +60,6 @@ PERIODS: Words = {
 
 TAXES: Words = {"vat": _("VAT"), "gst": _("GST")}
 
-PROVIDERS: Words = {
-    "sandbox": _("the practice payment platform"),
-    "wechat": _("WeChat Pay"),
-    "alipay": _("Alipay"),
-    "stripe": _("Card"),
-    "mpesa": _("M-PESA"),
-}
-
 FEES: Words = {
     "property": _("property fee"),
     "parking": _("parking"),
@@ -91,6 +83,7 @@ BASES: Words = {
 EVENTS: Words = {
     **METER_EVENTS,
     **credit_words.EVENTS,
+    **pay_words.EVENTS,
     **move_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
@@ -371,11 +364,6 @@ def every(code: str) -> str:
 def basis(code: str) -> str:
     """What a part of a formula counts."""
     return str(BASES.get(code, code))
-
-
-def provider(slug: str) -> str:
-    """A payment provider's name."""
-    return str(PROVIDERS.get(slug, slug))
 
 
 def event(*, kind: str, reason_code: str, home: str, gateway: str, amount: str) -> str:
