@@ -30,7 +30,7 @@ def running_house() -> Iterator[Services]:
     try:
         with services:
             django.setup()
-            _hash_cheaply()
+            hash_cheaply()
             yield services
             _hang_up()
     finally:
@@ -65,8 +65,8 @@ def as_role(role: DatabaseRole) -> Iterator[None]:
         shared.update(kept)
 
 
-def _hash_cheaply() -> None:
-    """The real password algorithm at its least cost: tests make thousands of people."""
+def hash_cheaply() -> None:
+    """Set the real password algorithm to its least cost: tests make thousands of people."""
     from django.contrib.auth.hashers import Argon2PasswordHasher as Hasher
 
     Hasher.time_cost, Hasher.memory_cost, Hasher.parallelism = 1, 8, 1

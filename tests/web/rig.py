@@ -58,10 +58,10 @@ def open_site() -> Iterator[Site]:
         ours = dataclasses.replace(config, clock_file=clock_file, origin=origin, paysim_url=paysim_url)
         server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "uvicorn", "fairwatt.server.asgi:application", "--port", str(port)),
+                *(sys.executable, "-m", "uvicorn", "support.served:application", "--port", str(port)),
                 *("--lifespan", "off", "--log-level", "warning", "--timeout-graceful-shutdown", "1"),
             ],
-            env=ours.child_env(role="web"),
+            env={**ours.child_env(role="web"), "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         try:
             _wait_for(f"{origin}/accounts/login/", server)
