@@ -126,4 +126,7 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "LATE": 7,
         "TRUE_UP": 8,
         "REVERSAL": 9,
+        "MOVED": 12,
+        "EMERGENCY": 13,
+        "DEBT": 14,
     }

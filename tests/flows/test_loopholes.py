@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from fairwatt.core.credit.levels import warning_level
 from fairwatt.flows.posting.book_state import WALLET
-from fairwatt.flows.posting.deciding import credit_levels
 from fairwatt.flows.posting.flushing import CacheFlusher
 from fairwatt.server.launcher.services import Services
 from fairwatt.store.caches import drop_caches
@@ -297,8 +296,11 @@ def test_a_large_meter_that_was_silent_for_a_year_is_believed(desk: Desk) -> Non
 MONEY = st.integers(-(10**12), 10**12)
 
 
+@pytest.mark.usefixtures("house")
 @given(st.lists(st.tuples(MONEY, st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=20))
 def test_the_levels_of_many_wallets_are_those_of_one(cases: list[tuple[int, int, int]]) -> None:
+    from fairwatt.flows.posting.deciding import credit_levels
+
     wallets = np.zeros(len(cases), dtype=WALLET)
     for n, (balance, low, critical) in enumerate(cases):
         wallets[n]["balance_micro"] = balance

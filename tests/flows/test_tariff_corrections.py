@@ -89,9 +89,9 @@ def test_what_a_closed_home_owes_is_posted_to_the_wallet_it_left(
         live_on(desk, days=range(2))
         gone, untouched = Installation.objects.select_related("unit").filter(pk__in=wrong.installations[1:])
         with as_role("migrate"):
-            # One was closed after the use that was priced wrongly, one on the day it was opened.
+            # Both were closed after the use that was priced wrongly, one of them at its last reading.
             Installation.objects.filter(pk=gone.pk).update(closed_us=NOON_US + 3 * DAY_US)
-            Installation.objects.filter(pk=untouched.pk).update(closed_us=NOON_US)
+            Installation.objects.filter(pk=untouched.pk).update(closed_us=NOON_US + 2 * DAY_US)
         desk.open(now_us=NOON_US + 4 * DAY_US)
         correction = place(wrong)
         [departed, _] = correction.preview["departed"]

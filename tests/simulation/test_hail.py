@@ -10,7 +10,7 @@ def test_two_thousand_commands_come_through_hail_each_once(house: Services, tmp_
     figures = hailed(folder=tmp_path, seed=1, homes=100, commands=2_000)
     assert figures["commands"] >= 2_000
     assert figures["proven"] > 1_000
-    assert figures["relay_moves"] > 20
+    assert figures["relay_moves"] > 5
     assert figures["frames_damaged"] > 0, figures
     for fault in ("lost", "doubled", "overtaken"):
         assert figures[f"frames_{fault}"] > 50, figures
