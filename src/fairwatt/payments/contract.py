@@ -128,6 +128,20 @@ class OrderAsk:
     """the payer's browser is a telephone's"""
 
 
+def nobodys_order(*, now_us: int) -> OrderAsk:
+    """An order that cannot be: a provider in good health answers, signed, that there is no such order."""
+    return OrderAsk(
+        our_ref="0" * 32,
+        amount_minor=1,
+        currency="CNY",
+        method=Method.QR,
+        subject="",
+        notify_url="",
+        return_url="",
+        expires_us=now_us,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundAsk:
     """A refund of ours, committed before the first attempt; every attempt carries the same `refund_ref`."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -58,49 +59,51 @@ def _ensure_pair[K: (Ed25519PrivateKey, X25519PrivateKey)](
 def load_sealing_key(folder: Path, *, name: str) -> X25519PrivateKey:
     """The private half of a pair that things are sealed to; raises KeyUnusable."""
     path = folder / f"{name}.pem"
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError) as broken:
-        raise KeyUnusable(_help(path, broken)) from broken
+    key = _read(path)
     if not isinstance(key, X25519PrivateKey):
-        raise KeyUnusable(_help(path, TypeError("it is not an X25519 key")))
+        raise _other_kind(path, "an X25519")
     return key
 
 
 def load_sealing_public(folder: Path, *, name: str) -> X25519PublicKey:
     """The public half of it; raises KeyUnusable."""
     path = folder / f"{name}.pub.pem"
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as broken:
-        raise KeyUnusable(_help(path, broken)) from broken
+    key = _read(path)
     if not isinstance(key, X25519PublicKey):
-        raise KeyUnusable(_help(path, TypeError("it is not an X25519 key")))
+        raise _other_kind(path, "an X25519")
     return key
 
 
 def load_private_key(folder: Path, *, name: str) -> Ed25519PrivateKey:
     """The private half of `name`; raises KeyUnusable."""
     path = folder / f"{name}.pem"
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError) as broken:
-        raise KeyUnusable(_help(path, broken)) from broken
+    key = _read(path)
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnusable(_help(path, TypeError("it is not an Ed25519 key")))
+        raise _other_kind(path, "an Ed25519")
     return key
 
 
 def load_public_key(folder: Path, *, name: str) -> Ed25519PublicKey:
     """The public half of `name`; raises KeyUnusable."""
     path = folder / f"{name}.pub.pem"
+    key = _read(path)
+    if not isinstance(key, Ed25519PublicKey):
+        raise _other_kind(path, "an Ed25519")
+    return key
+
+
+def _read(path: Path) -> PrivateKeyTypes | PublicKeyTypes:
     try:
-        key = load_pem_public_key(path.read_bytes())
+        pem = path.read_bytes()
+        if path.name.endswith(".pub.pem"):
+            return load_pem_public_key(pem)
+        return load_pem_private_key(pem, password=None)
     except (OSError, ValueError) as broken:
         raise KeyUnusable(_help(path, broken)) from broken
-    if not isinstance(key, Ed25519PublicKey):
-        raise KeyUnusable(_help(path, TypeError("it is not an Ed25519 key")))
-    return key
+
+
+def _other_kind(path: Path, wanted: str) -> KeyUnusable:
+    return KeyUnusable(_help(path, TypeError(f"it is not {wanted} key")))
 
 
 def issuer_kid(public: Ed25519PublicKey) -> bytes:

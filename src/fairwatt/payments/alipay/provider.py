@@ -27,6 +27,7 @@ from fairwatt.payments.contract import (
     RefundAsk,
     StaleCallback,
     State,
+    nobodys_order,
 )
 from fairwatt.payments.exchange import Exchange, Moment
 from fairwatt.payments.fields import Fields
@@ -85,17 +86,7 @@ class Alipay:
 
     def health(self, *, at: Moment) -> Exchange[bool]:
         """See PaymentProvider. Asks for a trade that cannot be; a signed "no such trade" is good health."""
-        order = OrderAsk(
-            our_ref="0" * 32,
-            amount_minor=1,
-            currency="CNY",
-            method=Method.QR,
-            subject="",
-            notify_url="",
-            return_url="",
-            expires_us=at.now_us,
-        )
-        found = yield from trades.query(self.account, order, at)
+        found = yield from trades.query(self.account, nobodys_order(now_us=at.now_us), at)
         return found.state is State.UNKNOWN
 
     def parse_callback(

@@ -26,6 +26,7 @@ from fairwatt.payments.contract import (
     RefundAsk,
     StaleCallback,
     State,
+    nobodys_order,
 )
 from fairwatt.payments.exchange import Exchange, Moment
 from fairwatt.payments.fields import Fields
@@ -84,17 +85,7 @@ class WechatPay:
 
     def health(self, *, at: Moment) -> Exchange[bool]:
         """See PaymentProvider. Asks for an order that cannot be; a signed "no such order" is good health."""
-        order = OrderAsk(
-            our_ref="0" * 32,
-            amount_minor=1,
-            currency="CNY",
-            method=Method.QR,
-            subject="",
-            notify_url="",
-            return_url="",
-            expires_us=at.now_us,
-        )
-        found = yield from orders.query(self.account, order, at)
+        found = yield from orders.query(self.account, nobodys_order(now_us=at.now_us), at)
         return found.state is State.UNKNOWN
 
     def parse_callback(
