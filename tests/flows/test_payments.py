@@ -124,6 +124,19 @@ def test_a_top_up_paid_twice_is_credited_twice_and_a_person_is_told(desk: Desk, 
     assert [event.reason for event in desk.events("payment.credited")] == ["", "paid_twice"]
 
 
+def test_a_second_payment_of_another_amount_leaves_the_first_credited(desk: Desk) -> None:
+    from fairwatt.store.models import PaymentIntent
+
+    meter = desk.home()
+    first = desk.pay(meter, 5_00, now_us=T1)
+    desk.post(now_us=T1)
+    ref = our_ref(desk.fact(first))
+    deliver(desk, our_ref=ref, amount_minor=4_99, event_id="e2", provider_ref="p2", now_us=T1)
+    desk.post(now_us=T1)
+    assert (desk.balance(meter), suspense(desk)) == (5_000_000, 4_990_000)
+    assert PaymentIntent.objects.get(our_ref=ref).state == "credited"
+
+
 def test_another_amount_than_asked_for_goes_to_suspense_and_to_a_person(desk: Desk) -> None:
     from fairwatt.store.models import PaymentIntent
 

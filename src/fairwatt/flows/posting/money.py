@@ -66,7 +66,8 @@ def post_payment(bench: Bench, before: PostedFacts, about: dict[str, Any], raw: 
     wallet_ix = state.wallet_index.get(int(wallet))
     asked = (int(amount_minor), currency)
     if (paid.amount_minor, paid.currency) != asked or paid.currency != state.currency:
-        cursor.execute("UPDATE store_paymentintent SET state = 'review' WHERE id = %s", [intent_id])
+        if intent_state not in _CREDITED:
+            cursor.execute("UPDATE store_paymentintent SET state = 'review' WHERE id = %s", [intent_id])
         return _suspense(bench, paid, "amount_differs", wallet_ix)
     if wallet_ix is None:
         return _suspense(bench, paid, "unknown_wallet", None)
