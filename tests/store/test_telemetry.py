@@ -196,8 +196,9 @@ def test_the_process_keeps_answers_and_passes_on_who_watches(house: Services, st
         await backend.subscribe(topics.tack_subject(**place), cb=take)
         task = asyncio.create_task(keeper.run())
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while {type(one).__name__ for one in heard} != {"Kept", "Watch"}:
+                    assert not task.done(), "the process ended: " + repr(task)
                     frame = encode_tele(
                         TeleFrame(5, NOW_US, (block(8, NOW_S - 50, street.homes[1], power=[1]),))
                     )
@@ -205,6 +206,8 @@ def test_the_process_keeps_answers_and_passes_on_who_watches(house: Services, st
                     with psycopg.connect(config.dsn(role="web"), autocommit=True) as web:
                         web.execute("SELECT pg_notify('fairwatt_watch', %s)", [".".join(place.values())])
                     await asyncio.sleep(0.3)
+        except TimeoutError:
+            pytest.fail(f"In a minute it answered {heard} and counted {keeper.counts}")
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
