@@ -18,6 +18,7 @@ from fairwatt.core.ledger.model import (
     REVENUE_ENERGY,
     REVENUE_FEE,
     REVENUE_STANDING,
+    ROUNDING,
     SUSPENSE,
     TAX_OUTPUT,
     WALLET,
@@ -38,7 +39,8 @@ ACCOUNTS: Final[dict[str, Words]] = {
     RECEIVABLE_SHARED: _("Shares of common costs still to come"),
     RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
     OPENING: _("Brought over from an earlier system"),
-    PAYABLE_REFUNDS: _("Owed to people who moved out"),
+    ROUNDING: _("Less than the smallest coin"),
+    PAYABLE_REFUNDS: _("Refunds owed"),
 }
 
 

@@ -21,6 +21,9 @@ RECEIVABLE_DEBT: Final = "receivable:debt"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
 PAYABLE_REFUNDS: Final = "payable:refunds"
+ROUNDING: Final = "rounding"
+WINDOW: Final = "window"
+"""The provider whose clearing account pays out at the window."""
 
 
 class Kind(IntEnum):
@@ -47,6 +50,10 @@ class Kind(IntEnum):
     """Emergency credit: lent, or repaid out of a top-up; its credit entry says which."""
     DEBT = 14
     """Owed energy that became a debt with a plan, or what the plan took; its credit entry says which."""
+    REFUND = 15
+    """Credit that goes back to who paid it, or comes back because that failed; it names its fact."""
+    CHARGEBACK = 16
+    """A payment that its provider took back, or gave back after a dispute was won; it names its fact."""
 
 
 class UnbalancedEntry(ValueError):
