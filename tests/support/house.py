@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import django
-import psycopg
 
 from fairwatt.server.config import Config, DatabaseRole
 from fairwatt.server.launcher.services import Services
@@ -32,7 +31,6 @@ def running_house() -> Iterator[Services]:
         with services:
             django.setup()
             hash_cheaply()
-            _commit_cheaply(services.config)
             yield services
             _hang_up()
     finally:
@@ -65,14 +63,6 @@ def as_role(role: DatabaseRole) -> Iterator[None]:
     finally:
         connections["default"] = before
         shared.update(kept)
-
-
-def _commit_cheaply(config: Config) -> None:
-    """Leave what is committed to the system's cache: a killed server keeps it as well, and tests lose no power."""
-    with psycopg.connect(config.dsn(role="admin"), autocommit=True) as link:
-        for setting in ("fsync", "full_page_writes"):
-            link.execute(f"ALTER SYSTEM SET {setting} = off")
-        link.execute("SELECT pg_reload_conf()")
 
 
 def hash_cheaply() -> None:
