@@ -85,7 +85,8 @@ def _open(bench: Bench, *, desk: int, cashier: int, float_minor: int) -> PostedF
         now_us=bench.now_us,
         batch=bench.state.last_batch + 1,
     )
-    return _said(bench, "shift.opened", {"shift": bench.fact, "desk": desk, "cashier": cashier})
+    said = {"shift": bench.fact, "desk": desk, "cashier": cashier}
+    return _done(bench, said, EventRow(kind="shift.opened", at_us=bench.now_us, evidence=said))
 
 
 def _take(
@@ -182,7 +183,7 @@ def _count(bench: Bench, *, shift: int, author: int, counted_minor: int, slips_m
         "slips_minor": slips_minor,
         "author": author,
     }
-    out = _said(bench, "shift.closed", evidence)
+    out = _done(bench, evidence, EventRow(kind="shift.closed", at_us=bench.now_us, evidence=evidence))
     if over:
         out.legs += counted_legs(
             currency=bench.state.currency, provider="cash", over_micro=_micro(bench, over)
@@ -246,7 +247,8 @@ def hand_out(
         "of": of_kind,
         "of_id": of_id,
     }
-    out = _said(bench, "cash.handed_out", evidence, wallet=wallet)
+    event = EventRow(kind="cash.handed_out", at_us=bench.now_us, wallet=wallet, evidence=evidence)
+    out = _done(bench, evidence, event)
     out.legs += handed_out_legs(
         currency=bench.state.currency, provider="cash", amount_micro=_micro(bench, amount_minor)
     )
@@ -262,13 +264,8 @@ def _open_shift(bench: Bench, *, shift: int, cashier: int) -> Shift | None:
     return found if works else None
 
 
-def _said(bench: Bench, kind: str, evidence: dict[str, Any], *, wallet: int | None = None) -> PostedFacts:
-    return PostedFacts(
-        answers=[FactAnswer(fact=bench.fact, state="posted", result=evidence)],
-        events=[
-            EventRow(kind=kind, at_us=bench.now_us, wallet=wallet, evidence={"fact": bench.fact, **evidence})
-        ],
-    )
+def _done(bench: Bench, result: dict[str, Any], event: EventRow) -> PostedFacts:
+    return PostedFacts(answers=[FactAnswer(fact=bench.fact, state="posted", result=result)], events=[event])
 
 
 def _micro(bench: Bench, minor: int) -> int:

@@ -13,6 +13,7 @@ from fairwatt.flows.posting.voiding import agreed_wish
 from fairwatt.payments.contract import Assurance, ProviderFact
 from fairwatt.store import cash_desk, money_wishes
 from fairwatt.store.cash_desk import NewReceipt
+from fairwatt.store.money_wishes import Waiting, Wish
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
 
@@ -55,35 +56,7 @@ def post_claim(bench: Bench, *, wish: int) -> PostedFacts:
         return refuse_fact(bench, "unknown_wallet", "this book has no such home; no money was moved")
     (found,) = waiting
     amount = micro_from_minor(amount_minor=found.amount_minor, minor_digits=state.minor_digits)
-    money_wishes.end_suspense(
-        cursor=cursor,
-        of=found.of,
-        book=state.book,
-        wallet=asked.wallet,
-        wish=asked.wish,
-        amount_micro=amount,
-        fact=bench.fact,
-        now_us=bench.now_us,
-        batch=state.last_batch + 1,
-    )
-    # An intent in review is settled: credited here, or over where the money was another home's.
-    cursor.execute(
-        "UPDATE store_paymentintent SET state = CASE WHEN wallet_id = %s THEN 'credited' ELSE 'closed' END, "
-        "credited_us = CASE WHEN wallet_id = %s THEN %s::bigint ELSE credited_us END WHERE book_id = %s "
-        "AND state = 'review' AND our_ref = (SELECT result->>'our_ref' FROM fact WHERE id = %s AND kind = 'payment')",
-        [asked.wallet, asked.wallet, bench.now_us, state.book, found.of],
-    )
-    new = NewReceipt(
-        fact=bench.fact,
-        wallet=asked.wallet,
-        amount_micro=amount,
-        provider=found.provider,
-        reference=found.reference[:160],
-        secret=asked.key,
-    )
-    number = cash_desk.number_receipt(
-        cursor=cursor, book=state.book, batch=state.last_batch + 1, new=new, now_us=bench.now_us
-    )
+    number = _place(bench, asked, found, amount)
     line = np.zeros((), dtype=LINE)
     line["ts"], line["ref"], line["kind"] = bench.now_us, bench.fact, Kind.TOPUP
     line["amount_micro"], line["book"] = amount, state.book
@@ -120,4 +93,39 @@ def post_claim(bench: Bench, *, wish: int) -> PostedFacts:
                 evidence=evidence,
             )
         ],
+    )
+
+
+def _place(bench: Bench, asked: Wish, found: Waiting, amount_micro: int) -> int:
+    """Take the money out of suspense, settle what was in review, and give the payment its receipt; its number."""
+    cursor, state = bench.cursor, bench.state
+    wallet = asked.wallet or 0
+    money_wishes.end_suspense(
+        cursor=cursor,
+        of=found.of,
+        book=state.book,
+        wallet=wallet,
+        wish=asked.wish,
+        amount_micro=amount_micro,
+        fact=bench.fact,
+        now_us=bench.now_us,
+        batch=state.last_batch + 1,
+    )
+    # An intent in review is settled: credited here, or over where the money was another home's.
+    cursor.execute(
+        "UPDATE store_paymentintent SET state = CASE WHEN wallet_id = %s THEN 'credited' ELSE 'closed' END, "
+        "credited_us = CASE WHEN wallet_id = %s THEN %s::bigint ELSE credited_us END WHERE book_id = %s "
+        "AND state = 'review' AND our_ref = (SELECT result->>'our_ref' FROM fact WHERE id = %s AND kind = 'payment')",
+        [wallet, wallet, bench.now_us, state.book, found.of],
+    )
+    new = NewReceipt(
+        fact=bench.fact,
+        wallet=wallet,
+        amount_micro=amount_micro,
+        provider=found.provider,
+        reference=found.reference[:160],
+        secret=asked.key,
+    )
+    return cash_desk.number_receipt(
+        cursor=cursor, book=state.book, batch=state.last_batch + 1, new=new, now_us=bench.now_us
     )
