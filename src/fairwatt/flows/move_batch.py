@@ -18,12 +18,12 @@ from django.db import connection, transaction
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.desk import acting
+from fairwatt.flows.meter_end import Prices
 from fairwatt.flows.move_home import (
     Coming,
     MoveAsked,
     MoveImpossible,
     Preview,
-    Prices,
     ask_in_transaction,
     likely_instant,
     preview_move,
