@@ -11,6 +11,7 @@ from support.credit import document, rule
 from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
 from web.accounts import administrator, close_month_of, disputed
+from web.cash import Window, at_the_window
 from web.costs import share_a_cost
 from web.meters import photographed
 from web.scene import NOW_US, Scene
@@ -104,6 +105,12 @@ def waiting(scene: Scene) -> int:
     return int(written.rule)
 
 
+@pytest.fixture(scope="module")
+def window(scene: Scene) -> Window:
+    """A cash desk with an open shift and a payment."""
+    return at_the_window(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -125,6 +132,7 @@ def test_nobody_gets_what_is_not_theirs(
     wished: int,
     photo: int,
     waiting: int,
+    window: Window,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -164,6 +172,10 @@ def test_nobody_gets_what_is_not_theirs(
         "cost": [scene.slug, shared["cost"]],
         "any share": [scene.slug, shared["share"]],
         "share": [scene.public_id(0), shared["share"]],
+        "cash fact": [scene.slug, window.shift],
+        "cash number": [scene.slug, window.number],
+        "paper": [window.code],
+        "paper file": [window.code, "80"],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))

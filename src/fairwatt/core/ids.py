@@ -110,6 +110,26 @@ def settlement_key(*, wallet: int, batch: int | None = None) -> str:
     return _key("settlement", str(wallet), *again)
 
 
+def shift_key(*, desk: int, ticket: str) -> str:
+    """Name the opening of a shift by the form it was asked with."""
+    return _key("shift", str(desk), ticket)
+
+
+def shift_end_key(*, shift: int) -> str:
+    """Name the count that ends a shift."""
+    return _key("shift_end", str(shift))
+
+
+def cash_out_key(*, of_kind: str, of_id: int) -> str:
+    """Name the cash that is handed out for one thing that is owed."""
+    return _key("cash_out", of_kind, str(of_id))
+
+
+def money_wish_key(*, wish: int) -> str:
+    """Name what one person asked for and another agreed to."""
+    return _key("money_wish", str(wish))
+
+
 def _key(*parts: str) -> str:
     for part in parts:
         if not part:

@@ -7,6 +7,7 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from fairwatt.core.ledger.model import (
+    CASH_OVER_SHORT,
     CLEARING,
     OPENING,
     PAYABLE_REFUNDS,
@@ -39,6 +40,7 @@ ACCOUNTS: Final[dict[str, Words]] = {
     RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
     OPENING: _("Brought over from an earlier system"),
     PAYABLE_REFUNDS: _("Owed to people who moved out"),
+    CASH_OVER_SHORT: _("Cash over and short at the window"),
 }
 
 

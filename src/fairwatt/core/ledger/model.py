@@ -21,6 +21,7 @@ RECEIVABLE_DEBT: Final = "receivable:debt"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
 PAYABLE_REFUNDS: Final = "payable:refunds"
+CASH_OVER_SHORT: Final = "cash:over-short"
 
 
 class Kind(IntEnum):
@@ -47,6 +48,8 @@ class Kind(IntEnum):
     """Emergency credit: lent, or repaid out of a top-up; its credit entry says which."""
     DEBT = 14
     """Owed energy that became a debt with a plan, or what the plan took; its credit entry says which."""
+    VOID = 16
+    """A payment by hand that was taken back, by one person's wish and another's word; it names its fact."""
 
 
 class UnbalancedEntry(ValueError):

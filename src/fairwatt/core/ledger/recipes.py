@@ -3,6 +3,7 @@
 import re
 
 from fairwatt.core.ledger.model import (
+    CASH_OVER_SHORT,
     CLEARING,
     OPENING,
     PAYABLE_REFUNDS,
@@ -114,6 +115,37 @@ def leaving_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
     """Owe a person who left what is left of the credit, until a refund pays it out."""
     amount = _positive(amount_micro)
     return _entry(Kind.MOVED, Leg(WALLET, currency, -amount), Leg(PAYABLE_REFUNDS, currency, amount))
+
+
+def claimed_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Credit a wallet with money that nobody could place until a person claimed it."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.TOPUP, Leg(WALLET, currency, amount), Leg(SUSPENSE, currency, -amount))
+
+
+def void_legs(*, currency: str, amount_micro: int, against: str) -> tuple[Leg, ...]:
+    """Take a payment back from a wallet: it is owed to the payer, or was never there, or waits to be placed anew."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.VOID, Leg(WALLET, currency, -amount), Leg(against, currency, amount))
+
+
+def counted_legs(*, currency: str, provider: str, over_micro: int) -> tuple[Leg, ...]:
+    """What a drawer holds beyond what was taken, or short of it (below zero), is gain or loss from now on."""
+    return _entry(
+        Kind.TOPUP,
+        Leg(CASH_OVER_SHORT, currency, over_micro),
+        Leg(clearing_account(provider=provider), currency, -over_micro),
+    )
+
+
+def handed_out_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Pay what was owed to a person, out of a drawer."""
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.VOID,
+        Leg(PAYABLE_REFUNDS, currency, -amount),
+        Leg(clearing_account(provider=provider), currency, amount),
+    )
 
 
 def clearing_account(*, provider: str) -> str:

@@ -20,6 +20,7 @@ from fairwatt.core.spans import local_day_start
 from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.cash_desk import post_at_desk
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
@@ -99,6 +100,11 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
     """What one fact comes to; `before` is what the facts of this batch before it came to."""
     content = json.loads(payload) if isinstance(payload, str) else payload
     match kind, content:
+        case ("payment", {"provider": "cash" | "terminal" | "transfer"}) | (
+            ("shift" | "shift_end" | "void" | "claim" | "cash_out"),
+            dict(),
+        ):
+            return post_at_desk(bench, before, kind, content)
         case "payment", dict(about):
             return post_payment(bench, before, about, raw)
         case "payment", _:
