@@ -130,6 +130,21 @@ def money_wish_key(*, wish: int) -> str:
     return _key("money_wish", str(wish))
 
 
+def refund_key(*, refund: int, answer: int | None) -> str:
+    """Name what a person answered to a refund; None is a wish that needs no answer."""
+    return _key("refund", str(refund), "wish" if answer is None else str(answer))
+
+
+def recalled_key(*, refund: int, read_us: int) -> str:
+    """Name that the gateways gave a refund's credit back, as of when their meters were last read."""
+    return _key("recalled", str(refund), str(read_us))
+
+
+def refund_word_key(*, account: int, kind: str, reference: str, state: str) -> str:
+    """Name what a provider said of a refund or a chargeback: told ten times, it is one fact."""
+    return _key("word", str(account), kind, reference, state)
+
+
 def _key(*parts: str) -> str:
     for part in parts:
         if not part:
