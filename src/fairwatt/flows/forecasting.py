@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from fairwatt.core.credit.terms import Merged
 from fairwatt.core.ids import forecast_key
 from fairwatt.core.insight.ahead.look import METHOD, PastUse, outlooks
+from fairwatt.core.insight.ahead.outlook import Outlook
 from fairwatt.core.insight.ahead.past_days import known_days
 from fairwatt.core.insight.ahead.prices import SLOTS, Days, PricesAhead, days_around, prices_ahead
 from fairwatt.core.insight.ahead.use import DAYS_AHEAD, DAYS_BACK, UNKNOWN, Ints
@@ -26,7 +27,7 @@ from fairwatt.flows.credit_terms import rounded_level
 from fairwatt.flows.posting.plans import Values, values_of_homes
 from fairwatt.flows.tonight import held_now
 from fairwatt.store import credit_rules, facts, forecasts
-from fairwatt.store.models import Book, Installation, TariffPublication
+from fairwatt.store.models import Book, Installation, TariffPublication, Wallet
 
 KIND: Final = "forecast"
 _AT_ONCE: Final = 1_000
@@ -131,6 +132,20 @@ def _forecast_some(
                 now_us=now_us,
             )
     return set(found), moved
+
+
+def newest_outlook(*, wallet: Wallet) -> Outlook | None:
+    """The newest outlook of a wallet that the transaction may see."""
+    with connection.cursor() as cursor:
+        found = forecasts.newest(cursor=cursor, book=wallet.book_id, wallets=[wallet.pk])
+    return found[wallet.pk].outlook if wallet.pk in found else None
+
+
+def newest_outlooks(*, book: Book) -> dict[int, Outlook]:
+    """The newest outlooks of a book's wallets, as far as the transaction may see them."""
+    with connection.cursor() as cursor:
+        found = forecasts.newest(cursor=cursor, book=book.pk)
+    return {wallet: one.outlook for wallet, one in found.items()}
 
 
 def seed_of(*, book: int, days: Days) -> int:
