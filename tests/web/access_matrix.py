@@ -92,6 +92,7 @@ MATRIX = {
     "console:data_edit": Row("meter", 404, 404, 404, 422, 403, 404, LOGIN, posts=True),
     "console:meters": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:meter": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:exchange": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:commissioning": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:checklist": Row("meter", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:check_step": Row("meter", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),

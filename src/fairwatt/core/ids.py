@@ -104,6 +104,11 @@ def move_key(*, unit: int, wallet: int, at_us: int) -> str:
     return _key("move", str(unit), str(wallet), str(at_us))
 
 
+def exchange_key(*, installation: int, at_us: int) -> str:
+    """Name the exchange of a meter by the installation that ends with it."""
+    return _key("exchange", str(installation), str(at_us))
+
+
 def settlement_key(*, wallet: int, batch: int | None = None) -> str:
     """Name the settling of an account whose person left, or its settling again after what a batch changed."""
     again = () if batch is None else (str(batch),)

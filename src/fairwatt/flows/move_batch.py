@@ -23,12 +23,12 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.desk import acting
+from fairwatt.flows.meter_end import Prices
 from fairwatt.flows.move_home import (
     Coming,
     MoveAsked,
     MoveImpossible,
     Preview,
-    Prices,
     ask_in_transaction,
     likely_instant,
     preview_move,
