@@ -89,6 +89,11 @@ def emergency_key(*, wallet: int, after: int) -> str:
     return _key("emergency", str(wallet), str(after))
 
 
+def forecast_key(*, made_us: int, first: int) -> str:
+    """Name forecasts that move levels of warning: by when they were made and the first wallet among them."""
+    return _key("forecast", str(made_us), str(first))
+
+
 def credit_change_key(*, at_us: int) -> str:
     """Name an instant at which credit rules begin or end."""
     return _key("credit_change", str(at_us))

@@ -129,7 +129,7 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_emergency(bench, wallet=wallet, author=author)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
-        case "credit_rule", {"wallets": list(wallets)}:
+        case (("credit_rule" | "forecast"), {"wallets": list(wallets)}):
             return PostedFacts(
                 reload=True,
                 regrant={wallet for wallet in wallets if type(wallet) is int},

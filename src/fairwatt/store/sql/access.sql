@@ -380,6 +380,22 @@ GRANT INSERT (book, site, wallet, kind, basis, from_us, until_us, body, details,
     ON credit_rule TO fairwatt_web;
 GRANT INSERT (rule, book, wallet, step, author, words, at_us) ON credit_step TO fairwatt_web;
 GRANT USAGE ON SEQUENCE credit_rule_id_seq, credit_step_id_seq TO fairwatt_web;
+-- Forecasts are the web's to make: nothing is charged by them, and a wrong one warns early or late, never below the money that
+-- the policy names. The poster reads at which amount a home is warned.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['forecast', 'forecast_head'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON forecast, forecast_head TO fairwatt_web, fairwatt_poster, fairwatt_auditor;
+GRANT INSERT ON forecast, forecast_head TO fairwatt_web;
+GRANT UPDATE ON forecast_head TO fairwatt_web;
+GRANT USAGE ON SEQUENCE forecast_id_seq TO fairwatt_web;
 -- Commissioning: the desk's checklist, pictures of meters, and what alarms are set to. A picture is also its resident's.
 DO $$
 DECLARE t text;
