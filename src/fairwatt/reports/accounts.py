@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fairwatt.core.ledger.model import (
     CLEARING,
+    COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
     RECEIVABLE_FEES,
@@ -39,6 +40,7 @@ ACCOUNTS: Final[dict[str, Words]] = {
     RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
     OPENING: _("Brought over from an earlier system"),
     PAYABLE_REFUNDS: _("Owed to people who moved out"),
+    COST_PROVIDERS: _("Kept by payment providers"),
 }
 
 

@@ -21,6 +21,8 @@ RECEIVABLE_DEBT: Final = "receivable:debt"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
 PAYABLE_REFUNDS: Final = "payable:refunds"
+COST_PROVIDERS: Final = "cost:providers"
+"""what payment providers keep of what they settle"""
 
 
 class Kind(IntEnum):

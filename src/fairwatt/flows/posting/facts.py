@@ -28,6 +28,7 @@ from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.provider_bills import post_provider_fee
 from fairwatt.flows.posting.releasing import post_release
 from fairwatt.flows.posting.restoring import post_restore_code
 from fairwatt.flows.posting.settlement import post_settlement
@@ -103,6 +104,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_payment(bench, before, about, raw)
         case "payment", _:
             return refuse_fact(bench, "unknown_provider", "no provider here made this callback")
+        case "provider_fee", {"account": int(account), "day": str(day), "bill": int(bill)}:
+            return post_provider_fee(bench, account=account, day=day, bill=bill)
         case "config", {"wallets": list(wallets)}:
             return PostedFacts(
                 reload=True,
