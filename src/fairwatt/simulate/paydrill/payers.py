@@ -56,7 +56,7 @@ class Crowd:
 
     def close(self) -> None:
         """Send the crowd home."""
-        self._starting.submit(connection.close).result()
+        self._starting.submit(lambda: connection.close()).result()
         self._starting.shutdown()
         self._reporting.shutdown()
 

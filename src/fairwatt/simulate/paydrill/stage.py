@@ -12,8 +12,7 @@ from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.verdict import Verdict
 
 START_US: Final = 1_773_132_600_000_000
-"""2026-03-10 08:50 UTC: the same date in Beijing, Nairobi and at Stripe for the next seven hours, and every bill of it is
-due within a day."""
+"""2026-03-10 08:50 UTC: for seven hours the same date in Beijing, Nairobi and at Stripe, whose bills come in a day."""
 
 
 def run_payments_drill(
