@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from fairwatt.core.ledger.model import (
     CASH_OVER_SHORT,
     CLEARING,
+    COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
     RECEIVABLE_FEES,
@@ -43,6 +44,7 @@ ACCOUNTS: Final[dict[str, Words]] = {
     ROUNDING: _("Less than the smallest coin"),
     PAYABLE_REFUNDS: _("Refunds owed"),
     CASH_OVER_SHORT: _("Cash over and short at the window"),
+    COST_PROVIDERS: _("Kept by payment providers"),
 }
 
 

@@ -25,6 +25,8 @@ CASH_OVER_SHORT: Final = "cash:over-short"
 ROUNDING: Final = "rounding"
 WINDOW: Final = "window"
 """The provider whose clearing account pays out at the window."""
+COST_PROVIDERS: Final = "cost:providers"
+"""what payment providers keep of what they settle"""
 
 
 class Kind(IntEnum):
