@@ -30,7 +30,7 @@ NOTICED_BY = {
 
 
 IN_GATE = ("ack_before_commit", "charge_a_duplicate", "round_per_interval")
-"""The others are noticed at the poster by tests/flows/test_mutants.py; `make soak` runs all of them on the street."""
+"""The three that lose or invent money; `make soak` runs those that forget to warn and to cut as well."""
 CHOSEN = MUTANTS if os.environ.get("FAIRWATT_MUTANTS") == "all" else IN_GATE
 
 
