@@ -129,5 +129,5 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "MOVED": 12,
         "EMERGENCY": 13,
         "DEBT": 14,
-        "VOID": 16,
+        "VOID": 17,
     }

@@ -16,7 +16,7 @@ from fairwatt.simulate import oracle
 READING, TOPUP, CORRECTION, ADJUSTMENT, LATE, MOVED = 1, 2, 3, 6, 7, 12
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
-VOID = 16
+VOID = 17
 LENT = (13, 14)
 """Emergency credit and debts: what they move stands in credit_entry."""
 PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, *COSTS, *LENT)

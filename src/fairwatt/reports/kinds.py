@@ -54,7 +54,7 @@ KINDS: Final[Mapping[int, Treatment]] = {
     12: Treatment(name=_("Moved"), heading=Heading.MOVED, parts=False),
     13: Treatment(name=_("Emergency credit"), heading=Heading.LENT, parts=False),
     14: Treatment(name=_("Debt"), heading=Heading.LENT, parts=False),
-    16: Treatment(name=_("Payment taken back"), heading=Heading.TOPPED_UP, parts=False),
+    17: Treatment(name=_("Payment taken back"), heading=Heading.TOPPED_UP, parts=False),
 }
 READINGS: Final = tuple(kind for kind, how in KINDS.items() if how.reading)
 HEADINGS: Final[Mapping[Heading, Words]] = {

@@ -48,7 +48,7 @@ class Kind(IntEnum):
     """Emergency credit: lent, or repaid out of a top-up; its credit entry says which."""
     DEBT = 14
     """Owed energy that became a debt with a plan, or what the plan took; its credit entry says which."""
-    VOID = 16
+    VOID = 17
     """A payment by hand that was taken back, by one person's wish and another's word; it names its fact."""
 
 
