@@ -14,12 +14,14 @@ import yaml
 from fairwatt.simulate import oracle
 
 READING, TOPUP, CORRECTION, ADJUSTMENT, LATE, MOVED = 1, 2, 3, 6, 7, 12
+BACK = (15, 16)
+"""Refunds and payments taken back: what they move stands in refund and chargeback."""
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
 VOID = 17
 LENT = (13, 14)
 """Emergency credit and debts: what they move stands in credit_entry."""
-PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, *COSTS, *LENT)
+PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
 """Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
@@ -54,6 +56,7 @@ def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = (), judged:
         *(_the_oracle_agrees(book, lines) if judged else ()),
         *_costs_are_what_their_entries_say(book, lines),
         *_loans_are_what_their_entries_say(book, lines),
+        *_refunds_are_what_their_rows_say(book),
         *_acknowledged_is_durable(book, acked),
         *_receipts_have_no_hole(book),
         *_drawers_add_up(book),
@@ -150,7 +153,8 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
         mine = [
             line
             for line in lines
-            if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, MOVED, VOID, *COSTS, *LENT)
+            if line["wallet"] == wallet
+            and line["kind"] not in (ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
         ]
         balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:
@@ -288,6 +292,36 @@ def _loans_are_what_their_entries_say(book: int, lines: list[dict[str, Any]]) ->
     )[0]["total"]
     if receivable != -sum(open_micro.values()):
         yield f"loans: the journal is owed {-receivable}, the entries {sum(open_micro.values())}"
+
+
+_HELD = ("approved", "submitted", "abnormal")
+
+
+def _refunds_are_what_their_rows_say(book: int) -> Iterable[str]:
+    """What is owed back is what the liability account holds; of no payment goes more back than was paid."""
+    digits = _rows("SELECT currency FROM store_book WHERE id = %s", book)[0]["currency"]
+    micro = 1_000_000 if digits == "JPY" else 10_000
+    refunds = _rows("SELECT payment, wish, origin, state, amount_minor FROM refund WHERE book = %s", book)
+    wishes = _rows("SELECT id, amount_micro FROM refund_wish WHERE book = %s", book)
+    owed = sum(one["amount_micro"] for one in wishes)
+    for one in refunds:
+        if one["wish"] is None and one["state"] in _HELD:
+            owed += one["amount_minor"] * micro
+        elif one["wish"] is not None and one["state"] == "succeeded":
+            owed -= one["amount_minor"] * micro
+    booked = dict.fromkeys(("payable:refunds", "rounding"), 0)
+    for row in _rows(
+        "SELECT account, sum(amount_micro)::bigint AS total FROM journal WHERE book = %s GROUP BY 1", book
+    ):
+        booked[row["account"]] = row["total"]
+    if booked["payable:refunds"] + booked["rounding"] != owed:
+        yield f"refunds: {owed} is owed back, the journal holds {booked}"
+    for paid in _rows("SELECT * FROM paid WHERE book = %s", book):
+        mine = [one for one in refunds if one["payment"] == paid["fact"]]
+        held = sum(one["amount_minor"] for one in mine if one["state"] in _HELD)
+        done = sum(one["amount_minor"] for one in mine if one["state"] == "succeeded")
+        if (paid["open_minor"], paid["done_minor"]) != (held, done) or done > paid["paid_minor"]:
+            yield f"refunds: payment {paid['fact']} says {paid}, its refunds {held} held and {done} done"
 
 
 def _edits(home: dict[str, Any]) -> list[dict[str, Any]]:

@@ -137,6 +137,10 @@ MATRIX = {
     "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     # Refused in words on the page itself: no answer was given.
     "console:credit_step": Row("credit rule", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "tenant:refunds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "console:refunds": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:refund": Row("refund", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:new_refund": Row("wallet", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:fees": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:add_fee": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:fee": Row("fee", 404, 404, 404, 200, 200, 404, LOGIN),

@@ -10,7 +10,7 @@ import pytest
 from support.credit import document, rule
 from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
-from web.accounts import administrator, close_month_of, disputed
+from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
 from web.meters import photographed
@@ -56,6 +56,12 @@ def payment(scene: Scene) -> str:
         user_id=scene.owner.pk,
         now_us=NOW_US,
     ).our_ref
+
+
+@pytest.fixture(scope="module")
+def refund(scene: Scene) -> int:
+    """A refund that the desk asked for, and nobody agreed to."""
+    return asked_back(scene)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +132,7 @@ def test_nobody_gets_what_is_not_theirs(
     scene: Scene,
     people: dict[str, Any],
     payment: str,
+    refund: int,
     case: Any,
     closed: str,
     shared: dict[str, int],
@@ -160,6 +167,8 @@ def test_nobody_gets_what_is_not_theirs(
         "evidence": [scene.slug, case.public_id, case.shown.pk],
         "closed": [scene.slug, closed],
         "foreign alarm": [scene.slug, 1],
+        "refund": [scene.slug, refund],
+        "wallet": [scene.slug, scene.wallets[0]],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
         "push": [scene.slug, wished],

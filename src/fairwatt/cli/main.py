@@ -33,6 +33,7 @@ from fairwatt.cli import (
     moving,
     push,
     readings,
+    refunds,
     reports,
     simulation,
     sts,
@@ -73,6 +74,7 @@ commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
+app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

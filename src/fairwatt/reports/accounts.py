@@ -19,6 +19,7 @@ from fairwatt.core.ledger.model import (
     REVENUE_ENERGY,
     REVENUE_FEE,
     REVENUE_STANDING,
+    ROUNDING,
     SUSPENSE,
     TAX_OUTPUT,
     WALLET,
@@ -39,7 +40,8 @@ ACCOUNTS: Final[dict[str, Words]] = {
     RECEIVABLE_SHARED: _("Shares of common costs still to come"),
     RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
     OPENING: _("Brought over from an earlier system"),
-    PAYABLE_REFUNDS: _("Owed to people who moved out"),
+    ROUNDING: _("Less than the smallest coin"),
+    PAYABLE_REFUNDS: _("Refunds owed"),
     CASH_OVER_SHORT: _("Cash over and short at the window"),
 }
 

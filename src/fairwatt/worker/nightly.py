@@ -14,6 +14,7 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.check_days import check_days
 from fairwatt.store.models import Book
+from fairwatt.worker.ahead import Ahead
 
 log = structlog.get_logger()
 
@@ -62,9 +63,10 @@ class Nightly:
 
 def run(*, clock: Clock, stop: threading.Event) -> None:
     """Look again and again until told to stop; a database that is away is waited for."""
-    nightly = Nightly()
+    nightly, ahead = Nightly(), Ahead()
     while not stop.is_set():
         try:
+            ahead.look(now_us=clock.now_us())
             nightly.look(now_us=clock.now_us())
         except Exception:
             log.warning("nightly.waiting", exc_info=True)

@@ -11,6 +11,7 @@ from fairwatt.core.ledger.model import (
     REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
     REVENUE_STANDING,
+    ROUNDING,
     SUSPENSE,
     TAX_OUTPUT,
     WALLET,
@@ -145,6 +146,51 @@ def handed_out_legs(*, currency: str, provider: str, amount_micro: int) -> tuple
         Kind.VOID,
         Leg(PAYABLE_REFUNDS, currency, -amount),
         Leg(clearing_account(provider=provider), currency, amount),
+    )
+
+
+def refund_held_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Owe a refund from the moment it leaves the wallet; below zero it comes back there, for it was not made."""
+    return _entry(
+        Kind.REFUND, Leg(WALLET, currency, -amount_micro), Leg(PAYABLE_REFUNDS, currency, amount_micro)
+    )
+
+
+def refund_paid_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """A refund that was owed is paid: a provider says so, or two people at the window."""
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.REFUND,
+        Leg(PAYABLE_REFUNDS, currency, -amount),
+        Leg(clearing_account(provider=provider), currency, amount),
+    )
+
+
+def refund_found_legs(*, currency: str, provider: str, amount_micro: int, account: str) -> tuple[Leg, ...]:
+    """A refund that nobody asked for here: the provider paid it out of what it is to settle.
+
+    ``account``: the wallet, or suspense where nobody knows whose payment it was.
+    """
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.REFUND,
+        Leg(account, currency, -amount),
+        Leg(clearing_account(provider=provider), currency, amount),
+    )
+
+
+def rounded_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """What is left of an amount owed that no coin can pay."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.REFUND, Leg(PAYABLE_REFUNDS, currency, -amount), Leg(ROUNDING, currency, amount))
+
+
+def chargeback_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """A provider took a payment back out of what it is to settle; below zero it gave it back (a dispute won)."""
+    return _entry(
+        Kind.CHARGEBACK,
+        Leg(WALLET, currency, -amount_micro),
+        Leg(clearing_account(provider=provider), currency, amount_micro),
     )
 
 

@@ -29,6 +29,8 @@ from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.refund_words import post_word
+from fairwatt.flows.posting.refunding import post_recalled, post_refund
 from fairwatt.flows.posting.releasing import post_release
 from fairwatt.flows.posting.restoring import post_restore_code
 from fairwatt.flows.posting.settlement import post_settlement
@@ -107,6 +109,12 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_at_desk(bench, before, kind, content)
         case "payment", dict(about):
             return post_payment(bench, before, about, raw)
+        case "refund", {"refund": int(refund), "answer": int() | None as answer}:
+            return post_refund(bench, refund=refund, answer=answer)
+        case "refund_recalled", {"refund": int(refund)}:
+            return post_recalled(bench, refund=refund)
+        case "refund_word", dict(about):
+            return post_word(bench, about)
         case "payment", _:
             return refuse_fact(bench, "unknown_provider", "no provider here made this callback")
         case "config", {"wallets": list(wallets)}:
@@ -121,7 +129,7 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_emergency(bench, wallet=wallet, author=author)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
-        case "credit_rule", {"wallets": list(wallets)}:
+        case (("credit_rule" | "forecast"), {"wallets": list(wallets)}):
             return PostedFacts(
                 reload=True,
                 regrant={wallet for wallet in wallets if type(wallet) is int},

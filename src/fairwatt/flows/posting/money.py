@@ -27,6 +27,7 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.contract import Kind as Kinds
 from fairwatt.payments.sealing import SealBroken
+from fairwatt.store import refunds
 from fairwatt.store.cash_desk import NewReceipt, number_receipt
 from fairwatt.store.facts import written_by_collector
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
@@ -81,12 +82,32 @@ def post_proven(
         return _suspense(bench, paid, "unknown_wallet", None)
     if intent_state in _CREDITED:
         # Another payment for what was paid already is the payer's credit too, who may have it back.
+        _note_paid(bench, paid, intent_id, int(wallet), account)
         return _credit(bench, paid, wallet_ix, again=True, cashier=cashier)
     cursor.execute(
         "UPDATE store_paymentintent SET state = 'credited', provider_ref = %s, credited_us = %s WHERE id = %s",
         [paid.provider_ref, bench.now_us, intent_id],
     )
+    _note_paid(bench, paid, intent_id, int(wallet), account)
     return _credit(bench, paid, wallet_ix, cashier=cashier)
+
+
+def _note_paid(bench: Bench, paid: ProviderFact, intent: int, wallet: int, account: int | None) -> None:
+    """Keep the payment where refunds and chargebacks of it are added up."""
+    refunds.add_paid(
+        cursor=bench.cursor,
+        book=bench.state.book,
+        fact=bench.fact,
+        wallet=wallet,
+        intent=intent,
+        our_ref=paid.our_ref,
+        provider=paid.provider,
+        account=account,
+        provider_ref=paid.provider_ref,
+        currency=paid.currency,
+        paid_minor=paid.amount_minor,
+        now_us=bench.now_us,
+    )
 
 
 def _earlier(bench: Bench, before: PostedFacts, paid: ProviderFact) -> dict[str, Any] | None:
@@ -140,7 +161,7 @@ def _proven(bench: Bench, about: dict[str, Any], raw: bytes) -> ProviderFact:
     """
     match about:
         case {"provider": str(name), "account": int(account)}:
-            provider = _merchant(bench, account)
+            provider = merchant_of(bench, account)
         case {"provider": str(name)} if name in bench.providers and "account" not in about:
             provider = bench.providers[name]
         case _:
@@ -161,7 +182,8 @@ def _proven(bench: Bench, about: dict[str, Any], raw: bytes) -> ProviderFact:
             raise UnknownProvider("no provider here made this callback")
 
 
-def _merchant(bench: Bench, account: int) -> PaymentProvider:
+def merchant_of(bench: Bench, account: int) -> PaymentProvider:
+    """The provider of an account of this book's organisation. Raises CallbackRejected."""
     if bench.merchants is None:
         raise UnknownProvider("this poster holds no merchant's keys; no money was moved")
     try:

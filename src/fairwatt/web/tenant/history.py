@@ -212,4 +212,6 @@ def _titles() -> dict[int, str]:
         Kind.DEBT: gettext("Debt"),
         Kind.ADJUSTMENT: gettext("Given back or brought over"),
         Kind.MOVED: gettext("Credit that goes with you"),
+        Kind.REFUND: gettext("Refund"),
+        Kind.CHARGEBACK: gettext("Payment taken back"),
     }

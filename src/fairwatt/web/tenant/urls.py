@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import credit, disputes, meter, owed, receipts, seconds, statements, views
+from fairwatt.web.tenant import credit, disputes, meter, owed, receipts, refunds, seconds, statements, views
 
 app_name = "tenant"
 urlpatterns = [
@@ -31,6 +31,7 @@ urlpatterns = [
     path("<uuid:public_id>/top-up/split/", credit.split, name="split"),
     path("<uuid:public_id>/emergency/", credit.emergency, name="emergency"),
     path("<uuid:public_id>/wechat/", views.wechat_back, name="wechat_back"),
+    path("<uuid:public_id>/refunds/", refunds.refunds, name="refunds"),
     path("<uuid:public_id>/owed/", owed.owed, name="owed"),
     path("<uuid:public_id>/owed/<int:share_id>/", owed.share, name="share"),
     path("<uuid:public_id>/owed/<int:share_id>/object/", owed.object_to, name="object"),
