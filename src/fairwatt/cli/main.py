@@ -33,6 +33,7 @@ from fairwatt.cli import (
     moving,
     push,
     readings,
+    reconcile,
     refunds,
     reports,
     simulation,
@@ -82,6 +83,7 @@ app.command(rich_help_panel=PRICES)(rate)
 app.command(rich_help_panel=PRICES)(backtest)
 app.command(rich_help_panel=STREETS)(simulation.simulate)
 app.command(rich_help_panel=BOOKS)(reports.report)
+app.command(rich_help_panel=BOOKS)(reconcile.reconcile)
 app.command("close-month", rich_help_panel=BOOKS)(reports.close_month)
 app.command("opening-balance", rich_help_panel=BOOKS, context_settings={"ignore_unknown_options": True})(
     reports.opening_balance

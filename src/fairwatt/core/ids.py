@@ -13,6 +13,16 @@ def asked_payment_key(*, provider: str, reference: str) -> str:
     return _key("paid", provider, reference)
 
 
+def billed_payment_key(*, account: int, bill: int, row: int) -> str:
+    """Name a payment that only a provider's bill told of, by its place there."""
+    return _key("billed", str(account), str(bill), str(row))
+
+
+def provider_fee_key(*, account: int, day: str, bill: int) -> str:
+    """Name what a provider kept of a day's payments, as one issue of its bill says."""
+    return _key("provider_fee", str(account), day, str(bill))
+
+
 def tariff_key(*, publication: int) -> str:
     """Name the publication of a tariff."""
     return _key("tariff", str(publication))

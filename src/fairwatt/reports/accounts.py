@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from fairwatt.core.ledger.model import (
     CASH_OVER_SHORT,
     CLEARING,
+    COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
     PAYABLE_VOIDS,
@@ -45,6 +46,7 @@ ACCOUNTS: Final[dict[str, Words]] = {
     PAYABLE_REFUNDS: _("Refunds owed"),
     CASH_OVER_SHORT: _("Cash over and short at the window"),
     PAYABLE_VOIDS: _("Owed for payments that were taken back"),
+    COST_PROVIDERS: _("Kept by payment providers"),
 }
 
 

@@ -29,6 +29,8 @@ DRAWER: Final = "cash"
 """The provider whose clearing account is the cash in drawers."""
 WINDOW: Final = "window"
 """The provider whose clearing account pays out at the window."""
+COST_PROVIDERS: Final = "cost:providers"
+"""what payment providers keep of what they settle"""
 
 
 class Kind(IntEnum):

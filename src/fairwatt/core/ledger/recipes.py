@@ -5,6 +5,7 @@ import re
 from fairwatt.core.ledger.model import (
     CASH_OVER_SHORT,
     CLEARING,
+    COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
     PAYABLE_VOIDS,
@@ -55,6 +56,15 @@ def unmatched_topup_legs(*, currency: str, provider: str, amount_micro: int) -> 
         Kind.TOPUP,
         Leg(SUSPENSE, currency, amount),
         Leg(clearing_account(provider=provider), currency, -amount),
+    )
+
+
+def provider_fee_legs(*, currency: str, provider: str, fee_micro: int) -> tuple[Leg, ...]:
+    """Book what a provider keeps of what it settles: so much less is to come from it. Below zero it gave back."""
+    return _entry(
+        Kind.FEE,
+        Leg(clearing_account(provider=provider), currency, fee_micro),
+        Leg(COST_PROVIDERS, currency, -fee_micro),
     )
 
 

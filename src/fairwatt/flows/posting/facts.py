@@ -29,6 +29,7 @@ from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.provider_bills import post_provider_fee
 from fairwatt.flows.posting.refund_words import post_word
 from fairwatt.flows.posting.refunding import post_recalled, post_refund
 from fairwatt.flows.posting.releasing import post_release
@@ -117,6 +118,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_word(bench, about)
         case "payment", _:
             return refuse_fact(bench, "unknown_provider", "no provider here made this callback")
+        case "provider_fee", {"account": int(account), "day": str(day), "bill": int(bill)}:
+            return post_provider_fee(bench, account=account, day=day, bill=bill)
         case "config", {"wallets": list(wallets)}:
             return PostedFacts(
                 reload=True,

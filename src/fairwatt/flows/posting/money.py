@@ -14,7 +14,9 @@ from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.provider_bills import billed_payment
 from fairwatt.payments.accounts import BadSettings
+from fairwatt.payments.billing import BILLING
 from fairwatt.payments.contract import (
     Assurance,
     CallbackRejected,
@@ -80,6 +82,11 @@ def post_proven(
         return _suspense(bench, paid, "amount_differs", wallet_ix)
     if wallet_ix is None:
         return _suspense(bench, paid, "unknown_wallet", None)
+    if intent_state in _CREDITED and not _numbers_agree(paid.provider):
+        # An order there takes one payment, which the bill calls by another number than the answer to a question.
+        return PostedFacts(
+            answers=[FactAnswer(fact=bench.fact, state="posted", result={"outcome": "duplicate"})]
+        )
     if intent_state in _CREDITED:
         # Another payment for what was paid already is the payer's credit too, who may have it back.
         _note_paid(bench, paid, intent_id, int(wallet), account)
@@ -175,11 +182,22 @@ def _proven(bench: Bench, about: dict[str, Any], raw: bytes) -> ProviderFact:
                     "somebody says that a provider was asked who cannot have asked; no money was moved"
                 )
             return _queried(name, said)
+        case {
+            "billed": {"bill": int(bill), "row": int(row), "our_ref": str(our_ref)},
+            "account": int(account),
+        }:
+            return billed_payment(
+                bench.cursor, provider=name, account=account, bill=bill, row=row, our_ref=our_ref
+            )
         case {"headers": dict(headers)}:
             signed = {str(key): str(value) for key, value in headers.items()}
             return provider.parse_callback(headers=signed, body=raw, now_us=None)
         case _:
             raise UnknownProvider("no provider here made this callback")
+
+
+def _numbers_agree(provider: str) -> bool:
+    return provider not in BILLING or BILLING[provider].numbers_agree
 
 
 def merchant_of(bench: Bench, account: int) -> PaymentProvider:
