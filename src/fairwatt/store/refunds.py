@@ -162,9 +162,12 @@ def move_paid(
 def fold_intent(*, cursor: Any, intent: int) -> None:
     """Let the state of a top-up say what became of its payments."""
     cursor.execute(
-        "UPDATE store_paymentintent SET state = (SELECT CASE WHEN sum(lost_minor) > 0 THEN 'chargeback' "
-        "WHEN sum(done_minor) >= sum(paid_minor) THEN 'refunded' WHEN sum(done_minor) > 0 THEN 'part_refunded' "
-        "ELSE 'credited' END FROM paid WHERE intent = %s) WHERE id = %s",
+        # No provider takes back what was paid by hand: there it went back as two people agreed.
+        "UPDATE store_paymentintent SET state = (SELECT CASE WHEN sum(lost) > 0 THEN 'chargeback' "
+        "WHEN sum(back) >= sum(paid_minor) THEN 'refunded' WHEN sum(back) > 0 THEN 'part_refunded' ELSE 'credited' END "
+        "FROM (SELECT paid_minor, CASE WHEN by_hand THEN 0 ELSE lost_minor END AS lost, "
+        "done_minor + CASE WHEN by_hand THEN lost_minor ELSE 0 END AS back FROM (SELECT *, "
+        "provider IN ('cash', 'terminal', 'transfer') AS by_hand FROM paid WHERE intent = %s) p) b) WHERE id = %s",
         [intent, intent],
     )
 
