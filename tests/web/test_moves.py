@@ -115,7 +115,13 @@ def test_a_meter_is_exchanged_at_the_desk_and_another_goes_on_counting(scene: Sc
     other, home = open_homes.order_by("-pk")[:2]
     address = f"/console/{scene.slug}/meters/{home.meter_id}/exchange/"
     desk = signed_in(scene.operator)
-    typed = {"number": "880000000001", "final": "", "opening": "0.5", "ratio": "100:5", "reason": "display dark"}
+    typed = {
+        "number": "880000000001",
+        "final": "",
+        "opening": "0.5",
+        "ratio": "100:5",
+        "reason": "display dark",
+    }
     wrong = {"number": str(other.meter), "opening": "twelve", "ratio": "5:100"}
     for name, value in wrong.items():
         assert desk.post(address, {**typed, name: value}).status_code == 422, name

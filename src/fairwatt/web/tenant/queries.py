@@ -126,12 +126,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         days = list(
             UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us).order_by("day_us")
         )
-        paid = list(
-            PaymentIntent.objects.filter(
-                wallet=wallet, credited_us__gte=now_us - PAST_PAYMENTS_DAYS * US_PER_DAY
-            ).order_by("credited_us")
-        )
-        top_ups = [one for one in paid if one.credited_us is not None and one.credited_us >= since]
+        paid = _paid(wallet, now_us)
         ahead = newest_outlook(wallet=wallet)
         recent = _recent(wallet, now_us, schedule)
         balance = head.balance_micro if head else 0
@@ -143,7 +138,6 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
     whole = [day for day in days if day.day_us < today_us]
     pace = pace_of(costs_micro=[day.cost_micro for day in whole])
     outlook = outlook_of(ahead=ahead, available_micro=available, pace=pace, now_us=now_us, zone=book.zone)
-    owed = credit.owing.emergency_micro
     counter = sum(register.counter_wh for register in registers)
     return Home(
         wallet=wallet,
@@ -160,27 +154,18 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         advice=advice_of(
             outlook=outlook,
             available_micro=available,
-            owed_micro=owed,
             credit=credit,
             schedule=schedule,
-            paid_us=[one.credited_us for one in paid if one.credited_us is not None],
+            paid_us=[one.credited_us or 0 for one in paid],
             now_us=now_us,
             zone=book.zone,
         ),
         unit=unit_of(schedule=schedule),
-        energy_left_wh=energy_for(
-            schedule=schedule,
-            at_us=now_us,
-            counter_wh=counter,
-            available_micro=available,
-            slots_wh=_habit(whole[-WINDOW_DAYS:]),
-        )
-        if schedule
-        else None,
+        energy_left_wh=_energy_left(schedule, now_us, counter, available, whole),
         credit=credit,
         presets=presets(
             pace=pace,
-            available_micro=min(0, available) - owed,
+            available_micro=min(0, available) - credit.owing.emergency_micro,
             minor_digits=book.minor_digits,
             outlook=None if outlook is None else outlook.ahead,
             now_us=now_us,
@@ -188,7 +173,9 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         now=_now(registers, now_us),
         today=next((day for day in days if day.day_us == today_us), None),
         bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
-        points=_points(wallet, days, top_ups, now_us, balance),
+        points=_points(
+            wallet, days, [one for one in paid if (one.credited_us or 0) >= since], now_us, balance
+        ),
         recent=recent,
         reviews=reviews,
         dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
@@ -199,6 +186,26 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
             pace=pace,
             minor_digits=book.minor_digits,
         ),
+    )
+
+
+def _paid(wallet: Wallet, now_us: int) -> list[PaymentIntent]:
+    """What was paid in of late, oldest first."""
+    since = now_us - PAST_PAYMENTS_DAYS * US_PER_DAY
+    return list(PaymentIntent.objects.filter(wallet=wallet, credited_us__gte=since).order_by("credited_us"))
+
+
+def _energy_left(
+    schedule: Schedule | None, now_us: int, counter_wh: int, available_micro: int, whole: list[UseDay]
+) -> int | None:
+    if schedule is None:
+        return None
+    return energy_for(
+        schedule=schedule,
+        at_us=now_us,
+        counter_wh=counter_wh,
+        available_micro=available_micro,
+        slots_wh=_habit(whole[-WINDOW_DAYS:]),
     )
 
 
