@@ -129,8 +129,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         paid = _paid(wallet, now_us)
         ahead = newest_outlook(wallet=wallet)
         recent = _recent(wallet, now_us, schedule)
-        balance = head.balance_micro if head else 0
-        available = balance
+        available = head.balance_micro if head else 0
         credit = credit_desk(wallet=wallet, now_us=now_us)
         supply, limit_w = _supply(wallet, head, registers, credit), _limit_w(wallet)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
@@ -145,7 +144,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         zone=book.zone,
         now_us=now_us,
         today_us=today_us,
-        balance_micro=balance,
+        balance_micro=available,
         available_micro=available,
         read_us=head.read_us if head else 0,
         supply=supply,
@@ -173,9 +172,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         now=_now(registers, now_us),
         today=next((day for day in days if day.day_us == today_us), None),
         bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
-        points=_points(
-            wallet, days, [one for one in paid if (one.credited_us or 0) >= since], now_us, balance
-        ),
+        points=_points(wallet, days, paid, now_us, available),
         recent=recent,
         reviews=reviews,
         dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
@@ -217,10 +214,10 @@ def _owed_of(credit: CreditDesk, minor: int) -> int:
 def _points(
     wallet: Wallet, days: list[UseDay], top_ups: list[PaymentIntent], now_us: int, balance_micro: int
 ) -> tuple[tuple[int, int], ...]:
-    book = wallet.book
+    book, since = wallet.book, now_us - (WINDOW_DAYS + 2) * US_PER_DAY
     made = balance_points(
         days=days,
-        top_ups=top_ups,
+        top_ups=[one for one in top_ups if (one.credited_us or 0) >= since],
         minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
         zone=book.zone,
         now_us=now_us,
