@@ -37,13 +37,15 @@ class Days:
             self.wh += wh_a_day // 4
             self.desk.read(self.meter, self.at_us, self.wh)
 
-    def look(self) -> int:
+    def look(self, after_us: int | None = None) -> int:
         """What the keeper does twenty minutes later; the poster then reads what it was told."""
         from fairwatt.worker.ahead import DAY_READ_US, Ahead
 
         flush(self.desk)
         with as_role("web"):
-            found = Ahead(books=[self.desk.street.book]).look(now_us=self.at_us + DAY_READ_US)
+            found = Ahead(books=[self.desk.street.book]).look(
+                now_us=self.at_us + (DAY_READ_US if after_us is None else after_us)
+            )
         self.reload()
         return found
 
@@ -117,9 +119,14 @@ def test_a_home_is_warned_by_its_forecast_once_a_descent_and_the_warning_names_i
     # Paid in: a forecast at once, and the next descent is told of again.
     desk.pay(home.meter, 20_00, now_us=home.at_us)
     desk.post(now_us=home.at_us + 1)
-    home.at_us += 1
     assert home.look() == 1
     assert said(street, street.wallets[0])[0].because == "credit"
+    # A payment just after midnight does not stand for the night's look at the whole book.
+    home.live(1)
+    desk.pay(home.meter, 1_00, now_us=home.at_us)
+    desk.post(now_us=home.at_us + 1)
+    assert [home.look(after_us=5 * 60_000_000), home.look()] == [1, 1]
+    assert [one.because for one in said(street, street.wallets[0])[:2]] == ["night", "credit"]
     home.live(9)
     assert len(home.warned()) == 2
 

@@ -192,8 +192,10 @@ def _outlook(curves: Sequence[Sequence[int]], day: int, history: int, guessed: i
 
 
 def looked_from(*, cursor: Any, book: int) -> int:
-    """The beginning of the newest day that a book was looked ahead from; 0 before the first."""
-    cursor.execute("SELECT coalesce(max(from_us), 0) FROM forecast WHERE book = %s", [book])
+    """The beginning of the newest day that a whole book was looked ahead from; 0 before the first."""
+    cursor.execute(
+        "SELECT coalesce(max(from_us), 0) FROM forecast WHERE book = %s AND because = 'night'", [book]
+    )
     return int(cursor.fetchone()[0])
 
 
