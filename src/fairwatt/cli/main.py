@@ -15,6 +15,7 @@ from fairwatt.cli import (
     alarm_settings,
     allocation,
     at_gateway,
+    cash,
     codes,
     commission,
     commissioning,
@@ -33,6 +34,8 @@ from fairwatt.cli import (
     moving,
     push,
     readings,
+    reconcile,
+    refunds,
     reports,
     simulation,
     sts,
@@ -59,6 +62,7 @@ app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
+app.add_typer(cash.app, name="shift", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command(rich_help_panel=BOOKS)(forecast.forecast)
@@ -73,6 +77,7 @@ commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
+app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)
@@ -80,6 +85,7 @@ app.command(rich_help_panel=PRICES)(rate)
 app.command(rich_help_panel=PRICES)(backtest)
 app.command(rich_help_panel=STREETS)(simulation.simulate)
 app.command(rich_help_panel=BOOKS)(reports.report)
+app.command(rich_help_panel=BOOKS)(reconcile.reconcile)
 app.command("close-month", rich_help_panel=BOOKS)(reports.close_month)
 app.command("opening-balance", rich_help_panel=BOOKS, context_settings={"ignore_unknown_options": True})(
     reports.opening_balance

@@ -19,6 +19,7 @@ from fairwatt.payments.contract import (
     Bill,
     BillKind,
     CallbackRejected,
+    DisputeAsk,
     MalformedCallback,
     Method,
     OrderAsk,
@@ -29,7 +30,7 @@ from fairwatt.payments.contract import (
     State,
     nobodys_order,
 )
-from fairwatt.payments.exchange import Exchange, Moment
+from fairwatt.payments.exchange import Exchange, Moment, no_disputes
 from fairwatt.payments.fields import Fields
 
 ABILITIES: Final = Abilities(
@@ -80,9 +81,15 @@ class Alipay:
         """See PaymentProvider."""
         return trades.query_refund(self.account, refund, at)
 
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """See PaymentProvider."""
+        return no_disputes("Alipay")
+
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider."""
-        return bills.fetch_bill(self.account, day, kind, at)
+        bill = yield from bills.fetch_bill(self.account, day, kind, at)
+        rows = tuple(replace(row, currency=self.account.currency) for row in bill.rows)
+        return replace(bill, rows=rows)
 
     def health(self, *, at: Moment) -> Exchange[bool]:
         """See PaymentProvider. Asks for a trade that cannot be; a signed "no such trade" is good health."""

@@ -27,6 +27,7 @@ from fairwatt.payments.contract import (
     BillNotReady,
     BillRow,
     CallbackRejected,
+    DisputeAsk,
     Kind,
     MalformedCallback,
     Method,
@@ -35,7 +36,7 @@ from fairwatt.payments.contract import (
     RefundAsk,
     State,
 )
-from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ReplyNotBelieved
+from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ReplyNotBelieved, no_disputes
 from fairwatt.payments.fields import Fields
 from fairwatt.payments.mpesa.asking import PROCESSING, MPesaAccount, answer, asked, password
 
@@ -150,6 +151,10 @@ class MPesa:
         raise _no_refunds()
         yield
 
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """See PaymentProvider."""
+        return no_disputes("M-PESA")
+
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider. The pull API gives the last 48 hours, page by page; amounts are gross."""
         rows: list[BillRow] = []
@@ -167,7 +172,7 @@ class MPesa:
                 raise BillNotReady(f"M-Pesa has no list of {day} yet")
             page = said.nested_rows("Response")
             raw += reply.body + b"\n"
-            rows += [_row(one) for one in page]
+            rows += [_row(one, self.account.currency) for one in page]
             if not page:
                 return Bill(
                     day=day, kind=kind, rows=tuple(rows), raw_sha256=sha256(raw).hexdigest(), raw=bytes(raw)
@@ -228,7 +233,7 @@ class MPesa:
         )
 
 
-def _row(said: Fields) -> BillRow:
+def _row(said: Fields, currency: str) -> BillRow:
     try:
         amount = minor_from_text(said.text("amount"), digits=2)
         at_us = wall_us(said.text("trxDate")[:19].replace("T", " "), zone=NAIROBI)
@@ -240,7 +245,7 @@ def _row(said: Fields) -> BillRow:
         our_ref=said.maybe("billreference"),
         provider_ref=said.word("transactionId"),
         amount_minor=-amount if back else amount,
-        currency="KES",
+        currency=currency,
         occurred_at_us=at_us,
     )
 

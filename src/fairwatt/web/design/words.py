@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words, credit_words, move_words, pay_words
+from fairwatt.web.design import alarm_words, cash_words, credit_words, move_words, pay_words, refund_words
 from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
@@ -85,6 +85,8 @@ EVENTS: Words = {
     **credit_words.EVENTS,
     **pay_words.EVENTS,
     **move_words.EVENTS,
+    **cash_words.EVENTS,
+    **refund_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
