@@ -112,6 +112,11 @@ MATRIX = {
     # Operators are told that only administrators say where money goes.
     "console:propose_merchant": Row("book provider", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:offer_merchant": Row("book account", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:reconciliation": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:reconciled_day": Row("providers day", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:reconciled_csv": Row("providers day", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Refused in words on the page itself: nothing of that name differs.
+    "console:settle_difference": Row("providers day", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:credit": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:credit_csv": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),

@@ -13,6 +13,7 @@ from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
 from web.accounts import administrator, close_month_of, disputed
 from web.costs import share_a_cost
 from web.meters import photographed
+from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
 
 
@@ -104,6 +105,12 @@ def waiting(scene: Scene) -> int:
     return int(written.rule)
 
 
+@pytest.fixture(scope="module")
+def providers_day(scene: Scene) -> tuple[int, str]:
+    """A day of one of the scene's merchant accounts, held against its bill."""
+    return reconciled(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -125,6 +132,7 @@ def test_nobody_gets_what_is_not_theirs(
     wished: int,
     photo: int,
     waiting: int,
+    providers_day: tuple[int, str],
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -159,6 +167,7 @@ def test_nobody_gets_what_is_not_theirs(
         "my_photo": [scene.public_id(0), photo],
         "credit kind": [scene.slug, "terms"],
         "credit rule": [scene.slug, waiting],
+        "providers day": [scene.slug, *providers_day],
         "fee": [scene.slug, shared["fee"]],
         "fee entry": [scene.slug, shared["fee"], 1],
         "cost": [scene.slug, shared["cost"]],
