@@ -10,7 +10,7 @@ from hypothesis import settings
 from fairwatt.server.launcher.services import Services
 from support.house import running_house
 
-settings.register_profile("gate", derandomize=True, deadline=None)
+settings.register_profile("gate", derandomize=True, deadline=None, max_examples=40)
 settings.register_profile("explore", derandomize=False, deadline=None)
 settings.load_profile("gate")
 """A gate says the same of the same code; `make explore` looks for what nobody has seen yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.builders import instant
@@ -70,7 +70,7 @@ def pictures(draw: st.DrawFn, at_us: int = 0) -> Picture:
 def films(draw: st.DrawFn) -> list[Picture]:
     """Pictures of one meter, seconds to an hour apart."""
     at_us, film = NOON, []
-    for _ in range(draw(st.integers(1, 25))):
+    for _ in range(draw(st.integers(1, 18))):
         at_us += draw(st.sampled_from((1, 15, 60, 120, 400, 3_700))) * SECOND_US
         film.append(replace(draw(pictures()), at_us=at_us))
     return film
@@ -136,14 +136,12 @@ _NEEDS = {
 _BLANK = {one.name: one.default for one in fields(Picture)}
 
 
-@settings(max_examples=60)
 @given(films(), st.sampled_from(list(AlarmCode)))
 def test_no_alarm_without_its_measurement(film: list[Picture], code: AlarmCode) -> None:
     blind = [replace(one, **{name: _BLANK[name] for name in _NEEDS[code]}) for one in film]  # type: ignore[arg-type]
     assert code.value not in {name for name, _ in told(look(blind))}
 
 
-@settings(max_examples=80)
 @given(films())
 def test_an_alarm_never_turns_more_than_once_in_its_delay(film: list[Picture]) -> None:
     last: dict[AlarmCode, Transition] = {}
@@ -159,8 +157,7 @@ def test_an_alarm_never_turns_more_than_once_in_its_delay(film: list[Picture]) -
             last[one.code] = one
 
 
-@settings(max_examples=60)
-@given(films(), st.integers(0, 25), st.booleans())
+@given(films(), st.integers(0, 18), st.booleans())
 def test_a_restart_is_no_restart(film: list[Picture], cut: int, feeds: bool) -> None:
     whole = look(film, feeds_gateway=feeds)
     first = look(film[:cut], feeds_gateway=feeds)
@@ -171,7 +168,6 @@ def test_a_restart_is_no_restart(film: list[Picture], cut: int, feeds: bool) -> 
     assert (first + again)[-1].state == whole[-1].state
 
 
-@settings(max_examples=60)
 @given(films())
 def test_power_is_never_released_into_an_open_danger_and_the_gateways_feed_is_never_cut(
     film: list[Picture],
@@ -183,7 +179,6 @@ def test_power_is_never_released_into_an_open_danger_and_the_gateways_feed_is_ne
     assert all(one.act is None and one.state.hold is None for one in look(film, feeds_gateway=True))
 
 
-@settings(max_examples=40)
 @given(films())
 def test_the_same_picture_again_or_an_older_one_changes_nothing(film: list[Picture]) -> None:
     seen = look(film)

@@ -8,8 +8,13 @@ from fairwatt.core.ledger.model import JournalEntry, Kind, Leg, UnbalancedEntry,
 from fairwatt.core.ledger.recipes import (
     adjustment_legs,
     charge_legs,
+    chargeback_legs,
     opening_legs,
     owed_legs,
+    refund_found_legs,
+    refund_held_legs,
+    refund_paid_legs,
+    rounded_legs,
     topup_legs,
     unmatched_topup_legs,
 )
@@ -79,6 +84,11 @@ def test_every_recipe_sums_to_zero_alone_and_in_a_batch(a: int, b: int, c: int, 
         unmatched_topup_legs(currency="GBP", provider="p", amount_micro=paid),
         adjustment_legs(currency="GBP", amount_micro=paid, tax_micro=paid // 6),
         opening_legs(currency="CNY", amount_micro=a),
+        refund_held_legs(currency="CNY", amount_micro=a),
+        refund_paid_legs(currency="CNY", provider="p", amount_micro=paid),
+        refund_found_legs(currency="CNY", provider="p", amount_micro=paid, account="suspense"),
+        rounded_legs(currency="CNY", amount_micro=paid),
+        chargeback_legs(currency="CNY", provider="p", amount_micro=a),
     ]
     for legs in recipes:
         assert not any(totals(legs).values())
@@ -129,4 +139,7 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "MOVED": 12,
         "EMERGENCY": 13,
         "DEBT": 14,
+        "VOID": 17,
+        "REFUND": 15,
+        "CHARGEBACK": 16,
     }

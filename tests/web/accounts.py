@@ -36,6 +36,23 @@ def disputed(scene: Scene, *, seq: int = SEQ) -> Any:
     return case
 
 
+def asked_back(scene: Scene, *, n: int = 0, amount_minor: int = 100, way: str = "window") -> int:
+    """A refund of the n-th home that an operator asked for."""
+    from fairwatt.flows.ask_refund import ask_refund
+    from fairwatt.store.models import Book
+
+    made = ask_refund(
+        book=Book.objects.get(pk=scene.book),
+        wallet_id=scene.wallets[n],
+        user_id=scene.operator.pk,
+        amount_minor=amount_minor,
+        way=way,
+        reason="Moves abroad, asked at the window",
+        now_us=NOW_US,
+    )
+    return made[-1]
+
+
 def administrator(scene: Scene) -> Any:
     """The person of the scene's organisation who may close and approve."""
     from fairwatt.store.models import User

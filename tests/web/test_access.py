@@ -10,7 +10,8 @@ import pytest
 from support.credit import document, rule
 from support.house import as_role
 from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
-from web.accounts import administrator, close_month_of, disputed
+from web.accounts import administrator, asked_back, close_month_of, disputed
+from web.cash import Window, at_the_window
 from web.costs import share_a_cost
 from web.meters import photographed
 from web.reconciled import reconciled
@@ -56,6 +57,12 @@ def payment(scene: Scene) -> str:
         user_id=scene.owner.pk,
         now_us=NOW_US,
     ).our_ref
+
+
+@pytest.fixture(scope="module")
+def refund(scene: Scene) -> int:
+    """A refund that the desk asked for, and nobody agreed to."""
+    return asked_back(scene)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +118,12 @@ def providers_day(scene: Scene) -> tuple[int, str]:
     return reconciled(scene)
 
 
+@pytest.fixture(scope="module")
+def window(scene: Scene) -> Window:
+    """A cash desk with an open shift and a payment."""
+    return at_the_window(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -126,6 +139,7 @@ def test_nobody_gets_what_is_not_theirs(
     scene: Scene,
     people: dict[str, Any],
     payment: str,
+    refund: int,
     case: Any,
     closed: str,
     shared: dict[str, int],
@@ -133,6 +147,7 @@ def test_nobody_gets_what_is_not_theirs(
     photo: int,
     waiting: int,
     providers_day: tuple[int, str],
+    window: Window,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -160,6 +175,8 @@ def test_nobody_gets_what_is_not_theirs(
         "evidence": [scene.slug, case.public_id, case.shown.pk],
         "closed": [scene.slug, closed],
         "foreign alarm": [scene.slug, 1],
+        "refund": [scene.slug, refund],
+        "wallet": [scene.slug, scene.wallets[0]],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
         "push": [scene.slug, wished],
@@ -173,6 +190,10 @@ def test_nobody_gets_what_is_not_theirs(
         "cost": [scene.slug, shared["cost"]],
         "any share": [scene.slug, shared["share"]],
         "share": [scene.public_id(0), shared["share"]],
+        "cash fact": [scene.slug, window.shift],
+        "cash number": [scene.slug, window.number],
+        "paper": [window.code],
+        "paper file": [window.code, "80"],
     }[row.args]
     client = signed_in(people[who])
     response = (client.post if row.posts else client.get)(reverse(name, args=args))

@@ -14,8 +14,8 @@ from web.meters import commissioned, meter_of
 from web.rig import CHROMIUM, FLAGS, Site, axe_source, open_site, serious
 from web.scene import CUT, MINUTE_US, NOW_US, PASSWORD, Scene
 
-WIDTHS = (390, 1440)
-LANGUAGES = ("en", "zh-CN")
+LOOKS = ((390, "en", "light"), (390, "zh-CN", "dark"), (1440, "en", "dark"), (1440, "zh-CN", "light"))
+"""Every width with every language and scheme, and every language with every scheme."""
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +94,7 @@ class Watched:
         )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "language", "scheme"), LOOKS)
 @pytest.mark.parametrize(
     "name",
     [

@@ -15,6 +15,7 @@ from fairwatt.cli import (
     alarm_settings,
     allocation,
     at_gateway,
+    cash,
     codes,
     commission,
     commissioning,
@@ -33,6 +34,7 @@ from fairwatt.cli import (
     push,
     readings,
     reconcile,
+    refunds,
     reports,
     simulation,
     sts,
@@ -59,6 +61,7 @@ app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
+app.add_typer(cash.app, name="shift", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
@@ -72,6 +75,7 @@ commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
+app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,6 +125,67 @@ def transfer(
     _move("transfer", home, book, by, at, {"reason": reason, "stated": {}, "to": to}, dry_run, as_json)
 
 
+@app.command("exchange")
+def exchange(
+    meter: Annotated[int, typer.Argument(help="Number of the meter that goes.", min=1)],
+    new: Annotated[int, typer.Argument(help="Number of the meter that comes.", min=1)],
+    opening: Annotated[int, typer.Option(help="What the new meter shows, in Wh.", min=0)],
+    book: Book,
+    by: By,
+    final: Annotated[int, typer.Option(help="What the old meter showed, in Wh; left out: estimated.")] = -1,
+    transformer: Annotated[str, typer.Option(help="Other current transformers, such as 100:5.")] = "",
+    at: At = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put another meter in the place of one; account, prices and the blocks of the month go on.
+
+    Example: fairwatt move exchange 100000000001 200000000001 --opening 0 --final 1234560 --book 1 --by operator
+    Exit code 0: done. 1: refused, and nothing was changed. 2: an option cannot be used.
+    """
+    from fairwatt.server.clock import clock_for
+    from fairwatt.server.wiring import use_django
+
+    config = Config.load()
+    use_django(role="migrate")
+    from fairwatt.core.metering.transformer import TransformerError, parse_ratio
+    from fairwatt.core.refusal import Refusal
+    from fairwatt.flows.desk import meter_of
+    from fairwatt.flows.exchange_meter import ExchangeAsked, ask_exchange, end_of
+    from fairwatt.store.models import Book as BookRow
+    from fairwatt.store.models import User
+
+    row, person = BookRow.objects.filter(pk=book).first(), User.objects.filter(username=by).first()
+    if row is None or person is None:
+        raise BadInput(f"There is no book {book}, or no user {by!r}. Nothing was changed.")
+    now_us = clock_for(config).now_us()
+    try:
+        asked = ExchangeAsked(
+            meter_id=meter_of(book=row, number=str(meter)).pk,
+            number=new,
+            at_us=_instant(at, row.zone) if at else now_us,
+            opening_wh=opening,
+            final_wh=None if final < 0 else final,
+            transformer=parse_ratio(transformer) if transformer else None,
+            reason=reason,
+        )
+        seen = end_of(book=row, asked=asked, now_us=now_us)
+        told = {"meter": meter, "new_meter": new, "at_us": asked.at_us, **_end_told(seen)}
+        if not dry_run:
+            fact = ask_exchange(book_id=book, asked=asked, user_id=person.pk, now_us=now_us)
+            told = {**told, "fact": fact, "final_wh": _posted(row, fact)["final_wh"]}
+    except TransformerError as error:
+        raise BadInput(f"{error} Nothing was changed.") from error
+    except Refusal as error:
+        raise OperatorError(str(error)) from error
+    typer.echo(
+        json.dumps(told)
+        if as_json
+        else f"meter {meter}: {told['register_wh']} Wh, {told['basis']}; meter {new} goes on"
+    )
+
+
 @app.command("batch")
 def batch(
     file: Annotated[
@@ -189,13 +251,12 @@ def _move(
     kind: str, home: str, book: int, by: str, at: str, terms: dict[str, Any], dry_run: bool, as_json: bool
 ) -> None:
     from fairwatt.server.clock import clock_for
-    from fairwatt.server.couriering import wait_until
     from fairwatt.server.wiring import use_django
 
     config = Config.load()
     use_django(role="migrate")
     from fairwatt.core.refusal import Refusal
-    from fairwatt.flows.move_home import ask_move, move_answer, preview_move
+    from fairwatt.flows.move_home import ask_move, preview_move
     from fairwatt.store.models import Book as BookRow
 
     row = BookRow.objects.filter(pk=book).first()
@@ -212,19 +273,27 @@ def _move(
     except Refusal as error:
         raise OperatorError(str(error)) from error
 
+    _show({**_told(seen), "fact": fact, "new_account": _posted(row, fact).get("new_wallet")}, as_json)
+
+
+def _posted(book: Any, fact: int) -> Mapping[str, Any]:
+    """What the head-end made of a move, as soon as it says so. Raises OperatorError when it refuses or is silent."""
+    from fairwatt.flows.move_home import move_answer
+    from fairwatt.server.couriering import wait_until
+
     def answered() -> bool:
-        found = move_answer(book=row, fact_id=fact)
+        found = move_answer(book=book, fact_id=fact)
         return found is not None and found.state != "waiting"
 
     if not wait_until(answered, within_s=20):
         raise OperatorError(
-            f"The head-end of book {book} does not answer; the move is asked for and done when it runs."
+            f"The head-end of book {book.pk} does not answer; the move is asked for and done when it runs."
         )
-    answer = move_answer(book=row, fact_id=fact)
+    answer = move_answer(book=book, fact_id=fact)
     if answer is None or answer.state == "refused":
         code = answer.code if answer else "unknown"
         raise OperatorError(f"The head-end refused the move: {code}. Nothing was changed.")
-    _show({**_told(seen), "fact": fact, "new_account": answer.result.get("new_wallet")}, as_json)
+    return answer.result
 
 
 def _asked(
@@ -276,16 +345,12 @@ def _told(seen: Any) -> dict[str, Any]:
         "balance_micro": seen.balance_micro,
         "owed_micro": seen.owed_micro,
         "left_micro": seen.left_micro,
-        "meters": [
-            {
-                "number": meter.number,
-                "register_wh": meter.register_wh,
-                "basis": meter.basis,
-                "charge_micro": meter.charge_micro,
-            }
-            for meter in seen.meters
-        ],
+        "meters": [{"number": meter.number, **_end_told(meter)} for meter in seen.meters],
     }
+
+
+def _end_told(end: Any) -> dict[str, Any]:
+    return {"register_wh": end.register_wh, "basis": end.basis, "charge_micro": end.charge_micro}
 
 
 def _show(told: dict[str, Any], as_json: bool) -> None:

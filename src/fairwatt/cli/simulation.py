@@ -120,6 +120,7 @@ def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
     table.add_column("sees")
     table.add_row("a resident", f"{first} ... {last}", "balance, days left, top up, why it is off")
     table.add_row("the front desk", "desk", "Today: the building, fees, reports, meters")
+    table.add_row("the cashier", "cashier", "takes cash: a room, Enter, an amount, Enter")
     table.add_row("the manager", "manager", "the same, and closes months, approves rulings")
     table.add_row("an auditor", "auditor", "the same, and can change nothing")
     screen = Console()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Final, Protocol
 
 import psycopg
@@ -19,6 +20,7 @@ from django.db import InterfaceError, OperationalError, connection
 from fairwatt.collector.bills import LOOK_S as LOOK_AT_BILLS_S
 from fairwatt.collector.bills import Bills
 from fairwatt.collector.carrier import Carrier
+from fairwatt.collector.refunds import Refunds
 from fairwatt.flows import collecting
 from fairwatt.flows.merchants import Merchant, Merchants
 from fairwatt.payments.accounts import BadSettings
@@ -64,11 +66,12 @@ class Collector:
         self._health: dict[int, tuple[bool, str, bool]] = {}
         self.bills = Bills(
             now_us=clock.now_us,
-            merchant=self._merchant,
-            carry=self._carry,
+            merchant=self.merchant,
+            carry=self.carry,
             ask=lambda intent: self.ask(intent_id=intent, hinted=True),
         )
         self._bills_s = -LOOK_AT_BILLS_S
+        self.refunds = Refunds(asks=self, origin=origin)
 
     def stop(self) -> None:
         """End after what is in hand."""
@@ -108,24 +111,28 @@ class Collector:
                 break
         asked = [(one, one in hinted) for one in collecting.due(now_us=now_us, limit=200)]
         asked += [(one, True) for one in hinted - {one for one, _ in asked}]
+        work: list[Callable[[], None]] = [
+            partial(self.ask, intent_id=one, hinted=hint) for one, hint in asked
+        ]
+        work += self.refunds.due()
         if hands is None:
-            for one, hint in asked:
-                self.ask(intent_id=one, hinted=hint)
+            for piece in work:
+                piece()
         else:
-            list(hands.map(lambda pair: self._ask_safely(*pair), asked))
-        return bool(asked)
+            list(hands.map(self._safely, work))
+        return bool(work)
 
     def hint(self, intent_id: int) -> None:
         """Somebody says that something happened to a payment."""
         self._hints.put(intent_id)
         self._wake.set()
 
-    def _ask_safely(self, intent_id: int, hinted: bool) -> None:
+    def _safely(self, piece: Callable[[], None]) -> None:
         try:
-            self.ask(intent_id=intent_id, hinted=hinted)
+            piece()
         except Exception:
             # It is taken up again when its time in hand is over.
-            log.error("collector.failed", intent=intent_id, exc_info=True)
+            log.error("collector.failed", about=getattr(piece, "keywords", {}), exc_info=True)
         finally:
             connection.close()
 
@@ -137,7 +144,7 @@ class Collector:
         if taken is None:
             return
         try:
-            merchant = self._merchant(taken.account)
+            merchant = self.merchant(taken.account)
             if not taken.made:
                 self._make(taken, merchant)
             else:
@@ -146,7 +153,8 @@ class Collector:
         except ProviderTrouble as trouble:
             self._note(taken, trouble)
 
-    def _merchant(self, account: int) -> Merchant:
+    def merchant(self, account: int) -> Merchant:
+        """An account with its keys. Raises Unusable."""
         try:
             merchant = self._merchants.of(account=account)
         except (BadSettings, SealBroken) as wrong:
@@ -159,27 +167,32 @@ class Collector:
         provider, order = merchant.provider, taken.order
         if taken.tried or taken.expired:
             # How the first try ended is not known: what it may have made is asked for before anything is made again.
-            said = self._carry(merchant, lambda at: provider.query(order=order, at=at))
+            said = self.carry(merchant, lambda at: provider.query(order=order, at=at))
             done = said.moves_money or taken.expired or order.method is Method.PUSH
             if done:
                 collecting.note_answer(
                     intent_id=taken.intent, said=said, now_us=self._clock.now_us(), expired=taken.expired
                 )
                 return
-        action = self._carry(merchant, lambda at: provider.create(order=order, at=at))
+        action = self.carry(merchant, lambda at: provider.create(order=order, at=at))
         collecting.note_action(intent_id=taken.intent, action=action, now_us=self._clock.now_us())
 
     def _enquire(self, taken: collecting.Taken, merchant: Merchant) -> None:
         provider, order = merchant.provider, taken.order
         if taken.expired and Ability.CLOSE in provider.abilities.can:
-            said = self._carry(merchant, lambda at: provider.close(order=order, at=at))
+            said = self.carry(merchant, lambda at: provider.close(order=order, at=at))
         else:
-            said = self._carry(merchant, lambda at: provider.query(order=order, at=at))
+            said = self.carry(merchant, lambda at: provider.query(order=order, at=at))
         collecting.note_answer(
             intent_id=taken.intent, said=said, now_us=self._clock.now_us(), expired=taken.expired
         )
 
-    def _carry[T](self, merchant: Merchant, asking: Callable[[Moment], Exchange[T]]) -> T:
+    def now_us(self) -> int:
+        """Domain time."""
+        return self._clock.now_us()
+
+    def carry[T](self, merchant: Merchant, asking: Callable[[Moment], Exchange[T]]) -> T:
+        """Carry an exchange to its end over this merchant's line. Raises ProviderTrouble."""
         at = Moment(now_us=self._clock.now_us(), nonce=secrets.token_hex(16))
         return self._carrier.carry(asking(at), account=merchant.token)
 
@@ -199,7 +212,7 @@ class Collector:
         now_us, skew = self._clock.now_us(), None
         available = code != Unusable.code
         if available:
-            token = self._merchant(account).token
+            token = self.merchant(account).token
             available = self._carrier.available(account=token)
             skew = skew_s(date_header=self._carrier.date(account=token), now_us=now_us)
         wrong = skew is not None and abs(skew) > SKEW_S_MAX
@@ -220,6 +233,8 @@ class Collector:
                     for told in ear.notifies():
                         if told.payload.isdigit():
                             self.hint(int(told.payload))
+                        else:
+                            self._wake.set()
                         if self._stop.is_set():
                             return
             except (psycopg.Error, OSError) as error:

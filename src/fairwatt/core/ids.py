@@ -99,6 +99,11 @@ def emergency_key(*, wallet: int, after: int) -> str:
     return _key("emergency", str(wallet), str(after))
 
 
+def forecast_key(*, made_us: int, first: int) -> str:
+    """Name forecasts that move levels of warning: by when they were made and the first wallet among them."""
+    return _key("forecast", str(made_us), str(first))
+
+
 def credit_change_key(*, at_us: int) -> str:
     """Name an instant at which credit rules begin or end."""
     return _key("credit_change", str(at_us))
@@ -109,10 +114,50 @@ def move_key(*, unit: int, wallet: int, at_us: int) -> str:
     return _key("move", str(unit), str(wallet), str(at_us))
 
 
+def exchange_key(*, installation: int, at_us: int) -> str:
+    """Name the exchange of a meter by the installation that ends with it."""
+    return _key("exchange", str(installation), str(at_us))
+
+
 def settlement_key(*, wallet: int, batch: int | None = None) -> str:
     """Name the settling of an account whose person left, or its settling again after what a batch changed."""
     again = () if batch is None else (str(batch),)
     return _key("settlement", str(wallet), *again)
+
+
+def shift_key(*, desk: int, ticket: str) -> str:
+    """Name the opening of a shift by the form it was asked with."""
+    return _key("shift", str(desk), ticket)
+
+
+def shift_end_key(*, shift: int) -> str:
+    """Name the count that ends a shift."""
+    return _key("shift_end", str(shift))
+
+
+def cash_out_key(*, of_kind: str, of_id: int) -> str:
+    """Name the cash that is handed out for one thing that is owed."""
+    return _key("cash_out", of_kind, str(of_id))
+
+
+def money_wish_key(*, wish: int) -> str:
+    """Name what one person asked for and another agreed to."""
+    return _key("money_wish", str(wish))
+
+
+def refund_key(*, refund: int, answer: int | None) -> str:
+    """Name what a person answered to a refund; None is a wish that needs no answer."""
+    return _key("refund", str(refund), "wish" if answer is None else str(answer))
+
+
+def recalled_key(*, refund: int, read_us: int) -> str:
+    """Name that the gateways gave a refund's credit back, as of when their meters were last read."""
+    return _key("recalled", str(refund), str(read_us))
+
+
+def refund_word_key(*, account: int, kind: str, reference: str, state: str) -> str:
+    """Name what a provider said of a refund or a chargeback: told ten times, it is one fact."""
+    return _key("word", str(account), kind, reference, state)
 
 
 def _key(*parts: str) -> str:

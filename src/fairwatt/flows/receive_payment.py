@@ -50,9 +50,11 @@ def receive_callback(
     if len(body) > BODY_MAX:
         raise CallbackRejected(f"the callback has more than {BODY_MAX} bytes; no money was moved")
     said = provider.parse_callback(headers=headers, body=body, now_us=now_us, hint_ref=hint_ref)
-    intent = PaymentIntent.objects.filter(
-        our_ref=said.our_ref, provider=provider.name, account=account
-    ).first()
+    mine = PaymentIntent.objects.filter(provider=provider.name, account=account)
+    intent = mine.filter(our_ref=said.our_ref).first()
+    if intent is None and said.kind is not Kind.PAYMENT:
+        # What was made in the provider's own back office names the payment by the provider's number.
+        intent = mine.filter(provider_ref=said.our_ref).exclude(provider_ref="").first()
     if intent is None:
         raise UnknownReference(
             f"no top-up has the reference {said.our_ref[:60]}; nothing was credited. The provider reports it again, "

@@ -16,7 +16,7 @@ from fairwatt.payments.alipay.provider import ABILITIES as ALIPAY_ABILITIES
 from fairwatt.payments.alipay.signing import GATEWAY as ALIPAY_GATEWAY
 from fairwatt.payments.alipay.signing import KEY, AlipayAccount
 from fairwatt.payments.clocks import rfc3339_us
-from fairwatt.payments.contract import Abilities, PaymentProvider
+from fairwatt.payments.contract import Abilities, Ability, PaymentProvider
 from fairwatt.payments.keyring import (
     FOREVER_US,
     BadKey,
@@ -225,6 +225,12 @@ _MAKERS: Final[Mapping[str, Callable[[Mapping[str, Any]], PaymentProvider]]] = {
     "stripe": _stripe,
     "mpesa": _mpesa,
 }
+
+
+def refunds_to_source(*, provider: str) -> bool:
+    """Whether this provider pays money back to who paid it, when we ask; others are paid out at the window."""
+    abilities = ABILITIES.get(provider)
+    return abilities is not None and Ability.REFUND in abilities.can
 
 
 def _ring(keys: Any) -> KeyRing:

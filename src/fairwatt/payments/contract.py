@@ -157,6 +157,15 @@ class RefundAsk:
     provider_refund: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeAsk:
+    """A payment that its provider is said to have taken back."""
+
+    our_ref: str
+    provider_dispute: str
+    currency: str
+
+
 # --- what the payer sees next -------------------------------------------------------------------------------
 
 
@@ -355,6 +364,10 @@ class PaymentProvider(Protocol):
 
     def query_refund(self, *, refund: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
         """How a refund stands."""
+        ...
+
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """How a payment stands that was taken back: PENDING while it is disputed, SUCCEEDED lost, FAILED won."""
         ...
 
     def parse_callback(

@@ -95,6 +95,14 @@ class NotFound(ProviderRefused):
     code = "not_found"
 
 
+def no_disputes[T](provider: str) -> Exchange[T]:
+    """What every provider answers that cannot be asked about a payment taken back: its bill says it."""
+    raise ProviderRefused(
+        f"{provider} cannot be asked about a payment it took back; its bill says it", reason="not_supported"
+    )
+    yield
+
+
 def answer_now[T](exchange: Exchange[T]) -> T:
     """The result of an exchange that needs no answer from outside. Raises RuntimeError where it does."""
     try:

@@ -30,6 +30,7 @@ from fairwatt.payments.contract import (
     Bill,
     BillKind,
     CallbackRejected,
+    DisputeAsk,
     MalformedCallback,
     Method,
     OrderAsk,
@@ -108,6 +109,11 @@ class SandboxProvider:
     def query_refund(self, *, refund: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
         raise _cannot("give money back")
+        yield
+
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """See PaymentProvider."""
+        raise _cannot("tell of disputes")
         yield
 
     def ack(self, *, refused: CallbackRejected | None) -> Ack:

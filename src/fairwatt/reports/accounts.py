@@ -7,6 +7,7 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from fairwatt.core.ledger.model import (
+    CASH_OVER_SHORT,
     CLEARING,
     COST_PROVIDERS,
     OPENING,
@@ -19,6 +20,7 @@ from fairwatt.core.ledger.model import (
     REVENUE_ENERGY,
     REVENUE_FEE,
     REVENUE_STANDING,
+    ROUNDING,
     SUSPENSE,
     TAX_OUTPUT,
     WALLET,
@@ -39,8 +41,10 @@ ACCOUNTS: Final[dict[str, Words]] = {
     RECEIVABLE_SHARED: _("Shares of common costs still to come"),
     RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
     OPENING: _("Brought over from an earlier system"),
-    PAYABLE_REFUNDS: _("Owed to people who moved out"),
     COST_PROVIDERS: _("Kept by payment providers"),
+    ROUNDING: _("Less than the smallest coin"),
+    PAYABLE_REFUNDS: _("Refunds owed"),
+    CASH_OVER_SHORT: _("Cash over and short at the window"),
 }
 
 

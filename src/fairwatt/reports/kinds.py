@@ -23,6 +23,7 @@ class Heading(StrEnum):
     TOPPED_UP = "topped_up"
     LENT = "lent"
     MOVED = "moved"
+    REFUNDED = "refunded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,9 @@ KINDS: Final[Mapping[int, Treatment]] = {
     12: Treatment(name=_("Moved"), heading=Heading.MOVED, parts=False),
     13: Treatment(name=_("Emergency credit"), heading=Heading.LENT, parts=False),
     14: Treatment(name=_("Debt"), heading=Heading.LENT, parts=False),
+    15: Treatment(name=_("Refund"), heading=Heading.REFUNDED, parts=False),
+    16: Treatment(name=_("Taken back by the provider"), heading=Heading.REFUNDED, parts=False),
+    17: Treatment(name=_("Payment taken back"), heading=Heading.TOPPED_UP, parts=False),
 }
 READINGS: Final = tuple(kind for kind, how in KINDS.items() if how.reading)
 HEADINGS: Final[Mapping[Heading, Words]] = {
@@ -65,6 +69,7 @@ HEADINGS: Final[Mapping[Heading, Words]] = {
     Heading.TOPPED_UP: _("Topped up"),
     Heading.LENT: _("Lent, repaid and recovered"),
     Heading.MOVED: _("Taken along or owed back"),
+    Heading.REFUNDED: _("Refunded or taken back by a provider"),
 }
 
 

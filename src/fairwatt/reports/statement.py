@@ -104,6 +104,7 @@ def _figures(lines: list[Movement], early: set[int], opening: int, closing: int)
         money("topped_up", HEADINGS[Heading.TOPPED_UP], sums[Heading.TOPPED_UP]),
         money("lent", HEADINGS[Heading.LENT], sums[Heading.LENT]),
         money("moved", HEADINGS[Heading.MOVED], sums[Heading.MOVED]),
+        money("refunded", HEADINGS[Heading.REFUNDED], sums[Heading.REFUNDED]),
         money("closing", _("Balance at the end"), closing),
     )
 

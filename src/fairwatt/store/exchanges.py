@@ -63,14 +63,25 @@ def meter_row(*, cursor: Any, gateway: int, meter: NewMeter) -> int:
 
 
 def install(
-    *, cursor: Any, like: int, meter: int, at_us: int, opening_wh: int, opening_counter_wh: int
+    *,
+    cursor: Any,
+    like: int,
+    meter: int,
+    at_us: int,
+    opening_wh: int,
+    opening_counter_wh: int,
+    transformer: tuple[int, int] | None,
 ) -> int:
-    """Go on with another meter where an installation ended: same home, account and prices."""
+    """Go on with another meter where an installation ended: same home, account and prices.
+
+    Behind the same current transformers, unless ``transformer`` (primary, secondary) says that they were changed too.
+    """
+    primary, secondary = transformer or (None, None)
     cursor.execute(
         "INSERT INTO store_installation (meter_id, unit_id, wallet_id, plan_id, opened_us, opening_wh, "
         "opening_counter_wh, ct_primary, ct_secondary, ct_in_register) "
-        "SELECT %s, unit_id, wallet_id, plan_id, %s, %s, %s, ct_primary, ct_secondary, ct_in_register "
-        "FROM store_installation WHERE id = %s RETURNING id",
-        [meter, at_us, opening_wh, opening_counter_wh, like],
+        "SELECT %s, unit_id, wallet_id, plan_id, %s, %s, %s, COALESCE(%s, ct_primary), COALESCE(%s, ct_secondary), "
+        "%s IS NULL AND ct_in_register FROM store_installation WHERE id = %s RETURNING id",
+        [meter, at_us, opening_wh, opening_counter_wh, primary, secondary, primary, like],
     )
     return int(cursor.fetchone()[0])

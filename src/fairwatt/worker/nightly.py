@@ -16,6 +16,7 @@ from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.check_days import check_days
 from fairwatt.store.models import Book
 from fairwatt.worker import reconciling
+from fairwatt.worker.ahead import Ahead
 
 log = structlog.get_logger()
 
@@ -64,9 +65,10 @@ class Nightly:
 
 def run(*, clock: Clock, stop: threading.Event) -> None:
     """Look again and again until told to stop; a database that is away is waited for."""
-    nightly, reconciled_s = Nightly(), -reconciling.LOOK_S
+    nightly, ahead, reconciled_s = Nightly(), Ahead(), -reconciling.LOOK_S
     while not stop.is_set():
         try:
+            ahead.look(now_us=clock.now_us())
             nightly.look(now_us=clock.now_us())
             if time.monotonic() - reconciled_s >= reconciling.LOOK_S:
                 reconciled_s = time.monotonic()

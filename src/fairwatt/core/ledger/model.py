@@ -23,6 +23,10 @@ OPENING: Final = "opening"
 PAYABLE_REFUNDS: Final = "payable:refunds"
 COST_PROVIDERS: Final = "cost:providers"
 """what payment providers keep of what they settle"""
+CASH_OVER_SHORT: Final = "cash:over-short"
+ROUNDING: Final = "rounding"
+WINDOW: Final = "window"
+"""The provider whose clearing account pays out at the window."""
 
 
 class Kind(IntEnum):
@@ -49,6 +53,12 @@ class Kind(IntEnum):
     """Emergency credit: lent, or repaid out of a top-up; its credit entry says which."""
     DEBT = 14
     """Owed energy that became a debt with a plan, or what the plan took; its credit entry says which."""
+    VOID = 17
+    """A payment by hand that was taken back, by one person's wish and another's word; it names its fact."""
+    REFUND = 15
+    """Credit that goes back to who paid it, or comes back because that failed; it names its fact."""
+    CHARGEBACK = 16
+    """A payment that its provider took back, or gave back after a dispute was won; it names its fact."""
 
 
 class UnbalancedEntry(ValueError):

@@ -3,6 +3,7 @@
 import re
 
 from fairwatt.core.ledger.model import (
+    CASH_OVER_SHORT,
     CLEARING,
     COST_PROVIDERS,
     OPENING,
@@ -11,6 +12,7 @@ from fairwatt.core.ledger.model import (
     REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
     REVENUE_STANDING,
+    ROUNDING,
     SUSPENSE,
     TAX_OUTPUT,
     WALLET,
@@ -124,6 +126,82 @@ def leaving_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
     """Owe a person who left what is left of the credit, until a refund pays it out."""
     amount = _positive(amount_micro)
     return _entry(Kind.MOVED, Leg(WALLET, currency, -amount), Leg(PAYABLE_REFUNDS, currency, amount))
+
+
+def claimed_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Credit a wallet with money that nobody could place until a person claimed it."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.TOPUP, Leg(WALLET, currency, amount), Leg(SUSPENSE, currency, -amount))
+
+
+def void_legs(*, currency: str, amount_micro: int, against: str) -> tuple[Leg, ...]:
+    """Take a payment back from a wallet: it is owed to the payer, or was never there, or waits to be placed anew."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.VOID, Leg(WALLET, currency, -amount), Leg(against, currency, amount))
+
+
+def counted_legs(*, currency: str, provider: str, over_micro: int) -> tuple[Leg, ...]:
+    """What a drawer holds beyond what was taken, or short of it (below zero), is gain or loss from now on."""
+    return _entry(
+        Kind.TOPUP,
+        Leg(CASH_OVER_SHORT, currency, over_micro),
+        Leg(clearing_account(provider=provider), currency, -over_micro),
+    )
+
+
+def handed_out_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Pay what was owed to a person, out of a drawer."""
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.VOID,
+        Leg(PAYABLE_REFUNDS, currency, -amount),
+        Leg(clearing_account(provider=provider), currency, amount),
+    )
+
+
+def refund_held_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Owe a refund from the moment it leaves the wallet; below zero it comes back there, for it was not made."""
+    return _entry(
+        Kind.REFUND, Leg(WALLET, currency, -amount_micro), Leg(PAYABLE_REFUNDS, currency, amount_micro)
+    )
+
+
+def refund_paid_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """A refund that was owed is paid: a provider says so, or two people at the window."""
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.REFUND,
+        Leg(PAYABLE_REFUNDS, currency, -amount),
+        Leg(clearing_account(provider=provider), currency, amount),
+    )
+
+
+def refund_found_legs(*, currency: str, provider: str, amount_micro: int, account: str) -> tuple[Leg, ...]:
+    """A refund that nobody asked for here: the provider paid it out of what it is to settle.
+
+    ``account``: the wallet, or suspense where nobody knows whose payment it was.
+    """
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.REFUND,
+        Leg(account, currency, -amount),
+        Leg(clearing_account(provider=provider), currency, amount),
+    )
+
+
+def rounded_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """What is left of an amount owed that no coin can pay."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.REFUND, Leg(PAYABLE_REFUNDS, currency, -amount), Leg(ROUNDING, currency, amount))
+
+
+def chargeback_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """A provider took a payment back out of what it is to settle; below zero it gave it back (a dispute won)."""
+    return _entry(
+        Kind.CHARGEBACK,
+        Leg(WALLET, currency, -amount_micro),
+        Leg(clearing_account(provider=provider), currency, amount_micro),
+    )
 
 
 def clearing_account(*, provider: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fairwatt.core.metering.transformer import Transformer, TransformerError
 from fairwatt.flows.posting.leaving import Left, MoveRefused, end_readings, leave, note_change
 from fairwatt.flows.posting.posted import Bench, PostedFacts
 from fairwatt.flows.posting.rerating import start_window
@@ -29,7 +30,7 @@ def post_exchange(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
             "opening_wh": int(opening_wh),
             "meter": dict(said),
         }:
-            new, final = _meter(said), about.get("final_wh")
+            new, final, transformer = _meter(said), about.get("final_wh"), _transformer(about)
         case _:
             raise MoveRefused("unknown_kind", "the content of this exchange is not what such a fact says")
     cursor, book = bench.cursor, bench.state.book
@@ -58,6 +59,7 @@ def post_exchange(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
         at_us=at_us,
         opening_wh=opening_wh,
         opening_counter_wh=_counter(bench, left, at_us),
+        transformer=transformer,
     )
     change = Change(
         kind="exchange",
@@ -109,6 +111,21 @@ def _counter(bench: Bench, left: Left, at_us: int) -> int:
     table = bench.state.plans[int(head["plan_ix"])].table
     window_us = start_window(table=table, at_us=at_us, opening=True)
     return left.state.counter_wh if window_us == left.state.window_us else 0
+
+
+def _transformer(about: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The current transformers that came with the meter; None: those that were there."""
+    match about.get("transformer"):
+        case None:
+            return None
+        case [int(primary), int(secondary)]:
+            try:
+                Transformer(primary, secondary)
+            except TransformerError as error:
+                raise MoveRefused("unknown_kind", str(error)) from error
+            return primary, secondary
+        case _:
+            raise MoveRefused("unknown_kind", "the transformers are not described as transformers are")
 
 
 def _meter(said: Mapping[str, Any]) -> NewMeter:

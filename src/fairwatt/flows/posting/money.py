@@ -29,6 +29,8 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.contract import Kind as Kinds
 from fairwatt.payments.sealing import SealBroken
+from fairwatt.store import refunds
+from fairwatt.store.cash_desk import NewReceipt, number_receipt
 from fairwatt.store.facts import written_by_collector
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
@@ -38,12 +40,19 @@ REVIEW_US: Final = 72 * 3_600_000_000
 
 
 def post_payment(bench: Bench, before: PostedFacts, about: dict[str, Any], raw: bytes) -> PostedFacts:
-    cursor, state = bench.cursor, bench.state
-    account = about.get("account")
+    """What a provider's word comes to: credit, suspense, or a refusal."""
     try:
         paid = _proven(bench, about, raw)
     except CallbackRejected as error:
         return refuse_fact(bench, error.code, str(error))
+    return post_proven(bench, before, paid, account=about.get("account"), cashier=None)
+
+
+def post_proven(
+    bench: Bench, before: PostedFacts, paid: ProviderFact, *, account: Any, cashier: int | None
+) -> PostedFacts:
+    """The same for a word that was proven already; `cashier` took the money by hand."""
+    cursor, state = bench.cursor, bench.state
     if not (paid.moves_money and paid.kind is Kinds.PAYMENT):
         return refuse_fact(bench, "no_payment", "it proves no payment that succeeded; no money was moved")
     cursor.execute(
@@ -80,12 +89,32 @@ def post_payment(bench: Bench, before: PostedFacts, about: dict[str, Any], raw: 
         )
     if intent_state in _CREDITED:
         # Another payment for what was paid already is the payer's credit too, who may have it back.
-        return _credit(bench, paid, wallet_ix, again=True)
+        _note_paid(bench, paid, intent_id, int(wallet), account)
+        return _credit(bench, paid, wallet_ix, again=True, cashier=cashier)
     cursor.execute(
         "UPDATE store_paymentintent SET state = 'credited', provider_ref = %s, credited_us = %s WHERE id = %s",
         [paid.provider_ref, bench.now_us, intent_id],
     )
-    return _credit(bench, paid, wallet_ix)
+    _note_paid(bench, paid, intent_id, int(wallet), account)
+    return _credit(bench, paid, wallet_ix, cashier=cashier)
+
+
+def _note_paid(bench: Bench, paid: ProviderFact, intent: int, wallet: int, account: int | None) -> None:
+    """Keep the payment where refunds and chargebacks of it are added up."""
+    refunds.add_paid(
+        cursor=bench.cursor,
+        book=bench.state.book,
+        fact=bench.fact,
+        wallet=wallet,
+        intent=intent,
+        our_ref=paid.our_ref,
+        provider=paid.provider,
+        account=account,
+        provider_ref=paid.provider_ref,
+        currency=paid.currency,
+        paid_minor=paid.amount_minor,
+        now_us=bench.now_us,
+    )
 
 
 def _earlier(bench: Bench, before: PostedFacts, paid: ProviderFact) -> dict[str, Any] | None:
@@ -139,7 +168,7 @@ def _proven(bench: Bench, about: dict[str, Any], raw: bytes) -> ProviderFact:
     """
     match about:
         case {"provider": str(name), "account": int(account)}:
-            provider = _merchant(bench, account)
+            provider = merchant_of(bench, account)
         case {"provider": str(name)} if name in bench.providers and "account" not in about:
             provider = bench.providers[name]
         case _:
@@ -171,7 +200,8 @@ def _numbers_agree(provider: str) -> bool:
     return provider not in BILLING or BILLING[provider].numbers_agree
 
 
-def _merchant(bench: Bench, account: int) -> PaymentProvider:
+def merchant_of(bench: Bench, account: int) -> PaymentProvider:
+    """The provider of an account of this book's organisation. Raises CallbackRejected."""
     if bench.merchants is None:
         raise UnknownProvider("this poster holds no merchant's keys; no money was moved")
     try:
@@ -208,9 +238,27 @@ def _queried(provider: str, said: dict[str, Any]) -> ProviderFact:
     raise MalformedCallback("what the collector left is no payment; no money was moved")
 
 
-def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int, *, again: bool = False) -> PostedFacts:
+def _credit(
+    bench: Bench, paid: ProviderFact, wallet_ix: int, *, cashier: int | None, again: bool = False
+) -> PostedFacts:
     state, now_us = bench.state, bench.now_us
     amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
+    wallet = int(state.wallets["wallet"][wallet_ix])
+    receipt = number_receipt(
+        cursor=bench.cursor,
+        book=state.book,
+        batch=state.last_batch + 1,
+        new=NewReceipt(
+            fact=bench.fact,
+            wallet=wallet,
+            amount_micro=amount,
+            provider=paid.provider,
+            reference=paid.provider_ref,
+            secret=paid.our_ref,
+            cashier=cashier,
+        ),
+        now_us=now_us,
+    )
     line = np.zeros((), dtype=LINE)
     line["ts"] = now_us
     line["ref"] = bench.fact
@@ -222,14 +270,19 @@ def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int, *, again: bool = F
         wallet_ix=[wallet_ix],
         legs=list(topup_legs(currency=state.currency, provider=paid.provider, amount_micro=amount)),
         credited={wallet_ix: bench.fact},
-        answers=[_answer(bench, paid, outcome="credited", amount_micro=amount)],
+        answers=[_answer(bench, paid, outcome="credited", amount_micro=amount, receipt=receipt)],
         events=[
             EventRow(
                 kind="payment.credited",
                 at_us=now_us,
-                wallet=int(state.wallets["wallet"][wallet_ix]),
+                wallet=wallet,
                 reason="paid_twice" if again else "",
-                evidence={"amount_micro": amount, "provider": paid.provider, "fact": bench.fact},
+                evidence={
+                    "amount_micro": amount,
+                    "provider": paid.provider,
+                    "fact": bench.fact,
+                    **({} if cashier is None else {"cashier": cashier}),
+                },
             )
         ],
     )

@@ -19,6 +19,7 @@ from fairwatt.payments.contract import (
     Bill,
     BillKind,
     CallbackRejected,
+    DisputeAsk,
     MalformedCallback,
     Method,
     OrderAsk,
@@ -29,7 +30,7 @@ from fairwatt.payments.contract import (
     State,
     nobodys_order,
 )
-from fairwatt.payments.exchange import Exchange, Moment
+from fairwatt.payments.exchange import Exchange, Moment, no_disputes
 from fairwatt.payments.fields import Fields
 
 ABILITIES: Final = Abilities(
@@ -79,6 +80,10 @@ class Alipay:
     def query_refund(self, *, refund: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
         return trades.query_refund(self.account, refund, at)
+
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """See PaymentProvider."""
+        return no_disputes("Alipay")
 
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -98,7 +99,7 @@ def close(account: AlipayAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
 def refund(account: AlipayAccount, ask: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
     """Ask for money back; only `fund_change=Y` is success, anything else is asked for again."""
     content = {
-        "out_trade_no": ask.our_ref,
+        **_trade(ask),
         "out_request_no": ask.refund_ref,
         "refund_amount": text_from_minor(ask.amount_minor, digits=2),
         "refund_reason": ask.reason[:80],
@@ -110,7 +111,7 @@ def refund(account: AlipayAccount, ask: RefundAsk, at: Moment) -> Exchange[Provi
 
 def query_refund(account: AlipayAccount, ask: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
     """How a refund stands."""
-    content = {"out_trade_no": ask.our_ref, "out_request_no": ask.refund_ref}
+    content = {**_trade(ask), "out_request_no": ask.refund_ref}
     try:
         said, raw = yield from _ask(account, "alipay.trade.fastpay.refund.query", content, at)
     except NotFound:
@@ -118,7 +119,15 @@ def query_refund(account: AlipayAccount, ask: RefundAsk, at: Moment) -> Exchange
     if "refund_amount" not in said:
         return _refund(ask, State.UNKNOWN, "", raw, at)  # an empty success: Alipay knows no such refund
     done = said.maybe("refund_status") == "REFUND_SUCCESS"
+    ask = replace(
+        ask, amount_minor=said.parsed("refund_amount", _fen)
+    )  # one that was made there was never asked
     return _refund(ask, State.SUCCEEDED if done else State.PENDING, said.maybe("trade_no"), raw, at)
+
+
+def _trade(ask: RefundAsk) -> dict[str, str]:
+    """The payment, by its own number: an order that was paid twice is two."""
+    return {"trade_no": ask.provider_ref} if ask.provider_ref else {"out_trade_no": ask.our_ref}
 
 
 def notified(told: Mapping[str, str], said: Fields, raw: bytes) -> ProviderFact:

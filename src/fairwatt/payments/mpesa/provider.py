@@ -27,6 +27,7 @@ from fairwatt.payments.contract import (
     BillNotReady,
     BillRow,
     CallbackRejected,
+    DisputeAsk,
     Kind,
     MalformedCallback,
     Method,
@@ -35,7 +36,7 @@ from fairwatt.payments.contract import (
     RefundAsk,
     State,
 )
-from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ReplyNotBelieved
+from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ReplyNotBelieved, no_disputes
 from fairwatt.payments.fields import Fields
 from fairwatt.payments.mpesa.asking import PROCESSING, MPesaAccount, answer, asked, password
 
@@ -149,6 +150,10 @@ class MPesa:
         """See PaymentProvider."""
         raise _no_refunds()
         yield
+
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """See PaymentProvider."""
+        return no_disputes("M-PESA")
 
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider. The pull API gives the last 48 hours, page by page; amounts are gross."""

@@ -16,6 +16,7 @@ from fairwatt.payments.contract import (
     Bill,
     BillKind,
     CallbackRejected,
+    DisputeAsk,
     MalformedCallback,
     Method,
     OrderAsk,
@@ -76,6 +77,10 @@ class Stripe:
     def query_refund(self, *, refund: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
         return sessions.query_refund(self.account, refund, at)
+
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """See PaymentProvider."""
+        return sessions.query_dispute(self.account, dispute, at)
 
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider."""

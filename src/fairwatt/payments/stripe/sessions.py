@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fairwatt.payments.contract import (
     Action,
     Assurance,
+    DisputeAsk,
     Kind,
     Method,
     NothingOfMoney,
@@ -179,11 +180,24 @@ def event_fact(account: StripeAccount, event: Fields, raw: bytes) -> ProviderFac
     if word in ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"):
         return refund_fact(said, raw, Assurance.HINT, at_us=at_us, event_id=event_id)
     if word.startswith("charge.dispute."):
-        return _dispute(said, raw, at_us=at_us, event_id=event_id)
+        return _dispute(said, raw, Assurance.HINT, at_us=at_us, event_id=event_id)
     raise NothingOfMoney(f"Stripe tells of {word}; that moves no money here")
 
 
-def _dispute(said: Fields, raw: bytes, *, at_us: int, event_id: str) -> ProviderFact:
+def query_dispute(account: StripeAccount, wanted: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+    """How a dispute stands."""
+    reply = yield ask(account, "GET", f"/v1/disputes/{quote(wanted.provider_dispute)}")
+    said = answer(reply)
+    return _dispute(
+        said,
+        reply.body,
+        Assurance.QUERIED,
+        at_us=at.now_us,
+        event_id=f"{said.word('id')}:{said.word('status')}",
+    )
+
+
+def _dispute(said: Fields, raw: bytes, assurance: Assurance, *, at_us: int, event_id: str) -> ProviderFact:
     word = said.word("status")
     state = {"lost": State.SUCCEEDED, "won": State.FAILED, "warning_closed": State.FAILED}.get(word)
     return ProviderFact(
@@ -197,7 +211,7 @@ def _dispute(said: Fields, raw: bytes, *, at_us: int, event_id: str) -> Provider
         amount_minor=said.whole("amount"),
         currency=said.word("currency").upper(),
         occurred_at_us=at_us,
-        assurance=Assurance.HINT,
+        assurance=assurance,
         raw_sha256=sha256(raw).hexdigest(),
         detail=word,
     )

@@ -17,6 +17,7 @@ from fairwatt.payments.contract import (
     Bill,
     BillKind,
     CallbackRejected,
+    DisputeAsk,
     MalformedCallback,
     Method,
     NothingOfMoney,
@@ -28,7 +29,7 @@ from fairwatt.payments.contract import (
     State,
     nobodys_order,
 )
-from fairwatt.payments.exchange import Exchange, Moment
+from fairwatt.payments.exchange import Exchange, Moment, no_disputes
 from fairwatt.payments.fields import Fields
 from fairwatt.payments.wechat import bills, orders, refunds
 from fairwatt.payments.wechat.signing import HEADERS, WechatAccount, signed_at_us, unsealed
@@ -78,6 +79,10 @@ class WechatPay:
     def query_refund(self, *, refund: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
         return refunds.query_refund(self.account, refund, at)
+
+    def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
+        """See PaymentProvider."""
+        return no_disputes("WeChat Pay")
 
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider."""

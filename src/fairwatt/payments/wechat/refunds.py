@@ -25,7 +25,8 @@ _STATES: Final = {
 def refund(account: WechatAccount, ask: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
     """Ask for money back to the payer."""
     content: dict[str, Any] = {
-        "out_trade_no": ask.our_ref,
+        # By its own number: an order that was paid twice is two payments.
+        **({"transaction_id": ask.provider_ref} if ask.provider_ref else {"out_trade_no": ask.our_ref}),
         "out_refund_no": ask.refund_ref,
         "reason": ask.reason[:80],
         "amount": {"refund": ask.amount_minor, "total": ask.paid_minor, "currency": ask.currency},

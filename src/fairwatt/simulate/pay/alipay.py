@@ -137,35 +137,31 @@ class AlipayPlatform:
         return {**told, "send_pay_date": wall(paid.at_us, zone=BEIJING)} if paid else told
 
     def _refund(self, shop: Shop, said: dict[str, Any]) -> dict[str, Any]:
-        order = self.books.find(shop, said["out_trade_no"])
-        if not order.paid:
-            raise PayError("TRADE_STATUS_ERROR")
         abnormal = self.faults.refund_abnormal
         made = self.books.refund(
-            order.payments[0],
+            self.books.payment(shop, number=said.get("trade_no", ""), our_ref=said.get("out_trade_no", "")),
             refund_ref=said["out_request_no"],
             amount_minor=minor_from_text(said["refund_amount"], digits=2),
             state="abnormal" if abnormal else "done",
         )
         return {
             "trade_no": made.payment.number,
-            "out_trade_no": order.our_ref,
+            "out_trade_no": made.payment.order.our_ref,
             "fund_change": "N" if abnormal else "Y",
             "refund_fee": _yuan(made.payment.refunded_minor),
         }
 
     def _refund_query(self, shop: Shop, said: dict[str, Any]) -> dict[str, Any]:
-        order = self.books.find(shop, said["out_trade_no"])
-        for paid in order.payments:
-            for one in paid.refunds:
-                if one.refund_ref == said["out_request_no"]:
-                    return {
-                        "trade_no": paid.number,
-                        "out_trade_no": order.our_ref,
-                        "out_request_no": one.refund_ref,
-                        "refund_amount": _yuan(one.amount_minor),
-                        "refund_status": "REFUND_SUCCESS" if one.state == "done" else "",
-                    }
+        paid = self.books.payment(shop, number=said.get("trade_no", ""), our_ref=said.get("out_trade_no", ""))
+        for one in paid.refunds:
+            if one.refund_ref == said["out_request_no"]:
+                return {
+                    "trade_no": paid.number,
+                    "out_trade_no": paid.order.our_ref,
+                    "out_request_no": one.refund_ref,
+                    "refund_amount": _yuan(one.amount_minor),
+                    "refund_status": "REFUND_SUCCESS" if one.state == "done" else "",
+                }
         return {}
 
     def report(self, what: Payment | Refund, *, forged: bool = False, at_s: int | None = None) -> Report:

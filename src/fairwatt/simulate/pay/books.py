@@ -60,6 +60,8 @@ class Payment:
     at_us: int
     refunds: list[Refund] = field(default_factory=list)
     charged_back: bool = False
+    dispute: str = ""
+    """how a dispute about it stands, in the platform's own word"""
 
     @property
     def refunded_minor(self) -> int:
@@ -77,6 +79,8 @@ class Refund:
     amount_minor: int
     at_us: int
     state: Literal["pending", "done", "abnormal"] = "pending"
+    at_desk: bool = False
+    """made by the shop in the platform's own back office: it carries none of the shop's references"""
 
 
 class PayError(Exception):
@@ -182,6 +186,7 @@ class Books:
         refund_ref: str,
         amount_minor: int,
         state: Literal["pending", "done", "abnormal"],
+        at_desk: bool = False,
     ) -> Refund:
         """The same reference again is the same refund; more than was paid is refused."""
         for one in payment.refunds:
@@ -191,10 +196,24 @@ class Books:
                 return one
         if amount_minor <= 0 or payment.refunded_minor + amount_minor > payment.settled_minor:
             raise PayError("NOT_ENOUGH")
-        made = Refund(payment, refund_ref, self.next_number("50"), amount_minor, self.now_us(), state)
+        made = Refund(
+            payment, refund_ref, self.next_number("50"), amount_minor, self.now_us(), state, at_desk
+        )
         payment.refunds.append(made)
         self.heard(made)
         return made
+
+    def payment(self, shop: Shop, *, number: str = "", our_ref: str = "") -> Payment:
+        """A payment by its own number, or the first one of an order. Raises PayError."""
+        if number:
+            for one in self.payments(shop):
+                if one.number == number:
+                    return one
+            raise PayError("ORDER_NOT_EXIST", 404)
+        order = self.find(shop, our_ref)
+        if not order.paid:
+            raise PayError("TRADE_STATE_ERROR")
+        return order.payments[0]
 
     def payments(self, shop: Shop | None = None) -> list[Payment]:
         """Everything that was paid, oldest first."""

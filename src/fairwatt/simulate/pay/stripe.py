@@ -83,6 +83,11 @@ class StripePlatform:
                         if one.number == number:
                             return self.refund(one)
                 raise PayError("ORDER_NOT_EXIST")
+            case "GET", ["v1", "disputes", number]:
+                for paid in self.books.payments(shop):
+                    if paid.dispute and f"dp_{paid.number}" == number:
+                        return self.disputed(paid)
+                raise PayError("ORDER_NOT_EXIST")
             case "GET", ["v1", "balance"]:
                 return {"object": "balance"}
             case "GET", ["v1", "balance_transactions"]:
@@ -148,7 +153,9 @@ class StripePlatform:
             "amount": one.amount_minor,
             "currency": one.payment.currency.lower(),
             "status": {"pending": "pending", "done": "succeeded", "abnormal": "failed"}[one.state],
-            "metadata": {"our_ref": one.payment.order.our_ref, "refund_ref": one.refund_ref},
+            "metadata": {}
+            if one.at_desk
+            else {"our_ref": one.payment.order.our_ref, "refund_ref": one.refund_ref},
         }
 
     def report(self, what: Payment | Refund, *, forged: bool = False, at_s: int | None = None) -> Report:
@@ -158,17 +165,21 @@ class StripePlatform:
         content = self.refund(what) if isinstance(what, Refund) else self.session(order, what)
         return self._event(order, word, f"evt_{what.number}", content, forged=forged, at_s=at_s)
 
-    def dispute(self, paid: Payment, *, status: str) -> Report:
-        """A cardholder disputes: `needs_response`, `lost` or `won`."""
-        content = {
+    def disputed(self, paid: Payment) -> dict[str, Any]:
+        """A dispute as Stripe writes it."""
+        return {
             "id": f"dp_{paid.number}",
             "object": "dispute",
-            "status": status,
+            "status": paid.dispute,
             "payment_intent": f"pi_{paid.number}",
             "amount": paid.settled_minor,
             "currency": paid.currency.lower(),
-            "metadata": {"our_ref": paid.order.our_ref},
+            "metadata": {},
         }
+
+    def dispute(self, paid: Payment) -> Report:
+        """A cardholder disputes: `needs_response`, `lost` or `won`."""
+        content, status = self.disputed(paid), paid.dispute
         word = "charge.dispute.created" if status == "needs_response" else "charge.dispute.closed"
         return self._event(
             paid.order, word, f"evt_dp_{paid.number}_{status}", content, forged=False, at_s=None

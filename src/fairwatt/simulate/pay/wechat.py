@@ -168,11 +168,10 @@ class WechatPlatform:
         return said
 
     def _refund(self, shop: Shop, said: dict[str, Any]) -> tuple[int, Any]:
-        order = self.books.find(shop, said["out_trade_no"])
-        if not order.paid:
-            raise PayError("TRADE_STATE_ERROR")
         made = self.books.refund(
-            order.payments[0],
+            self.books.payment(
+                shop, number=said.get("transaction_id", ""), our_ref=said.get("out_trade_no", "")
+            ),
             refund_ref=said["out_refund_no"],
             amount_minor=said["amount"]["refund"],
             state="abnormal" if self.faults.refund_abnormal else "done",

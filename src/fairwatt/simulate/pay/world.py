@@ -136,11 +136,19 @@ class World:
             raise KeyError(our_ref)
         return found[-1]
 
-    def chargeback(self, paid: Payment) -> None:
-        """The payer's bank takes the money back."""
-        paid.charged_back = True
+    def chargeback(self, paid: Payment, *, status: str = "lost") -> None:
+        """The payer's bank takes the money back: `needs_response` at first, `lost` or `won` in the end."""
+        paid.charged_back, paid.dispute = status != "won", status
         if paid.order.shop.dialect == "stripe":
-            self._queue(lambda: self.stripe.dispute(paid, status="lost"))
+            report = self.stripe.dispute(paid)
+            self._queue(lambda: report)
+
+    def give_back(self, paid: Payment, *, amount_minor: int) -> Refund:
+        """Somebody of the shop gives money back in the platform's own back office."""
+        number = f"desk{len(paid.refunds)}{paid.number[-12:]}"
+        return self.books.refund(
+            paid, refund_ref=number, amount_minor=amount_minor, state="done", at_desk=True
+        )
 
     def say_no(self, order: Order) -> None:
         """The payer declines; only M-Pesa reports that."""
@@ -222,13 +230,16 @@ class World:
                 self.faults.set(**changes)
             case {"pay": str(our_ref), **more}:
                 self.pay(self.order(our_ref=our_ref), anyway=bool(more.get("anyway")))
-            case {"chargeback": str(our_ref)}:
-                self.chargeback(self.order(our_ref=our_ref).payments[0])
+            case {"chargeback": str(our_ref), **more}:
+                status = str(more.get("status", "lost"))
+                self.chargeback(self.order(our_ref=our_ref).payments[0], status=status)
+            case {"give_back": str(our_ref), "amount_minor": int(amount)}:
+                self.give_back(self.order(our_ref=our_ref).payments[0], amount_minor=amount)
             case {"rotate_key": str(number)}:
                 shop = next(one for one in self.books.shops if one.number == number)
                 return {"settings": self.rotate_key(shop)}
             case _:
-                raise ValueError("known are faults, pay, chargeback and rotate_key")
+                raise ValueError("known are faults, pay, chargeback, give_back and rotate_key")
         return {"ok": True}
 
     def truth(self) -> bytes:

@@ -60,6 +60,7 @@ from fairwatt.store.models.moves import AccountEnd, Changeover, ChangeoverKnown,
 from fairwatt.store.models.people import Organisation, Role, User
 from fairwatt.store.models.places import Book, Site, Unit
 from fairwatt.store.models.pricing import Policy, TariffPlan, TariffPublication
+from fairwatt.store.models.refunds import Chargeback, Paid, Refund, RefundAnswer
 
 __all__ = [
     "AccountEnd",
@@ -71,6 +72,7 @@ __all__ = [
     "CallbackCount",
     "Changeover",
     "ChangeoverKnown",
+    "Chargeback",
     "Correction",
     "CostEntry",
     "CostFormula",
@@ -104,11 +106,14 @@ __all__ = [
     "OpeningEntry",
     "Organisation",
     "Outbox",
+    "Paid",
     "PaymentEvent",
     "PaymentIntent",
     "PeriodClose",
     "Policy",
     "Quarantine",
+    "Refund",
+    "RefundAnswer",
     "RefundWish",
     "RegisterHead",
     "Rerating",

@@ -160,7 +160,8 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 -- What commissioning asks for, and what the poster's own clock raises, is not asked for by a page.
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
-    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change', 'provider_fee'));
+    WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change',
+        'refund_word', 'refund_recalled', 'provider_fee'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -231,7 +232,7 @@ GRANT SELECT, INSERT, UPDATE ON store_merchanthealth TO fairwatt_collector;
 GRANT SELECT ON fact TO fairwatt_collector;
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_collector;
 DROP POLICY IF EXISTS payments_only ON fact;
-CREATE POLICY payments_only ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_collector WITH CHECK (kind IN ('payment', 'provider_fee'));
+CREATE POLICY payments_only ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_collector WITH CHECK (kind IN ('payment', 'refund_word', 'provider_fee'));
 CREATE OR REPLACE FUNCTION only_the_poster_credits() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_user = 'fairwatt_collector' AND NEW.state IS DISTINCT FROM OLD.state
@@ -244,6 +245,38 @@ END $$;
 DROP TRIGGER IF EXISTS only_the_poster_credits ON store_paymentintent;
 CREATE TRIGGER only_the_poster_credits BEFORE UPDATE ON store_paymentintent FOR EACH ROW EXECUTE FUNCTION only_the_poster_credits();
 ALTER TABLE store_paymentintent ENABLE ALWAYS TRIGGER only_the_poster_credits;
+
+-- Money on its way back. People ask and answer, the poster alone moves it, the collector notes when it asks again.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['paid', 'refund', 'chargeback'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['refund_answer', 'refund_policy'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS asked_by_people ON refund;
+CREATE POLICY asked_by_people ON refund AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (origin IN ('desk', 'resident', 'move'));
+GRANT SELECT ON paid, refund, refund_answer, refund_policy, chargeback TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON paid, refund, chargeback TO fairwatt_poster;
+GRANT UPDATE (open_minor, done_minor, lost_minor) ON paid TO fairwatt_poster;
+GRANT UPDATE (state, amount_minor, code, held_batch, moved_us, provider_refund, paid_by, ask_us) ON refund TO fairwatt_poster;
+GRANT UPDATE (state, taken, moved_us) ON chargeback TO fairwatt_poster;
+GRANT SELECT ON store_merchantaccount TO fairwatt_poster;
+-- Not the state: a page asks and answers, and cannot say that anything was paid back.
+GRANT INSERT (book, wallet, origin, way, payment, account, wish, asked_minor, currency, reason, author, asked_us)
+    ON refund TO fairwatt_web;
+GRANT INSERT (refund, book, wallet, answer, author, words, at_us) ON refund_answer TO fairwatt_web;
+GRANT SELECT ON paid, refund, chargeback TO fairwatt_collector;
+GRANT UPDATE (ask_us, asks, troubles, trouble) ON refund TO fairwatt_collector;
 
 -- Numbers only for the tables one may add to: whoever counts on can tell the numbers of rows that are not his.
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_web, fairwatt_poster, fairwatt_auditor;
@@ -347,6 +380,22 @@ GRANT INSERT (book, site, wallet, kind, basis, from_us, until_us, body, details,
     ON credit_rule TO fairwatt_web;
 GRANT INSERT (rule, book, wallet, step, author, words, at_us) ON credit_step TO fairwatt_web;
 GRANT USAGE ON SEQUENCE credit_rule_id_seq, credit_step_id_seq TO fairwatt_web;
+-- Forecasts are the web's to make: nothing is charged by them, and a wrong one warns early or late, never below the money that
+-- the policy names. The poster reads at which amount a home is warned.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['forecast', 'forecast_head'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON forecast, forecast_head TO fairwatt_web, fairwatt_poster, fairwatt_auditor;
+GRANT INSERT ON forecast, forecast_head TO fairwatt_web;
+GRANT UPDATE ON forecast_head TO fairwatt_web;
+GRANT USAGE ON SEQUENCE forecast_id_seq TO fairwatt_web;
 -- Commissioning: the desk's checklist, pictures of meters, and what alarms are set to. A picture is also its resident's.
 DO $$
 DECLARE t text;
@@ -402,3 +451,35 @@ GRANT SELECT, INSERT ON reconciliation, reconciliation_item, reconciliation_word
 GRANT SELECT ON reconciliation, reconciliation_item, reconciliation_word TO fairwatt_auditor;
 GRANT USAGE ON SEQUENCE provider_bill_id_seq TO fairwatt_collector;
 GRANT USAGE ON SEQUENCE reconciliation_id_seq, reconciliation_word_id_seq TO fairwatt_web;
+
+-- The cash desk: the poster writes what was taken, people write wishes, and another person agrees. Residents see their receipts;
+-- whoever holds a receipt's address sees that one, signed in or not.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['cash_desk', 'shift', 'shift_end', 'taking', 'cash_out', 'suspense_end', 'money_wish', 'money_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['receipt', 'credit_void'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet))', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS by_its_address ON receipt;
+CREATE POLICY by_its_address ON receipt FOR SELECT TO fairwatt_web USING (code = current_setting('fairwatt.receipt', true));
+DROP POLICY IF EXISTS by_its_address ON credit_void;
+CREATE POLICY by_its_address ON credit_void FOR SELECT TO fairwatt_web USING (EXISTS (
+    SELECT 1 FROM receipt r WHERE r.fact = credit_void.of AND r.code = current_setting('fairwatt.receipt', true)));
+GRANT SELECT ON cash_desk, shift, shift_end, taking, cash_out, receipt, credit_void, suspense_end, money_wish, money_step
+    TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON shift, shift_end, taking, cash_out, credit_void, suspense_end TO fairwatt_poster;
+GRANT INSERT (book, number, fact, wallet, amount_micro, provider, reference, cashier, code, at_us, batch) ON receipt TO fairwatt_poster;
+-- Not by_role: who wrote a wish is noted by the database.
+GRANT INSERT (book, wallet, kind, key, amount_minor, details, words, author, created_us) ON money_wish TO fairwatt_web;
+GRANT INSERT (wish, book, step, author, words, at_us) ON money_step TO fairwatt_web;
+GRANT USAGE ON SEQUENCE money_wish_id_seq, money_step_id_seq TO fairwatt_web;

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,7 +17,6 @@ from fairwatt.flows.desk import DeskRefused
 from fairwatt.flows.move_home import (
     Coming,
     MoveAsked,
-    MoveImpossible,
     ask_move,
     likely_instant,
     lives_somebody,
@@ -29,10 +26,9 @@ from fairwatt.flows.move_home import (
 from fairwatt.store.models import Book, Unit
 from fairwatt.web import access
 from fairwatt.web.console.frame import frame, private
+from fairwatt.web.console.typed import instant, local, number, register_wh
 from fairwatt.web.design import move_words
 from fairwatt.web.design.refusals import said
-
-_REGISTER: Final = re.compile(r"(\d{1,9})(?:[.,](\d{1,3}))?")
 
 
 @login_required
@@ -45,7 +41,7 @@ def move(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
     if unit is None:
         raise Http404
     now_us = access.now_us()
-    if asked := _number(request.GET.get("asked", "")):
+    if asked := number(request.GET.get("asked", "")):
         return private(_answered(request, book, unit, asked))
     typed = request.POST if request.method == "POST" else request.GET
     error, seen = "", None
@@ -73,7 +69,7 @@ def move(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
         "lived_in": lived_in,
         "title": move_words.KINDS["out" if lived_in else "in"],
         "typed": typed,
-        "at": typed.get("at") or (_local(seen.at_us, book.zone) if seen else ""),
+        "at": typed.get("at") or (local(seen.at_us, zone=book.zone) if seen else ""),
         "ticket": _hex(typed.get("ticket", "")) if typed.get("ticket") else os.urandom(10).hex(),
         "may_act": access.may_act(user=user),
     }
@@ -101,12 +97,12 @@ def _wanted(typed: Any, book: Book, unit: Unit, now_us: int) -> MoveAsked:
     at = typed.get("at", "").strip()
     likely = likely_instant(book=book, unit=unit, now_us=now_us)
     # A field of a page shows whole minutes: untouched, it means the very instant that was meant.
-    meant = not at or at == _local(likely, book.zone)
+    meant = not at or at == local(likely, zone=book.zone)
     return MoveAsked(
         kind=("change" if names or typed.get("somebody") else "out") if lived_in else "in",
         unit_id=unit.pk,
-        at_us=likely if meant else _instant(at, book.zone),
-        wallet=_number(typed.get("wallet", "")),
+        at_us=likely if meant else instant(at, zone=book.zone),
+        wallet=number(typed.get("wallet", "")),
         settle="source" if typed.get("settle") == "source" else "window",
         coming=Coming(users=names),
         stated=_stated(typed),
@@ -115,42 +111,12 @@ def _wanted(typed: Any, book: Book, unit: Unit, now_us: int) -> MoveAsked:
 
 
 def _stated(typed: Any) -> dict[int, int]:
-    """Registers that a person typed, as kilowatt-hours with up to three decimals."""
-    found = {}
-    for key, value in typed.items():
-        if not key.startswith("read-") or not value.strip():
-            continue
-        match = _REGISTER.fullmatch(value.strip().replace(" ", ""))
-        if match is None:
-            raise MoveImpossible(
-                "A register is written as 12345.6. Nothing was changed; type what the meter shows."
-            )
-        found[_number(key.removeprefix("read-"))] = int(match[1]) * 1_000 + int(
-            (match[2] or "0").ljust(3, "0")
-        )
-    return found
-
-
-def _instant(text: str, zone: str) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise MoveImpossible("This is no day and time. Nothing was changed; choose it again.") from error
-    local = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
-    try:
-        return round(local.timestamp()) * 1_000_000
-    except (OverflowError, ValueError) as error:
-        raise MoveImpossible("This is no day and time. Nothing was changed; choose it again.") from error
-
-
-def _local(at_us: int, zone: str) -> str:
-    at = datetime.fromtimestamp(at_us // 1_000_000, tz=ZoneInfo(zone))
-    return at.strftime("%Y-%m-%dT%H:%M")
-
-
-def _number(text: str) -> int:
-    """What a form says as a number; 0 for what is none, which no row has."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
+    """Registers that a person typed."""
+    return {
+        number(key.removeprefix("read-")): register_wh(value)
+        for key, value in typed.items()
+        if key.startswith("read-") and value.strip()
+    }
 
 
 def _hex(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any, Final
@@ -31,6 +32,17 @@ from fairwatt.web.design.refusals import said
 SHOWN_DAYS: Final = 31
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    """A day of an account in the list."""
+
+    account: MerchantAccount
+    version: records.Version
+    state: words.Text
+    left: int
+    billed_micro: int | None
+
+
 @login_required
 @require_GET
 def reconciliation(request: HttpRequest, slug: str) -> HttpResponse:
@@ -43,21 +55,21 @@ def reconciliation(request: HttpRequest, slug: str) -> HttpResponse:
         left = {one.id: _left(cursor, one) for one in found if one.state in ("open", "differs")}
         frozen = records.frozen(cursor=cursor, accounts=list(accounts))
     rows = [
-        {
-            "account": accounts[one.account],
-            "version": one,
-            "state": words.STATES[one.state],
-            "left": len(left.get(one.id, ())),
-            "billed_micro": _micro(book, one.totals["billed_minor"]),
-        }
+        _Listed(
+            account=accounts[one.account],
+            version=one,
+            state=words.STATES[one.state],
+            left=len(left.get(one.id, ())),
+            billed_micro=_micro(book, one.totals["billed_minor"]),
+        )
         for one in found
     ]
-    days = [(day, list(some)) for day, some in groupby(rows, key=lambda row: row["version"].day)]
+    days = [(day, list(some)) for day, some in groupby(rows, key=lambda row: row.version.day)]
     page = {
         **frame(book=book),
         "days": days,
-        "open_days": sum(row["version"].state == "open" for row in rows),
-        "to_do": sum(row["left"] for row in rows),
+        "open_days": sum(row.version.state == "open" for row in rows),
+        "to_do": sum(row.left for row in rows),
         "frozen": [accounts[account] for account in sorted(frozen)],
         "accounts": accounts,
     }

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 EVENTS: Final[Mapping[str, str | Promise]] = {
     "desk.move_asked": _("{home}: the desk asked for a move"),
+    "desk.exchange_asked": _("{home}: the desk wrote down that the meter was exchanged"),
     "desk.moves_asked": _("The desk asked for the moves of a file"),
     "meter.exchanged": _("{home}: the meter was exchanged"),
     "move.left": _("{home}: somebody moved out"),

@@ -20,12 +20,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.flows.receive_payment import BODY_MAX, receive_callback
 from fairwatt.payments.contract import Ack, CallbackRejected, Method
-from fairwatt.store.models import PaymentIntent, User
+from fairwatt.store.models import Paid, PaymentIntent, Refund, User
 from fairwatt.web import access
 from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.pay.door import take
 from fairwatt.web.pay.queries import progress
 from fairwatt.web.providers import open_providers
+from fairwatt.web.refunding import RefundShown, shown
 
 GO_WAIT_S: Final = 5.0
 """So long the browser waits for the provider's answer before our own page says that it is coming."""
@@ -37,7 +38,8 @@ GO_CSP = cast("dict[str, list[str]]", settings.SECURE_CSP)
 def status(request: HttpRequest, our_ref: str) -> HttpResponse:
     """Is my power safe now? Paid, credited, sent to the meter, confirmed by the meter."""
     steps = progress(intent=_intent(access.person(request), our_ref))
-    response = render(request, "pay/status.html", {"steps": steps, **_shared(steps.intent)})
+    context = {"steps": steps, "refunds": _refunds(steps.intent), **_shared(steps.intent)}
+    response = render(request, "pay/status.html", context)
     patch_cache_control(response, private=True, no_store=True)
     return response
 
@@ -129,6 +131,14 @@ def _intent(user: User, our_ref: str) -> PaymentIntent:
     if found is None:
         raise Http404
     return found
+
+
+def _refunds(intent: PaymentIntent) -> list[RefundShown]:
+    """What of this payment went back, or is on its way."""
+    with access.seeing(scope=access.scope_of_wallet(wallet=intent.wallet)):
+        mine = Paid.objects.filter(intent=intent.pk).values_list("fact", flat=True)
+        rows = Refund.objects.filter(payment__in=list(mine)).order_by("pk")
+        return shown(book=intent.wallet.book, rows=rows)
 
 
 def next_step(intent: PaymentIntent) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import credit, disputes, meter, owed, seconds, statements, views
+from fairwatt.web.tenant import credit, disputes, meter, owed, receipts, refunds, seconds, statements, views
 
 app_name = "tenant"
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("<uuid:public_id>/meter/", meter.meter, name="meter"),
     path("<uuid:public_id>/meter/photos/<int:photo_id>/", meter.meter_photo, name="meter_photo"),
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
+    path("<uuid:public_id>/receipts/", receipts.receipts, name="receipts"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
     path(
@@ -30,6 +31,7 @@ urlpatterns = [
     path("<uuid:public_id>/top-up/split/", credit.split, name="split"),
     path("<uuid:public_id>/emergency/", credit.emergency, name="emergency"),
     path("<uuid:public_id>/wechat/", views.wechat_back, name="wechat_back"),
+    path("<uuid:public_id>/refunds/", refunds.refunds, name="refunds"),
     path("<uuid:public_id>/owed/", owed.owed, name="owed"),
     path("<uuid:public_id>/owed/<int:share_id>/", owed.share, name="share"),
     path("<uuid:public_id>/owed/<int:share_id>/object/", owed.object_to, name="object"),
