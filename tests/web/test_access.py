@@ -9,7 +9,7 @@ import pytest
 
 from support.credit import document, rule
 from support.house import as_role
-from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
+from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE
 from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
@@ -152,7 +152,6 @@ def test_nobody_gets_what_is_not_theirs(
 ) -> None:
     from django.urls import reverse
 
-    row: Row = MATRIX[name]
     args = {
         "": [],
         "home": [scene.public_id(0)],
@@ -194,10 +193,10 @@ def test_nobody_gets_what_is_not_theirs(
         "cash number": [scene.slug, window.number],
         "paper": [window.code],
         "paper file": [window.code, "80"],
-    }[row.args]
+    }[MATRIX[name].args]
     client = signed_in(people[who])
-    response = (client.post if row.posts else client.get)(reverse(name, args=args))
-    expected = getattr(row, who)
+    response = (client.post if MATRIX[name].posts else client.get)(reverse(name, args=args))
+    expected = getattr(MATRIX[name], who)
     if expected == LOGIN:
         assert response.status_code == 302
         assert response["Location"].startswith("/accounts/login/")

@@ -8,6 +8,6 @@ SQL = Path(__file__).parent.parent / "sql" / "forecasts.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0023_credit_entries")]
+    dependencies = [("store", "0027_reconciling")]
 
     operations = [migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop)]
