@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 from rich.console import Console
@@ -286,13 +287,81 @@ def edge(_services: Services, progress: Progress) -> Report:
     )
 
 
+def days_left(_services: Services, progress: Progress) -> Report:
+    """Forecasts of 126 London homes beside plain means: are residents warned in time, and does the range hold?"""
+    from benchmarks.days_left import DAYS_AHEAD, FOLDS, run_days_left
+
+    task = progress.add_task("days left", total=4)
+    run = run_days_left(progress=lambda: progress.advance(task))
+    daily, live, tiers = run.daily["forecast"], run.live["forecast"], run.tiered["forecast"]
+    figures = [
+        Figure(
+            name="T-3 warnings 2-4 days ahead, asked each morning", value=daily.good, unit="%", at_least=90.0
+        ),
+        Figure(name="  less than 1 day ahead or none", value=daily.late, unit="%", at_most=1.3),
+        Figure(name="  more than 5 days ahead", value=daily.early, unit="%", at_most=5.5),
+        *_beside(run.daily, "good", "  2-4 days ahead", at_most=daily.good),
+        *_beside(run.daily, "late", "  less than 1 day or none"),
+        Figure(
+            name="T-3 warnings 2-4 days ahead, at every reading", value=live.good, unit="%", at_least=90.0
+        ),
+        Figure(name="  less than 1 day ahead or none", value=live.late, unit="%", at_most=1.3),
+        *_beside(run.live, "good", "  2-4 days ahead", at_most=live.good),
+        Figure(
+            name="  the same with blocks and a standing charge", value=tiers.good, unit="%", at_least=90.0
+        ),
+        *_beside(run.tiered, "good", "  with blocks, 2-4 days ahead", at_most=tiers.good),
+        Figure(name="80 % range: truth inside, at the top-up", value=run.held, unit="%"),
+        Figure(name="  from 80", value=abs(run.held - 80), unit="points", at_most=2.0),
+        Figure(
+            name="  truth inside, every morning until empty", value=run.held_falling, unit="%", at_least=77.0
+        ),
+        Figure(name="  with blocks and a standing charge", value=run.held_tiered, unit="%", at_least=77.0),
+        Figure(name="  paths as drawn, before widening", value=run.held_raw, unit="%"),
+        Figure(name="days off at the top-up, middle", value=run.days_off["forecast"], unit="d", at_most=2.12),
+        *(
+            Figure(name=f"  {name}", value=off, unit="d")
+            for name, off in run.days_off.items()
+            if name != "forecast"
+        ),
+        *(Figure(name=f"  with blocks: {name}", value=off, unit="d") for name, off in run.tiered_off.items()),
+        *(
+            Figure(name=f"pinball loss at {at}", value=loss, unit="d", at_most=bar)
+            for at, loss, bar in zip((0.1, 0.5, 0.9), run.pinball, (0.52, 1.06, 0.73), strict=True)
+        ),
+        Figure(name="factors in force, furthest from a new fit", value=run.fit_off, unit="%", at_most=1.0),
+        Figure(name="10,000 wallets forecast on one core", value=run.many_s, unit="s", at_most=20.0),
+    ]
+    return Report(
+        name="days_left",
+        title="days left: London homes of 2013 that pay in for a fortnight",
+        figures=figures,
+        settings={
+            "homes": run.homes,
+            "cases": run.cases,
+            "folds": FOLDS,
+            "days_ahead": DAYS_AHEAD,
+            "factors": {"low": run.fit.low, "high": run.fit.high},
+        },
+    )
+
+
+def _beside(
+    shares: Mapping[str, Any], what: str, name: str, *, at_most: float | None = None
+) -> Iterator[Figure]:
+    """The plain means' share of the same run; the forecast is to be no worse than they are."""
+    for method in ("mean7", "mean28"):
+        value = getattr(shares[method], what)
+        yield Figure(name=f"{name}: {method}", value=value, unit="%", at_most=at_most)
+
+
 def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 ALL: dict[str, Callable[[Services, Progress], Report]] = {
     bench.__name__: bench
-    for bench in (lines, sustained, door, restore, bill, rating, rerating, edge, seconds)
+    for bench in (lines, sustained, door, restore, bill, rating, rerating, edge, seconds, days_left)
 }
 
 

@@ -137,8 +137,8 @@ def test_an_older_gateway_reads_what_can_be_said_in_its_words() -> None:
 
 
 def test_a_home_is_warned_days_ahead_by_its_own_use() -> None:
-    assert with_days(policy=POLICY, days=3, mean_day_micro=9 * MICRO).low_micro == 27 * MICRO
-    assert with_days(policy=POLICY, days=3, mean_day_micro=None) is POLICY
+    assert with_days(policy=POLICY, level_micro=27 * MICRO).low_micro == 27 * MICRO
+    assert with_days(policy=POLICY, level_micro=None) is POLICY
 
 
 def test_tonight_ends_when_the_friendly_hours_do() -> None:

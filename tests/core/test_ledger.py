@@ -139,6 +139,7 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "MOVED": 12,
         "EMERGENCY": 13,
         "DEBT": 14,
+        "VOID": 17,
         "REFUND": 15,
         "CHARGEBACK": 16,
     }

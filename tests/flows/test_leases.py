@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -72,10 +73,24 @@ def test_what_a_lease_did_not_use_comes_back_with_the_line(house: Services, tmp_
         assert home.balance_micro > 4_000_000
         warned = home.desk.events("warning.")
         assert warned and warned[0].at_us < cuts[-1].at_us
+        near, far = told_apart(home)
+        assert (near.away, near.held_micro) == (False, 0)
+        assert far.away and far.held_micro == cuts[-1].evidence["held_micro"]
         home.settle()
         assert not is_dark(home.sides[0]), "it came back unused"
         assert home.guard_balances() == {"agrees": 1}
         assert home.balance_micro == home.paid_micro - home.used_micro
+
+
+def told_apart(home: Any) -> Any:
+    """What the pages say of where the credit lies."""
+    from fairwatt.flows.credit_apart import credit_apart
+    from fairwatt.store.models import Book
+    from fairwatt.web.access import scope_of_book, seeing
+
+    book = home.desk.street.book
+    with seeing(scope=scope_of_book(book=Book.objects.get(pk=book))):
+        return credit_apart(book=book, wallet=home.wallet, now_us=home.now_us)
 
 
 def test_a_poster_that_starts_again_knows_every_lease_as_before(house: Services, tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ BACK = (15, 16)
 """Refunds and payments taken back: what they move stands in refund and chargeback."""
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
+VOID = 17
 LENT = (13, 14)
 """Emergency credit and debts: what they move stands in credit_entry."""
-PLAIN = (TOPUP, ADJUSTMENT, MOVED, *COSTS, *LENT, *BACK)
+PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
 """Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
@@ -57,6 +58,8 @@ def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = (), judged:
         *_loans_are_what_their_entries_say(book, lines),
         *_refunds_are_what_their_rows_say(book),
         *_acknowledged_is_durable(book, acked),
+        *_receipts_have_no_hole(book),
+        *_drawers_add_up(book),
     ]
     if broken:
         raise LawBroken("\n".join(broken))
@@ -150,7 +153,8 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
         mine = [
             line
             for line in lines
-            if line["wallet"] == wallet and line["kind"] not in (ADJUSTMENT, MOVED, *COSTS, *LENT, *BACK)
+            if line["wallet"] == wallet
+            and line["kind"] not in (ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
         ]
         balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:
@@ -185,6 +189,48 @@ def _costs_are_what_their_entries_say(book: int, lines: list[dict[str, Any]]) ->
     ):
         if row["off"]:
             yield f"costs: entries and the journal's receivables differ by {row['off']}"
+
+
+def _receipts_have_no_hole(book: int) -> Iterable[str]:
+    """Every credited payment has one receipt, and the numbers of a book are 1, 2, 3 without exception."""
+    numbers = [
+        row["number"] for row in _rows("SELECT number FROM receipt WHERE book = %s ORDER BY fact", book)
+    ]
+    if sorted(numbers) != list(range(1, len(numbers) + 1)):
+        yield f"receipts: the numbers are {numbers}"
+    for row in _rows(
+        "SELECT coalesce(f.id, r.fact) AS fact, f.credited, r.amount_micro FROM (SELECT id, "
+        "(result->>'amount_micro')::bigint AS credited FROM fact WHERE book = %s AND kind IN ('payment', 'claim') "
+        "AND result->>'outcome' = 'credited') f FULL JOIN (SELECT * FROM receipt WHERE book = %s) r ON r.fact = f.id "
+        "WHERE f.credited IS DISTINCT FROM r.amount_micro",
+        book,
+        book,
+    ):
+        yield f"receipts: fact {row['fact']} credited {row['credited']}, its receipt says {row['amount_micro']}"
+
+
+def _drawers_add_up(book: int) -> Iterable[str]:
+    """A count expects the float and every taking, less what was handed out; the difference is in the journal."""
+    for row in _rows(
+        "SELECT e.shift, e.expected_minor AS said, s.float_minor "
+        "+ (SELECT coalesce(sum(amount_minor), 0) FROM taking WHERE shift = s.fact AND tender = 'cash') "
+        "- (SELECT coalesce(sum(amount_minor), 0) FROM cash_out WHERE shift = s.fact) AS found "
+        "FROM shift_end e JOIN shift s ON s.fact = e.shift WHERE e.book = %s",
+        book,
+    ):
+        if row["said"] != row["found"]:
+            yield f"drawer: shift {row['shift']} expected {row['said']}, its takings come to {row['found']}"
+    for row in _rows(
+        "SELECT (SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %s AND account = 'cash:over-short') "
+        "- (SELECT coalesce(sum(counted_minor - expected_minor), 0) * 10000 FROM shift_end WHERE book = %s) "
+        "- (SELECT coalesce(sum(v.amount_micro), 0) FROM credit_void v JOIN receipt r ON r.fact = v.of "
+        "WHERE v.book = %s AND v.way = 'not_received' AND r.provider = 'cash') AS off",
+        book,
+        book,
+        book,
+    ):
+        if row["off"]:
+            yield f"drawer: the journal's over and short differs from the counts by {row['off']}"
 
 
 def _opening(home: dict[str, Any]) -> oracle.Opening:
@@ -302,11 +348,12 @@ def _paid(book: int) -> dict[int, list[int]]:
     paid: dict[int, list[int]] = defaultdict(list)
     for row in _rows(
         "SELECT wallet, raw, payload, result FROM fact "
-        "WHERE book = %s AND kind = 'payment' AND result->>'outcome' = 'credited'",
+        "WHERE book = %s AND kind IN ('payment', 'claim') AND result->>'outcome' = 'credited'",
         book,
     ):
         # Of a merchant's account the bytes may be sealed: its platform's own truth is compared by the test.
-        sandbox = "account" not in _read(row["payload"])
+        # Cash has no bytes.
+        sandbox = "account" not in _read(row["payload"]) and len(row["raw"]) > 0
         said = json.loads(bytes(row["raw"])) if sandbox else _read(row["result"])
         paid[row["wallet"]].append(said["amount_minor"] * 10_000)
     return paid

@@ -202,6 +202,7 @@ class Scene(Street):
                     currency="CNY",
                 )
         self._oddities()
+        self.forecast()
 
     def _first_top_up(self, n: int) -> int:
         a_day = self._mean_day_wh(n) * 48 // 1000  # fen: about 0.48 a kWh, tax and standing charge included
@@ -252,6 +253,13 @@ class Scene(Street):
             "meter_silent", NOW_US - 3 * HOUR_US, 210_000_000_000 + SILENT[0], {"why": "no_answer"}
         )
         self.post(self.readings(bad, stray), self.event(silent, clock_us=at_us), now_us=at_us)
+
+    def forecast(self) -> None:
+        """What the keeper does on the morning of the day that is told."""
+        from fairwatt.flows.forecasting import forecast_night
+
+        with as_role("web"):
+            forecast_night(book_id=self.book, now_us=self.now_us)
 
     # --- the poster ---------------------------------------------------------------------------------------------
 

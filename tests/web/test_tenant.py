@@ -82,7 +82,7 @@ def test_the_least_payment_leaves_credit_above_zero(scene: Scene, available: int
 
 def test_presets_are_this_homes_own_use_rounded_up_with_the_debt(scene: Scene) -> None:
     from fairwatt.web.forecast import pace_of
-    from fairwatt.web.tenant.queries import presets
+    from fairwatt.web.tenant.amounts import presets
 
     pace = pace_of(costs_micro=[3 * YUAN] * 14)
     assert [p.amount_minor for p in presets(pace=pace, available_micro=9 * YUAN, minor_digits=2)] == [
@@ -96,7 +96,7 @@ def test_presets_are_this_homes_own_use_rounded_up_with_the_debt(scene: Scene) -
 
 def test_without_history_presets_are_plain_amounts(scene: Scene) -> None:
     from fairwatt.web.forecast import pace_of
-    from fairwatt.web.tenant.queries import presets
+    from fairwatt.web.tenant.amounts import presets
 
     plain = presets(pace=pace_of(costs_micro=[]), available_micro=0, minor_digits=2)
     assert [(p.days, p.amount_minor) for p in plain] == [(0, 20_00), (0, 50_00), (0, 100_00)]
@@ -290,7 +290,7 @@ def test_a_line_over_several_prices_is_one_sum_per_price(scene: Scene) -> None:
 
 def test_the_least_payment_says_how_long_it_lasts_and_what_a_day_costs(other: Scene, scene: Scene) -> None:
     from fairwatt.web.forecast import pace_of
-    from fairwatt.web.tenant.queries import least_of
+    from fairwatt.web.tenant.amounts import least_of
 
     least = least_of(
         minor=321, available_micro=-3_205_000, pace=pace_of(costs_micro=[4 * YUAN] * 5), minor_digits=2

@@ -15,6 +15,7 @@ from fairwatt.cli import (
     alarm_settings,
     allocation,
     at_gateway,
+    cash,
     codes,
     commission,
     commissioning,
@@ -25,6 +26,7 @@ from fairwatt.cli import (
     edge,
     estate,
     explaining,
+    forecast,
     issuer,
     merchant,
     meter,
@@ -32,6 +34,7 @@ from fairwatt.cli import (
     moving,
     push,
     readings,
+    reconcile,
     refunds,
     reports,
     simulation,
@@ -59,8 +62,10 @@ app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
+app.add_typer(cash.app, name="shift", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
+app.command(rich_help_panel=BOOKS)(forecast.forecast)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
 app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)
 app.add_typer(readings.app, name="import", rich_help_panel=PRICES)
@@ -80,6 +85,7 @@ app.command(rich_help_panel=PRICES)(rate)
 app.command(rich_help_panel=PRICES)(backtest)
 app.command(rich_help_panel=STREETS)(simulation.simulate)
 app.command(rich_help_panel=BOOKS)(reports.report)
+app.command(rich_help_panel=BOOKS)(reconcile.reconcile)
 app.command("close-month", rich_help_panel=BOOKS)(reports.close_month)
 app.command("opening-balance", rich_help_panel=BOOKS, context_settings={"ignore_unknown_options": True})(
     reports.opening_balance

@@ -71,7 +71,7 @@ def demo(
     from fairwatt.simulate.demo import HISTORY_DAYS, Demo, saved_us, scenario
     from fairwatt.simulate.stack import Stack
 
-    _quiet(verbose)
+    quiet(verbose)
     state = Config.load().state / "demo"
     if fresh and state.exists():
         if any(alive for _, _, alive in noted_processes(state / "run")):
@@ -120,6 +120,7 @@ def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
     table.add_column("sees")
     table.add_row("a resident", f"{first} ... {last}", "balance, days left, top up, why it is off")
     table.add_row("the front desk", "desk", "Today: the building, fees, reports, meters")
+    table.add_row("the cashier", "cashier", "takes cash: a room, Enter, an amount, Enter")
     table.add_row("the manager", "manager", "the same, and closes months, approves rulings")
     table.add_row("an auditor", "auditor", "the same, and can change nothing")
     screen = Console()
@@ -283,7 +284,7 @@ def run_judged(
 
     if out is not None:
         check_target(out, force=force)
-    _quiet(verbose)
+    quiet(verbose)
     screen = Console(stderr=True)
     with Progress(
         TextColumn(f"seed {scenario.seed}, {scenario.homes} homes"),
@@ -305,7 +306,7 @@ def run_judged(
     for name, most_s in (at_most_s or {}).items():
         if float(verdict.figures[name] or 0) > most_s:
             verdict.broken.append(f"{name} is {verdict.figures[name]}, more than {most_s}")
-    _report(verdict, as_json=as_json, out=out, force=force)
+    report_verdict(verdict, as_json=as_json, out=out, force=force)
     if not verdict.held:
         raise typer.Exit(LAW_BROKEN)
 
@@ -316,7 +317,7 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _quiet(verbose: bool) -> None:
+def quiet(verbose: bool) -> None:
     import logging
 
     if not verbose:
@@ -325,7 +326,7 @@ def _quiet(verbose: bool) -> None:
         logging.getLogger("mqtt").setLevel(logging.CRITICAL)
 
 
-def _report(verdict: Verdict, *, as_json: bool, out: Path | None, force: bool) -> None:
+def report_verdict(verdict: Verdict, *, as_json: bool, out: Path | None, force: bool) -> None:
     content = {
         **verdict.figures,
         "laws_held": verdict.held,

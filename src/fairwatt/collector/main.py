@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ import psycopg
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
+from fairwatt.collector.bills import LOOK_S as LOOK_AT_BILLS_S
+from fairwatt.collector.bills import Bills
 from fairwatt.collector.carrier import Carrier
 from fairwatt.collector.refunds import Refunds
 from fairwatt.flows import collecting
@@ -61,6 +64,13 @@ class Collector:
         self._hints: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._health: dict[int, tuple[bool, str, bool]] = {}
+        self.bills = Bills(
+            now_us=clock.now_us,
+            merchant=self.merchant,
+            carry=self.carry,
+            ask=lambda intent: self.ask(intent_id=intent, hinted=True),
+        )
+        self._bills_s = -LOOK_AT_BILLS_S
         self.refunds = Refunds(asks=self, origin=origin)
 
     def stop(self) -> None:
@@ -76,6 +86,7 @@ class Collector:
             while not self._stop.is_set():
                 try:
                     busy = self.look(hands=hands)
+                    self._look_at_bills()
                 except (OperationalError, InterfaceError):
                     log.warning("collector.waiting", exc_info=True)
                     connection.close()
@@ -83,6 +94,11 @@ class Collector:
                 if not busy:
                     self._wake.wait(LOOK_S)
                 self._wake.clear()
+
+    def _look_at_bills(self) -> None:
+        if time.monotonic() - self._bills_s >= LOOK_AT_BILLS_S:
+            self.bills.look()
+            self._bills_s = time.monotonic()
 
     def look(self, *, hands: ThreadPoolExecutor | None = None) -> bool:
         """Ask about everything that is due, and what was hinted at; whether there was anything."""

@@ -13,6 +13,16 @@ def asked_payment_key(*, provider: str, reference: str) -> str:
     return _key("paid", provider, reference)
 
 
+def billed_payment_key(*, account: int, bill: int, row: int) -> str:
+    """Name a payment that only a provider's bill told of, by its place there."""
+    return _key("billed", str(account), str(bill), str(row))
+
+
+def provider_fee_key(*, account: int, day: str, bill: int) -> str:
+    """Name what a provider kept of a day's payments, as one issue of its bill says."""
+    return _key("provider_fee", str(account), day, str(bill))
+
+
 def tariff_key(*, publication: int) -> str:
     """Name the publication of a tariff."""
     return _key("tariff", str(publication))
@@ -89,6 +99,11 @@ def emergency_key(*, wallet: int, after: int) -> str:
     return _key("emergency", str(wallet), str(after))
 
 
+def forecast_key(*, made_us: int, first: int) -> str:
+    """Name forecasts that move levels of warning: by when they were made and the first wallet among them."""
+    return _key("forecast", str(made_us), str(first))
+
+
 def credit_change_key(*, at_us: int) -> str:
     """Name an instant at which credit rules begin or end."""
     return _key("credit_change", str(at_us))
@@ -108,6 +123,26 @@ def settlement_key(*, wallet: int, batch: int | None = None) -> str:
     """Name the settling of an account whose person left, or its settling again after what a batch changed."""
     again = () if batch is None else (str(batch),)
     return _key("settlement", str(wallet), *again)
+
+
+def shift_key(*, desk: int, ticket: str) -> str:
+    """Name the opening of a shift by the form it was asked with."""
+    return _key("shift", str(desk), ticket)
+
+
+def shift_end_key(*, shift: int) -> str:
+    """Name the count that ends a shift."""
+    return _key("shift_end", str(shift))
+
+
+def cash_out_key(*, of_kind: str, of_id: int) -> str:
+    """Name the cash that is handed out for one thing that is owed."""
+    return _key("cash_out", of_kind, str(of_id))
+
+
+def money_wish_key(*, wish: int) -> str:
+    """Name what one person asked for and another agreed to."""
+    return _key("money_wish", str(wish))
 
 
 def refund_key(*, refund: int, answer: int | None) -> str:

@@ -66,8 +66,11 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
     asked_for = intent.ask_us is not None and intent.ask_us <= now_us
     if not (asked_for or (hinted and intent.action is not None)):
         return None
-    intent.ask_us = now_us + HELD_US
-    intent.save(update_fields=["ask_us"])
+    intent.ask_us, tried = now_us + HELD_US, intent.troubles > 0
+    if intent.action is None:
+        # Who dies between here and the provider's answer has tried: a push may ring a telephone already.
+        intent.troubles += 1
+    intent.save(update_fields=["ask_us", "troubles"])
     token = intent.account.token
     expires_us = intent.expires_us or now_us
     order = OrderAsk(
@@ -90,7 +93,7 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
         token=token,
         order=order,
         made=intent.action is not None,
-        tried=intent.troubles > 0,
+        tried=tried,
         expired=expires_us <= now_us and intent.state in _OPEN,
     )
 

@@ -8,13 +8,16 @@ from typing import Any, Final
 
 from fairwatt.core.credit.levels import with_days
 from fairwatt.core.credit.policy import CreditPolicy, Shelter, Why
-from fairwatt.core.credit.terms import DATES_AHEAD, Basis, Layer, Merged, Terms, merge
+from fairwatt.core.credit.terms import DATES_AHEAD, Basis, ByDays, Layer, Merged, Terms, merge
 from fairwatt.core.credit.terms_file import parse_terms
 from fairwatt.core.spans import local_date, local_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.store.credit_rules import Place, Rule, mean_days, places, rules_of_book
+from fairwatt.store.forecasts import levels
 
 PACE_DAYS: Final = 14
+FORECAST_LASTS_US: Final = 3 * US_PER_DAY
+"""As long a level is taken from a forecast; an older one may be of another season."""
 _WHY: Final = {"protection": Why.PROTECTED, "weather": Why.WEATHER, "force_on": Why.FORCED_ON}
 
 
@@ -142,24 +145,27 @@ def _shelter(rule: Rule) -> Shelter | None:
 def _warned_by_days(
     cursor: Any, book: int, zone: str, homes: Mapping[int, Merged], now_us: int
 ) -> dict[int, Merged]:
-    today_us = local_day_start(zone=zone, at_us=now_us)
-    paces = mean_days(cursor=cursor, book=book, before_us=today_us, days=PACE_DAYS)
+    days = {wallet: one.low_days for wallet, one in homes.items() if one.low_days}
+    told = levels(cursor=cursor, book=book, days=days, since_us=now_us - FORECAST_LASTS_US)
+    found = {wallet: ByDays(one.forecast, rounded_level(one.level_micro)) for wallet, one in told.items()}
+    if len(found) < len(days):
+        today_us = local_day_start(zone=zone, at_us=now_us)
+        paces = mean_days(cursor=cursor, book=book, before_us=today_us, days=PACE_DAYS)
+        for wallet, ahead in days.items():
+            if wallet not in found and (pace := paces.get(wallet, 0)) > 0:
+                # Too new for a forecast, or none was made for days: as many mean days, and the half one more.
+                found[wallet] = ByDays(0, rounded_level(pace * (2 * ahead + 1) // 2))
     return {
         wallet: one
-        if not one.low_days
+        if (by_days := found.get(wallet)) is None
         else replace(
-            one,
-            policy=with_days(
-                policy=one.policy, days=one.low_days, mean_day_micro=_rounded(paces.get(wallet))
-            ),
+            one, policy=with_days(policy=one.policy, level_micro=by_days.level_micro), by_days=by_days
         )
         for wallet, one in homes.items()
     }
 
 
-def _rounded(micro: int | None) -> int | None:
-    """A pace that does not move with every watt-hour: two digits, rounded up, so grants stay as they are."""
-    if micro is None or micro <= 0:
-        return None
-    step = int(10 ** max(0, len(str(micro)) - 2))
+def rounded_level(micro: int) -> int:
+    """A level that does not move with every watt-hour: up to 3 % higher, so that grants stay as they are."""
+    step = 1 << max(0, micro.bit_length() - 6)
     return -(-micro // step) * step

@@ -6,20 +6,15 @@ own, which the poster does or refuses by itself; the file is one action of one p
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final
-from zipfile import BadZipFile
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.desk import acting
@@ -33,13 +28,12 @@ from fairwatt.flows.move_home import (
     likely_instant,
     preview_move,
 )
+from fairwatt.flows.sheets import Unreadable, read_sheet
 from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, Fact, Installation, Unit
 
 COLUMNS: Final = ("home", "move", "at", "users", "refund", "to", "register_kwh", "reason")
-ROWS_MAX: Final = 1_000
-BYTES_MAX: Final = 2_000_000
 _NEEDED: Final = ("home", "move")
 _REGISTER: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?")
 
@@ -70,34 +64,10 @@ class RowResult:
 
 def read_rows(*, data: bytes, name: str) -> list[dict[str, str]]:
     """The rows of a CSV or Excel file, by column. Raises MoveImpossible."""
-    if len(data) > BYTES_MAX:
-        raise MoveImpossible("The file is larger than 2 MB. Nothing was changed; send fewer rows.")
     try:
-        found = _sheet(data) if data[:2] == b"PK" else _csv(data)
-    except (
-        csv.Error,
-        UnicodeDecodeError,
-        InvalidFileException,
-        BadZipFile,
-        KeyError,
-        ValueError,
-        OSError,
-    ) as error:
-        raise MoveImpossible(
-            "%(name)s cannot be read as CSV or Excel. Nothing was changed; save it anew and send it again.",
-            name=name[:80],
-        ) from error
-    rows = [row for row in found if any(row.values())]
-    if not rows or any(column not in rows[0] for column in _NEEDED):
-        raise MoveImpossible(
-            "The file needs a first row with the columns %(columns)s, and a row for each move. Nothing was changed.",
-            columns=", ".join(COLUMNS),
-        )
-    if len(rows) > ROWS_MAX:
-        raise MoveImpossible(
-            "The file has more than %(most)d rows. Nothing was changed; cut it up.", most=ROWS_MAX
-        )
-    return rows
+        return read_sheet(data=data, name=name, columns=COLUMNS, needed=_NEEDED)
+    except Unreadable as error:
+        raise MoveImpossible(error.words, **error.places) from error
 
 
 def look_at(*, book: Book, rows: Sequence[dict[str, str]], now_us: int) -> list[Row]:
@@ -228,34 +198,3 @@ def _instant(text: str, zone: str) -> int:
         return round(local.timestamp()) * 1_000_000
     except (ValueError, OverflowError) as error:
         raise MoveImpossible("A moment is written as 2026-11-30 12:00. Nothing was changed.") from error
-
-
-def _csv(data: bytes) -> list[dict[str, str]]:
-    text = data.decode("utf-8-sig")
-    sample = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in sample else ",")
-    return _by_column([list(row) for row in reader])
-
-
-def _sheet(data: bytes) -> list[dict[str, str]]:
-    book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    rows = book.worksheets[0].iter_rows(max_row=ROWS_MAX + 2, max_col=len(COLUMNS) + 4, values_only=True)
-    return _by_column([[_cell(value) for value in row] for row in rows])
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="minutes")
-    return str(value)
-
-
-def _by_column(rows: list[list[str]]) -> list[dict[str, str]]:
-    if not rows:
-        return []
-    names = [name.strip().lower() for name in rows[0]]
-    return [
-        {name: cell.strip() for name, cell in zip(names, row, strict=False) if name in COLUMNS}
-        for row in rows[1 : ROWS_MAX + 2]
-    ]

@@ -18,7 +18,8 @@ from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.rating.tariff_obj import schedule_to_obj
 from fairwatt.drivers.profile import load_profile
-from fairwatt.store import facts
+from fairwatt.store import cash_desk, facts
+from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import (
     Book,
     Gateway,
@@ -124,6 +125,39 @@ def add_gateway(*, site_id: int, slug: str, public_key: bytes) -> Gateway:
 def add_policy(*, book_id: int, slug: str, policy: CreditPolicy) -> Policy:
     """Store a credit policy under a name."""
     return Policy.objects.create(book_id=book_id, slug=slug, body=policy_to_obj(policy))
+
+
+@transaction.atomic(durable=True)
+def set_cash_desk(
+    *, book_id: int, name: str, taking_most_minor: int, day_most_minor: int, now_us: int
+) -> None:
+    """Let cash be taken at a desk of this name, up to so much at once and on a local day; again sets the limits anew.
+
+    What a desk may take bounds what a page could ever credit by itself, so no page sets it up. Raises ValueError.
+    """
+    if not name.strip() or len(name.strip()) > 40 or not 0 < taking_most_minor <= day_most_minor:
+        raise ValueError(
+            "a cash desk needs a name of up to 40 letters, and limits: at once, and a day at least that"
+        )
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book_id)
+        cash_desk.set_desk(
+            cursor=cursor,
+            book=book_id,
+            name=name.strip(),
+            taking_most_minor=taking_most_minor,
+            day_most_minor=day_most_minor,
+            now_us=now_us,
+        )
+        note_deed(
+            cursor=cursor,
+            book=book_id,
+            kind="desk.cash_desk_set",
+            author=None,
+            now_us=now_us,
+            reason=name.strip(),
+            evidence={"taking_most_minor": taking_most_minor, "day_most_minor": day_most_minor},
+        )
 
 
 @transaction.atomic(durable=True)

@@ -64,7 +64,7 @@ def start_top_up(
             most=AMOUNT_MINOR_MAX // 100,
         )
     wallet = Wallet.objects.select_related("book").get(pk=wallet_id)
-    _check_terms(wallet, amount_minor, now_us)
+    check_terms(wallet=wallet, amount_minor=amount_minor, now_us=now_us)
     who, our_ref = payer or Payer(), uuid.uuid4().hex
     account = None
     if offer is not None:
@@ -96,8 +96,11 @@ def start_top_up(
     return StartedTopUp(our_ref=intent.our_ref, amount_minor=amount_minor, currency=intent.currency)
 
 
-def _check_terms(wallet: Wallet, amount_minor: int, now_us: int) -> None:
-    """Refuse what the home's credit documents do not let in: too little, too much, or more credit than it may have."""
+def check_terms(*, wallet: Wallet, amount_minor: int, now_us: int) -> None:
+    """Refuse what the home's credit documents do not let in: too little, too much, or more credit than it may have.
+
+    Raises TopUpRefused. The transaction sees that home alone from then on.
+    """
     desk = credit_desk(wallet=wallet, now_us=now_us)
     if desk.held is None:
         return

@@ -206,6 +206,7 @@ def _mpesa(said: Mapping[str, Any]) -> PaymentProvider:
             consumer_secret=str(said.get("consumer_secret", "")),
             passkey=str(said.get("passkey", "")),
             till=bool(said.get("till", False)),
+            currency=str(said.get("currency", "KES")),
             gateway=str(said.get("gateway", MPESA_GATEWAY)),
             checkout=str(said.get("checkout", "")),
         )

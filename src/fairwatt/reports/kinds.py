@@ -56,7 +56,8 @@ KINDS: Final[Mapping[int, Treatment]] = {
     13: Treatment(name=_("Emergency credit"), heading=Heading.LENT, parts=False),
     14: Treatment(name=_("Debt"), heading=Heading.LENT, parts=False),
     15: Treatment(name=_("Refund"), heading=Heading.REFUNDED, parts=False),
-    16: Treatment(name=_("Payment taken back"), heading=Heading.REFUNDED, parts=False),
+    16: Treatment(name=_("Taken back by the provider"), heading=Heading.REFUNDED, parts=False),
+    17: Treatment(name=_("Payment taken back"), heading=Heading.TOPPED_UP, parts=False),
 }
 READINGS: Final = tuple(kind for kind, how in KINDS.items() if how.reading)
 HEADINGS: Final[Mapping[Heading, Words]] = {

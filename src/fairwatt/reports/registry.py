@@ -12,6 +12,8 @@ from fairwatt.reports import (
     fees,
     liability,
     month_end,
+    receipts,
+    shifts,
     statement,
     supplier,
     vacancy,
@@ -30,5 +32,7 @@ REPORTS: Final[Mapping[str, Report]] = {
         month_end.REPORT,
         supplier.REPORT,
         disputes.REPORT,
+        shifts.REPORT,
+        receipts.REPORT,
     )
 }

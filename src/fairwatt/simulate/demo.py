@@ -42,6 +42,9 @@ SLICES: Final = 6
 SLICE_US: Final = TICK_US // SLICES
 RESERVE_DAYS: Final = 2
 """Days of its own use that a home keeps before a fee takes anything."""
+CASHIER: Final = "cashier"
+CASH_DESK: Final = "Lobby"
+FLOAT_MINOR: Final = 200_00
 VACANT: Final = ((6, 1), (6, 2), (6, 3), (6, 4))
 
 
@@ -104,6 +107,7 @@ class Demo:
             self.stack.fleet.start_keeper()
             self.stack.fleet.start_telemetry()
             await street.as_web(self._open_shops)
+            await street.as_web(self._open_window)
             self.stack.fleet.start_collector()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             ready()
@@ -130,6 +134,33 @@ class Demo:
             config=self.stack.config,
             now_us=self.stack.clock.now_us(),
         )
+
+    def _open_window(self) -> None:
+        """The cashier has an open shift, so that money can be taken at once."""
+        from django.db import connection
+
+        from fairwatt.flows.cash_desk import open_shift
+        from fairwatt.store import cash_desk
+        from fairwatt.store.models import Book, User
+        from fairwatt.web.access import scope_of_book, seeing
+
+        book = Book.objects.get(pk=self.street.book)
+        # A street that an earlier release made has no cashier.
+        who = User.objects.filter(username=CASHIER, organisation=book.organisation_id).first()
+        if who is None:
+            return
+        with seeing(scope=scope_of_book(book=book)), connection.cursor() as cursor:
+            at = {one.name: one.desk for one in cash_desk.desks(cursor=cursor, book=book.pk)}
+            is_open = cash_desk.open_shift_of(cursor=cursor, book=book.pk, cashier=who.pk)
+        if is_open is None:
+            open_shift(
+                book_id=book.pk,
+                desk_id=at[CASH_DESK],
+                float_minor=FLOAT_MINOR,
+                user_id=who.pk,
+                ticket=secrets.token_hex(16),
+                now_us=self.stack.clock.now_us(),
+            )
 
     def _second_by_second(self) -> list[Telemetry]:
         """What each gateway sends beside its readings, from now on: history has only half hours."""
@@ -191,7 +222,12 @@ class Demo:
 
         street = self.street
         street.provision(tenant=tenant)
-        staff = (("desk", Role.OPERATOR), ("manager", Role.ADMIN), ("auditor", Role.AUDITOR))
+        staff = (
+            ("desk", Role.OPERATOR),
+            ("manager", Role.ADMIN),
+            ("auditor", Role.AUDITOR),
+            (CASHIER, Role.OPERATOR),
+        )
         with database_role("migrate"):
             policy = FeePolicy(reserve_days=RESERVE_DAYS)
             set_fee_rule(book_id=street.book, policy=policy, by=None, now_us=street.scenario.start_us)
@@ -199,6 +235,13 @@ class Demo:
                 provision.add_person(
                     organisation_slug=ORGANISATION, username=name, role=role, password=password
                 )
+            provision.set_cash_desk(
+                book_id=street.book,
+                name=CASH_DESK,
+                taking_most_minor=500_00,
+                day_most_minor=10_000_00,
+                now_us=street.scenario.start_us,
+            )
             for floor, position in VACANT:
                 provision.add_vacant_unit(
                     site_id=street.site, label=f"{floor}{position:02d}", floor=floor, position=position

@@ -54,7 +54,7 @@ def run_scenario(
         try:
             verdict = asyncio.run(_run(street))
         except BaseException:
-            _show_logs(state)
+            show_logs(state)
             raise
         verdict.figures["run_s"] = round(time.monotonic() - began, 1)
         return verdict
@@ -65,7 +65,7 @@ def _drill(text: str) -> None:
     print(f"crash drill: {text}", file=sys.stderr)
 
 
-def _show_logs(state: Path) -> None:
+def show_logs(state: Path) -> None:
     """The end of each process's log, before the folder goes away."""
     for log in sorted((state / "log").glob("*.log")):
         for line in log.read_text(errors="replace").splitlines()[-15:]:

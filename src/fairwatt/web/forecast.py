@@ -1,9 +1,10 @@
-"""How long credit lasts at the pace of the last days, and how sure that is.
+"""How long credit lasts, and how sure that is: as forecast every night, and by plain days until there is a forecast.
 
-Each of the last fourteen whole local days cost something. The mean day gives the run-out date. The spread of
-those days gives the range: over `d` days the cost has variance `s2 * (d + d*d/n)`, where `d` is the luck of the
-days to come and `d*d/n` is how little `n` days say about the mean. The range holds 80 of 100 cases if days are
-alike and independent. Money is integer micro-units throughout.
+The forecast (`core.insight.ahead`) is read from its cache and asked about the balance of now. Before the first night of
+a home, or when nobody has forecast for days, it goes by plain days. Each of the last fourteen whole local days cost
+something; the mean day gives the run-out date, the spread of those days the range: over `d` days the cost has variance
+`s2 * (d + d*d/n)`, where `d` is the luck of the days to come and `d*d/n` is how little `n` days say about the mean.
+Money is integer micro-units throughout.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
+from fairwatt.core.insight.ahead.outlook import Outlook
 from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 
@@ -20,6 +22,8 @@ WINDOW_DAYS: Final = 14
 DAYS_TO_SPEAK: Final = 3
 DAYS_FOR_RANGE: Final = 5
 HORIZON_DAYS: Final = 60
+STALE_DAYS: Final = 4
+DAYS_TO_TRUST: Final = 28
 # 1.2816 standard deviations on either side hold 80 of 100 cases.
 _Z_NUM, _Z_DEN = 12_816, 10_000
 
@@ -63,6 +67,26 @@ class Forecast:
     early_us: int | None
     late_us: int | None
     ranged: bool
+    ahead: Outlook | None = None
+    """the forecast it is read from; without one it goes by plain days"""
+
+    @property
+    def history(self) -> int:
+        """How many days it rests on."""
+        return self.pace.days if self.ahead is None else self.ahead.history
+
+    @property
+    def little(self) -> bool:
+        """Whether so few days are known that the range is wide for that alone."""
+        return self.ahead is not None and self.ahead.history < DAYS_TO_TRUST
+
+    @property
+    def guessed_us(self) -> int | None:
+        """From when on prices are not published yet, where that matters before credit ends."""
+        if self.ahead is None or self.ahead.guessed_from is None:
+            return None
+        at_us = self.ahead.starts_us[self.ahead.guessed_from]
+        return at_us if self.runs_out_us is None or at_us < self.runs_out_us else None
 
 
 def pace_of(*, costs_micro: Sequence[int]) -> Pace:
@@ -104,6 +128,30 @@ def forecast(*, available_micro: int, pace: Pace, now_us: int, zone: str) -> For
         early_us=None if early is None else now_us + early * US_PER_HOUR,
         late_us=None if late is None else now_us + late * US_PER_HOUR,
         ranged=ranged,
+    )
+
+
+def from_outlook(
+    *, outlook: Outlook, available_micro: int, pace: Pace, now_us: int, zone: str
+) -> Forecast | None:
+    """The same from a forecast; `None` without credit, and where the forecast is days old."""
+    if available_micro <= 0 or not outlook.from_us <= now_us < outlook.from_us + STALE_DAYS * US_PER_DAY:
+        return None
+    early_us, mid_us, late_us = outlook.range(available_micro=available_micro, now_us=now_us)
+    left_us = outlook.end_us - now_us if mid_us is None else mid_us - now_us
+    if mid_us is None and pace.mean_micro > 0:
+        left_us = max(left_us, available_micro * US_PER_DAY // pace.mean_micro)
+    return Forecast(
+        pace=pace,
+        days_left=left_us // US_PER_DAY
+        if mid_us is None
+        else days_until(zone=zone, now_us=now_us, end_us=mid_us),
+        hours_left=left_us * 24 // US_PER_DAY,
+        runs_out_us=mid_us,
+        early_us=early_us,
+        late_us=late_us,
+        ranged=True,
+        ahead=outlook,
     )
 
 

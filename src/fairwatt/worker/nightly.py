@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection
 from datetime import date
 from typing import Final, Protocol
@@ -14,6 +15,8 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.check_days import check_days
 from fairwatt.store.models import Book
+from fairwatt.worker import reconciling
+from fairwatt.worker.ahead import Ahead
 
 log = structlog.get_logger()
 
@@ -62,10 +65,14 @@ class Nightly:
 
 def run(*, clock: Clock, stop: threading.Event) -> None:
     """Look again and again until told to stop; a database that is away is waited for."""
-    nightly = Nightly()
+    nightly, ahead, reconciled_s = Nightly(), Ahead(), -reconciling.LOOK_S
     while not stop.is_set():
         try:
+            ahead.look(now_us=clock.now_us())
             nightly.look(now_us=clock.now_us())
+            if time.monotonic() - reconciled_s >= reconciling.LOOK_S:
+                reconciled_s = time.monotonic()
+                reconciling.look(now_us=clock.now_us())
         except Exception:
             log.warning("nightly.waiting", exc_info=True)
             connection.close()

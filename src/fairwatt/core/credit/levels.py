@@ -24,8 +24,8 @@ LEVEL_NAMES: Final = tuple(level.name.lower() for level in WarningLevel)
 def low_threshold_micro(*, policy: CreditPolicy, dearest_micro_per_kwh: int) -> int:
     """Return the money below which credit is low: the policy's, or what its energy level costs at worst.
 
-    Where a home is warned so many days ahead, whoever knows its pace has put that into the policy's money
-    (``with_days``): the gateway, which knows no pace, warns by the same number.
+    Where a home is warned so many days ahead, whoever forecasts it has put that into the policy's money
+    (``with_days``): the gateway, which forecasts nothing, warns by the same number.
 
     ``dearest_micro_per_kwh`` is the highest price the home may have to pay (``Schedule``'s). A wallet with
     several meters has the highest threshold of them. A price of zero or below leaves the policy's money.
@@ -44,7 +44,7 @@ def warning_level(*, available_micro: int, low_micro: int, critical_micro: int) 
     return WarningLevel.NONE
 
 
-def with_days(*, policy: CreditPolicy, days: int, mean_day_micro: int | None) -> CreditPolicy:
-    """The policy of a home that is warned when so many days of its own use are left; as it is while none are known."""
-    low_micro = max(policy.low_micro, days * max(0, mean_day_micro or 0))
+def with_days(*, policy: CreditPolicy, level_micro: int | None) -> CreditPolicy:
+    """The policy of a home that is warned while some days of its own use are left; as it is where none are known."""
+    low_micro = max(policy.low_micro, level_micro or 0)
     return policy if low_micro == policy.low_micro else replace(policy, low_micro=low_micro)

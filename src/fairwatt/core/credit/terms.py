@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fairwatt.core.credit.policy import CreditPolicy, CutRule, Shelter, Steps, Windows
 from fairwatt.core.rating.elements.periods import Calendar
@@ -78,6 +78,13 @@ class Layer:
     terms: Terms
 
 
+class ByDays(NamedTuple):
+    """Below which amount a home is warned by days, and which forecast says so (0: none, but the mean of its days)."""
+
+    forecast: int
+    level_micro: int
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """What holds for one home, and for each field which document said so (0: the policy it was opened under)."""
@@ -89,6 +96,7 @@ class Merged:
     most_micro: int | None
     credit_most_micro: int | None
     said_by: Mapping[str, int]
+    by_days: ByDays | None = None
 
 
 def merge(*, base: CreditPolicy, layers: Sequence[Layer], shelters: Iterable[Shelter], today: date) -> Merged:

@@ -21,7 +21,14 @@ RECEIVABLE_DEBT: Final = "receivable:debt"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
 PAYABLE_REFUNDS: Final = "payable:refunds"
+COST_PROVIDERS: Final = "cost:providers"
+"""what payment providers keep of what they settle"""
+CASH_OVER_SHORT: Final = "cash:over-short"
+PAYABLE_VOIDS: Final = "payable:voids"
+"""Cash of payments that were taken back, until it leaves a drawer."""
 ROUNDING: Final = "rounding"
+DRAWER: Final = "cash"
+"""The provider whose clearing account is the cash in drawers."""
 WINDOW: Final = "window"
 """The provider whose clearing account pays out at the window."""
 
@@ -50,6 +57,8 @@ class Kind(IntEnum):
     """Emergency credit: lent, or repaid out of a top-up; its credit entry says which."""
     DEBT = 14
     """Owed energy that became a debt with a plan, or what the plan took; its credit entry says which."""
+    VOID = 17
+    """A payment by hand that was taken back, by one person's wish and another's word; it names its fact."""
     REFUND = 15
     """Credit that goes back to who paid it, or comes back because that failed; it names its fact."""
     CHARGEBACK = 16

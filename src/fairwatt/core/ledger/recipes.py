@@ -3,9 +3,12 @@
 import re
 
 from fairwatt.core.ledger.model import (
+    CASH_OVER_SHORT,
     CLEARING,
+    COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
+    PAYABLE_VOIDS,
     RECEIVABLE_DEBT,
     REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
@@ -53,6 +56,15 @@ def unmatched_topup_legs(*, currency: str, provider: str, amount_micro: int) -> 
         Kind.TOPUP,
         Leg(SUSPENSE, currency, amount),
         Leg(clearing_account(provider=provider), currency, -amount),
+    )
+
+
+def provider_fee_legs(*, currency: str, provider: str, fee_micro: int) -> tuple[Leg, ...]:
+    """Book what a provider keeps of what it settles: so much less is to come from it. Below zero it gave back."""
+    return _entry(
+        Kind.FEE,
+        Leg(clearing_account(provider=provider), currency, fee_micro),
+        Leg(COST_PROVIDERS, currency, -fee_micro),
     )
 
 
@@ -115,6 +127,37 @@ def leaving_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
     """Owe a person who left what is left of the credit, until a refund pays it out."""
     amount = _positive(amount_micro)
     return _entry(Kind.MOVED, Leg(WALLET, currency, -amount), Leg(PAYABLE_REFUNDS, currency, amount))
+
+
+def claimed_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Credit a wallet with money that nobody could place until a person claimed it."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.TOPUP, Leg(WALLET, currency, amount), Leg(SUSPENSE, currency, -amount))
+
+
+def void_legs(*, currency: str, amount_micro: int, against: str) -> tuple[Leg, ...]:
+    """Take a payment back from a wallet: it is owed to the payer, or was never there, or waits to be placed anew."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.VOID, Leg(WALLET, currency, -amount), Leg(against, currency, amount))
+
+
+def counted_legs(*, currency: str, provider: str, over_micro: int) -> tuple[Leg, ...]:
+    """What a drawer holds beyond what was taken, or short of it (below zero), is gain or loss from now on."""
+    return _entry(
+        Kind.TOPUP,
+        Leg(CASH_OVER_SHORT, currency, over_micro),
+        Leg(clearing_account(provider=provider), currency, -over_micro),
+    )
+
+
+def handed_out_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Pay what is owed since a payment was taken back, out of a drawer."""
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.VOID,
+        Leg(PAYABLE_VOIDS, currency, -amount),
+        Leg(clearing_account(provider=provider), currency, amount),
+    )
 
 
 def refund_held_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:

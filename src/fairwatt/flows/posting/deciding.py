@@ -14,7 +14,7 @@ from django.db import connection
 from fairwatt.core.alarms.restoring import SPACING, Closing, stagger
 from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
-from fairwatt.core.credit.levels import LEVEL_NAMES
+from fairwatt.core.credit.levels import LEVEL_NAMES, WarningLevel
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.leasing import NOWHERE, Apart
 from fairwatt.flows.posting.mass_cuts import weigh
@@ -98,7 +98,7 @@ def decide(
     worse = level > wallets["level"][touched]
     moved = level != wallets["level"][touched]
     for n in np.flatnonzero(worse):
-        _warn(wallets, out, int(touched[n]), int(level[n]), int(available[n]), now_us)
+        _warn(state, wallets, out, int(touched[n]), int(level[n]), int(available[n]), now_us)
     for n in np.flatnonzero(moved):
         ix = int(touched[n])
         wallets["level"][ix] = level[n]
@@ -152,19 +152,36 @@ def credit_levels(*, wallets: npt.NDArray[Any], available: Int64s | None = None)
 
 
 def _warn(
-    wallets: npt.NDArray[Any], out: Decided, ix: int, level: int, available_micro: int, now_us: int
+    state: BookState,
+    wallets: npt.NDArray[Any],
+    out: Decided,
+    ix: int,
+    level: int,
+    available_micro: int,
+    now_us: int,
 ) -> None:
+    if level == WarningLevel.LOW and wallets["warned_us"][ix]:
+        # The level moved away with a forecast and came back, and no credit between: who was told is not told again.
+        return
     if wallets["warned_us"][ix] == 0:
         wallets["warned_us"][ix] = now_us
     out.warned.add(ix)
+    evidence = {"available_micro": available_micro, "low_micro": int(wallets["low_micro"][ix])}
+    rule = "credit.threshold"
+    held = state.held.get(int(wallets["wallet"][ix]))
+    if level == WarningLevel.LOW and held is not None and held.by_days is not None:
+        by_days = held.by_days
+        if by_days.level_micro == evidence["low_micro"]:
+            rule = "credit.forecast"
+            evidence |= {"days": held.low_days, "forecast": by_days.forecast}
     out.events.append(
         EventRow(
             kind=f"warning.{LEVEL_NAMES[level]}",
             at_us=now_us,
             wallet=int(wallets["wallet"][ix]),
             reason=LEVEL_NAMES[level],
-            rule="credit.threshold",
-            evidence={"available_micro": available_micro, "low_micro": int(wallets["low_micro"][ix])},
+            rule=rule,
+            evidence=evidence,
         )
     )
 

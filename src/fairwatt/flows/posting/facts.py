@@ -20,6 +20,7 @@ from fairwatt.core.spans import local_day_start
 from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.cash_desk import post_at_desk
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
@@ -28,6 +29,7 @@ from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.provider_bills import post_provider_fee
 from fairwatt.flows.posting.refund_words import post_word
 from fairwatt.flows.posting.refunding import post_recalled, post_refund
 from fairwatt.flows.posting.releasing import post_release
@@ -101,6 +103,11 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
     """What one fact comes to; `before` is what the facts of this batch before it came to."""
     content = json.loads(payload) if isinstance(payload, str) else payload
     match kind, content:
+        case ("payment", {"provider": "cash" | "terminal" | "transfer"}) | (
+            ("shift" | "shift_end" | "void" | "claim" | "cash_out"),
+            dict(),
+        ):
+            return post_at_desk(bench, before, kind, content)
         case "payment", dict(about):
             return post_payment(bench, before, about, raw)
         case "refund", {"refund": int(refund), "answer": int() | None as answer}:
@@ -111,6 +118,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_word(bench, about)
         case "payment", _:
             return refuse_fact(bench, "unknown_provider", "no provider here made this callback")
+        case "provider_fee", {"account": int(account), "day": str(day), "bill": int(bill)}:
+            return post_provider_fee(bench, account=account, day=day, bill=bill)
         case "config", {"wallets": list(wallets)}:
             return PostedFacts(
                 reload=True,
@@ -123,7 +132,7 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_emergency(bench, wallet=wallet, author=author)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
-        case "credit_rule", {"wallets": list(wallets)}:
+        case (("credit_rule" | "forecast"), {"wallets": list(wallets)}):
             return PostedFacts(
                 reload=True,
                 regrant={wallet for wallet in wallets if type(wallet) is int},

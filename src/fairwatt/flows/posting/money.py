@@ -14,7 +14,9 @@ from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.book_state import BookState, Reviewed
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.provider_bills import billed_payment
 from fairwatt.payments.accounts import BadSettings
+from fairwatt.payments.billing import BILLING
 from fairwatt.payments.contract import (
     Assurance,
     CallbackRejected,
@@ -28,6 +30,7 @@ from fairwatt.payments.contract import (
 from fairwatt.payments.contract import Kind as Kinds
 from fairwatt.payments.sealing import SealBroken
 from fairwatt.store import refunds
+from fairwatt.store.cash_desk import NewReceipt, number_receipt
 from fairwatt.store.facts import written_by_collector
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
@@ -37,12 +40,19 @@ REVIEW_US: Final = 72 * 3_600_000_000
 
 
 def post_payment(bench: Bench, before: PostedFacts, about: dict[str, Any], raw: bytes) -> PostedFacts:
-    cursor, state = bench.cursor, bench.state
-    account = about.get("account")
+    """What a provider's word comes to: credit, suspense, or a refusal."""
     try:
         paid = _proven(bench, about, raw)
     except CallbackRejected as error:
         return refuse_fact(bench, error.code, str(error))
+    return post_proven(bench, before, paid, account=about.get("account"), cashier=None)
+
+
+def post_proven(
+    bench: Bench, before: PostedFacts, paid: ProviderFact, *, account: Any, cashier: int | None
+) -> PostedFacts:
+    """The same for a word that was proven already; `cashier` took the money by hand."""
+    cursor, state = bench.cursor, bench.state
     if not (paid.moves_money and paid.kind is Kinds.PAYMENT):
         return refuse_fact(bench, "no_payment", "it proves no payment that succeeded; no money was moved")
     cursor.execute(
@@ -72,16 +82,21 @@ def post_payment(bench: Bench, before: PostedFacts, about: dict[str, Any], raw: 
         return _suspense(bench, paid, "amount_differs", wallet_ix)
     if wallet_ix is None:
         return _suspense(bench, paid, "unknown_wallet", None)
+    if intent_state in _CREDITED and not _numbers_agree(paid.provider):
+        # An order there takes one payment, which the bill calls by another number than the answer to a question.
+        return PostedFacts(
+            answers=[FactAnswer(fact=bench.fact, state="posted", result={"outcome": "duplicate"})]
+        )
     if intent_state in _CREDITED:
         # Another payment for what was paid already is the payer's credit too, who may have it back.
         _note_paid(bench, paid, intent_id, int(wallet), account)
-        return _credit(bench, paid, wallet_ix, again=True)
+        return _credit(bench, paid, wallet_ix, again=True, cashier=cashier)
     cursor.execute(
         "UPDATE store_paymentintent SET state = 'credited', provider_ref = %s, credited_us = %s WHERE id = %s",
         [paid.provider_ref, bench.now_us, intent_id],
     )
     _note_paid(bench, paid, intent_id, int(wallet), account)
-    return _credit(bench, paid, wallet_ix)
+    return _credit(bench, paid, wallet_ix, cashier=cashier)
 
 
 def _note_paid(bench: Bench, paid: ProviderFact, intent: int, wallet: int, account: int | None) -> None:
@@ -167,11 +182,22 @@ def _proven(bench: Bench, about: dict[str, Any], raw: bytes) -> ProviderFact:
                     "somebody says that a provider was asked who cannot have asked; no money was moved"
                 )
             return _queried(name, said)
+        case {
+            "billed": {"bill": int(bill), "row": int(row), "our_ref": str(our_ref)},
+            "account": int(account),
+        }:
+            return billed_payment(
+                bench.cursor, provider=name, account=account, bill=bill, row=row, our_ref=our_ref
+            )
         case {"headers": dict(headers)}:
             signed = {str(key): str(value) for key, value in headers.items()}
             return provider.parse_callback(headers=signed, body=raw, now_us=None)
         case _:
             raise UnknownProvider("no provider here made this callback")
+
+
+def _numbers_agree(provider: str) -> bool:
+    return provider not in BILLING or BILLING[provider].numbers_agree
 
 
 def merchant_of(bench: Bench, account: int) -> PaymentProvider:
@@ -212,9 +238,27 @@ def _queried(provider: str, said: dict[str, Any]) -> ProviderFact:
     raise MalformedCallback("what the collector left is no payment; no money was moved")
 
 
-def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int, *, again: bool = False) -> PostedFacts:
+def _credit(
+    bench: Bench, paid: ProviderFact, wallet_ix: int, *, cashier: int | None, again: bool = False
+) -> PostedFacts:
     state, now_us = bench.state, bench.now_us
     amount = micro_from_minor(amount_minor=paid.amount_minor, minor_digits=state.minor_digits)
+    wallet = int(state.wallets["wallet"][wallet_ix])
+    receipt = number_receipt(
+        cursor=bench.cursor,
+        book=state.book,
+        batch=state.last_batch + 1,
+        new=NewReceipt(
+            fact=bench.fact,
+            wallet=wallet,
+            amount_micro=amount,
+            provider=paid.provider,
+            reference=paid.provider_ref,
+            secret=paid.our_ref,
+            cashier=cashier,
+        ),
+        now_us=now_us,
+    )
     line = np.zeros((), dtype=LINE)
     line["ts"] = now_us
     line["ref"] = bench.fact
@@ -226,14 +270,19 @@ def _credit(bench: Bench, paid: ProviderFact, wallet_ix: int, *, again: bool = F
         wallet_ix=[wallet_ix],
         legs=list(topup_legs(currency=state.currency, provider=paid.provider, amount_micro=amount)),
         credited={wallet_ix: bench.fact},
-        answers=[_answer(bench, paid, outcome="credited", amount_micro=amount)],
+        answers=[_answer(bench, paid, outcome="credited", amount_micro=amount, receipt=receipt)],
         events=[
             EventRow(
                 kind="payment.credited",
                 at_us=now_us,
-                wallet=int(state.wallets["wallet"][wallet_ix]),
+                wallet=wallet,
                 reason="paid_twice" if again else "",
-                evidence={"amount_micro": amount, "provider": paid.provider, "fact": bench.fact},
+                evidence={
+                    "amount_micro": amount,
+                    "provider": paid.provider,
+                    "fact": bench.fact,
+                    **({} if cashier is None else {"cashier": cashier}),
+                },
             )
         ],
     )

@@ -87,7 +87,9 @@ class Alipay:
 
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider."""
-        return bills.fetch_bill(self.account, day, kind, at)
+        bill = yield from bills.fetch_bill(self.account, day, kind, at)
+        rows = tuple(replace(row, currency=self.account.currency) for row in bill.rows)
+        return replace(bill, rows=rows)
 
     def health(self, *, at: Moment) -> Exchange[bool]:
         """See PaymentProvider. Asks for a trade that cannot be; a signed "no such trade" is good health."""

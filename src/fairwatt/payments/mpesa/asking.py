@@ -40,6 +40,7 @@ class MPesaAccount:
     passkey: str = field(default="", repr=False)
     till: bool = False
     """a till number (buy goods) instead of a pay bill number"""
+    currency: str = "KES"
     gateway: str = GATEWAY
     checkout: str = ""
     """in a simulator: the page that stands for the payer's telephone"""

@@ -172,7 +172,7 @@ class MPesa:
                 raise BillNotReady(f"M-Pesa has no list of {day} yet")
             page = said.nested_rows("Response")
             raw += reply.body + b"\n"
-            rows += [_row(one) for one in page]
+            rows += [_row(one, self.account.currency) for one in page]
             if not page:
                 return Bill(
                     day=day, kind=kind, rows=tuple(rows), raw_sha256=sha256(raw).hexdigest(), raw=bytes(raw)
@@ -233,7 +233,7 @@ class MPesa:
         )
 
 
-def _row(said: Fields) -> BillRow:
+def _row(said: Fields, currency: str) -> BillRow:
     try:
         amount = minor_from_text(said.text("amount"), digits=2)
         at_us = wall_us(said.text("trxDate")[:19].replace("T", " "), zone=NAIROBI)
@@ -245,7 +245,7 @@ def _row(said: Fields) -> BillRow:
         our_ref=said.maybe("billreference"),
         provider_ref=said.word("transactionId"),
         amount_minor=-amount if back else amount,
-        currency="KES",
+        currency=currency,
         occurred_at_us=at_us,
     )
 

@@ -76,12 +76,17 @@ class Fleet:
         if self._config.nats_url is None:
             self._services.set_gateways(logins)
         for book in books:
-            if book not in self._books:
-                self._books.add(book)
-                command = ["headend", "--book", str(book)]
-                self._services.run(
-                    _spec(self._config, self._program, name=f"headend-{book}", role="poster", command=command)
-                )
+            self.start_headend(book)
+
+    def start_headend(self, book: int) -> None:
+        """Be the poster of a book, unless somebody of ours is already."""
+        if book in self._books:
+            return
+        self._books.add(book)
+        command = ["headend", "--book", str(book)]
+        self._services.run(
+            _spec(self._config, self._program, name=f"headend-{book}", role="poster", command=command)
+        )
 
 
 def read_fleet(config: Config) -> tuple[list[int], list[GatewayLogin]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from fairwatt.payments.amounts import text_from_minor
@@ -35,6 +36,14 @@ _ALIPAY_HEAD: Final = (
 )
 FEE_BP: Final = 60
 """The platforms take 0.6 per cent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A difference that a run put into a bill, by the name that reconciliation has for it: it must be found."""
+
+    kind: str
+    our_ref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +91,44 @@ def moved(books: Books, shop: Shop, *, from_us: int, until_us: int, faults: Faul
             for one in paid.refunds
             if one.state == "done" and from_us <= one.at_us < until_us
         ]
-    rows = rows[faults.bill_omit :]
-    for n in range(min(faults.bill_amount, len(rows))):
-        one = rows[n]
-        rows[n] = Moved(one.at_us, one.our_ref, one.number, one.amount_minor + 1, one.subject, one.currency)
+    told = seeded(rows, faults, from_us=from_us)[0]
+    if faults.bill_again:
+        told = [replace(one, subject=f"{one.subject} ({faults.bill_again})") for one in told]
+    return told
+
+
+def seeded(rows: list[Moved], faults: Faults, *, from_us: int) -> tuple[list[Moved], list[Seeded]]:
+    """A bill's rows with the differences that the faults ask for, and what these are. No payment gets two."""
+    paid = iter([one for one in rows if not one.refund_ref])
+    out, told = list(rows), list[Seeded]()
+
+    def some(count: int) -> list[Moved]:
+        return list(islice(paid, count))
+
+    for one in some(faults.bill_omit):
+        out.remove(one)
+        told.append(Seeded("not_billed", one.our_ref))
+    for one in some(faults.bill_amount):
+        out[out.index(one)] = replace(one, amount_minor=one.amount_minor + 100)
+        told.append(Seeded("amount_differs", one.our_ref))
+    for one in some(faults.bill_twice):
+        out.append(one)
+        told.append(Seeded("billed_twice", one.our_ref))
+    for one in some(faults.bill_refund):
+        back = replace(one, refund_ref=f"R{one.number[-20:]}", refund_number=f"50r{one.number[-20:]}")
+        out.append(back)
+        told.append(Seeded("refund_unknown", one.our_ref))
+    pairs = some(2 * faults.bill_refs)
+    for one, other in zip(pairs[::2], pairs[1::2], strict=False):
+        out[out.index(one)] = replace(one, our_ref=other.our_ref)
+        out[out.index(other)] = replace(other, our_ref=one.our_ref)
+        told += [Seeded("reference_differs", one.our_ref), Seeded("reference_differs", other.our_ref)]
+    currency = rows[0].currency if rows else "CNY"
     for n in range(faults.bill_extra):
-        rows.append(Moved(from_us + n, f"ghost{n:027d}", f"42ghost{n:08d}", 777 + n, "?", "CNY"))
-    return rows
+        ref = f"{n:08d}ghost".ljust(32, "0")
+        out.append(Moved(from_us + n, ref, f"42ghost{n:08d}", 777 + n, "?", currency))
+        told.append(Seeded("unknown_payment", ref))
+    return out, told
 
 
 def beijing_day(day: str) -> tuple[int, int]:
@@ -109,7 +149,8 @@ def wechat_trades(books: Books, shop: Shop, day: str, faults: Faults) -> bytes |
         lines.append(
             _ticked(
                 *(wall(one.at_us, zone=BEIJING), f"wx{shop.number}", shop.number, "0", ""),
-                *(one.number, one.our_ref, "o", "NATIVE", "REFUND" if back else "SUCCESS", "OTHERS", "CNY"),
+                *(one.number, one.our_ref, "o", "NATIVE", "REFUND" if back else "SUCCESS", "OTHERS"),
+                one.currency,
                 *("0.00" if back else _yuan(one.amount_minor), "0.00"),
                 *(
                     one.refund_number or "0",
@@ -222,6 +263,7 @@ def stripe_transactions(
                 "fee": 0 if back else one.fee_minor,
                 "currency": one.currency.lower(),
                 "created": one.at_us // 1_000_000,
+                "description": one.subject,
                 "source": {
                     "id": one.refund_number if back else f"ch_{one.number}",
                     "payment_intent": f"pi_{one.number}",

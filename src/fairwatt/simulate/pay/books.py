@@ -102,6 +102,8 @@ class Books:
         """by platform, shop and the shop's own reference"""
         self.heard: Callable[[Payment | Refund], None] = lambda _: None
         """called for whatever has to be reported"""
+        self.made: Callable[[Order], None] = lambda _: None
+        """called for every new order"""
         self._serial = 0
         self._by_number: dict[str, Order] = {}
 
@@ -140,6 +142,7 @@ class Books:
             shop=shop, our_ref=our_ref, number=self.next_number(prefix), made_us=self.now_us(), **about
         )
         self.orders[key] = self._by_number[made.number] = made
+        self.made(made)
         return made
 
     def find(self, shop: Shop, our_ref: str) -> Order:

@@ -50,6 +50,14 @@ class Faults:
     """so many are in it that were never made here"""
     bill_amount: int = 0
     """so many have another amount there"""
+    bill_twice: int = 0
+    """so many stand there twice"""
+    bill_refs: int = 0
+    """so many pairs have each other's reference of ours"""
+    bill_refund: int = 0
+    """so many are said to have gone back, which nobody asked for"""
+    bill_again: int = 0
+    """which issue of the bill this is: another number gives other bytes with the same movements"""
     bill_corrupt: bool = False
     bill_late: bool = False
 

@@ -125,10 +125,11 @@ class MPesaPlatform:
         start = int(said["OffSetValue"])
         page = [
             {
-                "transactionId": one.number,
+                "transactionId": one.refund_number or one.number,
                 "trxDate": wall(one.at_us, zone=NAIROBI, form="%Y-%m-%dT%H:%M:%S") + "+03:00",
                 "msisdn": 254700000000,
-                "transactiontype": "c2b-pay-bill-debit",
+                "transactiontype": "organization-reversal" if one.refund_ref else "c2b-pay-bill-debit",
+                "organizationname": one.subject,
                 "billreference": one.our_ref[:12],
                 "amount": "?" if self.faults.bill_corrupt else text_from_minor(one.amount_minor, digits=2),
             }

@@ -8,7 +8,7 @@ SQL = Path(__file__).parent.parent / "sql" / "refunds.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0023_credit_entries")]
+    dependencies = [("store", "0025_cash_desk")]
 
     operations = [
         migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop),

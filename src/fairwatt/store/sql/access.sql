@@ -161,7 +161,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
     WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change',
-        'refund_word', 'refund_recalled'));
+        'refund_word', 'refund_recalled', 'provider_fee'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -232,7 +232,7 @@ GRANT SELECT, INSERT, UPDATE ON store_merchanthealth TO fairwatt_collector;
 GRANT SELECT ON fact TO fairwatt_collector;
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_collector;
 DROP POLICY IF EXISTS payments_only ON fact;
-CREATE POLICY payments_only ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_collector WITH CHECK (kind IN ('payment', 'refund_word'));
+CREATE POLICY payments_only ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_collector WITH CHECK (kind IN ('payment', 'refund_word', 'provider_fee'));
 CREATE OR REPLACE FUNCTION only_the_poster_credits() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_user = 'fairwatt_collector' AND NEW.state IS DISTINCT FROM OLD.state
@@ -380,6 +380,22 @@ GRANT INSERT (book, site, wallet, kind, basis, from_us, until_us, body, details,
     ON credit_rule TO fairwatt_web;
 GRANT INSERT (rule, book, wallet, step, author, words, at_us) ON credit_step TO fairwatt_web;
 GRANT USAGE ON SEQUENCE credit_rule_id_seq, credit_step_id_seq TO fairwatt_web;
+-- Forecasts are the web's to make: nothing is charged by them, and a wrong one warns early or late, never below the money that
+-- the policy names. The poster reads at which amount a home is warned.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['forecast', 'forecast_head'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON forecast, forecast_head TO fairwatt_web, fairwatt_poster, fairwatt_auditor;
+GRANT INSERT ON forecast, forecast_head TO fairwatt_web;
+GRANT UPDATE ON forecast_head TO fairwatt_web;
+GRANT USAGE ON SEQUENCE forecast_id_seq TO fairwatt_web;
 -- Commissioning: the desk's checklist, pictures of meters, and what alarms are set to. A picture is also its resident's.
 DO $$
 DECLARE t text;
@@ -399,3 +415,71 @@ GRANT SELECT, INSERT ON commission_step, meter_photo, alarm_setting TO fairwatt_
 GRANT SELECT ON commission_step, meter_photo, alarm_setting TO fairwatt_auditor;
 GRANT SELECT ON alarm_setting TO fairwatt_poster;
 GRANT USAGE ON SEQUENCE commission_step_id_seq, meter_photo_id_seq, alarm_setting_id_seq TO fairwatt_web;
+-- Providers' bills, and the days held against them: the desk's of the account's organisation. The collector writes what it
+-- heard; the web's process compares and writes what it found, and what people say of it.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['provider_bill', 'bill_ask', 'bill_heal', 'reconciliation', 'reconciliation_word'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (current_setting(''fairwatt.wallets'', true) = ''*'' AND EXISTS (
+            SELECT 1 FROM store_merchantaccount a JOIN store_book b ON b.organisation_id = a.organisation_id
+             WHERE a.id = %I.account AND b.id = ANY (seen_books())))', t, t);
+        EXECUTE format('DROP POLICY IF EXISTS collectors ON %I', t);
+        EXECUTE format('CREATE POLICY collectors ON %I TO fairwatt_collector USING (true) WITH CHECK (true)', t);
+    END LOOP;
+END $$;
+ALTER TABLE provider_bill_row ENABLE ROW LEVEL SECURITY;
+ALTER TABLE provider_bill_row FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON provider_bill_row;
+CREATE POLICY own_rows ON provider_bill_row USING (EXISTS (SELECT 1 FROM provider_bill b WHERE b.id = bill));
+ALTER TABLE reconciliation_item ENABLE ROW LEVEL SECURITY;
+ALTER TABLE reconciliation_item FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON reconciliation_item;
+CREATE POLICY own_rows ON reconciliation_item USING (EXISTS (SELECT 1 FROM reconciliation r WHERE r.id = reconciliation));
+GRANT SELECT, INSERT ON provider_bill, provider_bill_row, bill_heal TO fairwatt_collector;
+GRANT SELECT, INSERT, UPDATE ON bill_ask TO fairwatt_collector;
+GRANT SELECT ON reconciliation, reconciliation_item, reconciliation_word, refunds_frozen TO fairwatt_collector;
+-- A bill as it was downloaded may name payers: whoever looks at a day sees its rows.
+GRANT SELECT (id, account, day, state, sha256, rows, detail, heard_us, by_role) ON provider_bill TO fairwatt_web, fairwatt_auditor;
+GRANT SELECT ON provider_bill_row, bill_ask, bill_heal, refunds_frozen TO fairwatt_web, fairwatt_auditor;
+GRANT SELECT ON provider_bill, provider_bill_row, refunds_frozen, reconciliation, reconciliation_item, reconciliation_word
+    TO fairwatt_poster;
+GRANT SELECT, INSERT ON reconciliation, reconciliation_item, reconciliation_word TO fairwatt_web;
+GRANT SELECT ON reconciliation, reconciliation_item, reconciliation_word TO fairwatt_auditor;
+GRANT USAGE ON SEQUENCE provider_bill_id_seq TO fairwatt_collector;
+GRANT USAGE ON SEQUENCE reconciliation_id_seq, reconciliation_word_id_seq TO fairwatt_web;
+
+-- The cash desk: the poster writes what was taken, people write wishes, and another person agrees. Residents see their receipts;
+-- whoever holds a receipt's address sees that one, signed in or not.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['cash_desk', 'shift', 'shift_end', 'taking', 'cash_out', 'suspense_end', 'money_wish', 'money_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['receipt', 'credit_void'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet))', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS by_its_address ON receipt;
+CREATE POLICY by_its_address ON receipt FOR SELECT TO fairwatt_web USING (code = current_setting('fairwatt.receipt', true));
+DROP POLICY IF EXISTS by_its_address ON credit_void;
+CREATE POLICY by_its_address ON credit_void FOR SELECT TO fairwatt_web USING (EXISTS (
+    SELECT 1 FROM receipt r WHERE r.fact = credit_void.of AND r.code = current_setting('fairwatt.receipt', true)));
+GRANT SELECT ON cash_desk, shift, shift_end, taking, cash_out, receipt, credit_void, suspense_end, money_wish, money_step
+    TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON shift, shift_end, taking, cash_out, credit_void, suspense_end TO fairwatt_poster;
+GRANT INSERT (book, number, fact, wallet, amount_micro, provider, reference, cashier, code, at_us, batch) ON receipt TO fairwatt_poster;
+-- Not by_role: who wrote a wish is noted by the database.
+GRANT INSERT (book, wallet, kind, key, amount_minor, details, words, author, created_us) ON money_wish TO fairwatt_web;
+GRANT INSERT (wish, book, step, author, words, at_us) ON money_step TO fairwatt_web;
+GRANT USAGE ON SEQUENCE money_wish_id_seq, money_step_id_seq TO fairwatt_web;

@@ -8,12 +8,14 @@ from typing import Final
 
 from django.db import connection
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from fairwatt.core.insight.ahead.outlook import Outlook
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
+from fairwatt.flows.forecasting import newest_outlooks
 from fairwatt.store.models import Book, Installation, RegisterHead, Site, Unit, WalletHead
-from fairwatt.web.forecast import HORIZON_DAYS, days_until
+from fairwatt.web.forecast import HORIZON_DAYS, Forecast, Pace, days_until, from_outlook
 
 SILENT_AFTER_US: Final = 45 * US_PER_MINUTE
 SOON_DAYS: Final = 3
@@ -43,6 +45,18 @@ class Square:
     relay_open: bool
     by_credit: bool
     wallet: int | None
+    fewest: int | None = None
+    """the range of eight of ten cases, in days; `most` is None beyond what is looked at"""
+    most: int | None = None
+
+    @property
+    def range_words(self) -> str:
+        """The range in words; nothing without a forecast, or where it is one number."""
+        if self.fewest is None or self.fewest == self.most:
+            return ""
+        if self.most is None:
+            return gettext("%(fewest)d or more") % {"fewest": self.fewest}
+        return gettext("%(fewest)d to %(most)d") % {"fewest": self.fewest, "most": self.most}
 
     @property
     def state_words(self) -> str:
@@ -98,6 +112,7 @@ def squares_of(*, book: Book, now_us: int, today_us: int) -> list[Square]:
     for register in RegisterHead.objects.filter(book=book.id):
         registers.setdefault(register.wallet, []).append(register)
     means = _mean_days(book.id, today_us)
+    ahead = newest_outlooks(book=book)
     made = []
     for unit in units:
         wallet = wallets.get(unit.id)
@@ -108,6 +123,7 @@ def squares_of(*, book: Book, now_us: int, today_us: int) -> list[Square]:
                 heads.get(wallet) if wallet is not None else None,
                 registers.get(wallet, []) if wallet is not None else [],
                 means.get(wallet, 0) if wallet is not None else 0,
+                ahead.get(wallet) if wallet is not None else None,
                 now_us,
             )
         )
@@ -120,13 +136,24 @@ def _square(
     head: WalletHead | None,
     registers: Sequence[RegisterHead],
     mean: int,
+    ahead: Outlook | None,
     now_us: int,
 ) -> Square:
     balance = head.balance_micro if head else 0
     available = balance
     read_us = max((register.at_us for register in registers), default=0)
     relay_open = any(register.relay == 0 for register in registers)
-    days_left = _days_left(max(0, available), mean, now_us, unit.site.book.zone)
+    zone = unit.site.book.zone
+    days_left = _days_left(max(0, available), mean, now_us, zone)
+    fewest = most = None
+    told = _told(ahead, available, mean, now_us, zone)
+    if told is not None:
+        days_left = told.days_left
+        ends = [
+            None if end_us is None else days_until(zone=zone, now_us=now_us, end_us=end_us)
+            for end_us in (told.early_us, told.late_us)
+        ]
+        fewest, most = ends
     if unit.vacant or wallet is None:
         state = "vacant"
     elif relay_open:
@@ -151,11 +178,21 @@ def _square(
         relay_open=relay_open,
         by_credit=bool(head and head.cut_by_credit),
         wallet=wallet,
+        fewest=fewest,
+        most=most,
     )
 
 
+def _told(ahead: Outlook | None, available: int, mean: int, now_us: int, zone: str) -> Forecast | None:
+    """What the resident reads, where there is a forecast."""
+    if ahead is None:
+        return None
+    pace = Pace(days=0, mean_micro=mean, variance=0)
+    return from_outlook(outlook=ahead, available_micro=available, pace=pace, now_us=now_us, zone=zone)
+
+
 def _days_left(available: int, mean: int, now_us: int, zone: str) -> int | None:
-    """What the resident reads; beyond the horizon the plain quotient."""
+    """By plain days, while nothing is forecast; beyond the horizon the plain quotient."""
     if mean <= 0:
         return None
     left_us = available * US_PER_DAY // mean

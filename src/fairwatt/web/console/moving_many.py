@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from fairwatt.core.refusal import Refusal
-from fairwatt.flows.move_batch import BYTES_MAX, COLUMNS, ask_all, look_at, read_rows, results_of
+from fairwatt.flows.move_batch import COLUMNS, ask_all, look_at, read_rows, results_of
 from fairwatt.flows.move_home import MoveImpossible
+from fairwatt.flows.sheets import BYTES_MAX
 from fairwatt.store.models import Book, User
 from fairwatt.web import access
 from fairwatt.web.console.frame import frame, private

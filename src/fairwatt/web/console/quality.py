@@ -225,6 +225,8 @@ def _meter_page(
 ) -> HttpResponse:
     today = local_date(zone=book.zone, at_us=access.now_us())
     row, papers, checks = queries.meter_page(book=book, meter=found, today=today)
+    proposal = propose_estimate(book_id=book.pk, meter_id=found.pk, now_us=access.now_us())
+    ratio = queries.ratio_of(book=book, meter=found)
     context = {
         "row": row,
         "papers": papers,
@@ -233,7 +235,8 @@ def _meter_page(
         "check_form": CheckForm(),
         **alarms.of_meter(book=book, meter=found),
         "opening": _opening(book, found),
-        "proposal": propose_estimate(book_id=book.pk, meter_id=found.pk, now_us=access.now_us()),
+        "proposal": proposal,
+        "proposed_wh": proposal.wh * ratio[0] // ratio[1] if proposal else 0,
         **more,
     }
     return _page(request, book, "console/meter.html", context, status=status)
@@ -265,6 +268,7 @@ def _day(
         "day": page,
         "chart": day_chart(page=page, zone=book.zone),
         "table": day_table(page=page, zone=book.zone),
+        "ratio": queries.ratio_of(book=book, meter=found),
         "edited": edited,
         "form": form,
         "refusal": refusal,

@@ -240,6 +240,12 @@ def meter_page(
     return row, papers, [(check, names.get(check.author, "")) for check in checks]
 
 
+def ratio_of(*, book: Book, meter: Meter) -> tuple[int, int]:
+    """What the meter's register is multiplied and divided by to be charged, where it is at work."""
+    home = Installation.objects.filter(meter=meter, wallet__book=book, closed_us__isnull=True).first()
+    return home.transformer if home else (1, 1)
+
+
 def find_meter(*, book: Book, meter_id: int) -> Meter | None:
     """A meter of this book."""
     return Meter.objects.filter(pk=meter_id, gateway__site__book=book).first()

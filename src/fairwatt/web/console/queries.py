@@ -14,6 +14,7 @@ from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE, micro_from_minor
 from fairwatt.core.units import Unit as Measure
 from fairwatt.flows.answer_mass_cut import held_cuts
 from fairwatt.flows.billed_unit import unit_of_wallet
+from fairwatt.flows.credit_apart import Held, credit_apart
 from fairwatt.store import alarms as stored
 from fairwatt.store.models import (
     Book,
@@ -127,6 +128,8 @@ class UnitDetail:
     used_today_wh: int
     unit: Measure
     cost_today_micro: int
+    apart: tuple[Held, ...]
+    """where its credit lies, when its meters hang on several gateways"""
     last_order: Outbox | None
 
 
@@ -278,6 +281,7 @@ def unit_detail(*, book: Book, unit: Unit, now_us: int) -> UnitDetail:
             used_today_wh=used.energy_wh if used else 0,
             unit=unit_of_wallet(wallet=square.wallet or 0),
             cost_today_micro=used.cost_micro if used else 0,
+            apart=credit_apart(book=book.pk, wallet=square.wallet or 0, now_us=now_us),
             last_order=Outbox.objects.filter(wallet=square.wallet or 0).order_by("-id").first(),
         )
 

@@ -151,6 +151,8 @@ def _told(happened: tuple[queries.Happening, ...], currency: str) -> list[dict[s
                 home=item.home,
                 gateway=item.gateway,
                 amount=_amount(item.event.evidence, currency),
+                rule=item.event.rule,
+                days=int(item.event.evidence.get("days", 0)),
             ),
             "rule": item.event.rule,
             "proof": item.proof,

@@ -21,6 +21,9 @@ PROVIDERS: Final[Mapping[str, str | Promise]] = {
     "alipay": _("Alipay"),
     "stripe": _("Card"),
     "mpesa": _("M-PESA"),
+    "cash": _("cash at the window"),
+    "terminal": _("card at the window"),
+    "transfer": _("bank transfer"),
 }
 EVENTS: Final[Mapping[str, str | Promise]] = {
     "desk.merchant_keys": _("An administrator proposed keys of a merchant account"),

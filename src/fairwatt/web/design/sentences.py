@@ -21,7 +21,7 @@ from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.flows.explaining.windows import ELEMENT
 from fairwatt.flows.posting.backdating import ENDED_BEFORE
 from fairwatt.flows.posting.truing import CHANGE_WAS_READ, ESTIMATE_GAVE_WAY
-from fairwatt.web.design import credit_sentences, move_words, pay_words, refund_words, words
+from fairwatt.web.design import cash_sentences, credit_sentences, move_words, pay_words, refund_words, words
 from fairwatt.web.design import format as text
 from fairwatt.web.design.clock_words import of_the_clock
 
@@ -37,6 +37,7 @@ NAMES: Final[dict[str, str | Promise]] = {
     "reversal": _("Reversal"),
     "moved": _("Credit that goes with its person"),
     **credit_sentences.NAMES,
+    **cash_sentences.NAMES,
     **refund_words.NAMES,
     "entry": _("Entry"),
 }
@@ -342,6 +343,7 @@ _SENTENCES: Final[dict[int, Callable[[LineAccount], str]]] = {
     Kind.TRUE_UP: _window,
     Kind.MOVED: _moved,
     **credit_sentences.SENTENCES,
+    **cash_sentences.SENTENCES,
     **refund_words.SENTENCES,
 }
 

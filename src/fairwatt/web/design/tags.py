@@ -6,10 +6,12 @@ from datetime import date, timedelta
 
 from django import template
 
+from fairwatt.core.account_numbers import in_groups
 from fairwatt.core.costs.apportion import percent_text
 from fairwatt.core.refusal import Refusal
-from fairwatt.core.units import MICRO, Unit
-from fairwatt.store.models import CostEntry, MeterCheck
+from fairwatt.core.units import MICRO, Unit, micro_from_minor
+from fairwatt.payments.amounts import text_from_minor
+from fairwatt.store.models import Book, CostEntry, MeterCheck
 from fairwatt.web.design import format as text
 from fairwatt.web.design import pay_words, refusals, tariff_words, vee_words, words
 
@@ -34,6 +36,25 @@ def signed_money(micro: int, currency: str) -> str:
     whole = micro % (MICRO // 100) == 0
     shown = (text.money if whole else text.charge)(micro=micro, currency=currency)
     return ("+ " if micro > 0 else "") + shown
+
+
+@register.filter
+def minor_money(minor: int, book: Book) -> str:
+    """{{ minor|minor_money:book }}"""
+    micro = micro_from_minor(amount_minor=minor, minor_digits=book.minor_digits)
+    return text.money(micro=micro, currency=book.currency)
+
+
+@register.filter
+def minor_text(minor: int, book: Book) -> str:
+    """{{ minor|minor_text:book }}: an amount as it is typed."""
+    return text_from_minor(minor, digits=book.minor_digits)
+
+
+@register.filter
+def account_groups(number: str) -> str:
+    """{{ number|account_groups }}: an account number as people read it."""
+    return in_groups(number=number)
 
 
 @register.filter

@@ -12,7 +12,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words, credit_words, move_words, pay_words, refund_words
+from fairwatt.web.design import (
+    alarm_words,
+    cash_words,
+    credit_words,
+    move_words,
+    pay_words,
+    reconcile_words,
+    refund_words,
+)
 from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
@@ -84,7 +92,9 @@ EVENTS: Words = {
     **METER_EVENTS,
     **credit_words.EVENTS,
     **pay_words.EVENTS,
+    **reconcile_words.EVENTS,
     **move_words.EVENTS,
+    **cash_words.EVENTS,
     **refund_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
@@ -95,6 +105,7 @@ EVENTS: Words = {
     "supply.proven.closed": _("{home}: the meter shows that power is on"),
     "supply.proven.open": _("{home}: the meter shows that power is off"),
     "warning.low": _("{home}: warned, credit is low at {amount}"),
+    "warning.low:credit.forecast": _("{home}: warned, days left by forecast: about {days}, with {amount}"),
     "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),
     "warning.empty": _("{home}: warned, credit is used up"),
     "alarm.gateway_key": _("{gateway}: the stored key cannot be used; its receipts are not believed"),
@@ -367,14 +378,16 @@ def basis(code: str) -> str:
     return str(BASES.get(code, code))
 
 
-def event(*, kind: str, reason_code: str, home: str, gateway: str, amount: str) -> str:
-    """An event as one sentence; `amount` is the money it names, as text."""
-    known = EVENTS.get(kind) or EVENTS.get(f"{kind}.{reason_code}")
+def event(
+    *, kind: str, reason_code: str, home: str, gateway: str, amount: str, rule: str = "", days: int = 0
+) -> str:
+    """An event as one sentence; `amount` is the money it names, as text, `days` those it speaks of."""
+    known = EVENTS.get(f"{kind}:{rule}") or EVENTS.get(kind) or EVENTS.get(f"{kind}.{reason_code}")
     place = home or gateway or gettext("This site")
     if known is None:
         return f"{place}: {kind.replace('_', ' ')}" + (f", {reason(reason_code)}" if reason_code else "")
     return str(known).format(
-        home=home or place, gateway=gateway or place, reason=reason(reason_code), amount=amount
+        home=home or place, gateway=gateway or place, reason=reason(reason_code), amount=amount, days=days
     )
 
 

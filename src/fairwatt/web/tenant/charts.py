@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext
 
 from fairwatt.core.spans import local_day_start, next_day_start
-from fairwatt.core.units import UNIT_WORDS, US_PER_DAY
+from fairwatt.core.units import UNIT_WORDS, US_PER_DAY, US_PER_HOUR
 from fairwatt.web.design import format as text
 from fairwatt.web.design import words
-from fairwatt.web.forecast import HORIZON_DAYS
+from fairwatt.web.forecast import HORIZON_DAYS, Forecast
 from fairwatt.web.tenant.history import HALF_HOUR_US
 from fairwatt.web.tenant.queries import Home
 
 DRAWN_DAYS = 30
+FINE_DAYS = 14
 
 
 def balance_chart(*, home: Home) -> dict[str, Any]:
@@ -22,13 +25,10 @@ def balance_chart(*, home: Home) -> dict[str, Any]:
     outlook = home.outlook
     fan: list[list[int]] = []
     if outlook is not None:
-        last = _last_day(home)
-        for day in range(last + 1):
-            mid = home.available_micro - outlook.pace.cost_micro(hours=24 * day)
-            spread = outlook.pace.spread_micro(hours=24 * day)
-            fan.append(
-                [_ms(home.now_us + day * US_PER_DAY), max(0, mid - spread), max(0, mid), max(0, mid + spread)]
-            )
+        fan = [
+            [_ms(at_us), *(max(0, home.available_micro - cost) for cost in costs)]
+            for at_us, *costs in _costs_ahead(outlook, home)
+        ]
     return {
         "kind": "balance",
         "points": [[_ms(at_us), micro] for at_us, micro in home.points],
@@ -37,6 +37,7 @@ def balance_chart(*, home: Home) -> dict[str, Any]:
         "end": None
         if outlook is None or outlook.runs_out_us is None or outlook.days_left >= DRAWN_DAYS
         else [_ms(outlook.runs_out_us), text.short_day(at_us=outlook.runs_out_us, zone=home.zone)],
+        "range": _range(home),
         "ticks": _ticks(home, fan),
         "symbol": text.symbol(currency=home.currency),
         "summary": balance_summary(home=home),
@@ -51,9 +52,14 @@ def balance_summary(*, home: Home) -> str:
     outlook = home.outlook
     if outlook is not None and outlook.runs_out_us is not None:
         said += " " + gettext("At the pace of the last %(n)d days it runs out on %(day)s.") % {
-            "n": outlook.pace.days,
+            "n": outlook.history,
             "day": text.day(at_us=outlook.runs_out_us, zone=home.zone),
         }
+        if outlook.early_us is not None and outlook.late_us is not None:
+            said += " " + gettext("In eight of ten cases that is between %(early)s and %(late)s.") % {
+                "early": text.day(at_us=outlook.early_us, zone=home.zone),
+                "late": text.day(at_us=outlook.late_us, zone=home.zone),
+            }
     return said
 
 
@@ -65,7 +71,8 @@ def balance_table(*, home: Home) -> list[tuple[str, str]]:
     outlook = home.outlook
     if outlook is not None:
         for day in range(1, _last_day(home) + 1):
-            mid = max(0, home.available_micro - outlook.pace.cost_micro(hours=24 * day))
+            cost = _cost(outlook, home.now_us, home.now_us + day * US_PER_DAY)
+            mid = max(0, home.available_micro - cost)
             rows[text.day(at_us=home.now_us + day * US_PER_DAY, zone=home.zone)] = gettext(
                 "about %(amount)s"
             ) % {"amount": text.money(micro=mid, currency=home.currency)}
@@ -122,6 +129,39 @@ def today_table(*, home: Home) -> list[tuple[str, str, str]]:
             )
         )
     return rows
+
+
+def _costs_ahead(outlook: Forecast, home: Home) -> Iterator[tuple[int, int, int, int]]:
+    """(instant, dear, middle and cheap cost until then) from now on, as far as is drawn."""
+    last = _last_day(home)
+    step_us = US_PER_DAY if outlook.ahead is None or last > FINE_DAYS else US_PER_DAY // 4
+    for at_us in range(home.now_us, home.now_us + last * US_PER_DAY + 1, step_us):
+        mid = _cost(outlook, home.now_us, at_us)
+        if outlook.ahead is None:
+            spread = outlook.pace.spread_micro(hours=(at_us - home.now_us) // US_PER_HOUR)
+            yield at_us, mid + spread, mid, mid - spread
+        else:
+            between = partial(outlook.ahead.cost_between, start_us=home.now_us, end_us=at_us)
+            yield at_us, max(mid, between(side="high")), mid, min(mid, between(side="low"))
+
+
+def _cost(outlook: Forecast, now_us: int, at_us: int) -> int:
+    if outlook.ahead is None:
+        return outlook.pace.cost_micro(hours=(at_us - now_us) // US_PER_HOUR)
+    return outlook.ahead.cost_between(start_us=now_us, end_us=at_us)
+
+
+def _range(home: Home) -> list[int] | None:
+    """Where on the time axis the range lies, as far as it is drawn."""
+    outlook = home.outlook
+    if (
+        outlook is None
+        or outlook.early_us is None
+        or outlook.early_us - home.now_us >= DRAWN_DAYS * US_PER_DAY
+    ):
+        return None
+    drawn_us = home.now_us + _last_day(home) * US_PER_DAY
+    return [_ms(outlook.early_us), _ms(min(outlook.late_us or drawn_us, drawn_us))]
 
 
 def _slots_of(home: Home) -> int:

@@ -20,6 +20,7 @@ from fairwatt.web.tenant.sums import Sums, Use
 
 HALF_HOUR_US: Final = 30 * US_PER_MINUTE
 POINT_EVERY_SLOTS: Final = 8
+_PAID: Final = (Kind.TOPUP, Kind.VOID)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +62,8 @@ def totals_of(*, listed: Sequence[Movement]) -> DayTotals:
     """Add up a day: energy, everything that was taken, everything that was paid in."""
     return DayTotals(
         energy_wh=sum(movement.energy_wh for movement in listed if movement.is_use),
-        charged_micro=-sum(movement.amount_micro for movement in listed if movement.kind != Kind.TOPUP),
-        paid_micro=sum(movement.amount_micro for movement in listed if movement.kind == Kind.TOPUP),
+        charged_micro=-sum(movement.amount_micro for movement in listed if movement.kind not in _PAID),
+        paid_micro=sum(movement.amount_micro for movement in listed if movement.kind in _PAID),
     )
 
 
@@ -202,6 +203,7 @@ def _movement(group: Sequence[Use], *, sums: Sums, zone: str, currency: str) -> 
 def _titles() -> dict[int, str]:
     return {
         Kind.TOPUP: gettext("Top-up"),
+        Kind.VOID: gettext("Payment taken back"),
         Kind.FEE: gettext("Fee"),
         Kind.SHARED: gettext("Share of a common cost"),
         Kind.REVERSAL: gettext("Taken back"),

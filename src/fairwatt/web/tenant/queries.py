@@ -9,8 +9,9 @@ from typing import Final
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.model import Schedule
 from fairwatt.core.spans import local_day_start, next_day_start, to_datetime
-from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_MINUTE, Unit, micro_from_minor
+from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE, Unit, micro_from_minor
 from fairwatt.flows.borrow import CreditDesk, credit_desk
+from fairwatt.flows.forecasting import newest_outlook
 from fairwatt.store.models import (
     Event,
     Installation,
@@ -23,19 +24,19 @@ from fairwatt.store.models import (
 )
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.darkness import Answer, answer
-from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, forecast, pace_of
+from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, pace_of
 from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule, unit_of
 from fairwatt.web.reviews import Review, reviews_of
+from fairwatt.web.tenant.amounts import Advice, Least, Preset, advice_of, least_of, outlook_of, presets
 from fairwatt.web.tenant.history import Movement, balance_points, movements
 
 STALE_AFTER_US: Final = 45 * US_PER_MINUTE
 RECENT_US: Final = 2 * US_PER_DAY
 RECENT_USES: Final = 5
+PAST_PAYMENTS_DAYS: Final = 150
 RECENT_TOP_UPS: Final = 3
 CUT_EVENTS: Final = ("supply.cut", "gateway.local_trip")
 LIMIT_EVENTS: Final = ("gateway.power_limited", "gateway.power_limit_lifted")
-PRESET_DAYS: Final = (7, 14, 30)
-FIRST_PRESETS_MAJOR: Final = (20, 50, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,27 +52,6 @@ class Supply:
     since_us: int | None = None
     by_credit: bool = False
     pay_at_least_minor: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """An amount to top up: how many days of this home's own use it pays (0: not known yet)."""
-
-    days: int
-    amount_minor: int
-    amount_micro: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Least:
-    """The least payment that restores credit, and one day's use on top of the debt; `lasts_us` is what it lasts.
-
-    `lasts_us` and `day_micro` are 0 while the home's pace is not known.
-    """
-
-    micro: int
-    lasts_us: int
-    day_micro: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +95,13 @@ class Home:
     """why the power is off, when it is"""
     limit_w: int | None = None
     """what the meter allows while credit is low"""
+    advice: Advice | None = None
+    """the one amount suggested"""
+
+    @property
+    def history(self) -> int:
+        """How many days of its own use what is said of the days to come rests on."""
+        return self.pace.days if self.outlook is None else self.outlook.history
 
     @property
     def stale(self) -> bool:
@@ -139,18 +126,17 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         days = list(
             UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us).order_by("day_us")
         )
-        top_ups = list(
-            PaymentIntent.objects.filter(wallet=wallet, credited_us__gte=since).order_by("credited_us")
-        )
+        paid = _paid(wallet, now_us)
+        ahead = newest_outlook(wallet=wallet)
         recent = _recent(wallet, now_us, schedule)
-        balance = head.balance_micro if head else 0
-        available = balance
+        available = head.balance_micro if head else 0
         credit = credit_desk(wallet=wallet, now_us=now_us)
         supply, limit_w = _supply(wallet, head, registers, credit), _limit_w(wallet)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)
     whole = [day for day in days if day.day_us < today_us]
     pace = pace_of(costs_micro=[day.cost_micro for day in whole])
+    outlook = outlook_of(ahead=ahead, available_micro=available, pace=pace, now_us=now_us, zone=book.zone)
     counter = sum(register.counter_wh for register in registers)
     return Home(
         wallet=wallet,
@@ -158,32 +144,35 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         zone=book.zone,
         now_us=now_us,
         today_us=today_us,
-        balance_micro=balance,
+        balance_micro=available,
         available_micro=available,
         read_us=head.read_us if head else 0,
         supply=supply,
         pace=pace,
-        outlook=forecast(available_micro=available, pace=pace, now_us=now_us, zone=book.zone),
-        unit=unit_of(schedule=schedule),
-        energy_left_wh=energy_for(
-            schedule=schedule,
-            at_us=now_us,
-            counter_wh=counter,
+        outlook=outlook,
+        advice=advice_of(
+            outlook=outlook,
             available_micro=available,
-            slots_wh=_habit(whole[-WINDOW_DAYS:]),
-        )
-        if schedule
-        else None,
+            credit=credit,
+            schedule=schedule,
+            paid_us=[one.credited_us or 0 for one in paid],
+            now_us=now_us,
+            zone=book.zone,
+        ),
+        unit=unit_of(schedule=schedule),
+        energy_left_wh=_energy_left(schedule, now_us, counter, available, whole),
         credit=credit,
         presets=presets(
             pace=pace,
             available_micro=min(0, available) - credit.owing.emergency_micro,
             minor_digits=book.minor_digits,
+            outlook=None if outlook is None else outlook.ahead,
+            now_us=now_us,
         ),
         now=_now(registers, now_us),
         today=next((day for day in days if day.day_us == today_us), None),
         bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
-        points=_points(wallet, days, top_ups, now_us, balance),
+        points=_points(wallet, days, paid, now_us, available),
         recent=recent,
         reviews=reviews,
         dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
@@ -197,6 +186,26 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
     )
 
 
+def _paid(wallet: Wallet, now_us: int) -> list[PaymentIntent]:
+    """What was paid in of late, oldest first."""
+    since = now_us - PAST_PAYMENTS_DAYS * US_PER_DAY
+    return list(PaymentIntent.objects.filter(wallet=wallet, credited_us__gte=since).order_by("credited_us"))
+
+
+def _energy_left(
+    schedule: Schedule | None, now_us: int, counter_wh: int, available_micro: int, whole: list[UseDay]
+) -> int | None:
+    if schedule is None:
+        return None
+    return energy_for(
+        schedule=schedule,
+        at_us=now_us,
+        counter_wh=counter_wh,
+        available_micro=available_micro,
+        slots_wh=_habit(whole[-WINDOW_DAYS:]),
+    )
+
+
 def _owed_of(credit: CreditDesk, minor: int) -> int:
     """What of a payment is not credit, because it repays."""
     return minor * credit.minor_micro - credit.split(minor=minor).credit_micro
@@ -205,48 +214,16 @@ def _owed_of(credit: CreditDesk, minor: int) -> int:
 def _points(
     wallet: Wallet, days: list[UseDay], top_ups: list[PaymentIntent], now_us: int, balance_micro: int
 ) -> tuple[tuple[int, int], ...]:
-    book = wallet.book
+    book, since = wallet.book, now_us - (WINDOW_DAYS + 2) * US_PER_DAY
     made = balance_points(
         days=days,
-        top_ups=top_ups,
+        top_ups=[one for one in top_ups if (one.credited_us or 0) >= since],
         minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
         zone=book.zone,
         now_us=now_us,
         balance_micro=balance_micro,
     )
     return tuple(made)
-
-
-def presets(*, pace: Pace, available_micro: int, minor_digits: int) -> tuple[Preset, ...]:
-    """One week, two weeks and a month of this home's own use, rounded up to a round amount; debt is added.
-
-    Without enough history they are three plain amounts and `days` is 0.
-    """
-    minor = micro_from_minor(amount_minor=1, minor_digits=minor_digits)
-    owed = max(0, -available_micro)
-    made = []
-    for days, plain in zip(PRESET_DAYS, FIRST_PRESETS_MAJOR, strict=True):
-        needed = pace.cost_micro(hours=24 * days) if pace.speaks else plain * MICRO
-        major = -(-(needed + owed) // MICRO)
-        step = 5 if major <= 50 else 10 if major <= 500 else 50
-        micro = -(-major // step) * step * MICRO
-        made.append(Preset(days=days if pace.speaks else 0, amount_minor=micro // minor, amount_micro=micro))
-    return tuple(made)
-
-
-def least_of(*, minor: int, available_micro: int, pace: Pace, minor_digits: int) -> Least | None:
-    """Say how long the least payment lasts, and what a day costs; `None` when nothing need be paid."""
-    if minor <= 0:
-        return None
-    micro = micro_from_minor(amount_minor=minor, minor_digits=minor_digits)
-    if not pace.speaks:
-        return Least(micro=micro, lasts_us=0, day_micro=0)
-    a_day = pace.mean_micro - available_micro
-    return Least(
-        micro=micro,
-        lasts_us=(micro + available_micro) * US_PER_DAY // pace.mean_micro,
-        day_micro=-(-a_day // MICRO) * MICRO,
-    )
 
 
 def movements_of_day(*, wallet: Wallet, day_us: int) -> list[Movement]:

@@ -253,7 +253,7 @@ def home_page(
 
 def _context(wallet: Wallet) -> dict[str, Any]:
     home = queries.home(wallet=wallet, now_us=access.now_us())
-    checked = home.presets[1]
+    checked = home.advice or home.presets[1]
     split = home.credit.split(minor=checked.amount_minor)
     return {
         "home": home,

@@ -62,13 +62,22 @@
         itemStyle: { color: colour("volt") }, areaStyle: { color: colour("volt"), opacity: 0.08, origin: 0 },
         markLine: { silent: true, symbol: "none", lineStyle: { color: colour("mark"), type: "dotted" },
           label: { ...text(), formatter: data.now[1], position: "end" }, data: [{ xAxis: data.now[0] }] } },
-      { ...base, name: "low", stack: "fan", data: data.fan.map((p) => [p[0], p[1] / MICRO]), lineStyle: { opacity: 0 },
+      { ...base, name: "low", stack: "fan", data: data.fan.map((p) => [p[0], p[1] / MICRO]),
+        lineStyle: { color: colour("sun"), width: 1, opacity: 0.5 },
         tooltip: { show: false } },
       { ...base, name: "range", stack: "fan", data: data.fan.map((p) => [p[0], (p[3] - p[1]) / MICRO]),
-        lineStyle: { opacity: 0 }, areaStyle: { color: colour("sun"), opacity: 0.24 }, tooltip: { show: false } },
+        lineStyle: { color: colour("sun"), width: 1, opacity: 0.5 }, areaStyle: { color: colour("sun"), opacity: 0.28 },
+        tooltip: { show: false } },
       { ...base, name: "expected", data: until < 0 ? mid : mid.slice(0, until).concat(data.end ? [[data.end[0], 0]] : []),
         lineStyle: { color: colour("sun"), width: 3, type: [5, 5] }, itemStyle: { color: colour("sun") } },
     ];
+    // The range of the end, as a bar on the floor with a post at each side: seen even where colours are not told apart.
+    if (data.range) {
+      const floor = data.range.map((at) => [at, 0]);
+      series.push({ ...base, name: "between", data: floor, z: 4, showSymbol: true, symbol: "rect", symbolSize: [3, 15],
+        lineStyle: { color: colour("ember"), width: 4, opacity: 0.55, cap: "round" }, itemStyle: { color: colour("ember") },
+        tooltip: { show: false } });
+    }
     if (data.end) {
       series.push({ type: "scatter", name: "end", silent: true, data: [[data.end[0], 0]], symbolSize: 13, z: 5,
         itemStyle: { color: colour("ember"), borderColor: colour("card"), borderWidth: 2 },

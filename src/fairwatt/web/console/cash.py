@@ -1,0 +1,243 @@
+"""The cash desk: a room, Enter, an amount, Enter. And the shift around it, from the float to the blind count."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from fairwatt.core.account_numbers import NotAnAccount
+from fairwatt.core.refusal import Refusal
+from fairwatt.flows.cash_desk import (
+    CannotTake,
+    Taken,
+    answer_of,
+    end_shift,
+    find_homes,
+    home_at_desk,
+    open_shift,
+    pay_back_cash,
+    take_money,
+)
+from fairwatt.payments.amounts import minor_from_text
+from fairwatt.store.models import Book, Role, User, Wallet
+from fairwatt.web import access
+from fairwatt.web.console.cash_queries import Drawer, drawer_of, hand_outs, shift_shown, shifts_shown
+from fairwatt.web.console.frame import frame, private
+from fairwatt.web.design import cash_words
+from fairwatt.web.design.refusals import said
+
+
+@login_required
+@require_GET
+def cash(request: HttpRequest, slug: str) -> HttpResponse:
+    """Find a home, take money for it; or open a shift first."""
+    book = access.desk_book(user=access.person(request), slug=slug)
+    return _desk(request, book)
+
+
+@login_required
+@require_POST
+def cash_open(request: HttpRequest, slug: str) -> HttpResponse:
+    """Begin a shift."""
+    user, book = _clerk(request, slug)
+    typed = request.POST
+    try:
+        fact = open_shift(
+            book_id=book.pk,
+            desk_id=_number(typed.get("desk", "")),
+            float_minor=_minor(typed.get("float", "") or "0", book),
+            user_id=user.pk,
+            ticket=typed.get("ticket", ""),
+            now_us=access.now_us(),
+        )
+    except Refusal as refused:
+        return _desk(request, book, error=said(refused), status=422)
+    return redirect("console:cash_done", slug=book.slug, fact=fact)
+
+
+@login_required
+@require_POST
+def cash_take(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take money: parse, one flow, on to what became of it."""
+    user, book = _clerk(request, slug)
+    typed = request.POST
+    wallet = _number(typed.get("wallet", ""))
+    try:
+        fact = take_money(
+            book_id=book.pk,
+            taken=Taken(
+                wallet_id=wallet,
+                tender=typed.get("tender", "cash"),
+                amount_minor=_minor(typed.get("amount", ""), book),
+                slip=typed.get("slip", ""),
+                ticket=typed.get("ticket", ""),
+            ),
+            user_id=user.pk,
+            now_us=access.now_us(),
+        )
+    except Refusal as refused:
+        return _desk(request, book, wallet=wallet, error=said(refused), status=422)
+    return redirect("console:cash_done", slug=book.slug, fact=fact)
+
+
+@login_required
+@require_GET
+def cash_done(request: HttpRequest, slug: str, fact: int) -> HttpResponse:
+    """What the poster made of it. While it waits the page looks again; then the next customer may come."""
+    book = access.desk_book(user=access.person(request), slug=slug)
+    answer = answer_of(book=book, fact_id=fact)
+    if answer is None:
+        raise Http404
+    if answer.state == "posted" and "counted_minor" in answer.result:
+        return redirect("console:shift", slug=book.slug, shift_id=int(answer.result["shift"]))
+    if answer.state == "posted" and "desk" in answer.result:
+        return redirect("console:cash", slug=book.slug)
+    drawer = drawer_of(book=book, cashier=access.person(request).pk)
+    context: dict[str, Any] = {
+        **frame(book=book),
+        "answer": answer,
+        "refusal": cash_words.refusal(answer.code),
+        "drawer": drawer,
+    }
+    if (number := answer.result.get("receipt")) and answer.result.get("outcome") == "credited":
+        paper = drawer.receipt(number=int(number))
+        home = Wallet.objects.select_related("unit").filter(pk=paper.wallet).first() if paper else None
+        context |= {
+            "paper": paper,
+            "home": home,
+            "number": cash_words.number_of(slug=book.slug, number=int(number)),
+        }
+    return private(render(request, "console/cash_done.html", context))
+
+
+@login_required
+@require_GET
+def shifts(request: HttpRequest, slug: str) -> HttpResponse:
+    """Every shift of the book, newest first."""
+    book = access.desk_book(user=access.person(request), slug=slug)
+    context = {**frame(book=book), "shifts": shifts_shown(book=book)}
+    return private(render(request, "console/shifts.html", context))
+
+
+@login_required
+@require_GET
+def shift(request: HttpRequest, slug: str, shift_id: int) -> HttpResponse:
+    """One shift: its takings, and its count once it is over."""
+    book = access.desk_book(user=access.person(request), slug=slug)
+    return _shift(request, book, shift_id)
+
+
+@login_required
+@require_POST
+def count_shift(request: HttpRequest, slug: str, shift_id: int) -> HttpResponse:
+    """Count the drawer and close the shift."""
+    user, book = _clerk(request, slug)
+    try:
+        fact = end_shift(
+            book_id=book.pk,
+            shift_id=shift_id,
+            counted_minor=_minor(request.POST.get("counted", ""), book),
+            slips_minor=_minor(request.POST.get("slips", "") or "0", book),
+            user_id=user.pk,
+            now_us=access.now_us(),
+        )
+    except Refusal as refused:
+        return _shift(request, book, shift_id, error=said(refused), status=422)
+    return redirect("console:cash_done", slug=book.slug, fact=fact)
+
+
+@login_required
+@require_POST
+def cash_back(request: HttpRequest, slug: str, void_id: int) -> HttpResponse:
+    """Hand out the cash of a payment that was taken back."""
+    user, book = _clerk(request, slug)
+    try:
+        fact = pay_back_cash(book_id=book.pk, void_id=void_id, user_id=user.pk, now_us=access.now_us())
+    except Refusal as refused:
+        return _desk(request, book, error=said(refused), status=422)
+    return redirect("console:cash_done", slug=book.slug, fact=fact)
+
+
+def _desk(
+    request: HttpRequest, book: Book, *, wallet: int = 0, error: str = "", status: int = 200
+) -> HttpResponse:
+    user, now_us = access.person(request), access.now_us()
+    text = request.GET.get("q", "").strip()
+    found, chosen = [], wallet or _number(request.GET.get("wallet", ""))
+    if text and not chosen:
+        try:
+            found = find_homes(book=book, text=text, now_us=now_us)
+        except NotAnAccount as wrong:
+            error = said(wrong)
+        if len(found) == 1:
+            chosen = found[0].wallet
+        elif not found and not error:
+            error = said(
+                CannotTake(
+                    "No home, person or account number is called %(text)s. Type it again.", text=text[:40]
+                )
+            )
+    home = desk = None
+    if chosen:
+        try:
+            home, desk = home_at_desk(book=book, wallet_id=chosen, now_us=now_us)
+        except Refusal as refused:
+            error = error or said(refused)
+    drawer: Drawer = drawer_of(book=book, cashier=user.pk)
+    context = {
+        **frame(book=book),
+        "q": text,
+        "found": found if len(found) > 1 else [],
+        "home": home,
+        "credit": desk,
+        "least": desk.least_minor if desk else 0,
+        "drawer": drawer,
+        "hand_outs": hand_outs(book=book),
+        "may_take": user.role == Role.OPERATOR,
+        "error": error,
+        "typed": request.POST,
+        "ticket": secrets.token_hex(16),
+    }
+    return private(render(request, "console/cash.html", context, status=status))
+
+
+def _shift(
+    request: HttpRequest, book: Book, shift_id: int, *, error: str = "", status: int = 200
+) -> HttpResponse:
+    user = access.person(request)
+    shown = shift_shown(book=book, shift_id=shift_id)
+    if shown is None:
+        raise Http404
+    mine = access.may_act(user=user) and (user.pk == shown.shift.cashier or user.role == Role.ADMIN)
+    context = {
+        **frame(book=book),
+        "shown": shown,
+        "shift": shown.shift,
+        "may_count": mine and shown.shift.closed_us is None,
+        # Who counts is not told what to find; who looks after the books may know.
+        "told": shown.shift.closed_us is not None,
+        "error": error,
+    }
+    return private(render(request, "console/shift.html", context, status=status))
+
+
+def _clerk(request: HttpRequest, slug: str) -> tuple[User, Book]:
+    user = access.person(request)
+    return user, access.clerk_book(user=user, slug=slug)
+
+
+def _minor(text: str, book: Book) -> int:
+    """An amount as typed, with a point or a comma, in minor units. Raises CannotTake."""
+    try:
+        return minor_from_text(text.strip().replace(" ", "").replace(",", "."), digits=book.minor_digits)
+    except ValueError as error:
+        raise CannotTake("An amount is written as 120.50. Nothing was taken; type it again.") from error
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -1,0 +1,71 @@
+"""Words of the cash desk, and of what takes two people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+Words = Mapping[str, str | Promise]
+
+EVENTS: Final[Words] = {
+    "desk.cash_desk_set": _("The limits of a cash desk were set"),
+    "desk.shift_asked": _("A cashier opened a shift"),
+    "desk.money_taken": _("{home}: a cashier took money"),
+    "desk.shift_counted": _("A drawer was counted"),
+    "desk.cash_out_asked": _("A cashier handed out cash"),
+    "desk.money_wished": _("Somebody asked for money to be moved by two people"),
+    "desk.money_answered": _("A wish to move money was answered"),
+    "shift.opened": _("A shift is open"),
+    "shift.closed": _("A shift is counted and closed"),
+    "cash.handed_out": _("{home}: cash was handed out"),
+    "payment.voided": _("{home}: a payment was taken back"),
+}
+WISHES: Final[Words] = {
+    "transfer": _("Bank transfer"),
+    "void": _("Payment taken back"),
+    "claim": _("Money claimed"),
+}
+WAYS: Final[Words] = {
+    "paid_back": _("The payer gets the money back"),
+    "not_received": _("It was never received, or less was"),
+    "suspense": _("It belongs to another home: keep it until it is claimed"),
+}
+_REFUSALS: Final[Words] = {
+    "not_a_cashier": _("Only an operator sits at a cash desk. No shift was opened."),
+    "unknown_desk": _("There is no such cash desk. No shift was opened."),
+    "shift_is_open": _("This desk or this cashier has an open shift. Count that one first."),
+    "no_open_shift": _(
+        "The shift is closed. Nothing was credited: give the money back, or open a shift and take it again."
+    ),
+    "beyond_the_desk": _("This desk may not take so much. Nothing was credited: give the money back."),
+    "slip": _("This slip was entered before. Nothing was credited: check its number."),
+    "not_your_shift": _("Its cashier or an administrator counts a shift. It stays open."),
+    "drawer_too_low": _("The drawer holds less than that. Nothing was handed out."),
+    "handed_out": _("This cash was handed out before. Give nothing more."),
+    "nothing_owed": _("Nothing is to be handed out for this."),
+    "not_agreed": _(
+        "It takes two people who work here, the second one an administrator. No money was moved."
+    ),
+    "more_than_paid": _("That is more than is left of the payment. Nothing was taken back."),
+    "spent": _("The credit was spent meanwhile. Nothing was taken back; ask for less."),
+    "not_in_suspense": _("This money was placed meanwhile. Nothing was moved."),
+}
+
+
+def refusal(code: str) -> str:
+    """Why the poster would not, and what to do now."""
+    known = _REFUSALS.get(code)
+    return (
+        str(known)
+        if known
+        else gettext("It was refused, and no money was moved. Tell whoever runs the book.")
+    )
+
+
+def number_of(*, slug: str, number: int) -> str:
+    """A receipt's number as it stands on paper: the series is the book's."""
+    return f"{slug}-{number:06d}"
