@@ -30,7 +30,7 @@ def test_a_refund_is_looked_at_asked_for_agreed_to_and_paid_out(scene: Scene, si
         paid = Paid.objects.filter(wallet=scene.wallets[0]).order_by("-fact")[0]
     new = reverse("console:new_refund", args=[scene.slug, scene.wallets[0]])
     page = clerk.get(f"{new}?payment={paid.fact}").content.decode()
-    assert "Of ¥" in page and "can go back" in page and "the rest is used up" in page
+    assert "Of ¥" in page and "can go back" in page and "The rest is used up" in page
     asked = {"amount": "1.50", "way": "source", "reason": "Moves abroad", "do": "ask"}
     assert clerk.post(new, {**asked, "amount": "9999"}).status_code == 422
     assert clerk.post(new, {**asked, "amount": "0.001"}).status_code == 422
