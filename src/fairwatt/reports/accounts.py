@@ -12,6 +12,7 @@ from fairwatt.core.ledger.model import (
     COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
+    PAYABLE_VOIDS,
     RECEIVABLE_FEES,
     RECEIVABLE_LANDLORD,
     RECEIVABLE_SHARED,
@@ -45,6 +46,7 @@ ACCOUNTS: Final[dict[str, Words]] = {
     ROUNDING: _("Less than the smallest coin"),
     PAYABLE_REFUNDS: _("Refunds owed"),
     CASH_OVER_SHORT: _("Cash over and short at the window"),
+    PAYABLE_VOIDS: _("Owed for payments that were taken back"),
 }
 
 
