@@ -153,12 +153,15 @@ class _Range:
     falling: list[bool] = field(default_factory=list)
     losses: list[tuple[float, float]] = field(default_factory=list)
 
-    def judge(self, year: Year, cases: Sequence[Case], by: Widening) -> None:
+    def judge(self, year: Year, cases: Sequence[Case], by: Widening | None) -> None:
+        """Judge every morning from the top-up on; without factors the tenths of the paths as drawn."""
         total = year.total()
         for one in cases:
             for day in range(one.day, int(one.end) + 1):
                 left = one.micro - int(total[one.home, day] - total[one.home, one.day])
-                low, high = year.widened(day=day, home=one.home, by=by)
+                low, high = year.low[day, one.home], year.high[day, one.home]
+                if by is not None:
+                    low, high = year.widened(day=day, home=one.home, by=by)
                 early, late, true = lasts(high, left), lasts(low, left), one.end - day
                 inside = early <= true <= late or (late >= DAYS_AHEAD and true >= early)
                 self.falling.append(inside)
@@ -243,7 +246,7 @@ def run_days_left(*, progress: Callable[[], None]) -> Found:
     count = flat.paid.shape[0]
     judged = folds(years, cases, count)
     raw = _Range()
-    raw.judge(flat, cases[::7], _AS_DRAWN)
+    raw.judge(flat, cases[::7], None)
     progress()
     whole = fitted(years, np.arange(count))
     tiered = look(tariff=TIERED)
@@ -272,11 +275,6 @@ def run_days_left(*, progress: Callable[[], None]) -> Found:
         fit_off=_furthest(whole, CALIBRATED),
         many_s=many(),
     )
-
-
-_AS_DRAWN = Widening(
-    low=((PER,) * len(HORIZONS),) * len(HISTORIES), high=((PER,) * len(HORIZONS),) * len(HISTORIES)
-)
 
 
 def _furthest(one: Widening, other: Widening) -> float:

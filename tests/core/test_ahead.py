@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import strategies as st
 
 from fairwatt.core.insight.ahead.look import PastUse, outlooks
 from fairwatt.core.insight.ahead.outlook import SLOT_US, Outlook
+from fairwatt.core.insight.ahead.past_days import known_days
 from fairwatt.core.insight.ahead.picks import PATHS, picks
 from fairwatt.core.insight.ahead.prices import Days, PricesAhead, days_around, prices_ahead
+from fairwatt.core.insight.ahead.top_up import suggest
 from fairwatt.core.insight.ahead.use import DAYS_AHEAD, UNKNOWN, Ints
 from fairwatt.core.insight.ahead.warning import warning_level_micro
 from fairwatt.core.insight.past_use import of_intervals
@@ -199,6 +203,37 @@ def test_few_days_widen_the_range_unknown_days_are_not_days_without_use_and_an_e
     assert empty.runs_out(available_micro=3_300_000, now_us=NOW) == NOW + 10 * US_PER_DAY
     assert empty.runs_out(available_micro=100_000_000, now_us=NOW) is None
     assert empty.runs_out(available_micro=0, now_us=NOW) == NOW
+
+
+def test_one_amount_is_suggested_through_the_holiday_to_the_usual_day_of_paying_or_for_thirty_days() -> None:
+    told = look(FLAT, [9_600] * 56)
+    ask = {"outlook": told, "now_us": NOW, "zone": "UTC", "owed_micro": 0}
+    feast = {date(2026, 2, 24) + timedelta(days=n) for n in range(4)}
+    monthly = [date(2025, 11, 5), date(2025, 12, 5), date(2026, 1, 6), date(2026, 2, 5)]
+    none: dict[str, Any] = {"holidays": set(), "paid_on": []}
+    through = suggest(**ask, available_micro=10_000_000, holidays=feast, paid_on=monthly)
+    # Tuesday to Friday, and the weekend after it.
+    assert through is not None and (through.until, through.until_us) == ("holiday", NOW + 10 * US_PER_DAY)
+    # With credit for longer than that, the holiday is no reason.
+    beyond = suggest(**ask, available_micro=60_000_000, holidays=feast, paid_on=[])
+    assert beyond is not None and beyond.until == "month"
+    payday = suggest(**ask, available_micro=20_000_000, holidays=set(), paid_on=monthly)
+    assert payday is not None and (payday.until, payday.until_us) == ("payday", NOW + 14 * US_PER_DAY)
+    month = suggest(**ask, available_micro=20_000_000, **none)
+    assert month is not None and (month.until, month.until_us) == ("month", NOW + 30 * US_PER_DAY)
+    # It is what nine of ten cases need beyond what is there, and more where something is repaid first.
+    cost = told.cost_between(start_us=NOW, end_us=month.until_us, side="high")
+    assert month.amount_micro == cost - 20_000_000
+    owing = suggest(**{**ask, "owed_micro": 7_000_000}, available_micro=20_000_000, **none)
+    assert owing is not None and owing.amount_micro == month.amount_micro + 7_000_000
+    assert suggest(**ask, available_micro=cost, **none) is None
+
+
+def test_days_that_were_dark_are_no_habit_and_what_a_silent_meter_told_at_once_is_spread() -> None:
+    energy = np.array([[8_000, UNKNOWN, UNKNOWN, 24_000, 7_000, 9_000, 100, 0, 8_000]], dtype=np.int64)
+    close = np.array([[5, 1, 1, 5, 5, 5, 0, -1, 5]], dtype=np.int64)
+    clean = known_days(energy_wh=energy, close_micro=close)
+    assert clean.tolist() == [[8_000, 8_000, 8_000, 8_000, 7_000, 9_000, UNKNOWN, UNKNOWN, 8_000]]
 
 
 def test_a_home_is_warned_about_three_days_ahead_and_sooner_where_one_day_in_twenty_is_dear() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from fairwatt.server.launcher.services import Services
 from support.credit import document, person, rule
-from support.desk import Desk
+from support.desk import Desk, opened_desk
 from support.house import as_role
+from support.laws import check_laws
 from support.street import DAY_US, FLAT, HOUR_US, NOON_US, Street
 
 MIDNIGHT_US = NOON_US + 11 * HOUR_US
@@ -36,13 +37,15 @@ class Days:
             self.wh += wh_a_day // 4
             self.desk.read(self.meter, self.at_us, self.wh)
 
-    def look(self) -> int:
+    def look(self, after_us: int | None = None) -> int:
         """What the keeper does twenty minutes later; the poster then reads what it was told."""
         from fairwatt.worker.ahead import DAY_READ_US, Ahead
 
         flush(self.desk)
         with as_role("web"):
-            found = Ahead(books=[self.desk.street.book]).look(now_us=self.at_us + DAY_READ_US)
+            found = Ahead(books=[self.desk.street.book]).look(
+                now_us=self.at_us + (DAY_READ_US if after_us is None else after_us)
+            )
         self.reload()
         return found
 
@@ -116,9 +119,14 @@ def test_a_home_is_warned_by_its_forecast_once_a_descent_and_the_warning_names_i
     # Paid in: a forecast at once, and the next descent is told of again.
     desk.pay(home.meter, 20_00, now_us=home.at_us)
     desk.post(now_us=home.at_us + 1)
-    home.at_us += 1
     assert home.look() == 1
     assert said(street, street.wallets[0])[0].because == "credit"
+    # A payment just after midnight does not stand for the night's look at the whole book.
+    home.live(1)
+    desk.pay(home.meter, 1_00, now_us=home.at_us)
+    desk.post(now_us=home.at_us + 1)
+    assert [home.look(after_us=5 * 60_000_000), home.look()] == [1, 1]
+    assert [one.because for one in said(street, street.wallets[0])[:2]] == ["night", "credit"]
     home.live(9)
     assert len(home.warned()) == 2
 
@@ -129,14 +137,13 @@ def test_the_same_day_gives_the_same_forecast_and_neither_a_neighbour_nor_an_upd
     from django.db import connection, transaction
     from django.db.utils import DatabaseError
 
-    from fairwatt.flows.forecasting import forecast_book
-    from fairwatt.store import facts, forecasts
+    from fairwatt.flows.forecasting import account_of, forecast_book
+    from fairwatt.store import facts
 
     home = Days(desk)
     neighbour = desk.home()
     desk.pay(home.meter, 60_00, now_us=home.at_us)
     home.live(6)
-    home.wh += 0
     home.live(2, wh_a_day=25_000)
     assert home.look() == 1, "nothing was ever read next door"
     mine, other = street.wallets
@@ -145,6 +152,9 @@ def test_the_same_day_gives_the_same_forecast_and_neither_a_neighbour_nor_an_upd
         forecast_book(book_id=street.book, now_us=home.at_us + HOUR_US, because="credit")
         again = newest(street)[mine]
         assert again.outlook == before.outlook and again.forecast > before.forecast
+        account = account_of(book_id=street.book, wallet=mine)
+        assert account is not None and account.agrees is True and len(account.said) == 2
+        assert account_of(book_id=street.book, wallet=other) is None
         with transaction.atomic(), connection.cursor() as cursor:
             facts.see_book(cursor=cursor, book=street.book)
             cursor.execute(
@@ -165,7 +175,54 @@ def test_the_same_day_gives_the_same_forecast_and_neither_a_neighbour_nor_an_upd
     assert len(said(street, mine, seen=mine)) == 2
     assert said(street, mine, seen=other) == [] and neighbour
     assert not desk.events("alarm")
-    assert forecasts.SHAPE_DAYS
+
+
+WATER = """
+fairwatt_tariff: 1
+name: Water
+currency: GBP
+zone: Europe/London
+unit: m3
+versions:
+  - effective: 2013-01-01
+    elements:
+      - energy: {price: "2"}
+      - standing: {per_day: "0.10"}
+"""
+
+
+def test_electricity_and_water_of_one_wallet_are_forecast_each_by_its_own_tariff(street: Street) -> None:
+    from fairwatt.flows import provision
+
+    with opened_desk(street) as desk:
+        home = Days(desk)
+        with as_role("migrate"):
+            plan = provision.publish_tariff(
+                book_id=street.book, slug="water", name="Water", text=WATER, now_us=NOON_US
+            )
+            meter = provision.MeterSpec(
+                number=100_000_000_900, profile="test", modulus_wh=10**9, resolution_wh=10, max_power_w=20_000
+            )
+            provision.add_meter(
+                wallet_id=street.wallets[0],
+                gateway_id=street.gateway.pk,
+                meter=meter,
+                plan_id=plan.pk,
+                opening_wh=0,
+                now_us=MIDNIGHT_US,
+            )
+        desk.open(now_us=MIDNIGHT_US)
+        desk.pay(home.meter, 90_00, now_us=home.at_us)
+        for day in range(1, 7):
+            home.live(1)
+            desk.read(meter.number, home.at_us, 500 * day)
+        assert home.look() == 1
+        with as_role("web"):
+            told = newest(street)[street.wallets[0]].outlook
+        # Ten kWh at 20 p, half a m³ at £2, and ten pence a day for being there.
+        assert abs(told.mid[0] - 3 * POUND) <= POUND // 100 and told.last[0] == POUND // 10
+        assert abs(told.cost_by(at_us=told.from_us + 10 * DAY_US) - 31 * POUND) <= POUND // 10
+        check_laws(street.book, acked=desk.acked, judged=False)
 
 
 def newest(street: Street) -> dict[int, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from web.meters import meter_of
 from web.scene import NOW_US, PROTECTED, SILENT, VACANT, Scene
 
 
@@ -118,3 +120,24 @@ def test_a_relay_order_is_proved_only_by_its_own_order(today: Any) -> None:
     proofs = {item.event.kind: item.proof for item in today.happened}
     assert proofs.get("supply.cut", "proven") == "proven"
     assert all(proof == "" for kind, proof in proofs.items() if not kind.startswith("supply."))
+
+
+def test_every_page_of_the_console_stands_under_one_heading(scene: Scene, signed_in: Any) -> None:
+    client = signed_in(scene.operator)
+
+    def here(path: str) -> list[str]:
+        nav = re.search(
+            r"<nav aria-label=\"Console\">.*?</nav>", client.get(path).content.decode(), re.DOTALL
+        )
+        assert nav is not None, path
+        return re.findall(r'href="([^"]+)" aria-current="page"', nav[0])
+
+    first = client.get(f"/console/{scene.slug}/").content.decode()
+    paths = re.findall(
+        r'href="([^"]+)"', re.findall(r"<nav aria-label=\"Console\">.*?</nav>", first, re.DOTALL)[0]
+    )
+    assert len(paths) > 15
+    assert {path: here(path) for path in paths} == {path: [path] for path in paths}
+    assert here(f"/console/{scene.slug}/meters/{meter_of(scene, 0).pk}/") == [
+        f"/console/{scene.slug}/meters/"
+    ]

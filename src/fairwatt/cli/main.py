@@ -26,6 +26,7 @@ from fairwatt.cli import (
     edge,
     estate,
     explaining,
+    forecast,
     issuer,
     merchant,
     meter,
@@ -64,6 +65,7 @@ app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
 app.add_typer(cash.app, name="shift", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
+app.command(rich_help_panel=BOOKS)(forecast.forecast)
 app.command("correct-tariff", rich_help_panel=PRICES)(correcting.correct_tariff)
 app.command("correct-reading", rich_help_panel=PRICES)(correcting.correct_reading)
 app.add_typer(readings.app, name="import", rich_help_panel=PRICES)

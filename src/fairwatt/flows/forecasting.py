@@ -134,6 +134,44 @@ def _forecast_some(
     return set(found), moved
 
 
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The newest forecast of a wallet, those before it, and whether it comes out again from the days as they are now.
+
+    ``agrees`` is ``None`` where the days it rests on have changed since: another answer is no fault then.
+    """
+
+    wallet: int
+    zone: str
+    currency: str
+    newest: forecasts.Newest
+    said: Sequence[forecasts.Said]
+    agrees: bool | None
+
+
+def account_of(*, book_id: int, wallet: int, limit: int = 30) -> Account | None:
+    """What was forecast for a wallet, and the newest worked out again; `None` where nothing was. Reads."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book_id)
+        book = Book.objects.filter(pk=book_id).first()
+        found = forecasts.newest(cursor=cursor, book=book_id, wallets=[wallet])
+        if book is None or wallet not in found:
+            return None
+        kept = found[wallet]
+        said = forecasts.said(cursor=cursor, wallet=wallet, limit=limit)
+        days = days_around(zone=book.zone, at_us=kept.made_us)
+        homes = _Homes.of(cursor, book, days, [wallet])
+        past = homes.past(cursor, [wallet] if wallet in homes.rows else [])
+        again = outlooks(
+            past=past, prices=homes.prices, starts_us=days.starts_us, seed=seed_of(book=book_id, days=days)
+        ).get(wallet)
+        same = _digests(past, homes).get(wallet) == said[0].inputs and said[0].method == METHOD
+    agrees = again == kept.outlook if same else None
+    return Account(
+        wallet=wallet, zone=book.zone, currency=book.currency, newest=kept, said=said, agrees=agrees
+    )
+
+
 def newest_outlook(*, wallet: Wallet) -> Outlook | None:
     """The newest outlook of a wallet that the transaction may see."""
     with connection.cursor() as cursor:

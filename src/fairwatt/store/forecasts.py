@@ -192,8 +192,10 @@ def _outlook(curves: Sequence[Sequence[int]], day: int, history: int, guessed: i
 
 
 def looked_from(*, cursor: Any, book: int) -> int:
-    """The beginning of the newest day that a book was looked ahead from; 0 before the first."""
-    cursor.execute("SELECT coalesce(max(from_us), 0) FROM forecast WHERE book = %s", [book])
+    """The beginning of the newest day that a whole book was looked ahead from; 0 before the first."""
+    cursor.execute(
+        "SELECT coalesce(max(from_us), 0) FROM forecast WHERE book = %s AND because = 'night'", [book]
+    )
     return int(cursor.fetchone()[0])
 
 
@@ -226,13 +228,16 @@ class Said(NamedTuple):
     mid_us: int | None
     late_us: int | None
     history: int
+    method: int
+    inputs: bytes
 
 
 def said(*, cursor: Any, wallet: int, limit: int) -> list[Said]:
     """The last forecasts of a wallet, newest first."""
     cursor.execute(
-        "SELECT id, made_us, because, available_micro, early_us, mid_us, late_us, history FROM forecast "
+        "SELECT id, made_us, because, available_micro, early_us, mid_us, late_us, history, method, "
+        "inputs FROM forecast "
         "WHERE wallet = %s ORDER BY id DESC LIMIT %s",
         [wallet, limit],
     )
-    return [Said(*row) for row in cursor.fetchall()]
+    return [Said(*row[:-1], bytes(row[-1])) for row in cursor.fetchall()]

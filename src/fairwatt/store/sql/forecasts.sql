@@ -19,7 +19,7 @@ CREATE TABLE forecast (
 COMMENT ON COLUMN forecast.early_us IS 'when credit is used up: early in one case of ten, middle, late in one of ten; null beyond the days looked at';
 COMMENT ON COLUMN forecast.inputs IS 'digest of the days and prices it rests on: with method and seed the same answer comes out again';
 CREATE INDEX forecast_wallet ON forecast (wallet, id);
-CREATE INDEX forecast_book ON forecast (book, from_us);
+CREATE INDEX forecast_book ON forecast (book, from_us) WHERE because = 'night';
 
 -- Cache: the newest outlook of a wallet, day by day; made again from its days of use at any time.
 CREATE TABLE forecast_head (

@@ -82,6 +82,18 @@ def needs(*, today: Today) -> list[Need]:
                 href=reverse("console:costs", args=[today.book.slug]),
             )
         )
+    if today.refunds:
+        found.append(
+            Need(
+                text=ngettext(
+                    "A refund waits for a second person, or for the window.",
+                    "%(n)d refunds wait for a second person, or for the window.",
+                    today.refunds,
+                )
+                % {"n": today.refunds},
+                href=reverse("console:refunds", args=[today.book.slug]),
+            )
+        )
     others = [square for square in today.dark if not square.by_credit and square.unit.label not in today.held]
     if others:
         found.append(

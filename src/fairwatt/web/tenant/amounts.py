@@ -68,7 +68,6 @@ def advice_of(
     *,
     outlook: Forecast | None,
     available_micro: int,
-    owed_micro: int,
     credit: CreditDesk,
     schedule: Schedule | None,
     paid_us: Sequence[int],
@@ -87,7 +86,7 @@ def advice_of(
     found = suggest(
         outlook=outlook.ahead,
         available_micro=available_micro,
-        owed_micro=owed_micro,
+        owed_micro=credit.owing.emergency_micro,
         now_us=now_us,
         zone=zone,
         holidays=free,

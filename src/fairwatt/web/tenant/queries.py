@@ -126,16 +126,10 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         days = list(
             UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us).order_by("day_us")
         )
-        paid = list(
-            PaymentIntent.objects.filter(
-                wallet=wallet, credited_us__gte=now_us - PAST_PAYMENTS_DAYS * US_PER_DAY
-            ).order_by("credited_us")
-        )
-        top_ups = [one for one in paid if one.credited_us is not None and one.credited_us >= since]
+        paid = _paid(wallet, now_us)
         ahead = newest_outlook(wallet=wallet)
         recent = _recent(wallet, now_us, schedule)
-        balance = head.balance_micro if head else 0
-        available = balance
+        available = head.balance_micro if head else 0
         credit = credit_desk(wallet=wallet, now_us=now_us)
         supply, limit_w = _supply(wallet, head, registers, credit), _limit_w(wallet)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
@@ -143,7 +137,6 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
     whole = [day for day in days if day.day_us < today_us]
     pace = pace_of(costs_micro=[day.cost_micro for day in whole])
     outlook = outlook_of(ahead=ahead, available_micro=available, pace=pace, now_us=now_us, zone=book.zone)
-    owed = credit.owing.emergency_micro
     counter = sum(register.counter_wh for register in registers)
     return Home(
         wallet=wallet,
@@ -151,7 +144,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         zone=book.zone,
         now_us=now_us,
         today_us=today_us,
-        balance_micro=balance,
+        balance_micro=available,
         available_micro=available,
         read_us=head.read_us if head else 0,
         supply=supply,
@@ -160,27 +153,18 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         advice=advice_of(
             outlook=outlook,
             available_micro=available,
-            owed_micro=owed,
             credit=credit,
             schedule=schedule,
-            paid_us=[one.credited_us for one in paid if one.credited_us is not None],
+            paid_us=[one.credited_us or 0 for one in paid],
             now_us=now_us,
             zone=book.zone,
         ),
         unit=unit_of(schedule=schedule),
-        energy_left_wh=energy_for(
-            schedule=schedule,
-            at_us=now_us,
-            counter_wh=counter,
-            available_micro=available,
-            slots_wh=_habit(whole[-WINDOW_DAYS:]),
-        )
-        if schedule
-        else None,
+        energy_left_wh=_energy_left(schedule, now_us, counter, available, whole),
         credit=credit,
         presets=presets(
             pace=pace,
-            available_micro=min(0, available) - owed,
+            available_micro=min(0, available) - credit.owing.emergency_micro,
             minor_digits=book.minor_digits,
             outlook=None if outlook is None else outlook.ahead,
             now_us=now_us,
@@ -188,7 +172,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         now=_now(registers, now_us),
         today=next((day for day in days if day.day_us == today_us), None),
         bands=bands_of_day(schedule=schedule, at_us=now_us, counter_wh=counter) if schedule else (),
-        points=_points(wallet, days, top_ups, now_us, balance),
+        points=_points(wallet, days, paid, now_us, available),
         recent=recent,
         reviews=reviews,
         dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
@@ -202,6 +186,26 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
     )
 
 
+def _paid(wallet: Wallet, now_us: int) -> list[PaymentIntent]:
+    """What was paid in of late, oldest first."""
+    since = now_us - PAST_PAYMENTS_DAYS * US_PER_DAY
+    return list(PaymentIntent.objects.filter(wallet=wallet, credited_us__gte=since).order_by("credited_us"))
+
+
+def _energy_left(
+    schedule: Schedule | None, now_us: int, counter_wh: int, available_micro: int, whole: list[UseDay]
+) -> int | None:
+    if schedule is None:
+        return None
+    return energy_for(
+        schedule=schedule,
+        at_us=now_us,
+        counter_wh=counter_wh,
+        available_micro=available_micro,
+        slots_wh=_habit(whole[-WINDOW_DAYS:]),
+    )
+
+
 def _owed_of(credit: CreditDesk, minor: int) -> int:
     """What of a payment is not credit, because it repays."""
     return minor * credit.minor_micro - credit.split(minor=minor).credit_micro
@@ -210,10 +214,10 @@ def _owed_of(credit: CreditDesk, minor: int) -> int:
 def _points(
     wallet: Wallet, days: list[UseDay], top_ups: list[PaymentIntent], now_us: int, balance_micro: int
 ) -> tuple[tuple[int, int], ...]:
-    book = wallet.book
+    book, since = wallet.book, now_us - (WINDOW_DAYS + 2) * US_PER_DAY
     made = balance_points(
         days=days,
-        top_ups=top_ups,
+        top_ups=[one for one in top_ups if (one.credited_us or 0) >= since],
         minor_micro=micro_from_minor(amount_minor=1, minor_digits=book.minor_digits),
         zone=book.zone,
         now_us=now_us,

@@ -82,11 +82,6 @@ class PricesAhead:
     kinds_ahead: Ints
     guessed_from: int | None
 
-    @property
-    def flat(self) -> bool:
-        """Whether use costs the same in every half hour of every day, however much there is."""
-        return bool((self.price == self.price[0, 0, 0]).all())
-
 
 def prices_ahead(*, schedule: Schedule, days: Days) -> PricesAhead:
     """Unroll a schedule over the days ahead. Raises ``NoTariff`` where none is in force today.
