@@ -1,7 +1,7 @@
 """Whatever comes after what: wallet, liability and the provider's own truth agree, to the micro-unit.
 
-Payments, use, refunds whole and in parts, made at the desk and in the provider's back office, callbacks doubled and late,
-gateways that give credit back or let it be used first, refunds that bounce, collectors that die: drawn in any order.
+Payments, use, refunds whole and in parts, made at the desk and in the provider's back office, callbacks doubled and
+late, gateways that give credit back or let it be used first, refunds that bounce, collectors that die: in any order.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ RECEIVABLE_DEBT: Final = "receivable:debt"
 REVENUE_ADJUSTMENT: Final = "revenue:adjustment"
 OPENING: Final = "opening"
 PAYABLE_REFUNDS: Final = "payable:refunds"
+COST_PROVIDERS: Final = "cost:providers"
+"""what payment providers keep of what they settle"""
 CASH_OVER_SHORT: Final = "cash:over-short"
 PAYABLE_VOIDS: Final = "payable:voids"
 """Cash of payments that were taken back, until it leaves a drawer."""
@@ -29,8 +31,6 @@ DRAWER: Final = "cash"
 """The provider whose clearing account is the cash in drawers."""
 WINDOW: Final = "window"
 """The provider whose clearing account pays out at the window."""
-COST_PROVIDERS: Final = "cost:providers"
-"""what payment providers keep of what they settle"""
 
 
 class Kind(IntEnum):

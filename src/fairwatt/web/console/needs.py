@@ -70,30 +70,7 @@ def needs(*, today: Today) -> list[Need]:
                 href=reverse("console:quarantine", args=[today.book.slug]),
             )
         )
-    if today.objections:
-        found.append(
-            Need(
-                text=ngettext(
-                    "An objection to a shared cost waits for a decision; that share is held.",
-                    "%(n)d objections to shared costs wait for a decision; those shares are held.",
-                    today.objections,
-                )
-                % {"n": today.objections},
-                href=reverse("console:costs", args=[today.book.slug]),
-            )
-        )
-    if today.refunds:
-        found.append(
-            Need(
-                text=ngettext(
-                    "A refund waits for a second person, or for the window.",
-                    "%(n)d refunds wait for a second person, or for the window.",
-                    today.refunds,
-                )
-                % {"n": today.refunds},
-                href=reverse("console:refunds", args=[today.book.slug]),
-            )
-        )
+    found += _for_the_desk(today)
     others = [square for square in today.dark if not square.by_credit and square.unit.label not in today.held]
     if others:
         found.append(
@@ -135,6 +112,36 @@ def _dangers(today: Today) -> list[Need]:
                 )
                 % {"n": today.alarms},
                 href=reverse("console:alarms", args=[today.book.slug]) + "?state=unseen",
+            )
+        )
+    return found
+
+
+def _for_the_desk(today: Today) -> list[Need]:
+    """What waits for somebody's answer, with nobody in the dark over it."""
+    found = []
+    if today.objections:
+        found.append(
+            Need(
+                text=ngettext(
+                    "An objection to a shared cost waits for a decision; that share is held.",
+                    "%(n)d objections to shared costs wait for a decision; those shares are held.",
+                    today.objections,
+                )
+                % {"n": today.objections},
+                href=reverse("console:costs", args=[today.book.slug]),
+            )
+        )
+    if today.refunds:
+        found.append(
+            Need(
+                text=ngettext(
+                    "A refund waits for a second person, or for the window.",
+                    "%(n)d refunds wait for a second person, or for the window.",
+                    today.refunds,
+                )
+                % {"n": today.refunds},
+                href=reverse("console:refunds", args=[today.book.slug]),
             )
         )
     return found
