@@ -114,4 +114,4 @@ def test_the_count_is_told_afterwards_and_the_command_says_the_same(
     assert client.post(f"{page}count/", {"counted": "100.00"}).status_code == 422
     for name, word in (("shifts", "Lobby"), ("receipts", "cash at the window")):
         made = client.get(f"/console/{other.slug}/reports/{name}/csv/")
-        assert made.status_code == 200 and word in made.getvalue().decode("utf-8-sig"), name
+        assert made.status_code == 200 and word in b"".join(made).decode("utf-8-sig"), name
