@@ -11,6 +11,8 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from support.house import as_role
+from support.moves import ask as move
+from support.moves import follow
 from support.refunds import Office, person
 from support.street import HOUR_US, NOON_US
 from support.till import Dead, HandClock, Till, at, dies
@@ -123,7 +125,7 @@ def test_case_14_partial_refunds_never_come_to_more_than_was_paid(office: Office
     office.agree()
 
 
-@at("wechat", "stripe")
+@at("wechat")
 def test_case_15_only_what_was_truly_recalled_goes_back(office: Office) -> None:
     till = office.till
     office.paid()
@@ -283,6 +285,31 @@ def test_case_08_the_second_payment_of_an_order_goes_back(office: Office) -> Non
     assert (again.refunded_minor, till.order(ref).payments[0].refunded_minor) == (1000, 0)
     assert till.balance() == TEN
     office.agree()
+
+
+@at("wechat")
+def test_what_is_owed_to_who_left_goes_back_and_the_rest_is_rounded(office: Office) -> None:
+    from fairwatt.store.models import RefundWish
+
+    till = office.till
+    ref = office.paid()
+    office.use(3_330)
+    left, old = till.balance(), office.desk.street.wallets[0]
+    move(office.desk, "out", wallet=old, at_us=till.clock.us, now_us=till.clock.us, settle="source")
+    follow(office.desk, now_us=till.clock.us)
+    wish = RefundWish.objects.get(wallet=old)
+    assert (wish.amount_micro, wish.way) == (left, "source") and left % 10_000
+    assert office.look().wish == wish.pk
+    with pytest.raises(Exception, match="At most"):
+        office.ask(left // 10_000 + 1)
+    refund = office.agreed(left // 10_000)
+    assert office.row(refund).state == "submitted", "no gateway holds anything of it"
+    office.go()
+    office.go(after_s=3)
+    assert (office.row(refund).state, office.row(refund).origin) == ("succeeded", "move")
+    assert till.order(ref).payments[0].refunded_minor == left // 10_000
+    assert (office.account("payable:refunds"), office.account("rounding")) == (0, left % 10_000)
+    assert office.look().most_minor == 0
 
 
 @at("wechat")

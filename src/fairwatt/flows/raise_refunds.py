@@ -14,12 +14,10 @@ def raise_refunds(*, cursor: Any, book: int, now_us: int) -> int:
     raised = 0
     for refund, wallet, since_batch in refunds.waiting_for_recall(cursor=cursor, book=book):
         found = refunds.recalls(cursor=cursor, book=book, wallet=wallet, since_batch=since_batch)
-        several = len({one.gateway for one in found}) > 1
-        back = [gave_back(one, read_us=one.read_us) for one in found]
-        # Behind several gateways it is leases that count, which the poster alone knows: any news is worth a look.
-        if not (any(back) if several else all(back)):
+        if not all(gave_back(one, read_us=one.read_us) for one in found):
             continue
-        read_us = sum(one.read_us for one in found) + sum(back)
+        # Behind several gateways it is leases that count, which the poster alone knows: each reading is worth a look.
+        read_us = sum(one.read_us for one in found)
         _, fresh = facts.add(
             cursor=cursor,
             book=book,
