@@ -73,6 +73,7 @@ simulate: setup  ## Seeded streets with faults and crashes (SEED=41 or SEED=1..2
 soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), 100,000 commands through hail (COMMANDS=n), then seeded streets until stopped
 	PYTHONPATH=tests $(V)/python -m soak --seed $(firstword $(subst ., ,$(SEED))) --count $(MUTATED)
 	PYTHONPATH=tests $(V)/python -m support.hail_soak --seed $(firstword $(subst ., ,$(SEED))) --commands $(COMMANDS)
+	FAIRWATT_MUTANTS=all $(V)/pytest tests/simulation/test_mutants.py
 	$(V)/fairwatt simulate --soak --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: bench

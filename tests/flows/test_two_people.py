@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from support.cash import Drawer, person_of, ticket
 from support.desk import Desk
 from support.house import as_role
+from support.refunds import Office
 from support.street import NOON_US, reading
+from support.till import HandClock
 
 STATEMENT = """date,amount,bank_ref,text,payer
 2013-07-01,25.00,B1,rent {first} thanks,Lin Mei
@@ -53,7 +57,7 @@ def test_cash_is_taken_back_after_the_shift_by_two_people_and_never_what_is_spen
     assert desk.balance(meter) == before - 20_000_000
     paper = drawer.read("receipt_of", number=1)
     assert (paper.amount_micro, paper.void_micro) == (30_000_000, 20_000_000)
-    assert drawer.journal("payable:refunds") == 20_000_000
+    assert drawer.journal("payable:voids") == 20_000_000
 
     again = drawer.open(0)
     with as_role("web"):
@@ -69,7 +73,7 @@ def test_cash_is_taken_back_after_the_shift_by_two_people_and_never_what_is_spen
         }
     drawer.post()
     assert sorted(desk.fact(one).state for one in facts) in (["posted"], ["posted", "refused"])
-    assert drawer.journal("payable:refunds") == 0
+    assert drawer.journal("payable:voids") == 0
     assert drawer.count(again, 30_00).result["over_minor"] == 0
 
 
@@ -206,3 +210,39 @@ def test_money_of_a_provider_that_nobody_could_place_is_claimed_too(drawer: Draw
     assert desk.balance(street.homes[0]) == 9_000_000
     assert PaymentIntent.objects.get(our_ref=started.our_ref).state == "credited"
     desk.post(street.readings(reading(street.homes[0], drawer.now_us, 10)), now_us=drawer.now_us)
+
+
+class Poster:
+    """The part of a till that a refund of cash needs: the poster and a clock."""
+
+    def __init__(self, desk: Desk, now_us: int) -> None:
+        self.desk, self.clock = desk, HandClock(now_us)
+
+    def post(self) -> None:
+        self.desk.post(now_us=self.clock.us)
+
+
+def test_what_was_taken_back_is_not_refunded_too_and_a_refund_leaves_the_drawer(drawer: Drawer) -> None:
+    from fairwatt.flows.ask_refund import RefundImpossible
+    from fairwatt.store.models import PaymentIntent
+
+    desk = drawer.desk
+    shift = drawer.open(0)
+    paid = drawer.take(30_00)
+    drawer.answer(paid)
+    void = drawer.agree(drawer.void(1, 20_00, "not_received"))
+    assert void and drawer.answer(void).state == "posted"
+    assert PaymentIntent.objects.get(provider="cash", book=drawer.book).state == "part_refunded"
+    office: Any = Office(till=cast("Any", Poster(desk, drawer.now_us)))
+    with pytest.raises(RefundImpossible):
+        office.ask(10_01, way="window", payment=paid)
+    refund = office.agreed(10_00, way="window", payment=paid)
+    office.recall()
+    assert office.row(refund).state == "submitted", office.row(refund).code
+    office.answer(refund, "paid_out", drawer.cashier)
+    office.answer(refund, "confirm")
+    office.till.post()
+    assert (office.row(refund).state, office.row(refund).paid_by) == ("succeeded", "window")
+    drawer.now_us = office.till.clock.us
+    assert drawer.count(shift, 0).result["expected_minor"] == 20_00, "ten went out, twenty were never there"
+    assert drawer.journal("cash:over-short") == 0 == drawer.journal("payable:refunds")

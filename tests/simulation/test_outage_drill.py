@@ -1,6 +1,6 @@
 """Fifty homes without a line for days: prices change, people pay, gateways cut alone, one loses its memory.
 
-Thirty-six hours here; `fairwatt drill outage` makes it three days.
+A day here; `fairwatt drill outage` makes it three days.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json, logging, structlog
 from fairwatt.simulate.outage import outage_drill
 from fairwatt.simulate.runner import run_scenario
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-verdict = run_scenario(scenario=outage_drill(hours=36, homes=50, seed=2))
+verdict = run_scenario(scenario=outage_drill(hours=24, homes=50, seed=2))
 print(json.dumps({**verdict.figures, "broken": verdict.broken}))
 """
 

@@ -113,6 +113,11 @@ MATRIX = {
     # Operators are told that only administrators say where money goes.
     "console:propose_merchant": Row("book provider", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:offer_merchant": Row("book account", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:reconciliation": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:reconciled_day": Row("providers day", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:reconciled_csv": Row("providers day", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Refused in words on the page itself: nothing of that name differs.
+    "console:settle_difference": Row("providers day", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:cash": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     # No desk, home, shift or amount is named: the page says so.
     "console:cash_open": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),

@@ -21,7 +21,7 @@ class Window:
     number: int
 
 
-def at_the_window(scene: Scene, *, name: str = "Lobby", cashier: Any = None) -> Window:
+def at_the_window(scene: Scene, *, name: str = "Lobby", cashier: Any = None, home: int = HOME) -> Window:
     """Set a desk up, open a shift and take five for a home in the middle of the building."""
     from django.db import connection
 
@@ -47,7 +47,7 @@ def at_the_window(scene: Scene, *, name: str = "Lobby", cashier: Any = None) -> 
     )
     scene.post(now_us=NOW_US)
     taken = Taken(
-        wallet_id=scene.wallets[HOME], tender="cash", amount_minor=5_00, ticket=f"{desk + 10**6:032x}"
+        wallet_id=scene.wallets[home], tender="cash", amount_minor=5_00, ticket=f"{desk + 10**6:032x}"
     )
     fact = take_money(book_id=scene.book, taken=taken, user_id=who.pk, now_us=NOW_US)
     scene.post(now_us=NOW_US)

@@ -9,11 +9,12 @@ import pytest
 
 from support.credit import document, rule
 from support.house import as_role
-from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE, Row
+from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE
 from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
 from web.meters import photographed
+from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
 
 
@@ -112,6 +113,12 @@ def waiting(scene: Scene) -> int:
 
 
 @pytest.fixture(scope="module")
+def providers_day(scene: Scene) -> tuple[int, str]:
+    """A day of one of the scene's merchant accounts, held against its bill."""
+    return reconciled(scene)
+
+
+@pytest.fixture(scope="module")
 def window(scene: Scene) -> Window:
     """A cash desk with an open shift and a payment."""
     return at_the_window(scene)
@@ -139,12 +146,12 @@ def test_nobody_gets_what_is_not_theirs(
     wished: int,
     photo: int,
     waiting: int,
+    providers_day: tuple[int, str],
     window: Window,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
 
-    row: Row = MATRIX[name]
     args = {
         "": [],
         "home": [scene.public_id(0)],
@@ -176,6 +183,7 @@ def test_nobody_gets_what_is_not_theirs(
         "my_photo": [scene.public_id(0), photo],
         "credit kind": [scene.slug, "terms"],
         "credit rule": [scene.slug, waiting],
+        "providers day": [scene.slug, *providers_day],
         "fee": [scene.slug, shared["fee"]],
         "fee entry": [scene.slug, shared["fee"], 1],
         "cost": [scene.slug, shared["cost"]],
@@ -185,10 +193,10 @@ def test_nobody_gets_what_is_not_theirs(
         "cash number": [scene.slug, window.number],
         "paper": [window.code],
         "paper file": [window.code, "80"],
-    }[row.args]
+    }[MATRIX[name].args]
     client = signed_in(people[who])
-    response = (client.post if row.posts else client.get)(reverse(name, args=args))
-    expected = getattr(row, who)
+    response = (client.post if MATRIX[name].posts else client.get)(reverse(name, args=args))
+    expected = getattr(MATRIX[name], who)
     if expected == LOGIN:
         assert response.status_code == 302
         assert response["Location"].startswith("/accounts/login/")

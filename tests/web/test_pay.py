@@ -97,4 +97,4 @@ def test_a_wrong_amount_is_shown_as_being_checked(scene: Scene, other: Scene, si
     assert "Received: <b>¥4.99</b>" in home and f"/pay/{ref}/" in home
     desk = signed_in(other.operator).get(f"/console/{other.slug}/").content.decode()
     assert "0101: asked for ¥5.00, received ¥4.99" in desk
-    assert "Nothing can be decided here yet" in desk
+    assert "Claim it for its home with a second person" in desk and "two-people" in desk

@@ -64,7 +64,6 @@ class Collector:
         self._hints: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._health: dict[int, tuple[bool, str, bool]] = {}
-        self.refunds = Refunds(asks=self, origin=origin)
         self.bills = Bills(
             now_us=clock.now_us,
             merchant=self.merchant,
@@ -72,6 +71,7 @@ class Collector:
             ask=lambda intent: self.ask(intent_id=intent, hinted=True),
         )
         self._bills_s = -LOOK_AT_BILLS_S
+        self.refunds = Refunds(asks=self, origin=origin)
 
     def stop(self) -> None:
         """End after what is in hand."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from fairwatt.core.account_numbers import account_number, looks_like_one, wallet_of
@@ -47,6 +47,8 @@ class Found:
     site: str
     site_zh: str
     people: tuple[str, ...]
+    left: bool = False
+    """its person moved out; what is paid now goes to what is still owed"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,8 @@ def find_homes(*, book: Book, text: str, now_us: int) -> list[Found]:
     if rooms.exists():
         found = rooms
     elif looks_like_one(text=text):
-        found = at_work.filter(pk=wallet_of(text=text))
+        # Who left may still pay what is owed; the number of the account names it, and nothing else does.
+        found = Wallet.objects.filter(book=book, pk=wallet_of(text=text))
     elif len(text) < 2:
         found = at_work.none()
     else:
@@ -163,16 +166,22 @@ def take_money(*, book_id: int, taken: Taken, user_id: int, now_us: int) -> int:
         wallet = _wallet(book, taken.wallet_id)
         check_terms(wallet=wallet, amount_minor=taken.amount_minor, now_us=now_us)
         facts.see_book(cursor=cursor, book=book.pk)
-        PaymentIntent.objects.create(
-            book=book,
-            wallet=wallet,
-            our_ref=taken.ticket,
-            provider=taken.tender,
-            amount_minor=taken.amount_minor,
-            currency=book.currency,
-            created_us=now_us,
-            created_by=person,
-        )
+        try:
+            with transaction.atomic():
+                PaymentIntent.objects.create(
+                    book=book,
+                    wallet=wallet,
+                    our_ref=taken.ticket,
+                    provider=taken.tender,
+                    amount_minor=taken.amount_minor,
+                    currency=book.currency,
+                    created_us=now_us,
+                    created_by=person,
+                )
+        except IntegrityError:
+            # The same form was sent twice at the same moment, and the other one was a blink faster.
+            known = PaymentIntent.objects.get(our_ref=taken.ticket)
+            return _taken_before(book, known, taken, person, key)
         payload = {
             "provider": taken.tender,
             "our_ref": taken.ticket,
@@ -302,14 +311,9 @@ def _taken_before(book: Book, known: PaymentIntent, taken: Taken, person: User, 
 
 
 def _wallet(book: Book, wallet_id: int) -> Wallet:
-    at_work = Installation.objects.filter(closed_us__isnull=True).values("wallet")
-    found = (
-        Wallet.objects.select_related("book", "unit__site")
-        .filter(pk=wallet_id, book=book, pk__in=at_work)
-        .first()
-    )
+    found = Wallet.objects.select_related("book", "unit__site").filter(pk=wallet_id, book=book).first()
     if found is None:
-        raise NotFound("Nobody is supplied under this number. Nothing was taken; look for the home again.")
+        raise NotFound("There is no such account here. Nothing was taken; look for the home again.")
     return found
 
 
@@ -323,6 +327,7 @@ def _found(wallet: Wallet, now_us: int) -> Found:
         site=wallet.unit.site.name,
         site_zh=wallet.unit.site.name_zh,
         people=tuple(people),
+        left=not Installation.objects.filter(wallet=wallet, closed_us__isnull=True).exists(),
     )
 
 

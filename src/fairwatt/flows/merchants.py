@@ -81,17 +81,15 @@ class Merchants:
     def _open(self, where: str, values: list[Any]) -> Merchant | None:
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT id, organisation_id, provider, token FROM store_merchantaccount WHERE {where}",
+                "SELECT id, organisation_id, provider, token, ARRAY(SELECT k.id FROM merchant_key_in_force k "
+                f"WHERE k.account_id = a.id ORDER BY k.id) FROM store_merchantaccount a WHERE {where}",
                 values,
             )
             row = cursor.fetchone()
             if row is None:
                 return None
-            account, organisation, provider, token = row
-            cursor.execute(
-                "SELECT id FROM merchant_key_in_force WHERE account_id = %s ORDER BY id", [account]
-            )
-            keys = tuple(int(key) for (key,) in cursor.fetchall())
+            account, organisation, provider, token, found = row
+            keys = tuple(int(key) for key in found)
             kept = self._opened.get(account)
             if kept is None or kept[0] != keys:
                 if not keys:

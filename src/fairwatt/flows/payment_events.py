@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 
 from fairwatt.core.ids import asked_payment_key, payment_key
 from fairwatt.payments.contract import Assurance, Kind, ProviderFact
 from fairwatt.store import facts
-from fairwatt.store.models import PaymentEvent, PaymentIntent
+from fairwatt.store.models import PaymentIntent
 
 
 def note_event(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> bool:
@@ -18,29 +18,19 @@ def note_event(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> boo
         return True
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=intent.book_id)
-    try:
-        with transaction.atomic():
-            PaymentEvent.objects.create(
-                book_id=intent.book_id,
-                wallet=intent.wallet_id,
-                account_id=intent.account_id,
-                intent=intent,
-                kind=said.kind,
-                state=said.state,
-                assurance=said.assurance,
-                event_id=said.event_id,
-                provider_ref=said.provider_ref,
-                refund_ref=said.refund_ref,
-                amount_minor=said.amount_minor,
-                currency=said.currency,
-                occurred_us=said.occurred_at_us,
-                detail=said.detail,
-                raw_sha256=said.raw_sha256,
-                heard_us=now_us,
-            )
-    except IntegrityError:
-        return False
-    return True
+        cursor.execute(
+            "INSERT INTO store_paymentevent (book_id, wallet, account_id, intent_id, kind, state, assurance, event_id, "
+            "provider_ref, refund_ref, amount_minor, currency, occurred_us, detail, raw_sha256, heard_us) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT ON CONSTRAINT payment_event_once DO NOTHING RETURNING id",
+            [
+                *(intent.book_id, intent.wallet_id, intent.account_id, intent.pk),
+                *(str(said.kind), str(said.state), str(said.assurance), said.event_id, said.provider_ref),
+                *(said.refund_ref, said.amount_minor, said.currency, said.occurred_at_us, said.detail),
+                *(said.raw_sha256, now_us),
+            ],
+        )
+        return cursor.fetchone() is not None
 
 
 def add_signed(

@@ -17,7 +17,7 @@ from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
 from fairwatt.flows.posting.voiding import BY_HAND
 from fairwatt.store import cash_desk, facts, money_wishes
 from fairwatt.store.intervals import note_deed
-from fairwatt.store.models import Book, Installation, PaymentIntent, Role, User, WalletHead
+from fairwatt.store.models import Book, PaymentIntent, Role, User, Wallet, WalletHead
 from fairwatt.store.money_wishes import NewWish, Wish
 
 WORDS_MAX: Final = 400
@@ -97,11 +97,8 @@ def ask_claim(
         waiting = money_wishes.in_suspense(cursor=cursor, book=book.pk, currency=book.currency, of=of)
         if not waiting:
             raise NotFound("This money does not wait any more. Nothing was moved.")
-        at_work = Installation.objects.filter(wallet=wallet_id, wallet__book=book, closed_us__isnull=True)
-        if not at_work.exists():
-            raise NotFound(
-                "Nobody is supplied under this number. Nothing was moved; look for the home again."
-            )
+        if not Wallet.objects.filter(pk=wallet_id, book=book).exists():
+            raise NotFound("There is no such account here. Nothing was moved; look for the home again.")
         new = NewWish(
             book=book.pk,
             kind="claim",

@@ -12,6 +12,7 @@ from fairwatt.core.ledger.model import (
     COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
+    PAYABLE_VOIDS,
     RECEIVABLE_FEES,
     RECEIVABLE_LANDLORD,
     RECEIVABLE_SHARED,
@@ -41,10 +42,11 @@ ACCOUNTS: Final[dict[str, Words]] = {
     RECEIVABLE_SHARED: _("Shares of common costs still to come"),
     RECEIVABLE_LANDLORD: _("Still to come from the landlord"),
     OPENING: _("Brought over from an earlier system"),
+    COST_PROVIDERS: _("Kept by payment providers"),
     ROUNDING: _("Less than the smallest coin"),
     PAYABLE_REFUNDS: _("Refunds owed"),
     CASH_OVER_SHORT: _("Cash over and short at the window"),
-    COST_PROVIDERS: _("Kept by payment providers"),
+    PAYABLE_VOIDS: _("Owed for payments that were taken back"),
 }
 
 

@@ -240,4 +240,4 @@ def said(*, cursor: Any, wallet: int, limit: int) -> list[Said]:
         "WHERE wallet = %s ORDER BY id DESC LIMIT %s",
         [wallet, limit],
     )
-    return [Said(*row[:-1], bytes(row[-1])) for row in cursor.fetchall()]
+    return [Said(*row) for row in cursor.fetchall()]

@@ -64,19 +64,6 @@ class AnswerRow:
     author: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChargebackRow:
-    """A payment that its provider took back."""
-
-    id: int
-    wallet: int
-    payment: int
-    amount_minor: int
-    currency: str
-    state: str
-    taken: bool
-
-
 _PAID: Final = (
     "SELECT fact, wallet, intent, our_ref, provider, account, provider_ref, currency, paid_minor, open_minor, "
     "done_minor, lost_minor FROM paid"
@@ -162,9 +149,12 @@ def move_paid(
 def fold_intent(*, cursor: Any, intent: int) -> None:
     """Let the state of a top-up say what became of its payments."""
     cursor.execute(
-        "UPDATE store_paymentintent SET state = (SELECT CASE WHEN sum(lost_minor) > 0 THEN 'chargeback' "
-        "WHEN sum(done_minor) >= sum(paid_minor) THEN 'refunded' WHEN sum(done_minor) > 0 THEN 'part_refunded' "
-        "ELSE 'credited' END FROM paid WHERE intent = %s) WHERE id = %s",
+        # No provider takes back what was paid by hand: there it went back as two people agreed.
+        "UPDATE store_paymentintent SET state = (SELECT CASE WHEN sum(lost) > 0 THEN 'chargeback' "
+        "WHEN sum(back) >= sum(paid_minor) THEN 'refunded' WHEN sum(back) > 0 THEN 'part_refunded' ELSE 'credited' END "
+        "FROM (SELECT paid_minor, CASE WHEN by_hand THEN 0 ELSE lost_minor END AS lost, "
+        "done_minor + CASE WHEN by_hand THEN lost_minor ELSE 0 END AS back FROM (SELECT *, "
+        "provider IN ('cash', 'terminal', 'transfer') AS by_hand FROM paid WHERE intent = %s) p) b) WHERE id = %s",
         [intent, intent],
     )
 
@@ -359,42 +349,3 @@ def waiting_for_recall(*, cursor: Any, book: int) -> list[tuple[int, int, int]]:
         [book],
     )
     return [(int(refund), int(wallet), int(batch)) for refund, wallet, batch in cursor.fetchall()]
-
-
-# --- chargebacks --------------------------------------------------------------------------------------------
-
-
-def lock_chargeback(*, cursor: Any, account: int, provider_ref: str) -> ChargebackRow | None:
-    """What is known of a payment taken back, by the provider's number of it."""
-    cursor.execute(
-        "SELECT id, wallet, payment, amount_minor, currency, state, taken FROM chargeback "
-        "WHERE account = %s AND provider_ref = %s FOR UPDATE",
-        [account, provider_ref],
-    )
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    names = tuple(ChargebackRow.__dataclass_fields__)
-    return ChargebackRow(**dict(zip(names, row, strict=True)))
-
-
-def add_chargeback(
-    *, cursor: Any, book: int, paid: PaidRow, provider_ref: str, amount_minor: int, state: str, now_us: int
-) -> None:
-    """A payment was taken back."""
-    cursor.execute(
-        "INSERT INTO chargeback (book, wallet, payment, account, provider_ref, amount_minor, currency, state, taken, "
-        "told_us, moved_us) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, true, %s, %s)",
-        [
-            *(book, paid.wallet, paid.fact, paid.account, provider_ref, amount_minor, paid.currency, state),
-            *(now_us, now_us),
-        ],
-    )
-
-
-def move_chargeback(*, cursor: Any, chargeback: int, state: str, taken: bool, now_us: int) -> None:
-    """How a dispute ended."""
-    cursor.execute(
-        "UPDATE chargeback SET state = %s, taken = %s, moved_us = %s WHERE id = %s",
-        [state, taken, now_us, chargeback],
-    )

@@ -8,6 +8,7 @@ from fairwatt.core.ledger.model import (
     COST_PROVIDERS,
     OPENING,
     PAYABLE_REFUNDS,
+    PAYABLE_VOIDS,
     RECEIVABLE_DEBT,
     REVENUE_ADJUSTMENT,
     REVENUE_ENERGY,
@@ -150,11 +151,11 @@ def counted_legs(*, currency: str, provider: str, over_micro: int) -> tuple[Leg,
 
 
 def handed_out_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
-    """Pay what was owed to a person, out of a drawer."""
+    """Pay what is owed since a payment was taken back, out of a drawer."""
     amount = _positive(amount_micro)
     return _entry(
         Kind.VOID,
-        Leg(PAYABLE_REFUNDS, currency, -amount),
+        Leg(PAYABLE_VOIDS, currency, -amount),
         Leg(clearing_account(provider=provider), currency, amount),
     )
 

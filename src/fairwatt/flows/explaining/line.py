@@ -34,7 +34,7 @@ NAMES: Final = {
     9: "reversal",
     13: "emergency",
     14: "debt",
-    16: "void",
+    17: "void",
 }
 _TOLD: Final = 12
 _MASKED: Final = ("provider_ref", "reference", "our_ref")

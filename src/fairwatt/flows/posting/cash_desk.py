@@ -213,10 +213,7 @@ def _pay_back(bench: Bench, *, void: int, shift: int, cashier: int) -> PostedFac
 def hand_out(
     bench: Bench, *, wallet: int, shift: int, cashier: int, amount_minor: int, of_kind: str, of_id: int
 ) -> PostedFacts:
-    """Let cash leave a drawer for what is owed on `payable:refunds`: once for each thing, out of an open shift.
-
-    The caller has looked up that it is owed. `of_kind`: "void", or "refund" for who pays out refunds.
-    """
+    """Let cash leave a drawer once for what is owed, out of an open shift. The caller looked up that it is owed."""
     book = bench.state.book
     found = _open_shift(bench, shift=shift, cashier=cashier)
     if found is None:

@@ -27,7 +27,7 @@ def post_transfer(bench: Bench, before: PostedFacts, *, wish: int) -> PostedFact
     paid = ProviderFact(
         provider="transfer",
         our_ref=str(said["our_ref"]),
-        provider_ref=str(said["bank_ref"]),
+        provider_ref=asked.key.removeprefix("transfer:"),
         event_id=asked.key,
         amount_minor=asked.amount_minor,
         currency=state.currency,

@@ -25,10 +25,11 @@ from fairwatt.payments.contract import (
     UnknownProvider,
 )
 from fairwatt.payments.contract import Kind as Kinds
-from fairwatt.store import refunds
+from fairwatt.store import chargebacks, refunds
+from fairwatt.store.chargebacks import ChargebackRow
 from fairwatt.store.facts import written_by_collector
 from fairwatt.store.posting import EventRow, FactAnswer
-from fairwatt.store.refunds import ChargebackRow, PaidRow, RefundRow
+from fairwatt.store.refunds import PaidRow, RefundRow
 
 _NOTHING: Final = {"outcome": "nothing"}
 _DUPLICATE: Final = {"outcome": "duplicate"}
@@ -260,7 +261,7 @@ def _chargeback(bench: Bench, account: int, said: ProviderFact) -> PostedFacts:
     """A provider took a payment back, or gave it back after a dispute: the wallet follows, nobody is cut at once."""
     if said.assurance not in MOVES_MONEY:
         return refuse_fact(bench, "hint", "hearsay moves no money")
-    known = refunds.lock_chargeback(cursor=bench.cursor, account=account, provider_ref=said.provider_ref)
+    known = chargebacks.lock_chargeback(cursor=bench.cursor, account=account, provider_ref=said.provider_ref)
     if known is not None:
         return _follow(bench, known, said)
     takes = said.state is State.SUCCEEDED or (
@@ -279,7 +280,7 @@ def _chargeback(bench: Bench, account: int, said: ProviderFact) -> PostedFacts:
     if ix is None:
         return PostedFacts(reload=True, more=True)
     state = "lost" if said.state is State.SUCCEEDED else "open"
-    refunds.add_chargeback(
+    chargebacks.add_chargeback(
         cursor=bench.cursor,
         book=bench.state.book,
         paid=paid,
@@ -317,7 +318,7 @@ def _follow(bench: Bench, known: ChargebackRow, said: ProviderFact) -> PostedFac
         _charge(bench, out, paid, said.provider, -amount_minor)
     elif state == "lost" and not known.taken:
         _charge(bench, out, paid, said.provider, amount_minor)
-    refunds.move_chargeback(
+    chargebacks.move_chargeback(
         cursor=cursor, chargeback=known.id, state=state, taken=state != "won", now_us=bench.now_us
     )
     about = {"payment": paid.fact, "amount_micro": _micro(bench, amount_minor), "provider": said.provider}

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fairwatt.core.ledger.model import WINDOW, Kind
+from fairwatt.core.ledger.model import DRAWER, WINDOW, Kind
 from fairwatt.core.ledger.recipes import refund_held_legs, refund_paid_legs, rounded_legs
 from fairwatt.core.ledger.refunds import HELD, RefundState, Room, advance_refund, refund_room, shortfall_minor
 from fairwatt.core.units import micro_from_minor
@@ -19,7 +19,7 @@ from fairwatt.flows.posting.leasing import NOWHERE, apart_of
 from fairwatt.flows.posting.lending import owing_of
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.payments.accounts import refunds_to_source
-from fairwatt.store import refunds
+from fairwatt.store import cash_desk, refunds
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 from fairwatt.store.refunds import Recall, RefundRow
 from fairwatt.wire.commands import verify_receipt
@@ -225,7 +225,26 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
         return _answered(bench, dict(_DUPLICATE))
     if row.state != RefundState.ABNORMAL and (row.state, row.way) != (RefundState.SUBMITTED, "window"):
         return refuse_fact(bench, "not_at_window", "this refund is not one for the window; no money moved")
-    return succeed_refund(bench, row, provider=WINDOW)
+    drawer = cash_desk.open_shift_of(cursor=bench.cursor, book=bench.state.book, cashier=one)
+    if drawer is None:
+        return succeed_refund(bench, row, provider=WINDOW)
+    # Who paid sits at a drawer: the cash is out of it, and the count must know.
+    if row.amount_minor > drawer.expected_minor:
+        return refuse_fact(bench, "drawer_too_low", "the drawer holds less than that; nothing left it")
+    cash_desk.add_cash_out(
+        cursor=bench.cursor,
+        fact=bench.fact,
+        book=bench.state.book,
+        wallet=row.wallet,
+        shift=drawer.shift,
+        amount_minor=row.amount_minor,
+        of_kind="refund",
+        of_id=row.id,
+        cashier=one,
+        now_us=bench.now_us,
+        batch=bench.state.last_batch + 1,
+    )
+    return succeed_refund(bench, row, provider=DRAWER)
 
 
 def succeed_refund(bench: Bench, row: RefundRow, *, provider: str, provider_refund: str = "") -> PostedFacts:
@@ -233,7 +252,7 @@ def succeed_refund(bench: Bench, row: RefundRow, *, provider: str, provider_refu
     out = PostedFacts()
     amount = _micro(bench, row.amount_minor)
     out.legs += refund_paid_legs(currency=bench.state.currency, provider=provider, amount_micro=amount)
-    by = "window" if provider == WINDOW else "source"
+    by = "window" if provider in (WINDOW, DRAWER) else "source"
     number = provider_refund or row.provider_refund
     _move(bench, row, RefundState.SUCCEEDED, paid_by=by, ask_us=None, provider_refund=number)
     if row.payment is not None:

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from fairwatt.core.ledger.model import CASH_OVER_SHORT, PAYABLE_REFUNDS, SUSPENSE, Kind
+from fairwatt.core.ledger.model import CASH_OVER_SHORT, PAYABLE_VOIDS, SUSPENSE, Kind
 from fairwatt.core.ledger.recipes import clearing_account, void_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
-from fairwatt.store import cash_desk, money_wishes
+from fairwatt.store import cash_desk, money_wishes, refunds
 from fairwatt.store.cash_desk import Receipt
 from fairwatt.store.money_wishes import Void, Wish
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
@@ -52,18 +52,17 @@ def post_void(bench: Bench, *, wish: int) -> PostedFacts:
     if ix in bench.reworked:
         return PostedFacts(more=True)
     amount = micro_from_minor(amount_minor=asked.amount_minor, minor_digits=state.minor_digits)
-    if amount > paid.amount_micro - paid.void_micro:
+    payment = refunds.lock_paid(cursor=cursor, book=state.book, fact=paid.fact)
+    left = asked.amount_minor if payment is None else payment.left_minor
+    if amount > paid.amount_micro - paid.void_micro or asked.amount_minor > left:
         return refuse_fact(bench, "more_than_paid", "more than was paid; nothing was taken back")
     if amount > max(0, int(bench.available[ix])):
         return refuse_fact(bench, "spent", "the credit is spent by now; nothing was taken back")
     void = Void(bench.fact, paid.wallet, paid.fact, asked.wish, amount, way, bench.now_us)
     money_wishes.add_void(cursor=cursor, void=void, book=state.book, batch=state.last_batch + 1)
-    whole = paid.void_micro + amount == paid.amount_micro
-    cursor.execute(
-        "UPDATE store_paymentintent SET state = %s WHERE book_id = %s AND our_ref = ("
-        "SELECT result->>'our_ref' FROM fact WHERE id = %s AND kind = 'payment')",
-        ["refunded" if whole else "part_refunded", state.book, paid.fact],
-    )
+    if payment is not None:
+        refunds.move_paid(cursor=cursor, fact=payment.fact, lost_minor=asked.amount_minor)
+        refunds.fold_intent(cursor=cursor, intent=payment.intent)
     line = np.zeros((), dtype=LINE)
     line["ts"], line["ref"], line["kind"] = bench.now_us, bench.fact, Kind.VOID
     line["amount_micro"], line["book"] = -amount, state.book
@@ -91,7 +90,7 @@ def _against(paid: Receipt, way: str) -> str | None:
         case "suspense", _:
             return SUSPENSE
         case "paid_back", "cash":
-            return PAYABLE_REFUNDS
+            return PAYABLE_VOIDS
         case "not_received", "cash":
             return CASH_OVER_SHORT
         # A terminal gives a card its money back by itself, and a bank its transfer.

@@ -282,6 +282,15 @@ def refunds(*, cursor: Any, account: int, span: tuple[int, int], refs: Sequence[
         "ORDER BY i.our_ref, e.refund_ref, e.kind, (e.state = 'succeeded') DESC, e.id",
         [account, *span, list(refs)],
     )
+    found = cursor.fetchall()
+    cursor.execute(
+        "SELECT p.our_ref, r.refund_ref, r.amount_minor, r.currency, r.asked_us, r.book, r.wallet, 'refund', false "
+        "FROM refund r JOIN paid p ON p.fact = r.payment WHERE r.account = %s AND r.way = 'source' "
+        "AND (r.asked_us >= %s AND r.asked_us < %s OR p.our_ref = ANY(%s))",
+        [account, *span, list(refs)],
+    )
+    heard = {(row[0], row[1]) for row in found}
+    found += [row for row in cursor.fetchall() if (row[0], row[1]) not in heard]
     return [
         OurRefund(
             our_ref=our_ref,
@@ -294,7 +303,7 @@ def refunds(*, cursor: Any, account: int, span: tuple[int, int], refs: Sequence[
             kind=Kind(kind),
             done=done,
         )
-        for our_ref, refund_ref, minor, currency, occurred_us, book, wallet, kind, done in cursor.fetchall()
+        for our_ref, refund_ref, minor, currency, occurred_us, book, wallet, kind, done in found
     ]
 
 

@@ -415,38 +415,6 @@ GRANT SELECT, INSERT ON commission_step, meter_photo, alarm_setting TO fairwatt_
 GRANT SELECT ON commission_step, meter_photo, alarm_setting TO fairwatt_auditor;
 GRANT SELECT ON alarm_setting TO fairwatt_poster;
 GRANT USAGE ON SEQUENCE commission_step_id_seq, meter_photo_id_seq, alarm_setting_id_seq TO fairwatt_web;
-
--- The cash desk: the poster writes what was taken, people write wishes, and another person agrees. Residents see their receipts;
--- whoever holds a receipt's address sees that one, signed in or not.
-DO $$
-DECLARE t text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY['cash_desk', 'shift', 'shift_end', 'taking', 'cash_out', 'suspense_end', 'money_wish', 'money_step'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
-        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
-    END LOOP;
-    FOREACH t IN ARRAY ARRAY['receipt', 'credit_void'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
-        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
-        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet))', t);
-    END LOOP;
-END $$;
-DROP POLICY IF EXISTS by_its_address ON receipt;
-CREATE POLICY by_its_address ON receipt FOR SELECT TO fairwatt_web USING (code = current_setting('fairwatt.receipt', true));
-DROP POLICY IF EXISTS by_its_address ON credit_void;
-CREATE POLICY by_its_address ON credit_void FOR SELECT TO fairwatt_web USING (EXISTS (
-    SELECT 1 FROM receipt r WHERE r.fact = credit_void.of AND r.code = current_setting('fairwatt.receipt', true)));
-GRANT SELECT ON cash_desk, shift, shift_end, taking, cash_out, receipt, credit_void, suspense_end, money_wish, money_step
-    TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
-GRANT INSERT ON shift, shift_end, taking, cash_out, credit_void, suspense_end TO fairwatt_poster;
-GRANT INSERT (book, number, fact, wallet, amount_micro, provider, reference, cashier, code, at_us, batch) ON receipt TO fairwatt_poster;
--- Not by_role: who wrote a wish is noted by the database.
-GRANT INSERT (book, wallet, kind, key, amount_minor, details, words, author, created_us) ON money_wish TO fairwatt_web;
-GRANT INSERT (wish, book, step, author, words, at_us) ON money_step TO fairwatt_web;
-GRANT USAGE ON SEQUENCE money_wish_id_seq, money_step_id_seq TO fairwatt_web;
 -- Providers' bills, and the days held against them: the desk's of the account's organisation. The collector writes what it
 -- heard; the web's process compares and writes what it found, and what people say of it.
 DO $$
@@ -483,3 +451,35 @@ GRANT SELECT, INSERT ON reconciliation, reconciliation_item, reconciliation_word
 GRANT SELECT ON reconciliation, reconciliation_item, reconciliation_word TO fairwatt_auditor;
 GRANT USAGE ON SEQUENCE provider_bill_id_seq TO fairwatt_collector;
 GRANT USAGE ON SEQUENCE reconciliation_id_seq, reconciliation_word_id_seq TO fairwatt_web;
+
+-- The cash desk: the poster writes what was taken, people write wishes, and another person agrees. Residents see their receipts;
+-- whoever holds a receipt's address sees that one, signed in or not.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['cash_desk', 'shift', 'shift_end', 'taking', 'cash_out', 'suspense_end', 'money_wish', 'money_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['receipt', 'credit_void'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet))', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS by_its_address ON receipt;
+CREATE POLICY by_its_address ON receipt FOR SELECT TO fairwatt_web USING (code = current_setting('fairwatt.receipt', true));
+DROP POLICY IF EXISTS by_its_address ON credit_void;
+CREATE POLICY by_its_address ON credit_void FOR SELECT TO fairwatt_web USING (EXISTS (
+    SELECT 1 FROM receipt r WHERE r.fact = credit_void.of AND r.code = current_setting('fairwatt.receipt', true)));
+GRANT SELECT ON cash_desk, shift, shift_end, taking, cash_out, receipt, credit_void, suspense_end, money_wish, money_step
+    TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON shift, shift_end, taking, cash_out, credit_void, suspense_end TO fairwatt_poster;
+GRANT INSERT (book, number, fact, wallet, amount_micro, provider, reference, cashier, code, at_us, batch) ON receipt TO fairwatt_poster;
+-- Not by_role: who wrote a wish is noted by the database.
+GRANT INSERT (book, wallet, kind, key, amount_minor, details, words, author, created_us) ON money_wish TO fairwatt_web;
+GRANT INSERT (wish, book, step, author, words, at_us) ON money_step TO fairwatt_web;
+GRANT USAGE ON SEQUENCE money_wish_id_seq, money_step_id_seq TO fairwatt_web;

@@ -57,7 +57,7 @@ def needs(*, today: Today) -> list[Need]:
             )
         )
     if today.reviews:
-        found.append(_payments_in_review(today.reviews))
+        found.append(_payments_in_review(today.reviews, slug=today.book.slug))
     if today.quarantined_today:
         found.append(
             Need(
@@ -70,18 +70,7 @@ def needs(*, today: Today) -> list[Need]:
                 href=reverse("console:quarantine", args=[today.book.slug]),
             )
         )
-    if today.objections:
-        found.append(
-            Need(
-                text=ngettext(
-                    "An objection to a shared cost waits for a decision; that share is held.",
-                    "%(n)d objections to shared costs wait for a decision; those shares are held.",
-                    today.objections,
-                )
-                % {"n": today.objections},
-                href=reverse("console:costs", args=[today.book.slug]),
-            )
-        )
+    found += _for_the_desk(today)
     others = [square for square in today.dark if not square.by_credit and square.unit.label not in today.held]
     if others:
         found.append(
@@ -128,7 +117,37 @@ def _dangers(today: Today) -> list[Need]:
     return found
 
 
-def _payments_in_review(reviews: tuple[Review, ...]) -> Need:
+def _for_the_desk(today: Today) -> list[Need]:
+    """What waits for somebody's answer, with nobody in the dark over it."""
+    found = []
+    if today.objections:
+        found.append(
+            Need(
+                text=ngettext(
+                    "An objection to a shared cost waits for a decision; that share is held.",
+                    "%(n)d objections to shared costs wait for a decision; those shares are held.",
+                    today.objections,
+                )
+                % {"n": today.objections},
+                href=reverse("console:costs", args=[today.book.slug]),
+            )
+        )
+    if today.refunds:
+        found.append(
+            Need(
+                text=ngettext(
+                    "A refund waits for a second person, or for the window.",
+                    "%(n)d refunds wait for a second person, or for the window.",
+                    today.refunds,
+                )
+                % {"n": today.refunds},
+                href=reverse("console:refunds", args=[today.book.slug]),
+            )
+        )
+    return found
+
+
+def _payments_in_review(reviews: tuple[Review, ...], *, slug: str) -> Need:
     """Which payments, and what can be done today: the gist of docs/runbooks/money.md."""
     listed = [
         gettext("%(home)s: asked for %(asked)s, received %(received)s")
@@ -146,12 +165,13 @@ def _payments_in_review(reviews: tuple[Review, ...]) -> Need:
     return Need(
         text=ngettext(
             "A payment does not match what was asked for (%(list)s). It is kept in suspense: no balance moved. "
-            "Nothing can be decided here yet: refund it in the provider's own back office.",
+            "Claim it for its home with a second person, or refund it in the provider's own back office.",
             "%(n)d payments do not match what was asked for (%(list)s). They are kept in suspense: no balance moved. "
-            "Nothing can be decided here yet: refund them in the provider's own back office.",
+            "Claim them for their homes with a second person, or refund them in the provider's own back office.",
             len(reviews),
         )
-        % {"n": len(reviews), "list": gettext("; ").join(listed)}
+        % {"n": len(reviews), "list": gettext("; ").join(listed)},
+        href=reverse("console:two_people", args=[slug]),
     )
 
 

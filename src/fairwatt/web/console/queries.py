@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from fairwatt.core.spans import local_day_start, month_start
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE, micro_from_minor
@@ -27,6 +27,7 @@ from fairwatt.store.models import (
     Outbox,
     PaymentIntent,
     Quarantine,
+    Refund,
     Tenancy,
     Unit,
     UseDay,
@@ -89,6 +90,8 @@ class Today:
     """homes that safety keeps without power until a person comes"""
     objections: int = 0
     """shares of common costs that wait for a decision"""
+    refunds: int = 0
+    """refunds that wait for a second person, or for the window"""
 
     @property
     def soon(self) -> list[Square]:
@@ -179,6 +182,7 @@ def today(*, book: Book, now_us: int) -> Today:
             alarms=stored.open_count(book=book.pk),
             held=_held(book),
             objections=_objections(book),
+            refunds=_refunds(book),
         )
 
 
@@ -186,6 +190,11 @@ def _held(book: Book) -> tuple[str, ...]:
     homes = _meter_homes(book)
     waiting = [hold for hold in stored.holds(book=book.pk) if hold.until_us is None]
     return tuple(homes.get((hold.gateway, hold.meter), "") for hold in waiting)
+
+
+def _refunds(book: Book) -> int:
+    at_window = Q(state="abnormal") | Q(state="submitted", way="window")
+    return Refund.objects.filter(Q(state="requested") | at_window, book=book.id).count()
 
 
 def _objections(book: Book) -> int:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.ask_refund import RefundLook, answer_refund, ask_refund, look_at_refund, may_answer
+from fairwatt.payments.amounts import text_from_minor
 from fairwatt.store.models import (
     Book,
     Chargeback,
@@ -32,7 +33,7 @@ from fairwatt.web.console.frame import frame, private
 from fairwatt.web.design import format as text
 from fairwatt.web.design import refund_words, words
 from fairwatt.web.design.refusals import said
-from fairwatt.web.exact import ExactField, as_typed
+from fairwatt.web.exact import ExactField
 from fairwatt.web.plain import PlainForm
 from fairwatt.web.refunding import homes_of, micro_of, shown
 
@@ -168,7 +169,7 @@ def new_refund(request: HttpRequest, slug: str, wallet_id: int) -> HttpResponse:
     except Refusal:
         raise Http404 from None
     if request.method == "GET":
-        first = {"amount": as_typed(scaled=look.most_minor, places=digits), "way": look.wish_way or "source"}
+        first = {"amount": text_from_minor(look.most_minor, digits=digits), "way": look.wish_way or "source"}
         form = AskForm(minor_digits=digits, initial=first)
     context = {
         **frame(book=book),
@@ -189,9 +190,11 @@ def _looked(book: Book, look: RefundLook) -> dict[str, Any]:
         (refund_words.WAYS[part.way], part.provider, micro_of(book=book, minor=part.amount_minor))
         for part in look.parts
     ]
+    paid = look.payment
     return {
         "look": look,
-        "paid_micro": micro_of(book=book, minor=look.payment.paid_minor) if look.payment else None,
+        "paid_micro": micro_of(book=book, minor=paid.paid_minor) if paid else None,
+        "gone_micro": micro_of(book=book, minor=paid.paid_minor - paid.left_minor) if paid else 0,
         "bound": refund_words.BOUNDS[look.bound],
         "parts": parts,
     }
@@ -223,14 +226,13 @@ def _page(book: Book, user: User, row: Refund, error: str) -> dict[str, Any]:
         (one.at_us, names.get(one.author, ""), refund_words.ANSWERED[one.answer], one.words)
         for one in answers
     ]
-    told = [(one.at_us, _told(one, shown_one.home, book.currency)) for one in events]
+    story += [(one.at_us, "", _told(one, shown_one.home, book.currency), "") for one in events]
     return {
         **frame(book=book),
         "shown": shown_one,
         "row": row,
         "asked_micro": micro_of(book=book, minor=row.asked_minor),
         "story": sorted(story, key=lambda step: step[0]),
-        "told": told,
         "offered": offered,
         "state_words": shown_one.state_words,
         "next_words": shown_one.next_words,

@@ -12,7 +12,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import alarm_words, cash_words, credit_words, move_words, pay_words, refund_words
+from fairwatt.web.design import (
+    alarm_words,
+    cash_words,
+    credit_words,
+    move_words,
+    pay_words,
+    reconcile_words,
+    refund_words,
+)
 from fairwatt.web.design.meter_events import METER_EVENTS
 
 Words = Mapping[str, str | Promise]
@@ -84,6 +92,7 @@ EVENTS: Words = {
     **METER_EVENTS,
     **credit_words.EVENTS,
     **pay_words.EVENTS,
+    **reconcile_words.EVENTS,
     **move_words.EVENTS,
     **cash_words.EVENTS,
     **refund_words.EVENTS,

@@ -18,13 +18,14 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from fairwatt.flows.receive_payment import BODY_MAX, count_refused, receive_callback
+from fairwatt.flows.receive_payment import BODY_MAX, receive_callback
 from fairwatt.payments.contract import Ack, CallbackRejected, Method
 from fairwatt.store.models import Paid, PaymentIntent, Refund, User
 from fairwatt.web import access
 from fairwatt.web.live import Fragments, live_response, still_active
+from fairwatt.web.pay.door import take
 from fairwatt.web.pay.queries import progress
-from fairwatt.web.providers import open_merchants, open_providers
+from fairwatt.web.providers import open_providers
 from fairwatt.web.refunding import RefundShown, shown
 
 GO_WAIT_S: Final = 5.0
@@ -105,25 +106,15 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
 @csrf_exempt
 @require_POST
 def account_callback(request: HttpRequest, provider: str, token: str, hint_ref: str = "") -> HttpResponse:
-    """The same for a merchant's own account: the address says whose, the signature says that it is true."""
-    merchant = open_merchants().by_token(token=token, provider=provider)
-    if merchant is None:
+    """The same for a merchant's own account: the address says whose, the signature says that it is true.
+
+    Served, these addresses are answered by `CallbackDoor` and never come this far.
+    """
+    body = b"" if int(request.headers.get("Content-Length") or 0) > BODY_MAX else request.body
+    ack = take(provider=provider, token=token, hint_ref=hint_ref, headers=request.headers, body=body)
+    if ack is None:
         raise Http404
-    now_us = access.now_us()
-    try:
-        body = b"" if int(request.headers.get("Content-Length") or 0) > BODY_MAX else request.body
-        receive_callback(
-            provider=merchant.provider,
-            headers=request.headers,
-            body=body,
-            now_us=now_us,
-            account=merchant.account,
-            hint_ref=hint_ref,
-        )
-    except CallbackRejected as refused:
-        count_refused(account=merchant.account, code=refused.code, now_us=now_us)
-        return _said(merchant.provider.ack(refused=refused))
-    return _said(merchant.provider.ack(refused=None))
+    return _said(ack)
 
 
 def _said(ack: Ack) -> HttpResponse:

@@ -17,12 +17,13 @@ from django.views.decorators.http import require_http_methods
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.ask_refund import look_at_refund, wish_refund
+from fairwatt.payments.amounts import text_from_minor
 from fairwatt.store.models import Chargeback, Refund
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.design import refund_words
 from fairwatt.web.design.refusals import said
-from fairwatt.web.exact import ExactField, as_typed
+from fairwatt.web.exact import ExactField
 from fairwatt.web.plain import PlainForm
 from fairwatt.web.refunding import micro_of, shown
 
@@ -68,7 +69,7 @@ def refunds(request: HttpRequest, public_id: UUID) -> HttpResponse:
     look = look_at_refund(wallet=wallet, now_us=access.now_us())
     if request.method == "GET":
         form = WishForm(
-            minor_digits=digits, initial={"amount": as_typed(scaled=look.most_minor, places=digits)}
+            minor_digits=digits, initial={"amount": text_from_minor(look.most_minor, digits=digits)}
         )
     with seeing(scope=scope_of_wallet(wallet=wallet)):
         rows = shown(book=book, rows=Refund.objects.filter(wallet=wallet.pk).order_by("-pk")[:SHOWN])
