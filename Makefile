@@ -10,6 +10,7 @@ UV := .uv/bin/uv
 UV_RELEASE := 0.13.9
 SEED ?= 41
 DAYS ?= 6
+PAYMENTS ?= 1000000
 MUTATED ?= 1000000
 COMMANDS ?= 100000
 HOMES ?= 8
@@ -70,10 +71,11 @@ simulate: setup  ## Seeded streets with faults and crashes (SEED=41 or SEED=1..2
 	$(V)/fairwatt simulate --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: soak
-soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), 100,000 commands through hail (COMMANDS=n), then seeded streets until stopped
+soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), 100,000 commands through hail (COMMANDS=n), a million payments (PAYMENTS=n), then seeded streets until stopped
 	PYTHONPATH=tests $(V)/python -m soak --seed $(firstword $(subst ., ,$(SEED))) --count $(MUTATED)
 	PYTHONPATH=tests $(V)/python -m support.hail_soak --seed $(firstword $(subst ., ,$(SEED))) --commands $(COMMANDS)
 	FAIRWATT_MUTANTS=all $(V)/pytest tests/simulation/test_mutants.py
+	$(V)/fairwatt drill payments --count $(PAYMENTS) --seed $(firstword $(subst ., ,$(SEED)))
 	$(V)/fairwatt simulate --soak --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: bench

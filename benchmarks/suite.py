@@ -330,7 +330,7 @@ def days_left(_services: Services, progress: Progress) -> Report:
             for at, loss, bar in zip((0.1, 0.5, 0.9), run.pinball, (0.52, 1.06, 0.73), strict=True)
         ),
         Figure(name="factors in force, furthest from a new fit", value=run.fit_off, unit="%", at_most=1.0),
-        Figure(name="10,000 wallets forecast on one core", value=run.many_s, unit="s", at_most=20.0),
+        Figure(name="10,000 wallets with blocks, of one core", value=run.many_s, unit="s", at_most=15.0),
     ]
     return Report(
         name="days_left",

@@ -137,6 +137,7 @@ def test_the_same_day_gives_the_same_forecast_and_neither_a_neighbour_nor_an_upd
     from django.db import connection, transaction
     from django.db.utils import DatabaseError
 
+    from fairwatt.cli.forecast import _obj, _told
     from fairwatt.flows.forecasting import account_of, forecast_book
     from fairwatt.store import facts
 
@@ -155,6 +156,8 @@ def test_the_same_day_gives_the_same_forecast_and_neither_a_neighbour_nor_an_upd
         account = account_of(book_id=street.book, wallet=mine)
         assert account is not None and account.agrees is True and len(account.said) == 2
         assert account_of(book_id=street.book, wallet=other) is None
+        assert _told(account).startswith("£38.00 was left") and "Works out again" in _told(account)
+        assert [len(_obj(account)[name]) for name in ("days", "said")] == [60, 2]
         with transaction.atomic(), connection.cursor() as cursor:
             facts.see_book(cursor=cursor, book=street.book)
             cursor.execute(

@@ -122,6 +122,12 @@ def test_a_transfer_waits_for_a_second_person_and_what_names_no_home_is_claimed_
             for n in (1, 2)
         ]
     assert wishes[0] == wishes[1], "the same rows again are the same transfers"
+    drawer.agree(wishes[0][0], step="refuse")
+    with as_role("web"):
+        wishes[0] = enter_all(
+            book_id=drawer.book, rows=rows, user_id=drawer.cashier.pk, now_us=drawer.now_us, entropy=bytes(16)
+        )
+    assert wishes[0][0] > max(wishes[1]) and wishes[0][1] == wishes[1][1], "what was refused may come again"
     drawer.post()
     assert desk.balance(street.homes[0]) == 0, "one person's word moves nothing"
     for wish in wishes[0]:

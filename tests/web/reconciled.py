@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
 from fairwatt.payments.reconcile import Difference, Drift
+from fairwatt.server.config import Config
+from fairwatt.server.keys import MERCHANT_ACTING, MERCHANT_READING, load_sealing_public
 from support.house import as_role
 from web.scene import NOW_US, Scene
 
@@ -38,7 +39,11 @@ def account_of(scene: Scene, *, created_us: int = NOW_US - 3 * 86_400_000_000) -
     from fairwatt.flows.merchants import Seals, add_account
     from fairwatt.store.models import Book
 
-    key = X25519PrivateKey.generate().public_key()
+    keys = Config.load().keys
+    seals = Seals(
+        reading=load_sealing_public(keys, name=MERCHANT_READING),
+        acting=load_sealing_public(keys, name=MERCHANT_ACTING),
+    )
     with as_role("migrate"):
         return add_account(
             organisation_id=Book.objects.get(pk=scene.book).organisation_id,
@@ -50,8 +55,8 @@ def account_of(scene: Scene, *, created_us: int = NOW_US - 3 * 86_400_000_000) -
                 "webhook_secrets": {"1": "whsec"},
                 "live": False,
             },
-            seals=Seals(reading=key, acting=key),
-            token=f"{scene.book:032x}",
+            seals=seals,
+            token=os.urandom(16).hex(),
             author="commissioning",
             now_us=created_us,
         ).account

@@ -15,7 +15,7 @@ from web.scene import NOW_US, Scene
 
 @pytest.fixture(scope="module")
 def window(other: Scene) -> Window:
-    return at_the_window(other, home=2)
+    return at_the_window(other, home=1)
 
 
 def field(page: str, name: str) -> str:
@@ -27,9 +27,9 @@ def field(page: str, name: str) -> str:
 
 def test_a_room_an_amount_and_the_receipt_is_there(other: Scene, window: Window, signed_in: Any) -> None:
     client, desk = signed_in(other.operator), f"/console/{other.slug}/cash/"
-    page = client.get(f"{desk}?q={other.labels[0]}").content.decode()
-    assert "Lin Mei" in page and re.search('id="amount"[^>]* autofocus', page)
-    form = {"wallet": other.wallets[0], "ticket": field(page, "ticket"), "tender": "cash", "amount": "12,50"}
+    page = client.get(f"{desk}?q={other.labels[1]}").content.decode()
+    assert other.neighbour.username in page and re.search('id="amount"[^>]* autofocus', page)
+    form = {"wallet": other.wallets[1], "ticket": field(page, "ticket"), "tender": "cash", "amount": "12,50"}
     sent = [client.post(f"{desk}take/", form)["Location"] for _ in range(2)]
     assert sent[0] == sent[1], "pressed twice, taken once"
     assert b'http-equiv="refresh"' in client.get(sent[0]).content
@@ -38,7 +38,7 @@ def test_a_room_an_amount_and_the_receipt_is_there(other: Scene, window: Window,
     assert "¥12.50" in done and f"{other.slug}-0000" in done
     another = client.post(f"{desk}take/", {**form, "amount": "13"})
     assert another.status_code == 422 and b"took a payment already" in another.content
-    mine = signed_in(other.owner).get(f"/home/{other.public_id(0)}/receipts/").content.decode()
+    mine = signed_in(other.neighbour).get(f"/home/{other.public_id(1)}/receipts/").content.decode()
     assert "¥12.50" in mine and re.search(r"\b1000 \d{4}\b", mine), "the number the home is paid under"
     wrong = client.get(f"{desk}?q=10000099").content.decode()
     assert "a digit is wrong" in wrong and 'name="amount"' not in wrong
@@ -48,6 +48,13 @@ def test_the_paper_is_verified_by_its_address_alone_and_printed_in_both_language
     other: Scene, window: Window, signed_in: Any
 ) -> None:
     anybody = signed_in(None)
+    from fairwatt.store.models import PaymentIntent
+
+    online = PaymentIntent.objects.filter(
+        wallet=other.wallets[0], state="credited", provider="sandbox"
+    ).first()
+    assert online is not None, "what was paid through a platform has a receipt too"
+    assert "/pay/receipt/" in signed_in(other.owner).get(f"/pay/{online.our_ref}/").content.decode()
     address = f"/pay/receipt/{window.code}/"
     page = anybody.get(address)
     assert page.status_code == 200 and "¥5.00" in page.content.decode() and "noindex" in page["X-Robots-Tag"]
@@ -105,3 +112,6 @@ def test_the_count_is_told_afterwards_and_the_command_says_the_same(
     assert told["counted"] == "100.00" and f"¥{told['expected']}" in after
     assert sum(float(one["amount"]) for one in told["takings"]) + 100 == float(told["expected"])
     assert client.post(f"{page}count/", {"counted": "100.00"}).status_code == 422
+    for name, word in (("shifts", "Lobby"), ("receipts", "cash at the window")):
+        made = client.get(f"/console/{other.slug}/reports/{name}/csv/")
+        assert made.status_code == 200 and word in b"".join(made).decode("utf-8-sig"), name

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -24,7 +24,7 @@ from fairwatt.flows.two_people import CannotWish, write_wish
 from fairwatt.payments.amounts import minor_from_text
 from fairwatt.store import facts, money_wishes
 from fairwatt.store.models import Book, Wallet
-from fairwatt.store.money_wishes import NewWish
+from fairwatt.store.money_wishes import NewWish, Wish
 
 COLUMNS: Final = ("date", "amount", "bank_ref", "text", "payer")
 _NEEDED: Final = ("date", "amount", "bank_ref")
@@ -73,7 +73,7 @@ def look_at(*, book: Book, rows: Sequence[dict[str, str]], now_us: int) -> list[
                 one = _wrong(one, error)
             seen.setdefault(key, line)
             if one.error is None:
-                before = money_wishes.wish_by_key(cursor=cursor, book=book.pk, key=key)
+                _, before = _standing(cursor, book, one)
                 if before is not None and before.amount_minor != one.amount_minor:
                     error = CannotWish(
                         "This bank number was entered before, with another amount. Nothing was written; check it."
@@ -105,7 +105,7 @@ def enter_all(
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
         for row in looked:
-            key = _key(row)
+            key, _ = _standing(cursor, book, row)
             new = NewWish(
                 book=book.pk,
                 kind="transfer",
@@ -163,6 +163,16 @@ def _read(book: Book, homes: dict[int, str], row: dict[str, str], line: int, now
 
 def _key(row: Transfer) -> str:
     return f"transfer:{row.day[:10]}:{row.bank_ref}"
+
+
+def _standing(cursor: Any, book: Book, row: Transfer) -> tuple[str, Wish | None]:
+    """The key of a row, and the wish that stands for it; what was refused may be entered again."""
+    key = _key(row)
+    while True:
+        before = money_wishes.wish_by_key(cursor=cursor, book=book.pk, key=key)
+        if before is None or before.step != "refuse":
+            return key, before
+        key = f"{_key(row)}:after:{before.wish}"
 
 
 def _wrong(row: Transfer, error: Refusal) -> Transfer:

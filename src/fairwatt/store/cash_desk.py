@@ -334,11 +334,11 @@ def _receipts(cursor: Any, where: str, parameters: list[Any], limit: int) -> lis
     return [Receipt._make(row) for row in cursor.fetchall()]
 
 
-def role_of(*, cursor: Any, book: int, user: int) -> str:
-    """The role of an active person of the book's organisation; empty for anybody else."""
+def staff_role(*, cursor: Any, book: int, user: int) -> str:
+    """The role of an active person at the desk of a book; nothing for anybody else."""
     cursor.execute(
         "SELECT u.role FROM store_user u JOIN store_book b ON b.organisation_id = u.organisation_id "
-        "WHERE u.id = %s AND b.id = %s AND u.is_active",
+        "WHERE u.id = %s AND b.id = %s AND u.is_active AND u.role IN ('operator', 'admin')",
         [user, book],
     )
     row = cursor.fetchone()

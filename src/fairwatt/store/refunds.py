@@ -149,12 +149,11 @@ def move_paid(
 def fold_intent(*, cursor: Any, intent: int) -> None:
     """Let the state of a top-up say what became of its payments."""
     cursor.execute(
-        # No provider takes back what was paid by hand: there it went back as two people agreed.
-        "UPDATE store_paymentintent SET state = (SELECT CASE WHEN sum(lost) > 0 THEN 'chargeback' "
-        "WHEN sum(back) >= sum(paid_minor) THEN 'refunded' WHEN sum(back) > 0 THEN 'part_refunded' ELSE 'credited' END "
-        "FROM (SELECT paid_minor, CASE WHEN by_hand THEN 0 ELSE lost_minor END AS lost, "
-        "done_minor + CASE WHEN by_hand THEN lost_minor ELSE 0 END AS back FROM (SELECT *, "
-        "provider IN ('cash', 'terminal', 'transfer') AS by_hand FROM paid WHERE intent = %s) p) b) WHERE id = %s",
+        # What was paid by hand no provider takes back: there it went back as two people agreed.
+        "UPDATE store_paymentintent SET state = (SELECT CASE WHEN sum(lost_minor) > sum(hand) THEN 'chargeback' "
+        "WHEN sum(done_minor + hand) >= sum(paid_minor) THEN 'refunded' WHEN sum(done_minor + hand) > 0 "
+        "THEN 'part_refunded' ELSE 'credited' END FROM paid, LATERAL (SELECT CASE WHEN provider "
+        "IN ('cash', 'terminal', 'transfer') THEN lost_minor ELSE 0 END AS hand) h WHERE intent = %s) WHERE id = %s",
         [intent, intent],
     )
 
@@ -242,17 +241,6 @@ def who_answered(*, cursor: Any, refund: int) -> dict[str, int]:
     """{answer: who gave it} of a refund."""
     cursor.execute("SELECT answer, author FROM refund_answer WHERE refund = %s", [refund])
     return {str(answer): int(author) for answer, author in cursor.fetchall()}
-
-
-def staff_role(*, cursor: Any, book: int, user: int) -> str:
-    """The role of an active person at the desk of a book; nothing for anybody else."""
-    cursor.execute(
-        "SELECT u.role FROM store_user u JOIN store_book b ON b.organisation_id = u.organisation_id "
-        "WHERE u.id = %s AND b.id = %s AND u.is_active AND u.role IN ('operator', 'admin')",
-        [user, book],
-    )
-    row = cursor.fetchone()
-    return "" if row is None else str(row[0])
 
 
 def auto_minor(*, cursor: Any, book: int) -> int:

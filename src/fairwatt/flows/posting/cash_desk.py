@@ -65,7 +65,7 @@ def post_at_desk(bench: Bench, before: PostedFacts, kind: str, about: dict[str, 
 
 def _open(bench: Bench, *, desk: int, cashier: int, float_minor: int) -> PostedFacts:
     book, cursor = bench.state.book, bench.cursor
-    if cash_desk.role_of(cursor=cursor, book=book, user=cashier) != CASHIER:
+    if cash_desk.staff_role(cursor=cursor, book=book, user=cashier) != CASHIER:
         return refuse_fact(
             bench, "not_a_cashier", "only an operator of this organisation sits at a cash desk"
         )
@@ -157,7 +157,7 @@ def _count(bench: Bench, *, shift: int, author: int, counted_minor: int, slips_m
     found = cash_desk.shift_of(cursor=bench.cursor, book=book, shift=shift)
     if found is None or found.closed_us is not None:
         return refuse_fact(bench, "no_open_shift", "this shift is not open; its count stands as it was")
-    role = cash_desk.role_of(cursor=bench.cursor, book=book, user=author)
+    role = cash_desk.staff_role(cursor=bench.cursor, book=book, user=author)
     if not (role == CASHIER and author == found.cashier) and role != "admin":
         return refuse_fact(bench, "not_your_shift", "its cashier or an administrator counts a shift")
     if counted_minor < 0 or slips_minor < 0:
@@ -257,7 +257,7 @@ def _open_shift(bench: Bench, *, shift: int, cashier: int) -> Shift | None:
     found = cash_desk.shift_of(cursor=bench.cursor, book=bench.state.book, shift=shift)
     if found is None or found.closed_us is not None or found.cashier != cashier:
         return None
-    works = cash_desk.role_of(cursor=bench.cursor, book=bench.state.book, user=cashier) == CASHIER
+    works = cash_desk.staff_role(cursor=bench.cursor, book=bench.state.book, user=cashier) == CASHIER
     return found if works else None
 
 

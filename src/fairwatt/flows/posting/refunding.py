@@ -99,7 +99,7 @@ def _authorised(bench: Bench, row: RefundRow, approver: int | None) -> bool:
         return row.origin == "resident" and row.way == "source" and max(asked, row.asked_minor) <= limit
     if row.author is None or approver == row.author:
         return False
-    return refunds.staff_role(cursor=bench.cursor, book=book, user=approver) == "admin"
+    return cash_desk.staff_role(cursor=bench.cursor, book=book, user=approver) == "admin"
 
 
 def _room(bench: Bench, row: RefundRow, ix: int) -> Room | None:
@@ -217,7 +217,7 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
     answered = refunds.who_answered(cursor=bench.cursor, refund=row.id)
     one, other = answered.get("paid_out", 0), answered.get("confirm", 0)
     staff = all(
-        refunds.staff_role(cursor=bench.cursor, book=bench.state.book, user=who) for who in (one, other)
+        cash_desk.staff_role(cursor=bench.cursor, book=bench.state.book, user=who) for who in (one, other)
     )
     if not one or not other or one == other or not staff:
         return refuse_fact(bench, "not_authorised", "two people say together that the window paid")

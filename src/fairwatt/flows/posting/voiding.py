@@ -29,7 +29,7 @@ def agreed_wish(bench: Bench, *, wish: int, kind: str) -> Wish | None:
     if found is None or found.kind != kind or not found.agreed:
         return None
     first, second = (
-        cash_desk.role_of(cursor=bench.cursor, book=bench.state.book, user=user)
+        cash_desk.staff_role(cursor=bench.cursor, book=bench.state.book, user=user)
         for user in (found.author, found.step_author)
     )
     return found if first in STAFF and second == "admin" else None

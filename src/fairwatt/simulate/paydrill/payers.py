@@ -35,6 +35,7 @@ class Crowd:
     wallets: Sequence[int]
     accounts: dict[Dialect, int]
     now_us: Callable[[], int]
+    at_once: int = OPEN_MAX
     begun: int = 0
     paid: int = 0
     open: dict[str, float] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class Crowd:
     def __post_init__(self) -> None:
         self._starting = ThreadPoolExecutor(STARTING_HANDS, thread_name_prefix="starting")
         self._reporting = ThreadPoolExecutor(REPORTING_HANDS, thread_name_prefix="reporting")
-        self._room = asyncio.Semaphore(OPEN_MAX)
+        self._room = asyncio.Semaphore(self.at_once)
         self._made: dict[str, Order] = {}
         self._in_hand: set[asyncio.Future[None]] = set()
         self.world.books.made = self._order_made

@@ -27,6 +27,17 @@ type Tell = Callable[[str, int, int], None]
 """what is being done, how much of it is done, and of how much"""
 type Blow = Literal["web", "collector", "poster", "rotate"]
 
+BLOWS: Final[tuple[tuple[int, Blow], ...]] = (
+    (15, "web"),
+    (25, "collector"),
+    (40, "poster"),
+    (50, "rotate"),
+    (60, "web"),
+    (75, "collector"),
+    (90, "poster"),
+)
+"""What is broken at which percentage: every process dies twice, the keys change in the middle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
@@ -48,6 +59,12 @@ class Plan:
     timed: int
     rate: int = RATE
     dialects: tuple[Dialect, ...] = tuple(SHARES)
+    hits: tuple[tuple[int, Blow], ...] = BLOWS
+
+    @property
+    def at_once(self) -> int:
+        """So many people stand before the till at the same time: few enough that a blow hits some in the middle."""
+        return max(4, min(60, self.count // 10))
 
     @classmethod
     def of(cls, *, count: int, seed: int) -> Plan:
@@ -70,14 +87,5 @@ class Plan:
         return self.count - self.timed
 
     def blows(self) -> list[tuple[int, Blow]]:
-        """What is broken when so many payments were begun: every process dies twice, the keys change in the middle."""
-        parts: list[tuple[int, Blow]] = [
-            (15, "web"),
-            (25, "collector"),
-            (40, "poster"),
-            (50, "rotate"),
-            (60, "web"),
-            (75, "collector"),
-            (90, "poster"),
-        ]
-        return [(max(1, self.hurried * percent // 100), blow) for percent, blow in parts]
+        """What is broken when so many payments were begun."""
+        return [(max(1, self.hurried * percent // 100), blow) for percent, blow in self.hits]

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -144,7 +145,13 @@ class PaymentDrill:
             accounts = await asyncio.to_thread(self._open_shops, sim)
             self.fleet.start_collector()
             sim.world.mpesa.push_us = 2 * 3_600_000_000
-            crowd = Crowd(world=sim.world, wallets=self._wallets, accounts=accounts, now_us=self.now_us)
+            crowd = Crowd(
+                world=sim.world,
+                wallets=self._wallets,
+                accounts=accounts,
+                now_us=self.now_us,
+                at_once=self.plan.at_once,
+            )
             reporting = asyncio.create_task(crowd.report_for_ever())
             try:
                 return await self._phases(sim, crowd)
@@ -239,7 +246,7 @@ class PaymentDrill:
             begun=lambda n: self.tell("orders for the timed part", n, total) if n % 20 == 0 else None,
         )
         reports = [one.make() for one in crowd.pay_held()]
-        began_s = time.monotonic()
+        began_s, spent_s = time.monotonic(), self._cpu_s("web")
         took, refused = await asyncio.to_thread(
             steadily,
             reports,
@@ -248,7 +255,17 @@ class PaymentDrill:
         )
         self.marks["timed_s"] = time.monotonic() - began_s
         self.marks["timed_refused"] = len(refused)
+        self.marks["callback_cpu_ms"] = 1000 * (self._cpu_s("web") - spent_s) / max(1, len(reports))
         return took
+
+    def _cpu_s(self, name: str) -> float:
+        """Seconds of processor time a process has used; 0 where the kernel tells nothing."""
+        pid = next((one.pid for one in self.services.supervisor.status() if one.name == name), None)
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def _drained(self, sim: PaySim, crowd: Crowd) -> float:
         """Wait until everything paid is in the ledger, as long as that is still moving; seconds it took."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db import connection
+
+from fairwatt.store import cash_desk
 from fairwatt.store.models import Fact, Outbox, PaymentEvent, PaymentIntent, RegisterHead
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.reviews import Review, reviews_of
@@ -30,6 +33,8 @@ class Progress:
     confirmed_us: int | None
     no_order: bool
     review: Review | None
+    receipt: str = ""
+    """where its receipt is, once it is credited"""
 
     @property
     def in_review(self) -> bool:
@@ -49,7 +54,7 @@ class Progress:
 def progress(*, intent: PaymentIntent) -> Progress:
     """Read a payment's steps."""
     fresh = PaymentIntent.objects.select_related("wallet__book", "wallet__unit__site").get(pk=intent.pk)
-    with seeing(scope=scope_of_wallet(wallet=fresh.wallet)):
+    with seeing(scope=scope_of_wallet(wallet=fresh.wallet)), connection.cursor() as cursor:
         facts = Fact.objects.filter(
             wallet=fresh.wallet_id, kind=PAYMENT_FACT, created_us__gte=fresh.created_us
         ).order_by("id")
@@ -65,6 +70,7 @@ def progress(*, intent: PaymentIntent) -> Progress:
             else None
         )
         review = next(iter(reviews_of(intents=PaymentIntent.objects.filter(pk=fresh.pk))), None)
+        paper = cash_desk.receipt_of(cursor=cursor, book=fresh.book_id, fact=fact.id) if fact else None
         powered = RegisterHead.objects.filter(wallet=fresh.wallet_id).exclude(relay=0).exists()
     sent = order is not None and order.state in ("accepted", "proven")
     return Progress(
@@ -75,4 +81,5 @@ def progress(*, intent: PaymentIntent) -> Progress:
         confirmed_us=order.proven_us if order is not None else None,
         no_order=order is None and fresh.credited_us is not None and powered,
         review=review,
+        receipt=paper.code if paper else "",
     )

@@ -25,7 +25,8 @@ def cost_ahead(*, use_wh: Ints, prices: PricesAhead, shape: Ints, counter_wh: In
         nano = use_wh * price[:, :, 0, None]
     else:
         nano = _over_blocks(use_wh, price, prices, counter_wh)
-    total: Ints = np.cumsum(nano // NANO_PER_MICRO, axis=1)
+    nano //= NANO_PER_MICRO
+    total: Ints = np.cumsum(nano, axis=1, out=nano)
     return total
 
 
@@ -46,16 +47,14 @@ def _over_blocks(use_wh: Ints, price: Ints, prices: PricesAhead, counter_wh: Int
     counted = after - running[:, prices.window_day]
     counted += np.where(prices.window_day == 0, counter_wh[:, None], 0)[:, :, None]
     before = counted - use_wh
-    nano = np.zeros_like(use_wh)
-    lower = np.zeros(prices.bounds.shape[0], dtype=np.int64)
-    for block in range(price.shape[2]):
-        last = block == price.shape[2] - 1
-        floor = lower[None, :, None]
-        inside = np.maximum(counted, floor) - np.maximum(before, floor)
-        if not last:
-            upper = prices.bounds[:, block]
-            roof = upper[None, :, None]
-            inside -= np.maximum(counted, roof) - np.maximum(before, roof)
-            lower = upper
-        nano += inside * price[:, :, block, None]
+    nano = use_wh * price[:, :, 0, None]
+    for block in range(price.shape[2] - 1):
+        bound = prices.bounds[:, block][None, :, None]
+        above = counted - bound
+        np.maximum(above, 0, out=above)
+        if above.any():
+            before_above = before - bound
+            above -= np.maximum(before_above, 0, out=before_above)
+            above *= (price[:, :, block + 1] - price[:, :, block])[:, :, None]
+            nano += above
     return nano

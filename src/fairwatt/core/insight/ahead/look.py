@@ -18,7 +18,7 @@ from fairwatt.core.insight.ahead.widening import Widening, widened
 
 METHOD: Final = 1
 """Raised whenever the same past would give another outlook; stored beside every forecast."""
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 16
 _TENTH, _MIDDLE, _TWENTIETH = PATHS // 10, PATHS // 2, PATHS // 20
 
 

@@ -1,0 +1,56 @@
+"""Payments through the real stack while reports double, vanish and overtake each other, and two processes die.
+
+A hundred here; `fairwatt drill payments` makes it a hundred thousand, with every process killed and the keys changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from fairwatt.server.clock import WallClock
+from fairwatt.server.launcher.fleet import Fleet
+from fairwatt.server.launcher.services import Services
+from fairwatt.simulate.paydrill.plan import Plan
+
+
+def test_the_platforms_truth_equals_the_ledger(house: Services) -> None:
+    from fairwatt.simulate.paydrill.run import PaymentDrill
+
+    plan = Plan(
+        count=100,
+        seed=11,
+        homes=5,
+        timed=30,
+        # What M-Pesa's collector leaves half done only a bill tells, and this drill is over before there is one.
+        dialects=("wechat", "alipay", "stripe"),
+        hits=((30, "web"), (60, "poster")),
+    )
+    fleet = Fleet(house)
+    drill = PaymentDrill(
+        plan=plan, services=house, fleet=fleet, now_us=WallClock().now_us, name=f"drill-{os.getpid()}"
+    )
+    drill.provision()
+    fleet.start_headend(drill.book)
+    fleet.start_web()
+    try:
+        verdict = asyncio.run(drill.run())
+    finally:
+        for name in ("web", "collector", f"headend-{drill.book}"):
+            house.supervisor.stop(name)
+    figures = verdict.figures
+    assert (figures["paid"], figures["credited"]) == (100, 100), verdict.broken
+    assert (figures["lost"], figures["doubled"], figures["difference_micro"]) == (0, 0, 0)
+    assert (figures["journal_micro"], figures["suspense_micro"]) == (0, 0)
+    assert int(figures["reports_sent"] or 0) > 100, "some were doubled"
+    assert figures["timed_reports"] == 30
+    assert "web at" in str(figures["broken_on_purpose"])
+    assert "poster at" in str(figures["broken_on_purpose"])
+
+
+@pytest.mark.parametrize("count", [19, 2_000_001])
+def test_a_drill_has_a_size(count: int) -> None:
+    with pytest.raises(ValueError, match="payments, not"):
+        Plan.of(count=count, seed=1)
