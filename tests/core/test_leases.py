@@ -50,6 +50,13 @@ class World:
         self.paid_micro += amount_micro
         self.order(set(METERS))
 
+    def take(self, amount_micro: int) -> None:
+        """A fee, or a refund: credit goes that no meter used."""
+        amount_micro = min(amount_micro, self.balance_micro)
+        self.balance_micro -= amount_micro
+        self.paid_micro -= amount_micro
+        self.order(to_renew(available_micro=self.balance_micro, meters=self.leases))
+
     def use(self, meter: int, wanted_micro: int) -> None:
         gateway = self.gateways[meter]
         used = min(wanted_micro, max(0, gateway.left_micro))
@@ -149,6 +156,33 @@ def test_who_used_five_times_as_much_is_leased_five_times_as_much() -> None:
     shares = fair_shares(available_micro=12_000_000, meters=meters)
     assert [shares[n].granted_micro for n in (1, 2)] == [10_000_000, 2_000_000]
     assert [shares[n].part_ppm for n in (1, 2)] == [833_333, 166_666]
+
+
+@given(
+    st.integers(1, 50_000_000),
+    st.lists(st.tuples(st.sampled_from(METERS), st.integers(0, 9_000_000))),
+    st.data(),
+)
+def test_when_credit_is_taken_away_gateways_that_hear_it_hold_no_more_than_is_left(
+    paid: int, used: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    world = World()
+    world.pay(paid)
+    for meter in METERS:
+        world.talk(meter, delivered=1_000)
+    for meter, micro in used:
+        world.use(meter, micro)
+        world.talk(meter, delivered=1_000)
+    world.take(data.draw(st.integers(0, world.balance_micro)))
+    for _ in range(3):
+        for meter in METERS:
+            world.talk(meter, delivered=1_000)
+    left = sum(max(0, gateway.left_micro) for gateway in world.gateways.values())
+    assert left <= world.balance_micro + COARSE_MICRO * (1 + len(METERS))
+    before = world.seq
+    for meter in METERS:
+        world.talk(meter, delivered=1_000)
+    assert world.seq == before, "nobody is asked twice for the same"
 
 
 def test_use_is_forgotten_after_a_week() -> None:

@@ -17,7 +17,7 @@ import json, logging, structlog, sys
 from fairwatt.simulate.runner import run_scenario
 from fairwatt.simulate.scenario import Scenario
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-verdict = run_scenario(scenario=Scenario.from_seed(7, days=5, homes=4), program=sys.argv[1:])
+verdict = run_scenario(scenario=Scenario.from_seed(7, days=5, homes=8), program=sys.argv[1:])
 print(json.dumps({**verdict.figures, "broken": verdict.broken}))
 """
 NOTICED_BY = {

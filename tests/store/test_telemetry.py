@@ -217,3 +217,20 @@ def test_the_process_keeps_answers_and_passes_on_who_watches(house: Services, st
     with as_role("telemetry"):
         heard = asyncio.run(drill())
     assert {type(one).__name__ for one in heard} == {"Kept", "Watch"}
+
+
+def test_a_reader_who_stays_holds_up_no_second(house: Services, street: Street) -> None:
+    """A new day waits for whoever reads the old ones; who brings seconds does not wait behind it for long."""
+    keep(street, block(1, NOW_S - 90, street.homes[0]))
+    config = Config.load()
+    with (
+        psycopg.connect(config.dsn(role="web")) as reader,
+        psycopg.connect(config.dsn(role="telemetry")) as tidy,
+    ):
+        reader.execute("SELECT count(*) FROM tele_second").fetchone()
+        assert tidy.execute("SHOW lock_timeout").fetchone() == ("5s",)
+        tidy.execute("SET lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            tidy.execute("SELECT make_tele_partitions(%s, %s)", [NOW_S + 90 * DAY_S, NOW_S + 90 * DAY_S + 1])
+        tidy.rollback()
+        assert keep(street, block(2, NOW_S - 30, street.homes[0])).blocks == 1

@@ -38,6 +38,14 @@ def other(house: Services) -> Scene:
     return made
 
 
+@pytest.fixture(autouse=True)
+def in_english(house: Services) -> None:
+    """No language that a page of an earlier test was read in stays for this one."""
+    from django.utils import translation
+
+    translation.activate("en")
+
+
 @pytest.fixture
 def clock(house: Services) -> Iterator[StandingClock]:
     """The faces' clock, standing at the end of the story."""

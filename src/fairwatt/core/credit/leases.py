@@ -126,9 +126,10 @@ def next_leases(*, available_micro: int, meters: Mapping[int, MeterLeases]) -> d
 def to_renew(
     *, available_micro: int, meters: Mapping[int, MeterLeases], ordered: Collection[int] = ()
 ) -> set[int]:
-    """Which meters need a new lease now: those that run short, and those that must give back for them.
+    """Which meters need a new lease now: those that run short, and those that must give back.
 
-    A meter is short with less than half of its fair part. ``ordered``: meters that get an order anyway.
+    A meter is short with less than half of its fair part. Meters give back for one that is short, or when credit was
+    taken away (a fee, a refund) and their leases come to more than is left. ``ordered``: an order is made anyway.
     """
     fair = fair_shares(available_micro=available_micro, meters=meters)
     granted = next_leases(available_micro=available_micro, meters=meters)
@@ -138,7 +139,8 @@ def to_renew(
         for meter, share in fair.items()
         if share.granted_micro - newest[meter] > max(share.granted_micro // 2, COARSE_MICRO)
     }
-    if not short:
+    beyond = sum(max(0, left) for left in newest.values()) - max(0, available_micro)
+    if not short and beyond <= COARSE_MICRO:
         return set()
     renewed = {
         meter for meter in short if granted[meter].granted_micro - max(0, newest[meter]) > COARSE_MICRO

@@ -32,6 +32,11 @@ LOGINS: Final[tuple[tuple[DatabaseRole, str], ...]] = (
 )
 ROLE_SETTINGS: Final = (
     ("migrate", "lock_timeout", "10s"),  # a migration that waits behind a reader would hold up the poster
+    (
+        "telemetry",
+        "lock_timeout",
+        "5s",
+    ),  # a day to be dropped that waits for a reader would hold up every second after it
     ("web", "statement_timeout", "60s"),
     ("web", "idle_in_transaction_session_timeout", "60s"),
     ("auditor", "default_transaction_read_only", "on"),
