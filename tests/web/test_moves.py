@@ -108,7 +108,9 @@ def test_a_move_of_another_company_or_by_an_auditor_changes_nothing(scene: Scene
         assert not Fact.objects.filter(kind="move", payload__unit=home.unit_id).exists()
 
 
-def test_a_meter_is_exchanged_at_the_desk_and_another_goes_on_counting(scene: Scene, signed_in: Any) -> None:
+def test_a_meter_is_exchanged_at_the_desk_and_another_goes_on_counting(
+    scene: Scene, signed_in: Any, clock: Any
+) -> None:
     from fairwatt.store.models import Installation
 
     open_homes = Installation.objects.filter(closed_us=None, wallet__book=scene.book).select_related("meter")
@@ -116,6 +118,7 @@ def test_a_meter_is_exchanged_at_the_desk_and_another_goes_on_counting(scene: Sc
     address = f"/console/{scene.slug}/meters/{home.meter_id}/exchange/"
     desk = signed_in(scene.operator)
     typed = {
+        "ticket": "00112233445566778899",
         "number": "880000000001",
         "final": "",
         "opening": "0.5",
@@ -132,8 +135,10 @@ def test_a_meter_is_exchanged_at_the_desk_and_another_goes_on_counting(scene: Sc
 
     gone = desk.post(address, typed)
     assert gone.status_code == 302
-    assert desk.post(address, typed).url == gone.url  # twice is once
-    scene.post(now_us=NOW_US)
+    clock.at_us += 1_000_000
+    assert desk.post(address, typed).url == gone.url, "twice is once"
+    scene.post(now_us=clock.at_us)
+    assert desk.post(address, typed).url == gone.url, "also when it is done already"
     assert "880000000001" in desk.get(gone.url).content.decode()
     begun = Installation.objects.select_related("meter").get(unit=home.unit_id, closed_us=None)
     assert (begun.meter.number, begun.opening_wh, begun.transformer) == (880_000_000_001, 500, (100, 5))

@@ -173,7 +173,9 @@ def exchange(
         seen = end_of(book=row, asked=asked, now_us=now_us)
         told = {"meter": meter, "new_meter": new, "at_us": asked.at_us, **_end_told(seen)}
         if not dry_run:
-            fact = ask_exchange(book_id=book, asked=asked, user_id=person.pk, now_us=now_us)
+            fact = ask_exchange(
+                book_id=book, asked=asked, ticket=os.urandom(10).hex(), user_id=person.pk, now_us=now_us
+            )
             told = {**told, "fact": fact, "final_wh": _posted(row, fact)["final_wh"]}
     except TransformerError as error:
         raise BadInput(f"{error} Nothing was changed.") from error

@@ -114,9 +114,9 @@ def move_key(*, unit: int, wallet: int, at_us: int) -> str:
     return _key("move", str(unit), str(wallet), str(at_us))
 
 
-def exchange_key(*, installation: int, at_us: int) -> str:
-    """Name the exchange of a meter by the installation that ends with it."""
-    return _key("exchange", str(installation), str(at_us))
+def exchange_key(*, meter: int, ticket: str) -> str:
+    """Name the exchange of a meter by the form it was asked with."""
+    return _key("exchange", str(meter), ticket)
 
 
 def settlement_key(*, wallet: int, batch: int | None = None) -> str:

@@ -16,7 +16,7 @@ from fairwatt.flows.desk import DeskRefused, acting, meter_of
 from fairwatt.flows.meter_end import MeterEnd, meter_end
 from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
-from fairwatt.store.models import Book, Installation, Meter
+from fairwatt.store.models import Book, Fact, Installation, Meter
 
 REASON_MAX: Final = 300
 NUMBER_MAX: Final = 10**12
@@ -41,7 +41,7 @@ class ExchangeAsked:
     final_wh: int | None = None
     """what the meter that goes showed at last; None: it could not be read"""
     transformer: Transformer | None = None
-    """new current transformers; None: those that were there"""
+    """the current transformers in front of it; None: those that were there"""
     reason: str = ""
 
 
@@ -74,8 +74,11 @@ def end_of(*, book: Book, asked: ExchangeAsked, now_us: int) -> MeterEnd:
 
 
 @transaction.atomic(durable=True)
-def ask_exchange(*, book_id: int, asked: ExchangeAsked, user_id: int, now_us: int) -> int:
-    """Ask the poster for an exchange; return the fact that it answers. The same twice is one. Raises DeskRefused."""
+def ask_exchange(*, book_id: int, asked: ExchangeAsked, ticket: str, user_id: int, now_us: int) -> int:
+    """Ask the poster for an exchange; return the fact that it answers. Raises DeskRefused.
+
+    ``ticket`` names the form: sent twice it is one exchange, also when the first was posted in between.
+    """
     book = Book.objects.get(pk=book_id)
     person = acting(user_id=user_id, book=book)
     reason = asked.reason.strip().replace("\x00", "")
@@ -83,12 +86,17 @@ def ask_exchange(*, book_id: int, asked: ExchangeAsked, user_id: int, now_us: in
         raise ExchangeImpossible("Say it in at most %(most)d letters. Nothing was changed.", most=REASON_MAX)
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
-        home = _checked(book, asked, now_us).home
+        key = exchange_key(meter=asked.meter_id, ticket=ticket)
+        known = Fact.objects.filter(book=book.pk, kind="move", natural_key=key).first()
+        if known is not None and known.state != "refused":
+            return int(known.pk)
+        place = _checked(book, asked, now_us)
+        home = place.home
         fact, fresh = facts.add(
             cursor=cursor,
             book=book.pk,
             kind="move",
-            natural_key=exchange_key(installation=home.pk, at_us=asked.at_us),
+            natural_key=facts.fresh_key(cursor=cursor, book=book.pk, kind="move", key=key),
             wallet=home.wallet_id,
             payload={
                 "kind": "exchange",
@@ -99,7 +107,7 @@ def ask_exchange(*, book_id: int, asked: ExchangeAsked, user_id: int, now_us: in
                 "final_wh": asked.final_wh,
                 "opening_wh": asked.opening_wh,
                 "meter": _described(home, asked.number),
-                "transformer": _ratio(asked.transformer),
+                "transformer": _changed(asked.transformer, place.transformer),
                 "reason": reason,
             },
             raw=b"",
@@ -174,5 +182,5 @@ def _described(home: Installation, number: int) -> dict[str, Any]:
     }
 
 
-def _ratio(transformer: Transformer | None) -> list[int] | None:
-    return None if transformer is None else [transformer.primary, transformer.secondary]
+def _changed(asked: Transformer | None, there: Transformer) -> list[int] | None:
+    return None if asked is None or asked == there else [asked.primary, asked.secondary]

@@ -23,11 +23,11 @@ from fairwatt.flows.cash_desk import (
     pay_back_cash,
     take_money,
 )
-from fairwatt.payments.amounts import minor_from_text
-from fairwatt.store.models import Book, Role, User, Wallet
+from fairwatt.store.models import Book, Role, Wallet
 from fairwatt.web import access
 from fairwatt.web.console.cash_queries import Drawer, drawer_of, hand_outs, shift_shown, shifts_shown
-from fairwatt.web.console.frame import frame, private
+from fairwatt.web.console.frame import clerk, frame, private
+from fairwatt.web.console.typed import minor, number
 from fairwatt.web.design import cash_words
 from fairwatt.web.design.refusals import said
 
@@ -44,13 +44,13 @@ def cash(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def cash_open(request: HttpRequest, slug: str) -> HttpResponse:
     """Begin a shift."""
-    user, book = _clerk(request, slug)
+    user, book = clerk(request, slug)
     typed = request.POST
     try:
         fact = open_shift(
             book_id=book.pk,
-            desk_id=_number(typed.get("desk", "")),
-            float_minor=_minor(typed.get("float", "") or "0", book),
+            desk_id=number(typed.get("desk", "")),
+            float_minor=minor(typed.get("float", "") or "0", digits=book.minor_digits),
             user_id=user.pk,
             ticket=typed.get("ticket", ""),
             now_us=access.now_us(),
@@ -64,16 +64,16 @@ def cash_open(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def cash_take(request: HttpRequest, slug: str) -> HttpResponse:
     """Take money: parse, one flow, on to what became of it."""
-    user, book = _clerk(request, slug)
+    user, book = clerk(request, slug)
     typed = request.POST
-    wallet = _number(typed.get("wallet", ""))
+    wallet = number(typed.get("wallet", ""))
     try:
         fact = take_money(
             book_id=book.pk,
             taken=Taken(
                 wallet_id=wallet,
                 tender=typed.get("tender", "cash"),
-                amount_minor=_minor(typed.get("amount", ""), book),
+                amount_minor=minor(typed.get("amount", ""), digits=book.minor_digits),
                 slip=typed.get("slip", ""),
                 ticket=typed.get("ticket", ""),
             ),
@@ -136,13 +136,13 @@ def shift(request: HttpRequest, slug: str, shift_id: int) -> HttpResponse:
 @require_POST
 def count_shift(request: HttpRequest, slug: str, shift_id: int) -> HttpResponse:
     """Count the drawer and close the shift."""
-    user, book = _clerk(request, slug)
+    user, book = clerk(request, slug)
     try:
         fact = end_shift(
             book_id=book.pk,
             shift_id=shift_id,
-            counted_minor=_minor(request.POST.get("counted", ""), book),
-            slips_minor=_minor(request.POST.get("slips", "") or "0", book),
+            counted_minor=minor(request.POST.get("counted", ""), digits=book.minor_digits),
+            slips_minor=minor(request.POST.get("slips", "") or "0", digits=book.minor_digits),
             user_id=user.pk,
             now_us=access.now_us(),
         )
@@ -155,7 +155,7 @@ def count_shift(request: HttpRequest, slug: str, shift_id: int) -> HttpResponse:
 @require_POST
 def cash_back(request: HttpRequest, slug: str, void_id: int) -> HttpResponse:
     """Hand out the cash of a payment that was taken back."""
-    user, book = _clerk(request, slug)
+    user, book = clerk(request, slug)
     try:
         fact = pay_back_cash(book_id=book.pk, void_id=void_id, user_id=user.pk, now_us=access.now_us())
     except Refusal as refused:
@@ -168,7 +168,7 @@ def _desk(
 ) -> HttpResponse:
     user, now_us = access.person(request), access.now_us()
     text = request.GET.get("q", "").strip()
-    found, chosen = [], wallet or _number(request.GET.get("wallet", ""))
+    found, chosen = [], wallet or number(request.GET.get("wallet", ""))
     if text and not chosen:
         try:
             found = find_homes(book=book, text=text, now_us=now_us)
@@ -224,20 +224,3 @@ def _shift(
         "error": error,
     }
     return private(render(request, "console/shift.html", context, status=status))
-
-
-def _clerk(request: HttpRequest, slug: str) -> tuple[User, Book]:
-    user = access.person(request)
-    return user, access.clerk_book(user=user, slug=slug)
-
-
-def _minor(text: str, book: Book) -> int:
-    """An amount as typed, with a point or a comma, in minor units. Raises CannotTake."""
-    try:
-        return minor_from_text(text.strip().replace(" ", "").replace(",", "."), digits=book.minor_digits)
-    except ValueError as error:
-        raise CannotTake("An amount is written as 120.50. Nothing was taken; type it again.") from error
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -21,11 +21,11 @@ from fairwatt.flows.cash_desk import find_homes
 from fairwatt.flows.desk import NotAllowed
 from fairwatt.flows.sheets import BYTES_MAX
 from fairwatt.flows.two_people import WAYS, CannotWish, VoidAsked, answer_wish, ask_claim, ask_void
-from fairwatt.payments.amounts import minor_from_text
 from fairwatt.store.models import Book, Role, User
 from fairwatt.web import access
 from fairwatt.web.console.cash_queries import receipts_shown, suspense_shown, wishes_shown
-from fairwatt.web.console.frame import frame, private
+from fairwatt.web.console.frame import clerk, frame, private
+from fairwatt.web.console.typed import minor
 from fairwatt.web.design import cash_words
 from fairwatt.web.design.refusals import said
 
@@ -44,13 +44,13 @@ def receipts(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def void_receipt(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Ask to take a payment back."""
-    user, book = _clerk(request, slug)
+    user, book = clerk(request, slug)
     try:
         ask_void(
             book_id=book.pk,
             asked=VoidAsked(
                 number=number,
-                amount_minor=_minor(request.POST.get("amount", ""), book),
+                amount_minor=minor(request.POST.get("amount", ""), digits=book.minor_digits),
                 way=request.POST.get("way", ""),
                 words=request.POST.get("words", ""),
                 ticket=request.POST.get("ticket", ""),
@@ -76,7 +76,7 @@ def two_people(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def answer_money(request: HttpRequest, slug: str, wish_id: int) -> HttpResponse:
     """Agree to a wish, or refuse it."""
-    user, book = _clerk(request, slug)
+    user, book = clerk(request, slug)
     try:
         fact = answer_wish(
             book_id=book.pk,
@@ -97,7 +97,7 @@ def answer_money(request: HttpRequest, slug: str, wish_id: int) -> HttpResponse:
 @require_POST
 def claim_money(request: HttpRequest, slug: str, of: int) -> HttpResponse:
     """Ask that money in suspense becomes a home's."""
-    user, book = _clerk(request, slug)
+    user, book = clerk(request, slug)
     try:
         found = find_homes(book=book, text=request.POST.get("home", ""), now_us=access.now_us())
         if len(found) != 1:
@@ -255,15 +255,3 @@ def _answers(user: User, author: int) -> list[str]:
 
 def _status(refused: Refusal) -> int:
     return 403 if isinstance(refused, NotAllowed) else 422
-
-
-def _clerk(request: HttpRequest, slug: str) -> tuple[User, Book]:
-    user = access.person(request)
-    return user, access.clerk_book(user=user, slug=slug)
-
-
-def _minor(text: str, book: Book) -> int:
-    try:
-        return minor_from_text(text.strip().replace(" ", "").replace(",", "."), digits=book.minor_digits)
-    except ValueError as error:
-        raise CannotWish("An amount is written as 120.50. Nothing was moved; type it again.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -13,12 +14,12 @@ from django.views.decorators.http import require_http_methods
 from fairwatt.core.metering.transformer import Transformer, TransformerError, parse_ratio
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.desk import NotFound
-from fairwatt.flows.exchange_meter import ExchangeAsked, Place, ask_exchange, end_of, place_of
+from fairwatt.flows.exchange_meter import ExchangeAsked, ask_exchange, end_of, place_of
 from fairwatt.flows.move_home import move_answer
 from fairwatt.store.models import Book
 from fairwatt.web import access
 from fairwatt.web.console.frame import frame, private
-from fairwatt.web.console.typed import Unreadable, instant, local, number, register_wh
+from fairwatt.web.console.typed import Unreadable, instant, local, number, register_wh, ticket
 from fairwatt.web.design import move_words
 from fairwatt.web.design.refusals import said
 
@@ -35,17 +36,27 @@ def exchange(request: HttpRequest, slug: str, meter_id: int) -> HttpResponse:
     typed = request.POST
     error, seen, place = "", None, None
     try:
-        place = place_of(book=book, meter_id=meter_id)
+        if request.method == "POST" and not typed.get("look"):
+            fact = ask_exchange(
+                book_id=book.pk,
+                asked=_wanted(typed, book, meter_id, now_us),
+                ticket=ticket(typed.get("ticket", "")),
+                user_id=user.pk,
+                now_us=now_us,
+            )
+            return redirect(f"{reverse('console:exchange', args=[book.slug, meter_id])}?asked={fact}")
         if request.method == "POST":
-            wanted = _wanted(typed, book, meter_id, place, now_us)
-            seen = end_of(book=book, asked=wanted, now_us=now_us)
-            if not typed.get("look"):
-                fact = ask_exchange(book_id=book.pk, asked=wanted, user_id=user.pk, now_us=now_us)
-                return redirect(f"{reverse('console:exchange', args=[book.slug, meter_id])}?asked={fact}")
-    except NotFound as error_:
-        raise Http404 from error_
+            seen = end_of(book=book, asked=_wanted(typed, book, meter_id, now_us), now_us=now_us)
+    except NotFound as nowhere:
+        raise Http404 from nowhere
     except Refusal as refused:
         error = said(refused)
+    try:
+        place = place_of(book=book, meter_id=meter_id)
+    except NotFound as nowhere:
+        raise Http404 from nowhere
+    except Refusal as refused:
+        error = error or said(refused)
     context = {
         **frame(book=book),
         "meter_id": meter_id,
@@ -55,6 +66,7 @@ def exchange(request: HttpRequest, slug: str, meter_id: int) -> HttpResponse:
         "error": error,
         "typed": typed,
         "at": typed.get("at") or local(now_us, zone=book.zone),
+        "ticket": typed.get("ticket") or os.urandom(10).hex(),
         "may_act": access.may_act(user=user),
     }
     return private(render(request, "console/exchange.html", context, status=422 if error else 200))
@@ -74,7 +86,7 @@ def _answered(request: HttpRequest, book: Book, meter_id: int, fact: int) -> Htt
     return render(request, "console/exchanged.html", context)
 
 
-def _wanted(typed: Any, book: Book, meter_id: int, place: Place, now_us: int) -> ExchangeAsked:
+def _wanted(typed: Any, book: Book, meter_id: int, now_us: int) -> ExchangeAsked:
     at, final = typed.get("at", "").strip(), typed.get("final", "").strip()
     meant_now = not at or at == local(now_us, zone=book.zone)
     return ExchangeAsked(
@@ -83,17 +95,16 @@ def _wanted(typed: Any, book: Book, meter_id: int, place: Place, now_us: int) ->
         at_us=now_us if meant_now else instant(at, zone=book.zone),
         opening_wh=register_wh(typed.get("opening", "")),
         final_wh=register_wh(final) if final else None,
-        transformer=_changed(typed.get("ratio", ""), place),
+        transformer=_ratio(typed.get("ratio", "")),
         reason=typed.get("reason", ""),
     )
 
 
-def _changed(text: str, place: Place) -> Transformer | None:
-    """Other current transformers than those that are there, if any were typed."""
+def _ratio(text: str) -> Transformer | None:
+    """The current transformers in front of the new meter, if any were typed."""
     try:
-        ratio = parse_ratio(text)
+        return parse_ratio(text) if text.strip() else None
     except TransformerError as error:
         raise Unreadable(
             "A ratio of current transformers is written as 100:5. Nothing was changed; read the plate again."
         ) from error
-    return None if not text.strip() or ratio == place.transformer else ratio

@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from fairwatt.core.refusal import Refusal
-from fairwatt.flows.desk import DeskRefused
 from fairwatt.flows.move_home import (
     Coming,
     MoveAsked,
@@ -26,7 +25,7 @@ from fairwatt.flows.move_home import (
 from fairwatt.store.models import Book, Unit
 from fairwatt.web import access
 from fairwatt.web.console.frame import frame, private
-from fairwatt.web.console.typed import instant, local, number, register_wh
+from fairwatt.web.console.typed import instant, local, number, register_wh, ticket
 from fairwatt.web.design import move_words
 from fairwatt.web.design.refusals import said
 
@@ -53,7 +52,7 @@ def move(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
                 asked=wanted,
                 user_id=user.pk,
                 now_us=now_us,
-                entropy=bytes.fromhex(_hex(request.POST.get("ticket", ""))),
+                entropy=bytes.fromhex(ticket(request.POST.get("ticket", ""))),
             )
             return redirect(f"{reverse('console:move', args=[book.slug, unit.pk])}?asked={fact}")
         seen = preview_move(book=book, asked=wanted, now_us=now_us)
@@ -70,7 +69,7 @@ def move(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
         "title": move_words.KINDS["out" if lived_in else "in"],
         "typed": typed,
         "at": typed.get("at") or (local(seen.at_us, zone=book.zone) if seen else ""),
-        "ticket": _hex(typed.get("ticket", "")) if typed.get("ticket") else os.urandom(10).hex(),
+        "ticket": ticket(typed.get("ticket", "")) if typed.get("ticket") else os.urandom(10).hex(),
         "may_act": access.may_act(user=user),
     }
     return private(render(request, "console/move.html", context, status=422 if error else 200))
@@ -117,9 +116,3 @@ def _stated(typed: Any) -> dict[int, int]:
         for key, value in typed.items()
         if key.startswith("read-") and value.strip()
     }
-
-
-def _hex(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{20}", text):
-        raise DeskRefused("This form is too old or was changed. Nothing was done; open it again.")
-    return text

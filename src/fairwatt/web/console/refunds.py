@@ -30,6 +30,7 @@ from fairwatt.store.models import (
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.frame import frame, private
+from fairwatt.web.console.typed import number
 from fairwatt.web.design import format as text
 from fairwatt.web.design import refund_words, words
 from fairwatt.web.design.refusals import said
@@ -136,7 +137,7 @@ def new_refund(request: HttpRequest, slug: str, wallet_id: int) -> HttpResponse:
     wallet = Wallet.objects.select_related("book", "unit__site").filter(pk=wallet_id, book=book).first()
     if wallet is None:
         raise Http404
-    payment = _number(request.GET.get("payment", ""))
+    payment = number(request.GET.get("payment", "")) or None
     digits = book.minor_digits
     form = AskForm(minor_digits=digits, data=request.POST if request.method == "POST" else None)
     error, asked, way = "", None, ""
@@ -273,7 +274,3 @@ def _payments(book: Book, wallet: Wallet) -> list[tuple[Paid, int, int]]:
         (one, micro_of(book=book, minor=one.paid_minor), micro_of(book=book, minor=one.left_minor))
         for one in rows
     ]
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None

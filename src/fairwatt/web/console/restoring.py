@@ -20,6 +20,7 @@ from fairwatt.store.models import Book, Installation, Role, Unit, User
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.frame import frame, private
+from fairwatt.web.console.typed import number
 from fairwatt.web.design.refusals import said
 from fairwatt.web.design.restore_words import REFUSALS
 
@@ -34,11 +35,11 @@ def restore_code(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
     if unit is None:
         raise Http404
     error, digits = "", ""
-    asked = _number(request.GET.get("asked", ""))
+    asked = number(request.GET.get("asked", ""))
     if request.method == "POST":
         try:
             if request.POST.get("show"):
-                asked = _number(request.POST["show"])
+                asked = number(request.POST["show"])
                 digits = show_restore_code(
                     book_id=book.pk, fact_id=asked, user_id=user.pk, now_us=access.now_us()
                 )
@@ -61,8 +62,8 @@ def restore_code(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
 def _asked(request: HttpRequest, book: Book, unit: Unit, user: User) -> str:
     fact = ask_restore_code(
         book_id=book.pk,
-        installation_id=_number(request.POST.get("installation", "")),
-        hours=_number(request.POST.get("hours", "")),
+        installation_id=number(request.POST.get("installation", "")),
+        hours=number(request.POST.get("hours", "")),
         reason=request.POST.get("reason", ""),
         user_id=user.pk,
         now_us=access.now_us(),
@@ -98,8 +99,3 @@ def _context(book: Book, unit: Unit, user: User, asked: int) -> dict[str, Any]:
         "issued": [(one, names.get(one.author, "")) for one in issued],
         "may_issue": user.role == Role.ADMIN,
     }
-
-
-def _number(text: str) -> int:
-    """What a form says as a number; 0 for what is none, which no row has."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0

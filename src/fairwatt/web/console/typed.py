@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from fairwatt.flows.desk import DeskRefused
+from fairwatt.payments.amounts import minor_from_text
 
 _REGISTER: Final = re.compile(r"(\d{1,9})(?:[.,](\d{1,3}))?")
 
@@ -43,6 +44,21 @@ def local(at_us: int, *, zone: str) -> str:
     """An instant as the value of a field for day and time: whole minutes."""
     at = datetime.fromtimestamp(at_us // 1_000_000, tz=ZoneInfo(zone))
     return at.strftime("%Y-%m-%dT%H:%M")
+
+
+def minor(text: str, *, digits: int) -> int:
+    """An amount with a point or a comma, in minor units. Raises Unreadable."""
+    try:
+        return minor_from_text(text.strip().replace(" ", "").replace(",", "."), digits=digits)
+    except ValueError as error:
+        raise Unreadable("An amount is written as 120.50. Nothing was moved; type it again.") from error
+
+
+def ticket(text: str) -> str:
+    """The name of a form, given when it was opened: sent twice, it is done once. Raises Unreadable."""
+    if not re.fullmatch(r"[0-9a-f]{20}", text):
+        raise Unreadable("This form is too old or was changed. Nothing was done; open it again.")
+    return text
 
 
 def number(text: str) -> int:
