@@ -132,7 +132,9 @@ def exchange(
     opening: Annotated[int, typer.Option(help="What the new meter shows, in Wh.", min=0)],
     book: Book,
     by: By,
-    final: Annotated[int, typer.Option(help="What the old meter showed, in Wh; left out: estimated.")] = -1,
+    final: Annotated[
+        int | None, typer.Option(help="What the old meter showed, in Wh; left out: estimated.", min=0)
+    ] = None,
     transformer: Annotated[str, typer.Option(help="Other current transformers, such as 100:5.")] = "",
     at: At = "",
     reason: Reason = "",
@@ -166,7 +168,7 @@ def exchange(
             number=new,
             at_us=_instant(at, row.zone) if at else now_us,
             opening_wh=opening,
-            final_wh=None if final < 0 else final,
+            final_wh=final,
             transformer=parse_ratio(transformer) if transformer else None,
             reason=reason,
         )
