@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fairwatt.server.launcher.services import Services
+from support.cash import Drawer
 from support.costs import flush, legs
 from support.credit import document, person, rule, step
 from support.desk import Desk
@@ -106,6 +107,29 @@ def test_emergency_credit_is_lent_once_restores_power_and_is_repaid_first(
     assert desk.balance(meter) == TEN - 10_010 * 200 + 14_000_000
     assert "receivable:emergency" not in legs(desk)
     explained(desk)
+
+
+def test_lent_credit_is_not_handed_out_as_cash(street: Street, desk: Desk, ann: Any, lin: Any) -> None:
+    from fairwatt.flows.two_people import CannotWish
+
+    offered(street, ann)
+    meter = desk.home(tenants=(lin,))
+    drawer = Drawer(desk)
+    drawer.open(0)
+    drawer.answer(drawer.take(30_00))
+    drawer.now_us += 10 * HOUR_US
+    desk.read(meter, drawer.now_us, 145_000)
+    both = [drawer.void(1, 1_00) for _ in range(2)]
+    flush(desk, AT)
+    take(street, lin, now_us=drawer.now_us)
+    drawer.post()
+    answers = [drawer.answer(drawer.agree(wish) or 0) for wish in both]
+    assert answers[0].state == "posted", "what was paid and not used goes back"
+    assert answers[1].result["code"] == "spent", "what is left was lent"
+    assert desk.balance(meter) == TEN
+    flush(desk, AT)
+    with pytest.raises(CannotWish, match="spent"):
+        drawer.void(1, 5_00)
 
 
 def test_a_neighbour_takes_no_emergency_credit_and_a_forged_asking_is_refused(

@@ -13,11 +13,12 @@ from django.db import IntegrityError, connection, transaction
 
 from fairwatt.core.ids import money_wish_key, payment_key
 from fairwatt.core.units import micro_from_minor
+from fairwatt.flows.borrow import credit_desk
 from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
 from fairwatt.flows.posting.voiding import BY_HAND
 from fairwatt.store import cash_desk, facts, money_wishes
 from fairwatt.store.intervals import note_deed
-from fairwatt.store.models import Book, PaymentIntent, Role, User, Wallet, WalletHead
+from fairwatt.store.models import Book, PaymentIntent, Role, User, Wallet
 from fairwatt.store.money_wishes import NewWish, Wish
 
 WORDS_MAX: Final = 400
@@ -63,8 +64,9 @@ def ask_void(*, book_id: int, asked: VoidAsked, user_id: int, now_us: int) -> in
         amount = micro_from_minor(amount_minor=asked.amount_minor, minor_digits=book.minor_digits)
         if not 0 < amount <= paid.amount_micro - paid.void_micro:
             raise CannotWish("That is more than is left of this payment. Nothing was taken back.")
-        head = WalletHead.objects.filter(wallet=paid.wallet).first()
-        if amount > (head.balance_micro if head else 0):
+        home = credit_desk(wallet=Wallet.objects.get(pk=paid.wallet), now_us=now_us)
+        facts.see_book(cursor=cursor, book=book.pk)  # the home was looked at alone
+        if amount > home.available_micro - home.owing.emergency_micro:
             raise CannotWish(
                 "The credit is spent by now, and what is spent cannot be taken back. Ask for less."
             )

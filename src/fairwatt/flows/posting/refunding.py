@@ -115,15 +115,15 @@ def _room(bench: Bench, row: RefundRow, ix: int) -> Room | None:
         left = paid.left_minor
     if row.wish is not None:
         wishes = refunds.wishes_left(cursor=cursor, book=book, wallet=row.wallet, minor_micro=minor)
-        unspent = dict(wishes).get(row.wish, 0)
+        left_micro = dict(wishes).get(row.wish, 0)
     else:
-        unspent = _unspent(bench, ix)
+        left_micro = unspent(bench, ix)
     return refund_room(
-        asked_minor=row.asked_minor, payment_left_minor=left, unspent_micro=unspent, minor_micro=minor
+        asked_minor=row.asked_minor, payment_left_minor=left, unspent_micro=left_micro, minor_micro=minor
     )
 
 
-def _unspent(bench: Bench, ix: int) -> int:
+def unspent(bench: Bench, ix: int) -> int:
     """Credit that was paid, not lent, and that no gateway that is away may still let be used."""
     wallet = int(bench.state.wallets["wallet"][ix])
     apart = apart_of(state=bench.state, leases=bench.state.leases, heard=(), now_us=bench.now_us)

@@ -13,6 +13,7 @@ from fairwatt.core.ledger.model import CASH_OVER_SHORT, PAYABLE_VOIDS, SUSPENSE,
 from fairwatt.core.ledger.recipes import clearing_account, void_legs
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
+from fairwatt.flows.posting.refunding import unspent
 from fairwatt.store import cash_desk, money_wishes, refunds
 from fairwatt.store.cash_desk import Receipt
 from fairwatt.store.money_wishes import Void, Wish
@@ -56,7 +57,7 @@ def post_void(bench: Bench, *, wish: int) -> PostedFacts:
     left = asked.amount_minor if payment is None else payment.left_minor
     if amount > paid.amount_micro - paid.void_micro or asked.amount_minor > left:
         return refuse_fact(bench, "more_than_paid", "more than was paid; nothing was taken back")
-    if amount > max(0, int(bench.available[ix])):
+    if amount > max(0, unspent(bench, ix)):
         return refuse_fact(bench, "spent", "the credit is spent by now; nothing was taken back")
     void = Void(bench.fact, paid.wallet, paid.fact, asked.wish, amount, way, bench.now_us)
     money_wishes.add_void(cursor=cursor, void=void, book=state.book, batch=state.last_batch + 1)
