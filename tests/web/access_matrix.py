@@ -70,6 +70,12 @@ MATRIX = {
     "console:restore_code": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:moves": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:move": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:lets": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:lets_many": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:let": Row("let", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Refused in words on the page itself: no end was named, no circuit chosen.
+    "console:let_word": Row("let", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:circuit": Row("meter", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:reports": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report": Row("report", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report_file": Row("report_file", 404, 404, 404, 200, 200, 404, LOGIN),

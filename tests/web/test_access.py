@@ -13,6 +13,7 @@ from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE
 from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
+from web.lets import let_of
 from web.meters import photographed
 from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
@@ -119,6 +120,12 @@ def providers_day(scene: Scene) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
+def rented(scene: Scene) -> int:
+    """A let of an empty unit that has not begun."""
+    return let_of(scene)
+
+
+@pytest.fixture(scope="module")
 def window(scene: Scene) -> Window:
     """A cash desk with an open shift and a payment."""
     return at_the_window(scene)
@@ -148,6 +155,7 @@ def test_nobody_gets_what_is_not_theirs(
     waiting: int,
     providers_day: tuple[int, str],
     window: Window,
+    rented: int,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -176,6 +184,7 @@ def test_nobody_gets_what_is_not_theirs(
         "foreign alarm": [scene.slug, 1],
         "refund": [scene.slug, refund],
         "wallet": [scene.slug, scene.wallets[0]],
+        "let": [scene.slug, rented],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
         "push": [scene.slug, wished],

@@ -25,6 +25,7 @@ from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
 from fairwatt.flows.posting.lending import post_debt, post_emergency, post_instalments, repay
+from fairwatt.flows.posting.letting import post_let
 from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
@@ -132,7 +133,9 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_emergency(bench, wallet=wallet, author=author)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
-        case (("credit_rule" | "forecast"), {"wallets": list(wallets)}):
+        case "let", {"let": int(let), "step": str(step)}:
+            return post_let(bench, let=let, step=step)
+        case (("credit_rule" | "forecast" | "let_change"), {"wallets": list(wallets)}):
             return PostedFacts(
                 reload=True,
                 regrant={wallet for wallet in wallets if type(wallet) is int},

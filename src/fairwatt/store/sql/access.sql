@@ -161,7 +161,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
     WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change',
-        'refund_word', 'refund_recalled', 'provider_fee'));
+        'refund_word', 'refund_recalled', 'provider_fee', 'let'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -483,3 +483,24 @@ GRANT INSERT (book, number, fact, wallet, amount_micro, provider, reference, cas
 GRANT INSERT (book, wallet, kind, key, amount_minor, details, words, author, created_us) ON money_wish TO fairwatt_web;
 GRANT INSERT (wish, book, step, author, words, at_us) ON money_step TO fairwatt_web;
 GRANT USAGE ON SEQUENCE money_wish_id_seq, money_step_id_seq TO fairwatt_web;
+
+-- Short lets and circuits that stay on: people of the desk write down what is agreed, the poster what it did of it.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['short_let', 'short_let_word', 'short_let_step', 'circuit_mark'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON short_let, short_let_word, short_let_step, circuit_mark TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON short_let_step TO fairwatt_poster;
+-- Not by_role: who wrote it is noted by the database.
+GRANT INSERT (book, unit, begin_us, end_us, merchant, users, policy, plan, settle, trading, words, ticket, together, author, made_us)
+    ON short_let TO fairwatt_web;
+GRANT INSERT (let, book, word, until_us, words, author, at_us) ON short_let_word TO fairwatt_web;
+GRANT INSERT (book, gateway, meter, circuit, words, author, made_us) ON circuit_mark TO fairwatt_web;
+GRANT USAGE ON SEQUENCE short_let_id_seq, short_let_word_id_seq, circuit_mark_id_seq TO fairwatt_web;
+GRANT USAGE ON SEQUENCE short_let_step_id_seq TO fairwatt_poster;
