@@ -80,8 +80,8 @@ def closed(scene: Scene) -> str:
 
 @pytest.fixture(scope="module")
 def shared(scene: Scene) -> dict[str, int]:
-    """A fee that is not due for long, and a published cost with the owner's share."""
-    return share_a_cost(scene)
+    """A fee that is not due for long, a published cost with the owner's share, and a let of a unit far ahead."""
+    return {**share_a_cost(scene), "let": let_of(scene)}
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +120,6 @@ def providers_day(scene: Scene) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def rented(scene: Scene) -> int:
-    """A let of an empty unit that has not begun."""
-    return let_of(scene)
-
-
-@pytest.fixture(scope="module")
 def window(scene: Scene) -> Window:
     """A cash desk with an open shift and a payment."""
     return at_the_window(scene)
@@ -155,7 +149,6 @@ def test_nobody_gets_what_is_not_theirs(
     waiting: int,
     providers_day: tuple[int, str],
     window: Window,
-    rented: int,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -184,7 +177,6 @@ def test_nobody_gets_what_is_not_theirs(
         "foreign alarm": [scene.slug, 1],
         "refund": [scene.slug, refund],
         "wallet": [scene.slug, scene.wallets[0]],
-        "let": [scene.slug, rented],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],
         "push": [scene.slug, wished],
@@ -193,9 +185,8 @@ def test_nobody_gets_what_is_not_theirs(
         "credit kind": [scene.slug, "terms"],
         "credit rule": [scene.slug, waiting],
         "providers day": [scene.slug, *providers_day],
-        "fee": [scene.slug, shared["fee"]],
+        **{key: [scene.slug, shared[key]] for key in ("fee", "cost", "let")},
         "fee entry": [scene.slug, shared["fee"], 1],
-        "cost": [scene.slug, shared["cost"]],
         "any share": [scene.slug, shared["share"]],
         "share": [scene.public_id(0), shared["share"]],
         "cash fact": [scene.slug, window.shift],

@@ -263,7 +263,7 @@ def contracts_of(*, book: int, wallet_ix: Mapping[int, int]) -> dict[int, Contra
         return {
             wallet_ix[one.wallet]: one.contract
             for one in running_of(cursor=cursor, book=book)
-            if one.wallet in wallet_ix
+            if one.wallet is not None and one.wallet in wallet_ix
         }
 
 

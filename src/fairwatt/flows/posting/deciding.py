@@ -109,8 +109,7 @@ def decide(
             )
         out.flagged.add(ix)
     critical = (available <= 0) | wallets["cut_by_credit"][touched] | (wallets["withheld_ix"][touched] > 0)
-    over = [ix for ix, contract in state.contracts.items() if contract.over_at(at_us=now_us)]
-    critical |= np.isin(touched, over)
+    critical |= np.isin(touched, [ix for ix, one in state.contracts.items() if one.over_at(at_us=now_us)])
     candidates = touched[critical]
     case = _Case(
         state=state,

@@ -9,7 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.web.design import let_words
+
 EVENTS: Final[Mapping[str, str | Promise]] = {
+    **let_words.EVENTS,
     "desk.move_asked": _("{home}: the desk asked for a move"),
     "desk.exchange_asked": _("{home}: the desk wrote down that the meter was exchanged"),
     "desk.moves_asked": _("The desk asked for the moves of a file"),

@@ -96,7 +96,6 @@ EVENTS: Words = {
     **pay_words.EVENTS,
     **reconcile_words.EVENTS,
     **move_words.EVENTS,
-    **let_words.EVENTS,
     **cash_words.EVENTS,
     **refund_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
