@@ -331,7 +331,7 @@ def _asked(typed: Any, book: Book, now_us: int) -> LetAsked:
 
 def _tonight(book: Book, now_us: int) -> int:
     """The next midnight of the book: until then a booth is let unless somebody says otherwise."""
-    return local_day_start(zone=book.zone, at_us=now_us + 30 * US_PER_HOUR)
+    return local_day_start(zone=book.zone, at_us=now_us + US_PER_DAY)
 
 
 def _file(request: HttpRequest) -> tuple[str, bytes]:
