@@ -138,6 +138,7 @@ MATRIX = {
     "console:two_people": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:answer_money": Row("cash number", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:claim_money": Row("cash number", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:deposits": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:bank": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     # Open to who holds the paper: an unguessable address, and nothing but what the paper says.
     "pay:receipt": Row("paper", 200, 200, 200, 200, 200, 200, 200),

@@ -119,6 +119,11 @@ def exchange_key(*, meter: int, ticket: str) -> str:
     return _key("exchange", str(meter), ticket)
 
 
+def deposit_key(*, ticket: str) -> str:
+    """Name a deposit by the form it was set aside with."""
+    return _key("deposit", ticket)
+
+
 def let_key(*, let: int, step: str, end_us: int) -> str:
     """Name a step of a let: its beginning, and the warning and the end that belong to one agreed end."""
     return _key("let", str(let), step, str(end_us))

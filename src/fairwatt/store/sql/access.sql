@@ -504,3 +504,12 @@ GRANT INSERT (let, book, word, until_us, words, author, at_us) ON short_let_word
 GRANT INSERT (book, gateway, meter, circuit, words, author, made_us) ON circuit_mark TO fairwatt_web;
 GRANT USAGE ON SEQUENCE short_let_id_seq, short_let_word_id_seq, circuit_mark_id_seq TO fairwatt_web;
 GRANT USAGE ON SEQUENCE short_let_step_id_seq TO fairwatt_poster;
+
+-- Deposits: the poster writes what is held, a resident sees the own, the desk all of its books.
+ALTER TABLE deposit_entry ENABLE ROW LEVEL SECURITY;
+ALTER TABLE deposit_entry FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON deposit_entry;
+CREATE POLICY own_rows ON deposit_entry USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()));
+GRANT SELECT ON deposit_entry TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON deposit_entry TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE deposit_entry_id_seq TO fairwatt_poster;

@@ -11,6 +11,7 @@ from fairwatt.web.console import (
     corrections,
     costs,
     credit,
+    depositing,
     disputes,
     exchanging,
     fees,
@@ -139,5 +140,6 @@ urlpatterns = [
     path("<slug:slug>/two-people/", cash_books.two_people, name="two_people"),
     path("<slug:slug>/two-people/<int:wish_id>/", cash_books.answer_money, name="answer_money"),
     path("<slug:slug>/suspense/<int:of>/claim/", cash_books.claim_money, name="claim_money"),
+    path("<slug:slug>/deposits/", depositing.deposits, name="deposits"),
     path("<slug:slug>/bank/", cash_books.bank, name="bank"),
 ]
