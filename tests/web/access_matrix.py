@@ -33,6 +33,10 @@ MATRIX = {
     "set_language": Row("", 302, 302, 302, 302, 302, 302, 302, posts=True),
     "tenant:homes": Row("", 302, 302, 302, 200, 200, 200, LOGIN),
     "tenant:home": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:people": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:join": Row("", 200, 200, 200, 404, 404, 404, LOGIN),
+    # Nobody's code: what it would have been for is told to nobody.
+    "tenant:join_code": Row("code", 404, 404, 404, 404, 404, 404, LOGIN),
     "tenant:live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:seconds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:seconds_live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),

@@ -162,6 +162,7 @@ def test_nobody_gets_what_is_not_theirs(
         "book provider": [scene.slug, "stripe"],
         "book account": [scene.slug, 10**6],
         "shop": ["wechat", "0" * 32],
+        "code": ["0000-0000-0000-0000"],
         "shop order": ["wechat", "0" * 32, payment],
         "book": [scene.slug],
         "home_report": [scene.public_id(0), "statement"],

@@ -124,6 +124,11 @@ def deposit_key(*, ticket: str) -> str:
     return _key("deposit", ticket)
 
 
+def household_key(*, step: str, number: int, person: int) -> str:
+    """Name that somebody joined by an invitation, or left a tenancy: `number` is the one or the other."""
+    return _key("household", step, str(number), str(person))
+
+
 def let_key(*, let: int, step: str, end_us: int) -> str:
     """Name a step of a let: its beginning, and the warning and the end that belong to one agreed end."""
     return _key("let", str(let), step, str(end_us))

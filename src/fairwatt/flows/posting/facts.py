@@ -25,6 +25,7 @@ from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.depositing import post_deposit
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
+from fairwatt.flows.posting.households import post_household
 from fairwatt.flows.posting.lending import post_debt, post_emergency, post_instalments, repay
 from fairwatt.flows.posting.letting import post_let
 from fairwatt.flows.posting.mass_cuts import post_answer
@@ -134,10 +135,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_emergency(bench, wallet=wallet, author=author)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
-        case "deposit", dict(about):
-            return post_deposit(bench, about)
-        case "let", {"let": int(let), "step": str(step)}:
-            return post_let(bench, let=let, step=step)
+        case (("deposit" | "household" | "let"), dict(about)):
+            return {"deposit": post_deposit, "household": post_household, "let": post_let}[kind](bench, about)
         case (("credit_rule" | "forecast" | "let_change"), {"wallets": list(wallets)}):
             return PostedFacts(
                 reload=True,

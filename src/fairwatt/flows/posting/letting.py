@@ -7,7 +7,7 @@ anybody moves out, and what is left goes back by the refunds that are there.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -29,11 +29,12 @@ PACKAGE_PRIORITY: Final = 1
 """Before every fee that a person wrote down."""
 
 
-def post_let(bench: Bench, *, let: int, step: str) -> PostedFacts:
+def post_let(bench: Bench, about: dict[str, Any]) -> PostedFacts:
     """Take one step of a let, or refuse it by name: what was refused is asked again."""
+    let, step = about.get("let"), about.get("step")
     if written_by_web(cursor=bench.cursor, fact=bench.fact):
         return refuse_fact(bench, "not_authorised", "a let goes on by the clock of the poster's own process")
-    one = lets.let_of(cursor=bench.cursor, book=bench.state.book, let=let)
+    one = lets.let_of(cursor=bench.cursor, book=bench.state.book, let=let) if type(let) is int else None
     if one is None or not one.is_open:
         return refuse_fact(bench, "no_such_let", "this let is not open any more")
     try:

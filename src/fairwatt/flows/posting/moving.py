@@ -53,6 +53,8 @@ class Asked:
     protected: bool = False
     stated: Mapping[int, int] = field(default_factory=dict)
     """installation -> register that a person read"""
+    members: tuple[int, ...] = ()
+    """who of the users only sees and fills the account"""
     plan: int | None = None
     """the tariff of who comes; None: that of the meter, as it was before a let"""
 
@@ -88,6 +90,7 @@ def _transferred(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
         unit=to_unit,
         wallet=to_wallet,
         users=tuple(moves.living(cursor=bench.cursor, wallet=leaving.wallet)),
+        members=tuple(moves.members(cursor=bench.cursor, wallet=leaving.wallet)),
         policy=terms[0],
         protected=terms[1],
         stated={int(home): wh for home, wh in about.get("to_stated", {}).items() if type(wh) is int},
@@ -180,7 +183,8 @@ def change_hands(bench: Bench, asked: Asked, to_wallet: int | None = None) -> Po
         )
     if asked.kind != "out":
         for user in asked.users:
-            moves.begin_tenancy(cursor=cursor, wallet=coming, user=user, at_us=asked.at_us)
+            role = "member" if user in asked.members else "owner"
+            moves.begin_tenancy(cursor=cursor, wallet=coming, user=user, at_us=asked.at_us, role=role)
         if _dark(bench, wallet_ix, left):
             out.events.append(_event(bench, "supply.taken_over", coming, {"at_us": asked.at_us}))
     moves.set_vacant(cursor=cursor, unit=asked.unit, vacant=asked.kind == "out")

@@ -128,7 +128,7 @@ GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwat
 
 -- A home changes hands by the poster's hand: it closes one installation and opens the next, with the lines between them.
 GRANT INSERT ON store_wallet, store_meter, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
-GRANT SELECT (id, user_id), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
+GRANT SELECT (id, user_id, role), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
 GRANT UPDATE (closed_us) ON store_installation TO fairwatt_poster;
 GRANT UPDATE (vacant) ON store_unit TO fairwatt_poster;
 GRANT SELECT, INSERT ON changeover, changeover_known, account_end, refund_wish TO fairwatt_poster;
@@ -513,3 +513,25 @@ CREATE POLICY own_rows ON deposit_entry USING (book = ANY (seen_books()) AND see
 GRANT SELECT ON deposit_entry TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 GRANT INSERT ON deposit_entry TO fairwatt_poster;
 GRANT USAGE ON SEQUENCE deposit_entry_id_seq TO fairwatt_poster;
+-- Invitations: a home's own, and that of whoever holds its code. Who joins, leaves and is taken out is the poster's to write.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['home_invite', 'home_invite_end'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS by_its_code ON home_invite;
+CREATE POLICY by_its_code ON home_invite FOR SELECT TO fairwatt_web
+    USING (encode(digest, 'hex') = nullif(current_setting('fairwatt.invite', true), ''));
+DROP POLICY IF EXISTS by_its_code ON home_invite_end;
+CREATE POLICY by_its_code ON home_invite_end FOR SELECT TO fairwatt_web USING (EXISTS (
+    SELECT 1 FROM home_invite i WHERE i.id = invite AND encode(i.digest, 'hex') = nullif(current_setting('fairwatt.invite', true), '')));
+GRANT SELECT ON home_invite, home_invite_end TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+-- Not by_role: who wrote it is noted by the database.
+GRANT INSERT (book, wallet, author, digest, name, made_us, expires_us) ON home_invite TO fairwatt_web;
+GRANT INSERT ON home_invite_end TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE home_invite_id_seq TO fairwatt_web;

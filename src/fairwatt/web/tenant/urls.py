@@ -2,12 +2,26 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import credit, disputes, meter, owed, receipts, refunds, seconds, statements, views
+from fairwatt.web.tenant import (
+    credit,
+    disputes,
+    meter,
+    owed,
+    people,
+    receipts,
+    refunds,
+    seconds,
+    statements,
+    views,
+)
 
 app_name = "tenant"
 urlpatterns = [
     path("", views.homes, name="homes"),
+    path("join/", people.join, name="join"),
+    path("join/<slug:code>/", people.join, name="join_code"),
     path("<uuid:public_id>/", views.home, name="home"),
+    path("<uuid:public_id>/people/", people.people, name="people"),
     path("<uuid:public_id>/live/", views.live, name="live"),
     path("<uuid:public_id>/seconds/", seconds.seconds, name="seconds"),
     path("<uuid:public_id>/seconds/live/", seconds.live, name="seconds_live"),
