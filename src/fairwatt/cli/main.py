@@ -34,6 +34,7 @@ from fairwatt.cli import (
     meter,
     meter_lists,
     moving,
+    people,
     push,
     readings,
     reconcile,
@@ -66,6 +67,7 @@ app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
 app.add_typer(letting.app, name="let", rich_help_panel=BOOKS)
 app.add_typer(deposit.app, name="deposit", rich_help_panel=BOOKS)
+app.add_typer(people.app, name="household", rich_help_panel=BOOKS)
 app.add_typer(cash.app, name="shift", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)

@@ -18,6 +18,7 @@ from fairwatt.core.spans import local_day_start
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.credit_terms import PACE_DAYS, HeldTo, held_to
 from fairwatt.store import facts as inbox
+from fairwatt.store import lets
 from fairwatt.store.alarms import held_open
 from fairwatt.store.credit_rules import Rule, mean_days
 from fairwatt.store.credit_supply import Standing, standing_of_book
@@ -136,6 +137,8 @@ class _Known:
         self._held, self._doubted = held_open(book=book.pk), newest_quarantine(book=book.pk)
         self._restored = restored_until(book=book.pk, now_us=now_us)
         self._paying = _paying(cursor, book.pk)
+        self._spared = lets.spared_circuits(book=book.pk)
+        self._contracts = {one.wallet: one.contract for one in lets.running_of(cursor=cursor, book=book.pk)}
         reviewed = payments_in_review(book=book.pk, since_us=now_us - REVIEW_US)
         self._review = {
             wallet: sum(
@@ -161,6 +164,8 @@ class _Known:
             ordered_closed=None if one.ordered is None else one.ordered == 1,
             safety_open=meter in self._held,
             restored_until_us=self._restored.get(meter),
+            contract=self._contracts.get(one.wallet),
+            protected_circuit=meter in self._spared,
         )
 
 
