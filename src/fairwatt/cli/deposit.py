@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
@@ -66,9 +66,7 @@ def take(
     Example: fairwatt deposit take 4-201 500.00 --book 1 --by operator
     Exit code 0: asked for. 1: refused, and no money was moved. 2: an option cannot be used.
     """
-    from fairwatt.flows.keep_deposit import set_deposit_aside
-
-    fact = _ask(set_deposit_aside, home, amount, book, by, reason)
+    fact = _ask("set_deposit_aside", home, amount, book, by, reason)
     typer.echo(json.dumps({"fact": fact}) if as_json else f"asked for as fact {fact}")
 
 
@@ -86,13 +84,18 @@ def declare(
     Example: fairwatt deposit declare 4-201 500.00 --reason "lease of 2019" --book 1 --by operator
     Exit code 0: waits for a second person. 1: refused, and nothing was written. 2: an option cannot be used.
     """
-    from fairwatt.flows.keep_deposit import declare_deposit
-
-    wish = _ask(declare_deposit, home, amount, book, by, reason)
+    wish = _ask("declare_deposit", home, amount, book, by, reason)
     typer.echo(json.dumps({"wish": wish}) if as_json else f"waits for a second person as wish {wish}")
 
 
-def _ask(flow: Any, home: str, amount: str, book: int, by: str, reason: str) -> int:
+def _ask(
+    how: Literal["set_deposit_aside", "declare_deposit"],
+    home: str,
+    amount: str,
+    book: int,
+    by: str,
+    reason: str,
+) -> int:
     from fairwatt.server.clock import clock_for
     from fairwatt.server.wiring import use_django
 
@@ -100,7 +103,7 @@ def _ask(flow: Any, home: str, amount: str, book: int, by: str, reason: str) -> 
     use_django(role="web")
     from fairwatt.core.refusal import Refusal
     from fairwatt.flows.cash_desk import find_homes
-    from fairwatt.flows.keep_deposit import DepositAsked
+    from fairwatt.flows.keep_deposit import DepositAsked, declare_deposit, set_deposit_aside
     from fairwatt.payments.amounts import minor_from_text
     from fairwatt.store.models import Book as BookRow
     from fairwatt.store.models import User
@@ -119,7 +122,8 @@ def _ask(flow: Any, home: str, amount: str, book: int, by: str, reason: str) -> 
             words=reason,
             ticket=os.urandom(16).hex(),
         )
-        return int(flow(book_id=book, asked=asked, user_id=person.pk, now_us=now_us))
+        flow = set_deposit_aside if how == "set_deposit_aside" else declare_deposit
+        return flow(book_id=book, asked=asked, user_id=person.pk, now_us=now_us)
     except Refusal as error:
         raise OperatorError(str(error)) from error
     except ValueError as error:

@@ -101,6 +101,12 @@ def build(asked: Reading) -> Contents:
             inner=True,
         ),
         *trust_figures(asked, unspent, end_us),
+        Figure(
+            key="deposits",
+            title=_("Residents' deposits, beside their credit"),
+            shape=Shape.MONEY,
+            value=closing.get(DEPOSIT, 0),
+        ),
         Figure(key="tax", title=_("Tax of the period"), shape=Shape.MONEY, value=tax_moved),
         Figure(
             key="tax_elsewhere",
