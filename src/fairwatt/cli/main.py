@@ -140,6 +140,7 @@ def up() -> None:
         fleet.start_keeper()
         fleet.start_telemetry()
         fleet.start_collector()
+        fleet.start_notifier()
         where = services.config
         serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
 
@@ -188,6 +189,17 @@ def collector() -> None:
     from fairwatt.server.wiring import run_collector
 
     run_collector(Config.load())
+
+
+@app.command()
+def notifier() -> None:
+    """Send messages to people: warnings, answers, calls to staff. `fairwatt up` runs it; its lines are in notify.toml.
+
+    Example: fairwatt notifier
+    """
+    from fairwatt.server.wiring import run_notifier
+
+    run_notifier(Config.load())
 
 
 @app.command()

@@ -1,0 +1,389 @@
+"""Notices, messages and escalations in the database; what the statements mean is in flows.notifying."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+LATEST: Final = (1 << 62) - 1
+"""Above any event."""
+
+
+class Notice(NamedTuple):
+    """Something that somebody must be told."""
+
+    id: int
+    book: int
+    wallet: int | None
+    person: int | None
+    step: str
+    event: int | None
+    about: dict[str, Any]
+    at_us: int
+    state: str
+    wave: int
+    reached_us: int | None
+
+
+_NOTICE: Final = "id, book, wallet, person, step, event, about, at_us, state, wave, reached_us"
+
+
+def take_due(*, cursor: Any, now_us: int) -> Notice | None:
+    """The notice that waits longest for its next look, locked; None when none is due."""
+    cursor.execute(
+        f"SELECT {_NOTICE} FROM notice WHERE state <> 'over' AND next_us <= %s ORDER BY next_us, id LIMIT 1 "
+        "FOR UPDATE SKIP LOCKED",
+        [now_us],
+    )
+    row = cursor.fetchone()
+    return None if row is None else Notice._make((*row[:6], _object(row[6]), *row[7:]))
+
+
+def add_notice(
+    *,
+    cursor: Any,
+    book: int,
+    wallet: int | None,
+    step: str,
+    key: str,
+    about: Mapping[str, Any],
+    now_us: int,
+    person: int | None = None,
+) -> bool:
+    """Write a notice down once; whether it is new. Whoever writes it names the book in its transaction."""
+    cursor.execute(
+        "INSERT INTO notice (book, wallet, person, step, key, about, at_us, next_us) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [book, wallet, person, step, key, json.dumps(about), now_us, now_us],
+    )
+    return bool(cursor.rowcount)
+
+
+def add_of_ladder(
+    *, cursor: Any, book: int, wallet: int, step: str, about: Mapping[str, Any], now_us: int
+) -> bool:
+    """A step that time reaches, not an event: once in a descent."""
+    cursor.execute(
+        "INSERT INTO notice (book, wallet, step, key, event, about, at_us, next_us) "
+        "SELECT %s, %s, %s, %s || descent_of(%s, %s), (SELECT coalesce(max(id), 0) FROM event WHERE "
+        "wallet = %s), %s, %s, %s "
+        "ON CONFLICT DO NOTHING",
+        [book, wallet, step, f"{step}:{wallet}:", wallet, LATEST, wallet, json.dumps(about), now_us, now_us],
+    )
+    return bool(cursor.rowcount)
+
+
+def move_notice(*, cursor: Any, notice: int, wave: int, next_us: int | None) -> None:
+    """Look at it again then, or never."""
+    cursor.execute(
+        "UPDATE notice SET state = %s, wave = %s, next_us = %s WHERE id = %s",
+        ["over" if next_us is None else "told", wave, next_us or 0, notice],
+    )
+
+
+def is_past(*, cursor: Any, wallet: int | None, event: int | None) -> bool:
+    """Whether the descent that a notice belongs to has ended: there is credit again."""
+    if wallet is None or event is None:
+        return False
+    cursor.execute("SELECT descent_of(%s, %s) > %s", [wallet, LATEST, event])
+    return bool(cursor.fetchone()[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewMessage:
+    """A message to be written down."""
+
+    notice: int
+    book: int
+    wallet: int | None
+    person: int | None
+    channel: str
+    contact: int | None
+    address: str
+    language: str
+    step: str
+    subject: str
+    body: str
+    params: Mapping[str, Any]
+    segments: int
+    key: str
+    code: str
+    digest: bool
+    due_us: int
+    state: str
+    reason: str
+
+
+def new_code(*, cursor: Any) -> str:
+    """An address that nobody guesses."""
+    cursor.execute("SELECT replace(gen_random_uuid()::text, '-', '')")
+    return str(cursor.fetchone()[0])
+
+
+def add_message(*, cursor: Any, made: NewMessage, now_us: int) -> int | None:
+    """Write a message down once; its number, or None where its key is taken."""
+    cursor.execute(
+        "INSERT INTO message (notice, book, wallet, person, channel, contact, address, language, "
+        "step, subject, body, params, "
+        "segments, key, code, digest, made_us, due_us, state, reason, moved_us) VALUES (%s, %s, %s, "
+        "%s, %s, %s, %s, %s, %s, "
+        "%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (key) DO NOTHING RETURNING id",
+        [
+            *(
+                made.notice,
+                made.book,
+                made.wallet,
+                made.person,
+                made.channel,
+                made.contact,
+                made.address,
+                made.language,
+            ),
+            *(
+                made.step,
+                made.subject,
+                made.body,
+                json.dumps(made.params),
+                made.segments,
+                made.key,
+                made.code,
+                made.digest,
+            ),
+            *(now_us, made.due_us, made.state, made.reason, now_us),
+        ],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    add_step(cursor=cursor, message=int(row[0]), step=made.state, code=made.reason, now_us=now_us)
+    return int(row[0])
+
+
+def add_step(*, cursor: Any, message: int, step: str, now_us: int, code: str = "", detail: str = "") -> None:
+    """Write down what happened to a message."""
+    cursor.execute(
+        "INSERT INTO message_step (message, book, wallet, step, code, detail, at_us) "
+        "SELECT id, book, wallet, %s, %s, %s, %s FROM message WHERE id = %s",
+        [step, code[:100], detail[:300], now_us, message],
+    )
+
+
+class Row(NamedTuple):
+    """A message as it stands."""
+
+    id: int
+    notice: int
+    book: int
+    wallet: int | None
+    person: int | None
+    channel: str
+    contact: int | None
+    address: str
+    language: str
+    step: str
+    subject: str
+    body: str
+    params: dict[str, Any]
+    segments: int
+    ref: str
+    code: str
+    digest: bool
+    made_us: int
+    due_us: int
+    state: str
+    reason: str
+    tries: int
+    taken_us: int | None
+    account: str
+    provider_ref: str
+    moved_us: int
+
+
+_ROW: Final = (
+    "id, notice, book, wallet, person, channel, contact, address, language, step, subject, body, "
+    "params, segments, ref, code, "
+    "digest, made_us, due_us, state, reason, tries, taken_us, account, provider_ref, moved_us"
+)
+
+
+def _rows(cursor: Any) -> list[Row]:
+    return [Row._make((*row[:12], _object(row[12]), *row[13:])) for row in cursor.fetchall()]
+
+
+def message(*, cursor: Any, number: int) -> Row | None:
+    """One message, as far as the transaction may see it."""
+    cursor.execute(f"SELECT {_ROW} FROM message WHERE id = %s", [number])
+    return next(iter(_rows(cursor)), None)
+
+
+def message_by_code(*, cursor: Any, code: str) -> Row | None:
+    """The message whose address ends so, for whoever holds the address."""
+    cursor.execute("SELECT set_config('fairwatt.message', %s, true)", [code])
+    cursor.execute(f"SELECT {_ROW} FROM message WHERE code = %s", [code])
+    return next(iter(_rows(cursor)), None)
+
+
+def due_messages(*, cursor: Any, now_us: int, stuck_us: int, limit: int) -> list[Row]:
+    """Messages to be handed over now, locked: not in hand, or in hand for so long that whoever held them is gone."""
+    cursor.execute(
+        f"SELECT {_ROW} FROM message WHERE state = 'queued' AND due_us <= %s AND (taken_us IS NULL OR taken_us <= %s) "
+        "ORDER BY due_us, id LIMIT %s FOR UPDATE SKIP LOCKED",
+        [now_us, now_us - stuck_us, limit],
+    )
+    return _rows(cursor)
+
+
+def take(*, cursor: Any, number: int, now_us: int) -> None:
+    """Note that a message is in hand, before anything goes out."""
+    cursor.execute("UPDATE message SET taken_us = %s, tries = tries + 1 WHERE id = %s", [now_us, number])
+    add_step(cursor=cursor, message=number, step="taken", now_us=now_us)
+
+
+def postpone(*, cursor: Any, number: int, due_us: int, known: bool) -> None:
+    """Try again then. `known`: it certainly did not go out; otherwise the provider is asked first."""
+    cursor.execute(
+        "UPDATE message SET due_us = %s, taken_us = CASE WHEN %s THEN NULL ELSE taken_us END WHERE id = %s",
+        [due_us, known, number],
+    )
+
+
+def move_message(
+    *,
+    cursor: Any,
+    number: int,
+    state: str,
+    now_us: int,
+    reason: str = "",
+    account: str = "",
+    provider_ref: str = "",
+) -> None:
+    """Move a message on; the database refuses what cannot follow."""
+    cursor.execute(
+        "UPDATE message SET state = %s, reason = %s, moved_us = %s, account = CASE WHEN %s = '' THEN "
+        "account ELSE %s END, "
+        "provider_ref = CASE WHEN %s = '' THEN provider_ref ELSE %s END WHERE id = %s",
+        [state, reason[:100], now_us, account, account, provider_ref, provider_ref, number],
+    )
+    add_step(cursor=cursor, message=number, step=state, code=reason, now_us=now_us)
+
+
+def reword(*, cursor: Any, number: int, subject: str, body: str) -> None:
+    """Give a message that has not gone out yet other words: those of several."""
+    cursor.execute("UPDATE message SET subject = %s, body = %s WHERE id = %s", [subject, body, number])
+
+
+def reach(*, cursor: Any, notice: int, now_us: int) -> None:
+    """Somebody was reached, provably: nobody else has to be tried."""
+    cursor.execute(
+        "UPDATE notice SET reached_us = %s, state = 'over' WHERE id = %s AND reached_us IS NULL",
+        [now_us, notice],
+    )
+
+
+def look_again(*, cursor: Any, notice: int, now_us: int) -> None:
+    """A channel failed for good: the next one need not wait, unless another message is still on its way."""
+    cursor.execute(
+        "UPDATE notice SET next_us = least(next_us, %s) WHERE id = %s AND state = 'told' AND NOT EXISTS "
+        "(SELECT 1 FROM message WHERE notice = %s AND state IN ('queued', 'sent', 'delivered', 'read'))",
+        [now_us, notice, notice],
+    )
+
+
+def messages_of_notice(*, cursor: Any, notice: int) -> list[Row]:
+    """All messages of a notice."""
+    cursor.execute(f"SELECT {_ROW} FROM message WHERE notice = %s ORDER BY id", [notice])
+    return _rows(cursor)
+
+
+def lately(*, cursor: Any, person: int, since_us: int) -> list[tuple[str, int, str]]:
+    """(step, made, state) of a person's messages since then."""
+    cursor.execute(
+        "SELECT step, made_us, state FROM message WHERE person = %s AND made_us >= %s ORDER BY id",
+        [person, since_us],
+    )
+    return [(str(step), int(at_us), str(state)) for step, at_us, state in cursor.fetchall()]
+
+
+def of_provider(*, cursor: Any, account: str, ref: str, provider_ref: str) -> Row | None:
+    """The message that a receipt of an account is about: by our number, or by the provider's."""
+    cursor.execute(
+        f"SELECT {_ROW} FROM message WHERE account = %s AND (ref = %s OR (provider_ref <> '' AND provider_ref = %s)) "
+        "ORDER BY id DESC LIMIT 1 FOR UPDATE",
+        [account, ref, provider_ref],
+    )
+    return next(iter(_rows(cursor)), None)
+
+
+def digests_due(*, cursor: Any, now_us: int) -> list[list[Row]]:
+    """Messages that are to go out as one: those of each person and channel whose hour has come."""
+    cursor.execute(
+        f"SELECT {_ROW} FROM message WHERE state = 'queued' AND digest AND due_us <= %s AND taken_us IS NULL "
+        "ORDER BY person, channel, id FOR UPDATE SKIP LOCKED",
+        [now_us],
+    )
+    groups: dict[tuple[int | None, str], list[Row]] = {}
+    for row in _rows(cursor):
+        groups.setdefault((row.person, row.channel), []).append(row)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+# --- for people ----------------------------------------------------------------------------------------------
+
+
+def outbox(
+    *,
+    cursor: Any,
+    book: int,
+    state: str = "",
+    channel: str = "",
+    step: str = "",
+    wallet: int | None = None,
+    person: int | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Messages of a book, newest first."""
+    where, given = ["book = %s"], [book]
+    asked: list[tuple[str, Any]] = [
+        ("state = %s", state or None),
+        ("channel = %s", channel or None),
+        ("step = %s", step or None),
+        ("wallet = %s", wallet),
+        ("person = %s", person),
+        ("id < %s", before),
+    ]
+    for clause, value in asked:
+        if value is not None:
+            where.append(clause)
+            given.append(value)
+    cursor.execute(
+        f"SELECT {_ROW} FROM message WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT %s", [*given, limit]
+    )
+    return _rows(cursor)
+
+
+def state_counts(*, cursor: Any, book: int, since_us: int) -> dict[str, int]:
+    """How many messages of a book stand where, of those made since then."""
+    cursor.execute(
+        "SELECT state, count(*) FROM message WHERE book = %s AND made_us >= %s GROUP BY state",
+        [book, since_us],
+    )
+    return {str(state): int(n) for state, n in cursor.fetchall()}
+
+
+def steps_of(*, cursor: Any, numbers: Sequence[int]) -> dict[int, list[tuple[str, str, str, int]]]:
+    """(step, code, detail, when) of messages, in order."""
+    cursor.execute(
+        "SELECT message, step, code, detail, at_us FROM message_step WHERE message = ANY(%s) ORDER BY id",
+        [list(numbers)],
+    )
+    found: dict[int, list[tuple[str, str, str, int]]] = {}
+    for number, *told in cursor.fetchall():
+        found.setdefault(int(number), []).append((str(told[0]), str(told[1]), str(told[2]), int(told[3])))
+    return found
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return json.loads(value) if isinstance(value, str) else dict(value)
