@@ -60,7 +60,7 @@ class Carrier:
         key = (ask.method, ask.url, ask.body)
         with self._lock:
             kept = self._kept.get(key)
-            if ask.keep_s and kept is not None and self._clock_s() < kept[0]:
+            if ask.keep_s and not ask.anew and kept is not None and self._clock_s() < kept[0]:
                 return kept[1]
         reply = self._fetch(ask)
         if ask.keep_s and reply.status == 200:

@@ -86,6 +86,9 @@ def read_lines(*, path: Path, origin: str) -> LineBook:
         raise BadLines(f"{path}: lines are written as [[line]]; nothing is sent.")
     lines = tuple(_line(row, origin) for row in rows)
     of = {one.account: one for one in lines}
+    tokens = [one.token for one in lines if one.token]
+    if len(set(tokens)) != len(tokens):
+        raise BadLines(f"{path} gives two lines the same callback_token; nothing is sent.")
     if len(of) != len(lines):
         raise BadLines(f"{path} names a line twice; nothing is sent.")
     return LineBook(lines, of)

@@ -60,13 +60,14 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class HttpAsk:
-    """One HTTP request. `keep_s`: so long its answer may be used again (tokens)."""
+    """One HTTP request. `keep_s`: so long its answer may be used again (tokens); `anew`: but not this time."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     keep_s: int = 0
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

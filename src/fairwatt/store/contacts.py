@@ -204,7 +204,11 @@ def tell_line(
     token_sha256: str,
     now_us: int,
 ) -> None:
-    """Say that a line is there."""
+    """Say that a line is there. Its secret is its own: a line that had it before has none now."""
+    cursor.execute(
+        "UPDATE notify_channel SET token_sha256 = '' WHERE token_sha256 = %s AND account <> %s",
+        [token_sha256, account],
+    )
     cursor.execute(
         "INSERT INTO notify_channel (account, organisation, channel, kind, public, token_sha256, seen_us) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (account) DO UPDATE SET (organisation, channel, kind, public, "

@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fairwatt.store.notices import LATEST
-
 
 class Escalation(NamedTuple):
     """Nobody at home could be reached; staff has to."""
@@ -29,9 +27,9 @@ def escalate(
     """Write down, once in a descent, that staff has to reach a home; None where it stands already."""
     cursor.execute(
         "INSERT INTO escalation (book, wallet, notice, because, told, at_us) SELECT %s, %s, %s, %s, %s, %s "
-        "WHERE NOT EXISTS (SELECT 1 FROM escalation x LEFT JOIN notice n ON n.id = x.notice WHERE x.wallet = %s "
-        "AND coalesce(n.event, x.event) > descent_of(%s, %s)) RETURNING id",
-        [book, wallet, notice, because, json.dumps(list(told)), now_us, wallet, wallet, LATEST],
+        "WHERE NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = %s AND x.at_us >= descent_of(%s, %s)) "
+        "RETURNING id",
+        [book, wallet, notice, because, json.dumps(list(told)), now_us, wallet, wallet, now_us],
     )
     row = cursor.fetchone()
     return None if row is None else int(row[0])
@@ -66,9 +64,9 @@ def uncalled(*, cursor: Any) -> list[tuple[int, int, int, str]]:
 def unheralded_cuts(*, cursor: Any, book: int) -> list[int]:
     """Cuts for credit without a warning that arrived before and without a row that calls on staff: there are none."""
     cursor.execute(
-        "SELECT e.id FROM event e WHERE e.book = %s AND e.kind = 'supply.cut' AND NOT was_reached(e.wallet, e.id) "
-        "AND NOT EXISTS (SELECT 1 FROM escalation x LEFT JOIN notice n ON n.id = x.notice WHERE x.wallet = e.wallet "
-        "AND x.at_us <= e.at_us AND coalesce(n.event, x.event) > descent_of(e.wallet, e.id)) ORDER BY e.id",
+        "SELECT e.id FROM event e WHERE e.book = %s AND e.kind = 'supply.cut' AND NOT was_reached(e.wallet, e.at_us) "
+        "AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = e.wallet AND x.at_us <= e.at_us "
+        "AND x.at_us >= descent_of(e.wallet, e.at_us)) ORDER BY e.id",
         [book],
     )
     return [int(number) for (number,) in cursor.fetchall()]

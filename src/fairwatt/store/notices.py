@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-LATEST: Final = (1 << 62) - 1
-"""Above any event."""
+from fairwatt.core.credit.levels import WarningLevel
+from fairwatt.core.notices.model import Step
 
 
 class Notice(NamedTuple):
@@ -66,11 +66,9 @@ def add_of_ladder(
 ) -> bool:
     """A step that time reaches, not an event: once in a descent."""
     cursor.execute(
-        "INSERT INTO notice (book, wallet, step, key, event, about, at_us, next_us) "
-        "SELECT %s, %s, %s, %s || descent_of(%s, %s), (SELECT coalesce(max(id), 0) FROM event WHERE "
-        "wallet = %s), %s, %s, %s "
-        "ON CONFLICT DO NOTHING",
-        [book, wallet, step, f"{step}:{wallet}:", wallet, LATEST, wallet, json.dumps(about), now_us, now_us],
+        "INSERT INTO notice (book, wallet, step, key, about, at_us, next_us) "
+        "SELECT %s, %s, %s, %s || descent_of(%s, %s), %s, %s, %s ON CONFLICT DO NOTHING",
+        [book, wallet, step, f"{step}:{wallet}:", wallet, now_us, json.dumps(about), now_us, now_us],
     )
     return bool(cursor.rowcount)
 
@@ -83,12 +81,28 @@ def move_notice(*, cursor: Any, notice: int, wave: int, next_us: int | None) -> 
     )
 
 
-def is_past(*, cursor: Any, wallet: int | None, event: int | None) -> bool:
-    """Whether the descent that a notice belongs to has ended: there is credit again."""
-    if wallet is None or event is None:
+def is_past(*, cursor: Any, wallet: int | None, step: str) -> bool:
+    """Whether a step of the ladder is true no more: there is more credit than it warns of, or power is on again.
+
+    The poster writes level and cut of a wallet in the batch that moves them, so they are as new as the notice.
+    """
+    least = _LEVEL.get(step)
+    if wallet is None or least is None:
         return False
-    cursor.execute("SELECT descent_of(%s, %s) > %s", [wallet, LATEST, event])
-    return bool(cursor.fetchone()[0])
+    cursor.execute("SELECT level, cut_by_credit FROM wallet_head WHERE wallet = %s", [wallet])
+    row = cursor.fetchone()
+    return row is not None and (not row[1] if step == Step.CUT else int(row[0]) < least)
+
+
+_LEVEL: Final = {
+    Step.DAYS: WarningLevel.LOW,
+    Step.LOW: WarningLevel.LOW,
+    Step.DAY: WarningLevel.LOW,
+    Step.HOURS: WarningLevel.LOW,
+    Step.CRITICAL: WarningLevel.CRITICAL,
+    Step.EMPTY: WarningLevel.EMPTY,
+    Step.CUT: WarningLevel.NONE,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from fairwatt.core.notices import router
-from fairwatt.core.notices.model import LADDER, MANNERS, Channel, State, Step
+from fairwatt.core.notices.model import MANNERS, Channel, State, Step
 from fairwatt.core.notices.router import Choice, Contact, Person, Plan, Routed
 from fairwatt.core.notices.wording import DEFAULTS, Wording, language_of, say
 from fairwatt.core.spans import local_date
@@ -86,8 +86,7 @@ class _Routing:
         if step in _OF_STAFF:
             self._to_staff(step)
             return
-        ladder = step in LADDER and step is not Step.RESTORED
-        if ladder and notices.is_past(cursor=self.cursor, wallet=notice.wallet, event=notice.event):
+        if notices.is_past(cursor=self.cursor, wallet=notice.wallet, step=step):
             self._look_next(notice.wave, None)
             return
         wallet = wallet_with_home(wallet=notice.wallet)

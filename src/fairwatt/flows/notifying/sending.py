@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from fairwatt.core.notices.model import LADDER, MINUTE_US, State, Step
+from fairwatt.core.notices.model import MINUTE_US, State
 from fairwatt.core.notices.pacing import rest_until_us, retry_us
 from fairwatt.notify.contract import Outcome
 from fairwatt.store import contacts, facts, notices
@@ -35,7 +35,8 @@ def take_messages(*, now_us: int, limit: int) -> list[Taken]:
         organisations: dict[int, int] = {}
         for row in notices.due_messages(cursor=cursor, now_us=now_us, stuck_us=STUCK_US, limit=limit):
             facts.see_book(cursor=cursor, book=row.book)
-            if _is_moot(row):
+            # What may have gone out already is followed to its end.
+            if row.taken_us is None and notices.is_past(cursor=cursor, wallet=row.wallet, step=row.step):
                 notices.move_message(
                     cursor=cursor,
                     number=row.id,
@@ -51,15 +52,6 @@ def take_messages(*, now_us: int, limit: int) -> list[Taken]:
             notices.take(cursor=cursor, number=row.id, now_us=now_us)
             taken.append(Taken(row=row, organisation=organisations[row.book], again_since_us=row.taken_us))
     return taken
-
-
-def _is_moot(row: Row) -> bool:
-    if row.step not in LADDER or row.step == Step.RESTORED or row.taken_us is not None:
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT event FROM notice WHERE id = %s", [row.notice])
-        (event,) = cursor.fetchone()
-        return notices.is_past(cursor=cursor, wallet=row.wallet, event=event)
 
 
 @transaction.atomic(durable=True)

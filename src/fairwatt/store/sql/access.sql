@@ -532,6 +532,8 @@ GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), descent_of(bigint, 
 GRANT SELECT ON store_organisation, store_book, store_site, store_unit, store_wallet, store_tenancy, store_meter, store_installation,
     wallet_head, forecast_head, event, notice, message, message_step, escalation, contact, contact_step, notice_choice, notice_text,
     notify_channel, notify_heard, notify_pace TO fairwatt_notifier;
+GRANT SELECT ON credit_entry, credit_rule, credit_step TO fairwatt_notifier;
+GRANT SELECT (wallet, book, at_us) ON receipt TO fairwatt_notifier;
 GRANT SELECT (id, username, email, first_name, last_name, organisation_id, role, is_active) ON store_user TO fairwatt_notifier;
 GRANT INSERT ON notice, message, message_step, escalation, contact_step, notify_channel, notify_pace TO fairwatt_notifier;
 GRANT UPDATE (state, wave, next_us, reached_us) ON notice TO fairwatt_notifier;

@@ -59,6 +59,7 @@ CREATE TABLE notify_channel (
     trouble          text NOT NULL DEFAULT '',
     seen_us          bigint NOT NULL
 );
+CREATE UNIQUE INDEX notify_channel_token ON notify_channel (token_sha256) WHERE token_sha256 <> '';
 
 -- What was heard at the door of providers and of readers: bytes as they came, judged by who holds the keys.
 CREATE TABLE notify_heard (

@@ -120,13 +120,15 @@ BEGIN
     END LOOP;
 END $$;
 
--- Where the present descent of a wallet began: warnings before it are of another story.
-CREATE FUNCTION descent_of(home bigint, below bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT coalesce((SELECT id FROM event WHERE wallet = home AND id < below AND kind IN ('credit.recovered', 'supply.restore')
-                      ORDER BY id DESC LIMIT 1), 0) $$;
--- Whether somebody at home was told in it, provably.
-CREATE FUNCTION was_reached(home bigint, below bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT 1 FROM notice WHERE wallet = home AND reached_us IS NOT NULL AND coalesce(event, 0) > descent_of(home, below)
+-- Since when a wallet's credit has been falling, as of an instant: warnings before that are of another story.
+CREATE FUNCTION descent_of(home bigint, until_us bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT greatest(
+        (SELECT at_us FROM event WHERE wallet = home AND at_us <= until_us
+            AND kind IN ('credit.recovered', 'credit.corrected', 'supply.restore', 'emergency.lent') ORDER BY id DESC LIMIT 1),
+        (SELECT max(at_us) FROM receipt WHERE wallet = home AND at_us <= until_us), 0) $$;
+-- Whether somebody at home was told in it, provably, by then.
+CREATE FUNCTION was_reached(home bigint, until_us bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM notice WHERE wallet = home AND reached_us <= until_us AND at_us >= descent_of(home, until_us)
                       AND step IN ('days', 'day', 'low', 'critical', 'hours', 'empty')) $$;
 
 -- Intents of the events of one statement, in its transaction. A power order that is proven tells of a return only once.
@@ -160,9 +162,8 @@ BEGIN
                     WHERE b.id = f.book AND u.is_active AND u.role IN ('operator', 'admin')), '[]'), f.at_us
           FROM fresh f
          WHERE f.kind = 'supply.cut' AND f.id = (SELECT min(g.id) FROM fresh g WHERE g.kind = 'supply.cut' AND g.wallet = f.wallet)
-           AND NOT was_reached(f.wallet, f.id)
-           AND NOT EXISTS (SELECT 1 FROM escalation x LEFT JOIN notice n ON n.id = x.notice
-                            WHERE x.wallet = f.wallet AND coalesce(n.event, x.event) > descent_of(f.wallet, f.id));
+           AND NOT was_reached(f.wallet, f.at_us)
+           AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = f.wallet AND x.at_us >= descent_of(f.wallet, f.at_us));
     PERFORM pg_notify('notices', '');
     RETURN NULL;
 END $$;
