@@ -16,6 +16,7 @@ from web.costs import share_a_cost
 from web.meters import photographed
 from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
+from web.told import told
 
 
 def addresses() -> Iterator[str]:
@@ -124,6 +125,12 @@ def window(scene: Scene) -> Window:
     return at_the_window(scene)
 
 
+@pytest.fixture(scope="module")
+def message(scene: Scene) -> Any:
+    """A message that the owner got."""
+    return told(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -148,6 +155,7 @@ def test_nobody_gets_what_is_not_theirs(
     waiting: int,
     providers_day: tuple[int, str],
     window: Window,
+    message: Any,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
@@ -191,6 +199,9 @@ def test_nobody_gets_what_is_not_theirs(
         "share": [scene.public_id(0), shared["share"]],
         "cash fact": [scene.slug, window.shift],
         "cash number": [scene.slug, window.number],
+        "my contact": [scene.public_id(0), 10**6],
+        "message": [message.code],
+        "book words": [scene.slug, "low", "zh-hans"],
         "paper": [window.code],
         "paper file": [window.code, "80"],
     }[MATRIX[name].args]

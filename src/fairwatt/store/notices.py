@@ -86,7 +86,7 @@ def is_past(*, cursor: Any, wallet: int | None, step: str) -> bool:
 
     The poster writes level and cut of a wallet in the batch that moves them, so they are as new as the notice.
     """
-    least = _LEVEL.get(step)
+    least = _LEVEL.get(Step(step)) if step in set(Step) else None
     if wallet is None or least is None:
         return False
     cursor.execute("SELECT level, cut_by_credit FROM wallet_head WHERE wallet = %s", [wallet])

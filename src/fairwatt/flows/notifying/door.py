@@ -38,12 +38,14 @@ def hear_provider(*, token: str, url: str, headers: Mapping[str, str], body: byt
 
 
 @transaction.atomic(durable=True)
-def hear_reader(*, code: str, state: State, now_us: int) -> Row | None:
-    """A browser shows a message, or its reader opens it; the message, where the address is one. The same
-    twice is once."""
+def hear_reader(*, code: str, state: State, reader: int | None, now_us: int) -> Row | None:
+    """A browser shows a message, or its reader opens it; the message, where the address is one. Twice is once.
+
+    `reader`: who opened it; somebody else's opening says nothing.
+    """
     with connection.cursor() as cursor:
         row = notices.message_by_code(cursor=cursor, code=code)
-        if row is not None and may_move(State(row.state), state):
+        if row is not None and reader in (None, row.person) and may_move(State(row.state), state):
             contacts.hear(
                 cursor=cursor, account=code, what=state, url="", headers={}, body=b"", now_us=now_us
             )
