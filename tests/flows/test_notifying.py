@@ -185,12 +185,13 @@ def test_a_sick_line_rests_and_the_message_waits(telling: Telling) -> None:
 def steps(telling: Telling) -> list[tuple[str, str, str, int]]:
     from django.db import connection, transaction
 
-    from fairwatt.store import facts, notices
+    from fairwatt.store import facts
+    from fairwatt.store import messages as stored
 
     (number,) = [one.id for one in telling.messages()]
     with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=telling.desk.street.book)
-        return notices.steps_of(cursor=cursor, numbers=[number])[number]
+        return stored.steps_of(cursor=cursor, numbers=[number])[number]
 
 
 def test_a_question_by_short_message_is_answered_with_the_balance(desk: Desk) -> None:

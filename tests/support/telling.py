@@ -138,11 +138,12 @@ class Telling:
         """All messages of the book, oldest first."""
         from django.db import connection, transaction
 
-        from fairwatt.store import facts, notices
+        from fairwatt.store import facts
+        from fairwatt.store import messages as stored
 
         with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
             facts.see_book(cursor=cursor, book=self.desk.street.book)
-            return list(reversed(notices.outbox(cursor=cursor, book=self.desk.street.book, limit=500)))
+            return list(reversed(stored.written(cursor=cursor, book=self.desk.street.book, limit=500)))
 
     def told(self) -> list[tuple[str, str, str]]:
         """(step, channel, state) of every message."""

@@ -32,6 +32,7 @@ from fairwatt.cli import (
     meter,
     meter_lists,
     moving,
+    notify,
     push,
     readings,
     reconcile,
@@ -77,6 +78,7 @@ commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
+app.add_typer(notify.app, name="notify", rich_help_panel=BOOKS)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -215,38 +215,38 @@ class Row(NamedTuple):
     moved_us: int
 
 
-_ROW: Final = (
+ROW: Final = (
     "id, notice, book, wallet, person, channel, contact, address, language, step, subject, body, "
     "params, segments, ref, code, "
     "digest, made_us, due_us, state, reason, tries, taken_us, account, provider_ref, moved_us"
 )
 
 
-def _rows(cursor: Any) -> list[Row]:
+def rows_of(cursor: Any) -> list[Row]:
     return [Row._make((*row[:12], _object(row[12]), *row[13:])) for row in cursor.fetchall()]
 
 
 def message(*, cursor: Any, number: int) -> Row | None:
     """One message, as far as the transaction may see it."""
-    cursor.execute(f"SELECT {_ROW} FROM message WHERE id = %s", [number])
-    return next(iter(_rows(cursor)), None)
+    cursor.execute(f"SELECT {ROW} FROM message WHERE id = %s", [number])
+    return next(iter(rows_of(cursor)), None)
 
 
 def message_by_code(*, cursor: Any, code: str) -> Row | None:
     """The message whose address ends so, for whoever holds the address."""
     cursor.execute("SELECT set_config('fairwatt.message', %s, true)", [code])
-    cursor.execute(f"SELECT {_ROW} FROM message WHERE code = %s", [code])
-    return next(iter(_rows(cursor)), None)
+    cursor.execute(f"SELECT {ROW} FROM message WHERE code = %s", [code])
+    return next(iter(rows_of(cursor)), None)
 
 
 def due_messages(*, cursor: Any, now_us: int, stuck_us: int, limit: int) -> list[Row]:
     """Messages to be handed over now, locked: not in hand, or in hand for so long that whoever held them is gone."""
     cursor.execute(
-        f"SELECT {_ROW} FROM message WHERE state = 'queued' AND due_us <= %s AND (taken_us IS NULL OR taken_us <= %s) "
+        f"SELECT {ROW} FROM message WHERE state = 'queued' AND due_us <= %s AND (taken_us IS NULL OR taken_us <= %s) "
         "ORDER BY due_us, id LIMIT %s FOR UPDATE SKIP LOCKED",
         [now_us, now_us - stuck_us, limit],
     )
-    return _rows(cursor)
+    return rows_of(cursor)
 
 
 def take(*, cursor: Any, number: int, now_us: int) -> None:
@@ -307,8 +307,8 @@ def look_again(*, cursor: Any, notice: int, now_us: int) -> None:
 
 def messages_of_notice(*, cursor: Any, notice: int) -> list[Row]:
     """All messages of a notice."""
-    cursor.execute(f"SELECT {_ROW} FROM message WHERE notice = %s ORDER BY id", [notice])
-    return _rows(cursor)
+    cursor.execute(f"SELECT {ROW} FROM message WHERE notice = %s ORDER BY id", [notice])
+    return rows_of(cursor)
 
 
 def lately(*, cursor: Any, person: int, since_us: int) -> list[tuple[str, int, str]]:
@@ -323,80 +323,24 @@ def lately(*, cursor: Any, person: int, since_us: int) -> list[tuple[str, int, s
 def of_provider(*, cursor: Any, account: str, ref: str, provider_ref: str) -> Row | None:
     """The message that a receipt of an account is about: by our number, or by the provider's."""
     cursor.execute(
-        f"SELECT {_ROW} FROM message WHERE account = %s AND (ref = %s OR (provider_ref <> '' AND provider_ref = %s)) "
+        f"SELECT {ROW} FROM message WHERE account = %s AND (ref = %s OR (provider_ref <> '' AND provider_ref = %s)) "
         "ORDER BY id DESC LIMIT 1 FOR UPDATE",
         [account, ref, provider_ref],
     )
-    return next(iter(_rows(cursor)), None)
+    return next(iter(rows_of(cursor)), None)
 
 
 def digests_due(*, cursor: Any, now_us: int) -> list[list[Row]]:
     """Messages that are to go out as one: those of each person and channel whose hour has come."""
     cursor.execute(
-        f"SELECT {_ROW} FROM message WHERE state = 'queued' AND digest AND due_us <= %s AND taken_us IS NULL "
+        f"SELECT {ROW} FROM message WHERE state = 'queued' AND digest AND due_us <= %s AND taken_us IS NULL "
         "ORDER BY person, channel, id FOR UPDATE SKIP LOCKED",
         [now_us],
     )
     groups: dict[tuple[int | None, str], list[Row]] = {}
-    for row in _rows(cursor):
+    for row in rows_of(cursor):
         groups.setdefault((row.person, row.channel), []).append(row)
     return [group for group in groups.values() if len(group) > 1]
-
-
-# --- for people ----------------------------------------------------------------------------------------------
-
-
-def outbox(
-    *,
-    cursor: Any,
-    book: int,
-    state: str = "",
-    channel: str = "",
-    step: str = "",
-    wallet: int | None = None,
-    person: int | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> list[Row]:
-    """Messages of a book, newest first."""
-    where, given = ["book = %s"], [book]
-    asked: list[tuple[str, Any]] = [
-        ("state = %s", state or None),
-        ("channel = %s", channel or None),
-        ("step = %s", step or None),
-        ("wallet = %s", wallet),
-        ("person = %s", person),
-        ("id < %s", before),
-    ]
-    for clause, value in asked:
-        if value is not None:
-            where.append(clause)
-            given.append(value)
-    cursor.execute(
-        f"SELECT {_ROW} FROM message WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT %s", [*given, limit]
-    )
-    return _rows(cursor)
-
-
-def state_counts(*, cursor: Any, book: int, since_us: int) -> dict[str, int]:
-    """How many messages of a book stand where, of those made since then."""
-    cursor.execute(
-        "SELECT state, count(*) FROM message WHERE book = %s AND made_us >= %s GROUP BY state",
-        [book, since_us],
-    )
-    return {str(state): int(n) for state, n in cursor.fetchall()}
-
-
-def steps_of(*, cursor: Any, numbers: Sequence[int]) -> dict[int, list[tuple[str, str, str, int]]]:
-    """(step, code, detail, when) of messages, in order."""
-    cursor.execute(
-        "SELECT message, step, code, detail, at_us FROM message_step WHERE message = ANY(%s) ORDER BY id",
-        [list(numbers)],
-    )
-    found: dict[int, list[tuple[str, str, str, int]]] = {}
-    for number, *told in cursor.fetchall():
-        found.setdefault(int(number), []).append((str(told[0]), str(told[1]), str(told[2]), int(told[3])))
-    return found
 
 
 def _object(value: Any) -> dict[str, Any]:

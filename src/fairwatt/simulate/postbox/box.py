@@ -103,6 +103,21 @@ class Postbox:
         if at.path.startswith("/push/") and self._pushed is not None:
             _say(at, self._pushed(asked), "text/plain", b"")
             return
+        if at.path.startswith("/staff"):
+            said = json.loads(body)
+            self.world.take(
+                Arrived(
+                    channel="staff",
+                    provider="chat",
+                    to="staff",
+                    subject=str(said.get("title", "")),
+                    text=str(said.get("message", "")),
+                    ref="",
+                    provider_ref="",
+                )
+            )
+            _say(at, 200, "application/json", b"{}")
+            return
         before = len(self.world.arrived)
         told = answer(self.world, asked)
         if self.world.fails("deaf"):

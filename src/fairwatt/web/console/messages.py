@@ -22,6 +22,7 @@ from fairwatt.flows.notifying.desk import ANSWERS, answer_escalation, send_again
 from fairwatt.flows.notifying.reaching import masked
 from fairwatt.reports.door_notice import DoorNotice, set_notice
 from fairwatt.store import contacts, escalations, notices
+from fairwatt.store import messages as stored
 from fairwatt.store.models import Book, Unit, User, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
@@ -117,7 +118,7 @@ def _page(
     before = request.GET.get("before", "")
     now_us = access.now_us()
     with seeing(scope=scope_of_book(book=book)), connection.cursor() as cursor:
-        found = notices.outbox(
+        found = stored.written(
             cursor=cursor,
             book=book.pk,
             state=state,
@@ -125,8 +126,8 @@ def _page(
             before=int(before) if before.isdecimal() and len(before) < 19 else None,
             limit=PAGE + 1,
         )
-        attempts = notices.steps_of(cursor=cursor, numbers=[one.id for one in found])
-        counts = notices.state_counts(cursor=cursor, book=book.pk, since_us=now_us - COUNTED_US)
+        attempts = stored.steps_of(cursor=cursor, numbers=[one.id for one in found])
+        counts = stored.state_counts(cursor=cursor, book=book.pk, since_us=now_us - COUNTED_US)
         calls = escalations.escalations(cursor=cursor, book=book.pk, open_only=True, limit=CALLS)
         lines = contacts.lines_of(cursor=cursor, organisation=book.organisation_id)
     homes = _homes({one.wallet for one in found if one.wallet is not None} | {one.wallet for one in calls})

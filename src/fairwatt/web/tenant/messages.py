@@ -19,7 +19,8 @@ from fairwatt.core.notices.model import Channel
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.notifying import reaching
 from fairwatt.flows.notifying.routing import choice_of
-from fairwatt.store import contacts, notices
+from fairwatt.store import contacts
+from fairwatt.store import messages as stored
 from fairwatt.store.models import User, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_wallet, seeing
@@ -129,7 +130,7 @@ def _page(
 ) -> HttpResponse:
     person = access.person(request)
     with seeing(scope=scope_of_wallet(wallet=wallet)), connection.cursor() as cursor:
-        found = notices.outbox(
+        found = stored.written(
             cursor=cursor, book=wallet.book_id, wallet=wallet.pk, person=person.pk, limit=NEWEST
         )
         lines = contacts.lines_of(cursor=cursor, organisation=wallet.book.organisation_id)
