@@ -52,6 +52,18 @@ def escalations(
     return [Escalation._make((*row[:3], _list(row[3]), *row[4:])) for row in cursor.fetchall()]
 
 
+def open_count(*, cursor: Any, book: int) -> int:
+    """How many entries of the call list nobody has answered."""
+    cursor.execute(
+        "SELECT count(*) FROM escalation x WHERE x.book = %s AND NOT EXISTS (SELECT 1 FROM event e "
+        "WHERE e.book = x.book "
+        "AND e.wallet = x.wallet AND e.kind = 'desk.escalation_answered' AND "
+        "(e.evidence->>'escalation')::bigint = x.id)",
+        [book],
+    )
+    return int(cursor.fetchone()[0])
+
+
 def uncalled(*, cursor: Any) -> list[tuple[int, int, int, str]]:
     """(escalation, book, wallet, because) of those that no line of the staff was told of yet."""
     cursor.execute(
