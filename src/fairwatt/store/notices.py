@@ -82,26 +82,28 @@ def move_notice(*, cursor: Any, notice: int, wave: int, next_us: int | None) -> 
 
 
 def is_past(*, cursor: Any, wallet: int | None, step: str) -> bool:
-    """Whether a step of the ladder is true no more: there is more credit than it warns of, or power is on again.
+    """Whether a step of the ladder is true no more: there is more credit than it warns of, or less and
+    another step says so.
 
     The poster writes level and cut of a wallet in the batch that moves them, so they are as new as the notice.
     """
-    least = _LEVEL.get(Step(step)) if step in set(Step) else None
-    if wallet is None or least is None:
+    levels = _LEVELS.get(Step(step)) if step in set(Step) else None
+    if wallet is None or (levels is None and step != Step.CUT):
         return False
     cursor.execute("SELECT level, cut_by_credit FROM wallet_head WHERE wallet = %s", [wallet])
     row = cursor.fetchone()
-    return row is not None and (not row[1] if step == Step.CUT else int(row[0]) < least)
+    if row is None:
+        return False
+    return not row[1] if levels is None else int(row[0]) not in levels
 
 
-_LEVEL: Final = {
-    Step.DAYS: WarningLevel.LOW,
-    Step.LOW: WarningLevel.LOW,
-    Step.DAY: WarningLevel.LOW,
-    Step.HOURS: WarningLevel.LOW,
-    Step.CRITICAL: WarningLevel.CRITICAL,
-    Step.EMPTY: WarningLevel.EMPTY,
-    Step.CUT: WarningLevel.NONE,
+_LEVELS: Final = {
+    Step.DAYS: {WarningLevel.LOW},
+    Step.LOW: {WarningLevel.LOW},
+    Step.DAY: {WarningLevel.LOW, WarningLevel.CRITICAL},
+    Step.HOURS: {WarningLevel.LOW, WarningLevel.CRITICAL},
+    Step.CRITICAL: {WarningLevel.CRITICAL},
+    Step.EMPTY: {WarningLevel.EMPTY},
 }
 
 
@@ -131,8 +133,8 @@ class NewMessage:
 
 
 def new_code(*, cursor: Any) -> str:
-    """An address that nobody guesses."""
-    cursor.execute("SELECT replace(gen_random_uuid()::text, '-', '')")
+    """An address that nobody guesses, and short enough for a short message."""
+    cursor.execute("SELECT right(replace(gen_random_uuid()::text, '-', ''), 16)")
     return str(cursor.fetchone()[0])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -13,7 +13,7 @@ from fairwatt.core.notices.model import MANNERS, Channel, State, Step
 from fairwatt.core.notices.router import Choice, Contact, Person, Plan, Routed
 from fairwatt.core.notices.wording import DEFAULTS, Wording, language_of, say
 from fairwatt.core.spans import local_date
-from fairwatt.core.units import US_PER_DAY
+from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 from fairwatt.flows.notifying.values import values_of, wallet_with_home
 from fairwatt.store import contacts, escalations, facts, notices
 from fairwatt.store.models import Book, Wallet
@@ -21,6 +21,7 @@ from fairwatt.store.notices import NewMessage, Notice
 
 AGAIN: Final = "again"
 _OF_STAFF: Final = frozenset({Step.ALARM, Step.CALL})
+STALE_US: Final = 12 * US_PER_HOUR
 _TO_ONE: Final = frozenset({Step.CODE, Step.BALANCE, Step.TRY})
 """Sent to the address they are about, whatever else is known."""
 
@@ -103,6 +104,12 @@ class _Routing:
                 reached=self._reached(step),
                 offered=self.lines.channels(self.book.organisation_id),
             )
+        if self.now_us - notice.at_us > STALE_US and step not in _TO_ONE:
+            # What happened half a day ago is no news: it is written down as not said.
+            late = (
+                replace(one, state=State.SUPPRESSED, reason="too_late", digest=False) for one in routed.plans
+            )
+            routed = Routed(tuple(late), routed.next_wave, None)
         for plan in routed.plans:
             self._write(step, plan, wallet, routed.next_wave)
         if routed.call_staff and notice.wallet is not None:

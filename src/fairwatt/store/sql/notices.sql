@@ -38,7 +38,7 @@ CREATE TABLE message (
     segments     smallint NOT NULL DEFAULT 0,
     key          text NOT NULL UNIQUE,
     ref          text NOT NULL UNIQUE DEFAULT replace(gen_random_uuid()::text, '-', ''),
-    code         text NOT NULL UNIQUE DEFAULT replace(gen_random_uuid()::text, '-', ''),
+    code         text NOT NULL UNIQUE DEFAULT right(replace(gen_random_uuid()::text, '-', ''), 16),
     digest       boolean NOT NULL DEFAULT false,
     made_us      bigint NOT NULL,
     due_us       bigint NOT NULL,

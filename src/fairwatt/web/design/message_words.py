@@ -49,6 +49,7 @@ REASONS: Final[Mapping[str, str | Promise]] = {
     "silenced": _("the resident does not want it"),
     "too_many": _("so many messages went out in a day that this one waits for nobody"),
     "no_longer_true": _("it was true no more when it would have gone out"),
+    "too_late": _("it was half a day old when it could have gone out"),
     "in_digest": _("it went out with others in one message"),
     "no_line": _("this organisation has no line for the channel; set one up in notify.toml"),
     "line_rests": _("the line failed several times and rests; it is tried again by itself"),
