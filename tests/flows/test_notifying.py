@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+import fairwatt
 from fairwatt.server.launcher.services import Services
 from support.costs import flush
 from support.desk import Desk, opened_desk
@@ -180,6 +183,85 @@ def test_a_sick_line_rests_and_the_message_waits(telling: Telling) -> None:
         telling.look(at_us=at_us + minutes * MINUTE_US)
     assert telling.told() == [("low", "sms", "sent")]
     assert len(telling.box.world.arrived) == 1
+
+
+def test_time_itself_reaches_the_last_steps(telling: Telling) -> None:
+    """Credit is low; by the forecast a day is left, then two hours: each is told once."""
+    meter = warned(telling)
+    wallet = telling.desk.street.wallets[0]
+    forecast_evenly(telling, wallet, micro_an_hour=100_000)
+    flush(telling.desk, NOON_US + HOUR_US)
+    for minutes in (1, 2, 30):
+        telling.look(at_us=NOON_US + HOUR_US + minutes * MINUTE_US)
+    assert [step for step, *_ in telling.told()] == ["low", "day"]
+    telling.desk.read(meter, NOON_US + 2 * HOUR_US, 14_000)
+    flush(telling.desk, NOON_US + 2 * HOUR_US)
+    for minutes in (1, 2, 3):
+        telling.look(at_us=NOON_US + 2 * HOUR_US + minutes * MINUTE_US)
+    assert [step for step, *_ in telling.told()] == ["low", "day", "critical", "hours"]
+    said = telling.messages()[-1].params
+    assert (said["hours"], said["balance"]) == (2, "£0.20")
+
+
+def forecast_evenly(telling: Telling, wallet: int, *, micro_an_hour: int) -> None:
+    from django.db import connection, transaction
+
+    from fairwatt.core.insight.ahead.outlook import Outlook
+    from fairwatt.store import facts, forecasts
+
+    midnight_us = NOON_US - 13 * HOUR_US
+    curve = tuple(24 * micro_an_hour * n for n in (1, 2, 3))
+    days = tuple(midnight_us + n * 24 * HOUR_US for n in range(4))
+    outlook = Outlook(days, curve, curve, curve, (0,) * 3, (0,) * 3, (1,) * 48, curve[0], 14)
+    made = forecasts.Made(
+        wallet=wallet,
+        available_micro=1_800_000,
+        batch=0,
+        outlook=outlook,
+        range=outlook.range(available_micro=1_800_000, now_us=NOON_US),
+        levels_micro=curve,
+        inputs=b"0" * 16,
+    )
+    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=telling.desk.street.book)
+        forecasts.save(
+            cursor=cursor,
+            book=telling.desk.street.book,
+            made=[made],
+            because="night",
+            method=1,
+            seed=1,
+            now_us=NOON_US,
+        )
+
+
+def test_what_can_wait_comes_as_one_message(telling: Telling) -> None:
+    """Two homes of one person run low on the same day; at six one message names both."""
+    from fairwatt.flows.notifying.reaching import choose
+
+    desk, person = telling.desk, telling.person()
+    with as_role("web"):
+        choose(user=person, language="en", channels=["sms"], silent=[], digest=True, now_us=NOON_US)
+    for _ in range(2):
+        desk.pay(desk.home(tenants=(person,)), 3_00, now_us=NOON_US)
+    at_us = NOON_US + HOUR_US
+    desk.post(
+        desk.street.readings(*(reading(meter, at_us, 6_000) for meter in desk.street.homes)), now_us=at_us
+    )
+    telling.look(at_us=at_us + 1)
+    assert telling.box.world.arrived == []
+    telling.look(at_us=NOON_US + 6 * HOUR_US)
+    assert sorted(one.state for one in telling.messages()) == ["sent", "suppressed"]
+    body = next(one.body for one in telling.messages() if one.state == "sent")
+    assert body.count("Maple Court") == 2
+
+
+def test_the_database_knows_the_same_moves_of_a_message() -> None:
+    from fairwatt.core.notices.model import NEXT
+
+    sql = (Path(fairwatt.__file__).parent / "store" / "sql" / "notices.sql").read_text()
+    known = set(re.findall(r"'(\w+>\w+)'", sql))
+    assert known == {f"{before}>{after}" for before, allowed in NEXT.items() for after in allowed}
 
 
 def steps(telling: Telling) -> list[tuple[str, str, str, int]]:

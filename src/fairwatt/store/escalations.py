@@ -76,7 +76,8 @@ def uncalled(*, cursor: Any) -> list[tuple[int, int, int, str]]:
 def unheralded_cuts(*, cursor: Any, book: int) -> list[int]:
     """Cuts for credit without a warning that arrived before and without a row that calls on staff: there are none."""
     cursor.execute(
-        "SELECT e.id FROM event e WHERE e.book = %s AND e.kind = 'supply.cut' AND NOT was_reached(e.wallet, e.at_us) "
+        "SELECT e.id FROM event e WHERE e.book = %s AND e.kind IN ('supply.cut', 'gateway.local_trip') "
+        "AND e.wallet IS NOT NULL AND NOT was_reached(e.wallet, e.at_us) "
         "AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = e.wallet AND x.at_us <= e.at_us "
         "AND x.at_us >= descent_of(e.wallet, e.at_us)) ORDER BY e.id",
         [book],

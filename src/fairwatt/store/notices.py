@@ -313,13 +313,13 @@ def messages_of_notice(*, cursor: Any, notice: int) -> list[Row]:
     return rows_of(cursor)
 
 
-def lately(*, cursor: Any, person: int, since_us: int) -> list[tuple[str, int, str]]:
-    """(step, made, state) of a person's messages since then."""
+def lately(*, cursor: Any, person: int, since_us: int) -> list[tuple[str, int, str, int | None]]:
+    """(step, made, state, wallet) of a person's messages since then."""
     cursor.execute(
-        "SELECT step, made_us, state FROM message WHERE person = %s AND made_us >= %s ORDER BY id",
+        "SELECT step, made_us, state, wallet FROM message WHERE person = %s AND made_us >= %s ORDER BY id",
         [person, since_us],
     )
-    return [(str(step), int(at_us), str(state)) for step, at_us, state in cursor.fetchall()]
+    return [(str(step), int(at_us), str(state), wallet) for step, at_us, state, wallet in cursor.fetchall()]
 
 
 def of_provider(*, cursor: Any, account: str, ref: str, provider_ref: str) -> Row | None:

@@ -167,13 +167,15 @@ class _Routing:
         today = local_date(zone=self.book.zone, at_us=self.now_us)
         told = {
             Step(step)
-            for step, at_us, state in lately
+            for step, at_us, state, wallet in lately
             if state != State.SUPPRESSED
-            and step != AGAIN
+            and wallet == self.notice.wallet
             and local_date(zone=self.book.zone, at_us=at_us) == today
         }
         counted = tuple(
-            at_us for step, at_us, state in lately if state != State.SUPPRESSED and MANNERS[Step(step)].capped
+            at_us
+            for step, at_us, state, _ in lately
+            if state != State.SUPPRESSED and MANNERS[Step(step)].capped
         )
         choice = choice_of(chosen)
         language = language_of(wanted=choice.language, currency=self.book.currency)

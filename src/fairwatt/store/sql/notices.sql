@@ -131,25 +131,32 @@ CREATE FUNCTION was_reached(home bigint, until_us bigint) RETURNS boolean LANGUA
     SELECT EXISTS (SELECT 1 FROM notice WHERE wallet = home AND reached_us <= until_us AND at_us >= descent_of(home, until_us)
                       AND step IN ('days', 'day', 'low', 'critical', 'hours', 'empty')) $$;
 
+CREATE INDEX event_switched ON event (wallet, id) WHERE kind IN ('supply.cut', 'supply.restore');
+CREATE INDEX event_descent ON event (wallet, id)
+    WHERE kind IN ('credit.recovered', 'credit.corrected', 'supply.restore', 'emergency.lent');
+
 -- Intents of the events of one statement, in its transaction. A power order that is proven tells of a return only once.
--- And no cut without a warning that arrived or a row that calls on staff: it is written with the cut itself, at the latest.
+-- And no cut without a warning that arrived or a row that calls on staff: it is written with the cut itself, at the latest; what
+-- a gateway cut while it was alone, with its word of it.
 CREATE FUNCTION tell_of_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM fresh WHERE kind IN ('warning.low', 'warning.critical', 'warning.empty', 'supply.cut', 'emergency.lent',
-        'gateway.alarm_raised', 'gateway.safety_cut') OR (kind = 'supply.proven' AND reason = 'closed')) THEN
+        'gateway.alarm_raised', 'gateway.safety_cut', 'gateway.local_trip') OR (kind = 'supply.proven' AND reason = 'closed')) THEN
         RETURN NULL;
     END IF;
     INSERT INTO notice (book, wallet, step, key, event, about, at_us, next_us)
         SELECT f.book, f.wallet,
                CASE f.kind WHEN 'warning.low' THEN CASE f.rule WHEN 'credit.forecast' THEN 'days' ELSE 'low' END
                    WHEN 'warning.critical' THEN 'critical' WHEN 'warning.empty' THEN 'empty' WHEN 'supply.cut' THEN 'cut'
-                   WHEN 'emergency.lent' THEN 'emergency' WHEN 'supply.proven' THEN 'restored' ELSE 'alarm' END,
+                   WHEN 'gateway.local_trip' THEN 'cut' WHEN 'emergency.lent' THEN 'emergency' WHEN 'supply.proven' THEN 'restored'
+                   ELSE 'alarm' END,
                'event:' || f.id, f.id,
                jsonb_strip_nulls(f.evidence || jsonb_build_object('reason', f.reason, 'meter', f.meter, 'gateway', f.gateway)), f.at_us, f.at_us
           FROM fresh f
          WHERE (f.kind IN ('warning.low', 'warning.critical', 'warning.empty', 'emergency.lent') AND f.wallet IS NOT NULL)
             OR f.kind IN ('gateway.alarm_raised', 'gateway.safety_cut')
-            OR (f.kind = 'supply.cut' AND f.id = (SELECT min(g.id) FROM fresh g WHERE g.kind = 'supply.cut' AND g.wallet = f.wallet))
+            OR (f.kind IN ('supply.cut', 'gateway.local_trip') AND f.id = (
+                SELECT min(g.id) FROM fresh g WHERE g.kind IN ('supply.cut', 'gateway.local_trip') AND g.wallet = f.wallet))
             OR (f.kind = 'supply.proven' AND f.reason = 'closed'
                 AND f.id = (SELECT min(g.id) FROM fresh g WHERE g.kind = 'supply.proven' AND g.reason = 'closed' AND g.wallet = f.wallet)
                 AND (SELECT e.kind = 'supply.restore' AND NOT EXISTS (
@@ -161,7 +168,8 @@ BEGIN
                    SELECT jsonb_agg(u.username ORDER BY u.id) FROM store_user u JOIN store_book b ON b.organisation_id = u.organisation_id
                     WHERE b.id = f.book AND u.is_active AND u.role IN ('operator', 'admin')), '[]'), f.at_us
           FROM fresh f
-         WHERE f.kind = 'supply.cut' AND f.id = (SELECT min(g.id) FROM fresh g WHERE g.kind = 'supply.cut' AND g.wallet = f.wallet)
+         WHERE f.kind IN ('supply.cut', 'gateway.local_trip') AND f.id = (
+               SELECT min(g.id) FROM fresh g WHERE g.kind IN ('supply.cut', 'gateway.local_trip') AND g.wallet = f.wallet)
            AND NOT was_reached(f.wallet, f.at_us)
            AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = f.wallet AND x.at_us >= descent_of(f.wallet, f.at_us));
     PERFORM pg_notify('notices', '');
