@@ -308,7 +308,7 @@ def test_a_question_by_short_message_is_answered_with_the_balance(desk: Desk) ->
 
 def test_an_address_is_proven_by_its_code_and_nobody_is_bombed(telling: Telling) -> None:
     from fairwatt.core.notices.pacing import TooOften
-    from fairwatt.flows.notifying.reaching import NotReached, give_address, prove_address
+    from fairwatt.flows.notifying.reaching import NotReached, give_address, note_address, prove_address
     from fairwatt.store.models import Wallet
 
     person = telling.person(phone="")
@@ -341,6 +341,15 @@ def test_an_address_is_proven_by_its_code_and_nobody_is_bombed(telling: Telling)
         prove_address(wallet=wallet, user=person, contact_id=contact, digits="482 913", now_us=NOON_US + 3)
         with pytest.raises(NotReached):
             give(NOON_US + HOUR_US)
+        # Whoever looks after the building notes another one, and the first address hears of it.
+        assert note_address(
+            user=person, channel="email", address="Lin@Home.Example", now_us=NOON_US + HOUR_US
+        )
+        with pytest.raises(NotReached):
+            note_address(user=person, channel="sms", address="nonsense", now_us=NOON_US + HOUR_US)
+    telling.look(at_us=NOON_US + HOUR_US)
+    assert [(one.step, one.address) for one in telling.messages()][1:] == [("contact", "+447700900456")]
+    assert len(telling.desk.events("desk.address_noted")) == 1
 
 
 def test_the_web_makes_no_message_and_reads_no_strangers_address(telling: Telling) -> None:

@@ -173,6 +173,36 @@ def send_test(
         raise typer.Exit(1)
 
 
+@app.command()
+def address(
+    user: Annotated[str, typer.Argument(help="User name of the resident.")],
+    channel: Annotated[str, typer.Option(help="sms, email or wechat (an openid).")],
+    to: Annotated[str, typer.Option(help="The address.")],
+) -> None:
+    """Note how a resident is reached, as whoever looks after the building: by a list, or a form that was signed.
+
+    Addresses that were there before hear of it.
+    Example: fairwatt notify address 203 --channel sms --to "+86 138 0000 0001"
+    """
+    from fairwatt.core.refusal import Refusal
+    from fairwatt.server.clock import clock_for
+    from fairwatt.server.wiring import use_django
+
+    use_django(role="web")
+    from fairwatt.flows.notifying.reaching import note_address
+    from fairwatt.store.models import User
+
+    found = User.objects.filter(username=user, role="tenant").first()
+    if found is None:
+        raise BadInput(f"There is no resident {user!r}. Nothing was noted.")
+    now_us = clock_for(Config.load()).now_us()
+    try:
+        number = note_address(user=found, channel=channel, address=to, now_us=now_us)
+    except Refusal as refused:
+        raise BadInput(str(refused)) from None
+    typer.echo(f"Noted as address {number} of {user}.")
+
+
 @channels_app.command()
 def check(as_json: AsJson = False) -> None:
     """Read notify.toml, and say of each line what the notifier last knew of it. Sends nothing.

@@ -15,6 +15,7 @@ from fairwatt.core.refusal import Refusal
 from fairwatt.flows.notifying.hearing import normal_number
 from fairwatt.store import contacts, facts, notices
 from fairwatt.store.contacts import ContactRow
+from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import User, Wallet
 
 CODE_US: Final = 600_000_000
@@ -87,6 +88,54 @@ def give_address(
             about=about,
             now_us=now_us,
         )
+    return number
+
+
+@transaction.atomic(durable=True)
+def note_address(*, user: User, channel: str, address: str, now_us: int) -> int:
+    """Note an address that needs no code, because people know it is right: commissioning only. Raises NotReached.
+
+    It leaves an event with each home of the person.
+    """
+    typed = address.strip()
+    if channel == Channel.SMS:
+        normal = normal_number(typed)
+    elif channel == Channel.EMAIL:
+        normal = _mailbox(typed)
+    else:
+        openid = (
+            channel == Channel.WECHAT and typed.isascii() and typed.isprintable() and 20 <= len(typed) <= 40
+        )
+        normal = typed if openid else None
+    if normal is None:
+        raise NotReached("This is no address of that kind. Nothing was noted.")
+    with connection.cursor() as cursor:
+        contacts.see_person(cursor=cursor, person=user.pk)
+        for one in contacts.contacts(cursor=cursor, person=user.pk):
+            if one.proven and (one.channel, one.address) == (channel, normal):
+                return one.id
+        number = contacts.add_contact(
+            cursor=cursor,
+            person=user.pk,
+            channel=channel,
+            address=normal,
+            details={},
+            proof="",
+            now_us=now_us,
+        )
+        for wallet_id, _ in contacts.wallets_of(cursor=cursor, person=user.pk, at_us=now_us):
+            wallet = Wallet.objects.get(pk=wallet_id)
+            _tell_the_others(cursor, wallet, user, number, masked(normal), now_us)
+            note_deed(
+                cursor=cursor,
+                book=wallet.book_id,
+                kind="desk.address_noted",
+                author=None,
+                now_us=now_us,
+                wallet=wallet.pk,
+                reason=channel,
+                evidence={"contact": number},
+            )
     return number
 
 
@@ -193,8 +242,8 @@ def _tell_the_others(cursor: Any, wallet: Wallet, user: User, number: int, shown
         wallet=wallet.pk,
         person=user.pk,
         step=Step.CONTACT,
-        key=f"contact:{number}",
-        about={"address": shown},
+        key=f"contact:{number}:{wallet.pk}",
+        about={"address": shown, "contact": number},
         now_us=now_us,
     )
 

@@ -94,6 +94,8 @@ class _Routing:
         people = self._people(step)
         if step in _TO_ONE:
             routed = self._to_one(people)
+        elif step is Step.CONTACT:
+            routed = self._to_the_others(people)
         else:
             routed = router.route(
                 step=step,
@@ -156,9 +158,10 @@ class _Routing:
             mine = [
                 Contact(n, Channel(ch), address, more) for n, who, ch, address, more in known if who == person
             ]
-            if email and not any(one.channel is Channel.EMAIL for one in mine):
+            if email and (step is Step.CONTACT or not any(one.channel is Channel.EMAIL for one in mine)):
                 mine.append(Contact(None, Channel.EMAIL, email))
-            people.append(self._person(person, _newest(mine), chosen.get(person, {})))
+            kept = tuple(mine) if step is Step.CONTACT else _newest(mine)
+            people.append(self._person(person, kept, chosen.get(person, {})))
         return people
 
     def _person(self, person: int, mine: tuple[Contact, ...], chosen: Mapping[str, Any]) -> Person:
@@ -192,6 +195,17 @@ class _Routing:
         language = language_of(wanted=language, currency=self.book.currency)
         person = Person(self.notice.person, language, (address,))
         return Routed((Plan(person, address, address.channel, self.now_us),), 1, None)
+
+    def _to_the_others(self, people: list[Person]) -> Routed:
+        """To every address but the new one, at once: whoever added it may not be who lives there."""
+        offered = self.lines.channels(self.book.organisation_id)
+        plans = [
+            Plan(person, one, one.channel, self.now_us)
+            for person in people
+            for one in person.contacts
+            if one.channel in offered and one.id != self.notice.about.get("contact")
+        ]
+        return Routed(tuple(plans), 1, None)
 
     def _to_staff(self, step: Step) -> None:
         wallet = wallet_with_home(wallet=self.notice.wallet)
