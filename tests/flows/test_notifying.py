@@ -341,6 +341,8 @@ def test_an_address_is_proven_by_its_code_and_nobody_is_bombed(telling: Telling)
         prove_address(wallet=wallet, user=person, contact_id=contact, digits="482 913", now_us=NOON_US + 3)
         with pytest.raises(NotReached):
             give(NOON_US + HOUR_US)
+    telling.look(at_us=NOON_US + HOUR_US)
+    with as_role("web"):
         # Whoever looks after the building notes another one, and the first address hears of it.
         assert note_address(
             user=person, channel="email", address="Lin@Home.Example", now_us=NOON_US + HOUR_US
