@@ -335,6 +335,8 @@ def test_an_address_is_proven_by_its_code_and_nobody_is_bombed(telling: Telling)
         give(NOON_US, address="tel:112")
     telling.look(at_us=NOON_US + 1)
     assert telling.told() == [("code", "sms", "sent")]
+    assert "482913" in telling.box.world.arrived[0].text
+    assert "482913" not in str(telling.messages())
     with as_role("web"):
         with pytest.raises(NotReached):
             prove_address(wallet=wallet, user=person, contact_id=contact, digits="000000", now_us=NOON_US + 2)

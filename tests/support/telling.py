@@ -80,7 +80,7 @@ class Telling:
             self.notifier.announce()
 
     def _settings(self) -> Mapping[str, Mapping[str, Any]]:
-        words = {step: {"code": f"SMS_{step}", "words": ["home", "balance"]} for step in STEPS}
+        words = {step: {"code": f"SMS_{step}", "words": ["home", "balance", "code"]} for step in STEPS}
         return {
             "smtp": {
                 "host": "127.0.0.1",

@@ -290,6 +290,11 @@ def reword(*, cursor: Any, number: int, subject: str, body: str) -> None:
     cursor.execute("UPDATE message SET subject = %s, body = %s WHERE id = %s", [subject, body, number])
 
 
+def forget_words(*, cursor: Any, number: int) -> None:
+    """Leave nothing of what a message said: a code is its receiver's alone."""
+    cursor.execute("UPDATE message SET subject = '', body = '', params = '{}' WHERE id = %s", [number])
+
+
 def reach(*, cursor: Any, notice: int, now_us: int) -> None:
     """Somebody was reached, provably: nobody else has to be tried."""
     cursor.execute(

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from fairwatt.core.notices.model import MINUTE_US, State
+from fairwatt.core.notices.model import MINUTE_US, State, Step
 from fairwatt.core.notices.pacing import rest_until_us, retry_us
 from fairwatt.notify.contract import Outcome
 from fairwatt.store import contacts, facts, notices
@@ -77,6 +77,8 @@ def note_outcome(*, taken: Taken, outcome: Outcome, account: str, now_us: int, f
             account=account,
             provider_ref=outcome.provider_ref,
         )
+        if row.step == Step.CODE:
+            notices.forget_words(cursor=cursor, number=row.id)
         settle(row=row, state=outcome.state, gone=outcome.gone, now_us=now_us)
 
 

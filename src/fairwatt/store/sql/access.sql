@@ -508,9 +508,13 @@ BEGIN
 END $$;
 DROP POLICY IF EXISTS by_its_address ON message;
 CREATE POLICY by_its_address ON message FOR SELECT TO fairwatt_web USING (code = current_setting('fairwatt.message', true));
-GRANT SELECT, INSERT ON notice, escalation TO fairwatt_poster;
+GRANT INSERT ON notice TO fairwatt_poster;
+GRANT SELECT (id, wallet, step, event, at_us, reached_us) ON notice TO fairwatt_poster;
+GRANT SELECT, INSERT ON escalation TO fairwatt_poster;
 GRANT EXECUTE ON FUNCTION descent_of(bigint, bigint), was_reached(bigint, bigint) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
-GRANT SELECT ON notice, message, message_step, escalation, notice_text, notify_channel TO fairwatt_web, fairwatt_auditor;
+-- Not what a notice is about: a code that proves an address is read by the notifier and by whoever holds the address.
+GRANT SELECT (id, book, wallet, person, step, key, event, at_us, state, wave, next_us, reached_us) ON notice TO fairwatt_web, fairwatt_auditor;
+GRANT SELECT ON message, message_step, escalation, notice_text, notify_channel TO fairwatt_web, fairwatt_auditor;
 GRANT INSERT (book, wallet, person, step, key, about, at_us, next_us) ON notice TO fairwatt_web;
 DROP POLICY IF EXISTS asked_for ON notice;
 CREATE POLICY asked_for ON notice AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (step IN ('code', 'contact', 'again'));
@@ -537,7 +541,7 @@ GRANT SELECT (wallet, book, at_us) ON receipt TO fairwatt_notifier;
 GRANT SELECT (id, username, email, first_name, last_name, organisation_id, role, is_active) ON store_user TO fairwatt_notifier;
 GRANT INSERT ON notice, message, message_step, escalation, contact_step, notify_channel, notify_pace TO fairwatt_notifier;
 GRANT UPDATE (state, wave, next_us, reached_us) ON notice TO fairwatt_notifier;
-GRANT UPDATE (state, reason, tries, taken_us, due_us, account, provider_ref, moved_us, subject, body) ON message TO fairwatt_notifier;
+GRANT UPDATE (state, reason, tries, taken_us, due_us, account, provider_ref, moved_us, subject, body, params) ON message TO fairwatt_notifier;
 GRANT UPDATE ON notify_channel TO fairwatt_notifier;
 GRANT UPDATE (state, code) ON notify_heard TO fairwatt_notifier;
 GRANT DELETE ON notify_pace TO fairwatt_notifier;
