@@ -194,7 +194,8 @@ class Obeyer:
             return
         order, reason = command.supply.relay, command.supply.reason
         restored_until_us = self._guard.restored.get(point.number, 0)
-        if order == RelayOrder.OPEN and reason == Reason.BALANCE_EMPTY and now_us < restored_until_us:
+        decided = reason in (Reason.BALANCE_EMPTY, Reason.CONTRACT_ENDED)
+        if order == RelayOrder.OPEN and decided and now_us < restored_until_us:
             # Decided before the head-end knew: it learns of the restore first, and decides anew.
             self._event("cut_spared", point.number, {"seq": command.seq, "until_us": restored_until_us})
             self._finish(message, command, Result.METER_REFUSED, point.relay, None)
