@@ -153,6 +153,23 @@ MATRIX = {
     "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     # Refused in words on the page itself: no answer was given.
     "console:credit_step": Row("credit rule", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "tenant:messages": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    # No address, no code of ours, no browser's keys: refused in words on the page itself.
+    "tenant:message_address": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:message_prove": Row("my contact", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:message_end": Row("my contact", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:message_browser": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    # The address in a message is its reader's; a browser or a provider reports at one that nobody guesses.
+    "notices:opened": Row("message", 302, 404, 404, 404, 404, 404, LOGIN),
+    "notices:seen": Row("message", 204, 204, 204, 204, 204, 204, 204, posts=True),
+    "notices:heard": Row("message", 404, 404, 404, 404, 404, 404, 404, posts=True),
+    "notices:worker": Row("", 200, 200, 200, 200, 200, 200, 200),
+    "console:messages": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:message_again": Row("book account", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:answer_call": Row("book account", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:message_words": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:words_of_message": Row("book words", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:door_notice": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "tenant:refunds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "console:refunds": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:refund": Row("refund", 404, 404, 404, 200, 200, 404, LOGIN),

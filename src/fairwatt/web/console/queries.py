@@ -16,6 +16,7 @@ from fairwatt.flows.answer_mass_cut import held_cuts
 from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.credit_apart import Held, credit_apart
 from fairwatt.store import alarms as stored
+from fairwatt.store import escalations
 from fairwatt.store.models import (
     Book,
     CostStep,
@@ -92,6 +93,8 @@ class Today:
     """shares of common costs that wait for a decision"""
     refunds: int = 0
     """refunds that wait for a second person, or for the window"""
+    calls: int = 0
+    """homes that no message was shown to have reached, and that staff has to call"""
 
     @property
     def soon(self) -> list[Square]:
@@ -183,6 +186,7 @@ def today(*, book: Book, now_us: int) -> Today:
             held=_held(book),
             objections=_objections(book),
             refunds=_refunds(book),
+            calls=_calls(book),
         )
 
 
@@ -190,6 +194,11 @@ def _held(book: Book) -> tuple[str, ...]:
     homes = _meter_homes(book)
     waiting = [hold for hold in stored.holds(book=book.pk) if hold.until_us is None]
     return tuple(homes.get((hold.gateway, hold.meter), "") for hold in waiting)
+
+
+def _calls(book: Book) -> int:
+    with connection.cursor() as cursor:
+        return escalations.open_count(cursor=cursor, book=book.pk)
 
 
 def _refunds(book: Book) -> int:

@@ -141,6 +141,8 @@ EVENTS: Words = {
     "estimate.trued_up": _(
         "{home}: the meter was read after its use had been estimated, and the estimate gave way"
     ),
+    "desk.message_again": _("{home}: a message was asked for once more"),
+    "desk.escalation_answered": _("{home}: staff answered the call list"),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
     "alarm.mass_cut": _(

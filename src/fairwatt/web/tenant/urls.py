@@ -5,6 +5,7 @@ from django.urls import path
 from fairwatt.web.tenant import (
     credit,
     disputes,
+    messages,
     meter,
     owed,
     people,
@@ -29,6 +30,11 @@ urlpatterns = [
     path("<uuid:public_id>/meter/photos/<int:photo_id>/", meter.meter_photo, name="meter_photo"),
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/receipts/", receipts.receipts, name="receipts"),
+    path("<uuid:public_id>/messages/", messages.told, name="messages"),
+    path("<uuid:public_id>/messages/address/", messages.address, name="message_address"),
+    path("<uuid:public_id>/messages/address/<int:contact_id>/", messages.prove, name="message_prove"),
+    path("<uuid:public_id>/messages/address/<int:contact_id>/end/", messages.end, name="message_end"),
+    path("<uuid:public_id>/messages/browser/", messages.browser, name="message_browser"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
     path(
