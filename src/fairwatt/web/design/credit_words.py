@@ -8,9 +8,12 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.web.design import let_words
+
 Words = Mapping[str, str | Promise]
 
 REASONS: Final[Words] = {
+    **let_words.REASONS,
     "law_forbids": _("the law forbids cutting homes here"),
     "power_limited": _("homes here may not be cut, and its power is limited instead"),
     "forced_on": _("somebody of the desk keeps the supply on"),
