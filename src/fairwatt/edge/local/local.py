@@ -81,6 +81,7 @@ class Local:
         )
         bags = Bags(
             config=place,
+            issuers=lambda: obeyer.issuers,
             spool=agent.spool,
             link=agent.link,
             boot_id=boot_id,
@@ -126,7 +127,7 @@ class Local:
             place=(place.book, place.site),
             key=place.key,
             kid=place.kid,
-            issuers=place.issuers,
+            issuers=lambda: self._obeyer.issuers,
             now=self._now,
             entropy=self._entropy,
         )
