@@ -81,7 +81,7 @@ class Local:
         )
         bags = Bags(
             config=place,
-            issuers=lambda: obeyer.issuers,
+            issuers=lambda: agent.standing.issuers,
             spool=agent.spool,
             link=agent.link,
             boot_id=boot_id,
@@ -127,7 +127,7 @@ class Local:
             place=(place.book, place.site),
             key=place.key,
             kid=place.kid,
-            issuers=lambda: self._obeyer.issuers,
+            issuers=lambda: self._agent.standing.issuers,
             now=self._now,
             entropy=self._entropy,
         )
