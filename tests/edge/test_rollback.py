@@ -7,9 +7,13 @@ import pytest
 
 from edge.rig import GATEWAY_KEY, MINUTE_US, Bench, a_bench, a_command, a_grant, eventually, run
 from edge.test_alone import alone, grant
+from edge.test_restore_codes import typed
 from edge.test_standing import NEXT, wish
+from edge.visiting import DAY_US, a_code, a_gateway, a_pass
+from fairwatt.core.commands.restore_code import Outcome
 from fairwatt.simulate.meters import Fault, FaultKind
 from fairwatt.wire.commands import RelayOrder, Result, verify_receipt
+from fairwatt.wire.permits import unverified_permit
 from fairwatt.wire.records import Relay
 from fairwatt.wire.standing import Configure, Slot, TrustIssuer
 
@@ -314,5 +318,56 @@ def test_an_order_that_an_older_copy_had_still_before_it_is_not_carried_out(tmp_
             await bench.tick()
             assert bench.sims[0].relay_closed, "the order was carried out, and undone, before"
             assert bench.headend.receipts()[-1].result == Result.STALE
+
+    run(test())
+
+
+def test_what_was_used_stays_used_when_an_older_copy_is_put_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_gateway(tmp_path) as bench:
+            await bench.tick()
+            permit = unverified_permit(a_pass().permit)
+            copy = await copied(bench, tmp_path)
+            assert await typed(bench, a_code(hours=24)) == Outcome.ACCEPTED
+            local = bench.agent.local
+            assert (await local.restore(meter=101, hours=2, permit=permit)).outcome == Outcome.ACCEPTED
+            for _ in range(3):
+                await typed(bench, a_code(meter=999), meter=101)
+                local.homes.open_with_pin(meter=100, pin="1111", now_us=bench.time())
+            await put_back(bench, copy, marked=True)
+            local = bench.agent.local
+            assert await typed(bench, a_code(hours=24)) == Outcome.USED
+            assert (await local.restore(meter=101, hours=2, permit=permit)).outcome == "permit_used"
+            assert bench.agent.guard.restored, "and what they gave lasts"
+            assert await typed(bench, a_code(meter=101), meter=101) == "locked"
+            answer = local.homes.open_with_pin(meter=100, pin="2468", now_us=bench.time())
+            assert answer is not None and answer.outcome == "locked"
+            assert await typed(bench, a_code(counter=2)) == Outcome.ACCEPTED, "one that was not used is good"
+
+    run(test())
+
+
+def test_codes_and_permits_that_may_have_been_used_are_refused_after_a_whole_disk_came_back(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with a_gateway(tmp_path) as bench:
+            await bench.tick()
+            copy = await copied(bench, tmp_path)
+            assert await typed(bench, a_code(hours=24)) == Outcome.ACCEPTED
+            await bench.tick()
+            await put_back(bench, copy)
+            await eventually(lambda: "spool_rolled_back" in bench.headend.codes())
+            assert await typed(bench, a_code(hours=24)) == "in_doubt"
+            await bench.restart()
+            assert await typed(bench, a_code(hours=24)) == "in_doubt"
+            assert await typed(bench, a_code(meter=999)) == Outcome.WRONG, "a guess learns nothing by it"
+            restore, old = bench.agent.local.restore, unverified_permit(a_pass().permit)
+            assert (await restore(meter=100, hours=2, permit=old)).outcome == "permit_in_doubt"
+            new = old._replace(serial=b"t" * 16, from_us=bench.time() + 1)
+            assert (await restore(meter=100, hours=2, permit=new)).outcome == Outcome.ACCEPTED
+            bench.time.forward(24 * 60)
+            tomorrow = a_code(counter=2, day=bench.time() // DAY_US)
+            assert await typed(bench, tomorrow) == Outcome.ACCEPTED
 
     run(test())

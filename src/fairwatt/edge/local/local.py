@@ -59,6 +59,7 @@ class Local:
         self._emergency = Emergency(
             points=agent.meters.points,
             spool=agent.spool,
+            doubt=agent.obeying.doubt,
             guard=agent.guard,
             marker=None
             if code_key is None
