@@ -72,6 +72,7 @@ def test_a_booth_ends_by_itself_pays_the_rest_back_and_is_the_next_ones_within_t
     (why,) = desk.events("supply.cut")
     assert why.rule == "cut.contract_ended" and why.evidence["contract_end_us"] == END_US
     dark(desk, booth, at_us=END_US + QUARTER_US, wh=8_710)
+    assert told(desk, wallet) == [("contract", END_US), ("ended", END_US)]
 
     assert AccountEnd.objects.get(wallet=wallet).at_us == END_US == state_of(desk, number).closed_us
     # 7.5 kWh at the merchants' price; what was used behind the end is the owner's.
@@ -92,6 +93,25 @@ def test_a_booth_ends_by_itself_pays_the_rest_back_and_is_the_next_ones_within_t
     assert (desk.orders()[-1].wallet, desk.orders()[-1].relay) == (next_one, 1)
     tick(desk, now_us=begin_us)
     assert len(desk.events("let.begun")) == 2
+
+
+def told(desk: Desk, wallet: int) -> list[tuple[str, int]]:
+    """What is on its way to the people of an account about its contract, and the end that each names."""
+    from django.db import connection, transaction
+
+    from fairwatt.flows.notifying.desk import unheralded
+    from fairwatt.store import facts
+
+    with as_role("web"):
+        assert unheralded(book_id=desk.street.book) == []
+    with as_role("notifier"), transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=desk.street.book)
+        cursor.execute(
+            "SELECT step, coalesce(about->>'end_us', about->>'contract_end_us')::bigint FROM notice "
+            "WHERE wallet = %s AND step IN ('contract', 'ended', 'cut') ORDER BY id",
+            [wallet],
+        )
+        return [(str(step), int(end_us)) for step, end_us in cursor.fetchall()]
 
 
 def test_nobody_is_cut_while_trading_and_who_trades_on_pays_for_it(desk: Desk, booth: int) -> None:

@@ -78,6 +78,7 @@ def unheralded_cuts(*, cursor: Any, book: int) -> list[int]:
     cursor.execute(
         "SELECT e.id FROM event e WHERE e.book = %s AND e.kind IN ('supply.cut', 'gateway.local_trip') "
         "AND e.wallet IS NOT NULL AND NOT was_reached(e.wallet, e.at_us) "
+        "AND NOT (e.reason = 'contract_ended' AND was_told_of_end(e.wallet, e.at_us)) "
         "AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = e.wallet AND x.at_us <= e.at_us "
         "AND x.at_us >= descent_of(e.wallet, e.at_us)) ORDER BY e.id",
         [book],

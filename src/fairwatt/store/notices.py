@@ -88,7 +88,7 @@ def is_past(*, cursor: Any, wallet: int | None, step: str) -> bool:
     The poster writes level and cut of a wallet in the batch that moves them, so they are as new as the notice.
     """
     levels = _LEVELS.get(Step(step)) if step in set(Step) else None
-    if wallet is None or (levels is None and step != Step.CUT):
+    if wallet is None or (levels is None and step not in (Step.CUT, Step.ENDED)):
         return False
     cursor.execute("SELECT level, cut_by_credit FROM wallet_head WHERE wallet = %s", [wallet])
     row = cursor.fetchone()

@@ -22,6 +22,8 @@ class Step(StrEnum):
     EMPTY = "empty"
     CUT = "cut"
     RESTORED = "restored"
+    CONTRACT = "contract"
+    ENDED = "ended"
     BALANCE = "balance"
     CODE = "code"
     CONTACT = "contact"
@@ -57,6 +59,9 @@ MANNERS: Final[Mapping[Step, Manner]] = {
     Step.EMPTY: Manner(safety=True, at_night=True, capped=False, calls=True),
     Step.CUT: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
     Step.RESTORED: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
+    # A let ends when it ends, also at night; who has it must know before power goes off.
+    Step.CONTRACT: Manner(safety=True, at_night=True, capped=False, calls=True, once_a_day=False),
+    Step.ENDED: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
     Step.BALANCE: Manner(at_night=True, capped=False, once_a_day=False),
     Step.CODE: Manner(at_night=True, capped=False, once_a_day=False),
     # Somebody may be taking an account over: the addresses that were there before hear of it at once.

@@ -22,6 +22,8 @@ WORDS: Final[Mapping[Step, frozenset[str]]] = {
     Step.EMPTY: _HOME | {"amount"},
     Step.CUT: _HOME | {"amount"},
     Step.RESTORED: _HOME,
+    Step.CONTRACT: _HOME | {"date"},
+    Step.ENDED: _HOME | {"date"},
     Step.BALANCE: _HOME | {"date"},
     Step.CODE: frozenset({"code", "organisation"}),
     Step.CONTACT: frozenset({"address", "organisation"}),
@@ -169,6 +171,18 @@ DEFAULTS: Final[Mapping[str, Mapping[Step, Wording]]] = {
             "Supply of {home} is back; the meter shows it. {balance} are left.\n\n{organisation}",
             "{home}: supply is back. {balance} left.",
         ),
+        Step.CONTRACT: Wording(
+            "Your contract ends on {date}",
+            "The contract for {home} ends on {date}. Supply is switched off then, outside of your trading hours, and what is left "
+            "of your credit goes back to you. To stay longer, agree on it with {organisation} before. {link}",
+            "{home}: the contract ends on {date}, then supply is switched off. To stay longer, talk to {organisation}.",
+        ),
+        Step.ENDED: Wording(
+            "The contract has ended, supply is being switched off",
+            "The contract for {home} ended on {date}, and supply is being switched off. {balance} are left; what remains when the "
+            "account is closed goes back to you.\n\n{organisation}",
+            "{home}: the contract ended, supply is switched off. {balance} left, the rest goes back to you.",
+        ),
         Step.BALANCE: Wording(
             "Your balance",
             "{home}: {balance} on {date}.\n\n{organisation}",
@@ -251,6 +265,16 @@ DEFAULTS: Final[Mapping[str, Mapping[Step, Wording]]] = {
             "已恢复供应",
             "{home} 已恢复供应，表计已确认。剩余 {balance}。\n\n{organisation}",
             "{home}已恢复供应，剩余{balance}。",
+        ),
+        Step.CONTRACT: Wording(
+            "您的合同将于 {date} 到期",
+            "{home} 的合同将于 {date} 到期。届时将在营业时间之外断供，剩余余额会退还给您。如需续租，请提前与{organisation}商定。{link}",
+            "{home}合同将于{date}到期，届时断供。续租请联系{organisation}。",
+        ),
+        Step.ENDED: Wording(
+            "合同已到期，正在断供",
+            "{home} 的合同已于 {date} 到期，正在断供。余额 {balance}，账户结清后的剩余款项会退还给您。\n\n{organisation}",
+            "{home}合同到期，已断供。余额{balance}，结清后退还。",
         ),
         Step.BALANCE: Wording(
             "您的余额", "{home}：{date} 余额 {balance}。\n\n{organisation}", "{home}：{date}余额{balance}。"

@@ -74,6 +74,9 @@ def values_of(
         values["amount"] = _least(cursor, wallet, available, now_us)
     if step is Step.EMERGENCY and type(about.get("amount_micro")) is int:
         values["amount"] = money(micro=about["amount_micro"], book=book)
+    if step in (Step.CONTRACT, Step.ENDED):
+        end_us = about.get("end_us", about.get("contract_end_us"))
+        values["date"] = _clock(book, end_us if type(end_us) is int else now_us, language, day=True)
     if step in (Step.DAYS, Step.DAY, Step.HOURS):
         values |= _ends(cursor, wallet, available, about, language, now_us)
     return values

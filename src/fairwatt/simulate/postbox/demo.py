@@ -24,6 +24,7 @@ from fairwatt.simulate.postbox.world import Arrived
 
 _PORTS: Final = ("postbox", "postbox_smtp")
 _MAIL: Final = "home.example"
+_SPOKEN: Final = (Step.CONTRACT, Step.ENDED, Step.BALANCE, Step.CODE, Step.CONTACT, Step.DIGEST)
 
 
 def mailbox_of(label: str) -> str:
@@ -88,11 +89,7 @@ class DemoPost:
 
     def _write_lines(self, kept: dict[str, str]) -> None:
         words = '["home", "balance", "time", "amount", "code"]'
-        steps = [
-            step
-            for step in Step
-            if step in LADDER or step in (Step.BALANCE, Step.CODE, Step.CONTACT, Step.DIGEST)
-        ]
+        steps = [step for step in Step if step in LADDER or step in _SPOKEN]
         templates = "".join(
             f'[line.templates.{language}.{step}]\ncode = "SMS_{step}"\nwords = {words}\n'
             for language in LANGUAGES

@@ -511,7 +511,7 @@ CREATE POLICY by_its_address ON message FOR SELECT TO fairwatt_web USING (code =
 GRANT INSERT ON notice TO fairwatt_poster;
 GRANT SELECT (id, wallet, step, event, at_us, reached_us) ON notice TO fairwatt_poster;
 GRANT SELECT, INSERT ON escalation TO fairwatt_poster;
-GRANT EXECUTE ON FUNCTION descent_of(bigint, bigint), was_reached(bigint, bigint) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT EXECUTE ON FUNCTION descent_of(bigint, bigint), was_reached(bigint, bigint), was_told_of_end(bigint, bigint) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 -- Not what a notice is about: a code that proves an address is read by the notifier and by whoever holds the address.
 GRANT SELECT (id, book, wallet, person, step, key, event, at_us, state, wave, next_us, reached_us) ON notice TO fairwatt_web, fairwatt_auditor;
 GRANT SELECT ON message, message_step, escalation, notice_text, notify_channel TO fairwatt_web, fairwatt_auditor;
@@ -532,7 +532,7 @@ GRANT USAGE ON SEQUENCE contact_id_seq, contact_step_id_seq, notice_choice_id_se
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_notifier;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_notifier;
 GRANT USAGE ON SCHEMA public TO fairwatt_notifier;
-GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), descent_of(bigint, bigint), was_reached(bigint, bigint) TO fairwatt_notifier;
+GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), descent_of(bigint, bigint), was_reached(bigint, bigint), was_told_of_end(bigint, bigint) TO fairwatt_notifier;
 GRANT SELECT ON store_organisation, store_book, store_site, store_unit, store_wallet, store_tenancy, store_meter, store_installation,
     wallet_head, forecast_head, event, notice, message, message_step, escalation, contact, contact_step, notice_choice, notice_text,
     notify_channel, notify_heard, notify_pace TO fairwatt_notifier;

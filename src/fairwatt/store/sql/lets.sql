@@ -81,3 +81,47 @@ BEGIN
         EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER append_only, ENABLE ALWAYS TRIGGER no_truncate', t);
     END LOOP;
 END $$;
+
+-- A let that ends is told of and cut with words of its own; nobody is cut for it without a warning that arrived or a row that calls on staff.
+CREATE INDEX notice_contract ON notice (wallet, id) WHERE step = 'contract';
+CREATE FUNCTION was_told_of_end(home bigint, until_us bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM notice WHERE wallet = home AND step = 'contract' AND reached_us <= until_us) $$;
+CREATE OR REPLACE FUNCTION tell_of_events() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM fresh WHERE kind IN ('warning.low', 'warning.critical', 'warning.empty', 'warning.contract', 'supply.cut', 'emergency.lent',
+        'gateway.alarm_raised', 'gateway.safety_cut', 'gateway.local_trip') OR (kind = 'supply.proven' AND reason = 'closed')) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO notice (book, wallet, step, key, event, about, at_us, next_us)
+        SELECT f.book, f.wallet,
+               CASE f.kind WHEN 'warning.low' THEN CASE f.rule WHEN 'credit.forecast' THEN 'days' ELSE 'low' END
+                   WHEN 'warning.critical' THEN 'critical' WHEN 'warning.empty' THEN 'empty' WHEN 'warning.contract' THEN 'contract'
+                   WHEN 'supply.cut' THEN CASE f.reason WHEN 'contract_ended' THEN 'ended' ELSE 'cut' END
+                   WHEN 'gateway.local_trip' THEN 'cut' WHEN 'emergency.lent' THEN 'emergency' WHEN 'supply.proven' THEN 'restored'
+                   ELSE 'alarm' END,
+               'event:' || f.id, f.id,
+               jsonb_strip_nulls(f.evidence || jsonb_build_object('reason', f.reason, 'meter', f.meter, 'gateway', f.gateway)), f.at_us, f.at_us
+          FROM fresh f
+         WHERE (f.kind IN ('warning.low', 'warning.critical', 'warning.empty', 'warning.contract', 'emergency.lent') AND f.wallet IS NOT NULL)
+            OR f.kind IN ('gateway.alarm_raised', 'gateway.safety_cut')
+            OR (f.kind IN ('supply.cut', 'gateway.local_trip') AND f.id = (
+                SELECT min(g.id) FROM fresh g WHERE g.kind IN ('supply.cut', 'gateway.local_trip') AND g.wallet = f.wallet))
+            OR (f.kind = 'supply.proven' AND f.reason = 'closed'
+                AND f.id = (SELECT min(g.id) FROM fresh g WHERE g.kind = 'supply.proven' AND g.reason = 'closed' AND g.wallet = f.wallet)
+                AND (SELECT e.kind = 'supply.restore' AND NOT EXISTS (
+                            SELECT 1 FROM notice n WHERE n.wallet = f.wallet AND n.step = 'restored' AND n.event > e.id)
+                       FROM event e WHERE e.wallet = f.wallet AND e.id < f.id AND e.kind IN ('supply.cut', 'supply.restore')
+                      ORDER BY e.id DESC LIMIT 1));
+    INSERT INTO escalation (book, wallet, event, because, told, at_us)
+        SELECT f.book, f.wallet, f.id, 'cut_unreached', coalesce((
+                   SELECT jsonb_agg(u.username ORDER BY u.id) FROM store_user u JOIN store_book b ON b.organisation_id = u.organisation_id
+                    WHERE b.id = f.book AND u.is_active AND u.role IN ('operator', 'admin')), '[]'), f.at_us
+          FROM fresh f
+         WHERE f.kind IN ('supply.cut', 'gateway.local_trip') AND f.id = (
+               SELECT min(g.id) FROM fresh g WHERE g.kind IN ('supply.cut', 'gateway.local_trip') AND g.wallet = f.wallet)
+           AND NOT was_reached(f.wallet, f.at_us)
+           AND NOT (f.reason = 'contract_ended' AND was_told_of_end(f.wallet, f.at_us))
+           AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = f.wallet AND x.at_us >= descent_of(f.wallet, f.at_us));
+    PERFORM pg_notify('notices', '');
+    RETURN NULL;
+END $$;

@@ -28,6 +28,8 @@ STEPS: Final[Mapping[str, str | Promise]] = {
     Step.EMPTY: _("Credit is used up"),
     Step.CUT: _("Supply is being switched off"),
     Step.RESTORED: _("Supply is back"),
+    Step.CONTRACT: _("The contract ends"),
+    Step.ENDED: _("The contract has ended"),
     Step.BALANCE: _("Balance, as asked for"),
     Step.CODE: _("Code that proves an address"),
     Step.CONTACT: _("An address was added"),
