@@ -19,6 +19,8 @@ from fairwatt.core.rating.begun import package_begun_before
 from fairwatt.core.rating.bill import bill
 from fairwatt.core.rating.elements.base import TariffError
 from fairwatt.core.rating.live import as_live
+from fairwatt.core.rating.model import Schedule
+from fairwatt.core.rating.scalar import MissingPrice
 from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.spans import Span
 from fairwatt.core.units import US_PER_DAY
@@ -274,13 +276,13 @@ def _cost(plans: set[int], begin_us: int, end_us: int) -> tuple[int, tuple[Packa
             schedule = as_live(parse_schedule(newest.text))
             if not schedule.covers(at_us=begin_us):
                 raise TariffError("no version is in force when the let begins")
-            begun = package_begun_before(schedule=schedule, at_us=begin_us)
-            made = bill(schedule=schedule, readings=[(end_us, 0)], span=Span(begin_us, end_us))
+            fixed += _due(schedule, begin_us, end_us)
+        except MissingPrice:
+            pass  # a market's prices come day by day; what is due besides them nobody can say so far ahead
         except TariffError as error:
             raise LetImpossible(
                 "The tariff has no price for the whole of this time, so it cannot be charged. Nothing was changed."
             ) from error
-        fixed += made.wallet_micro + (begun.net_micro + begun.tax_micro if begun else 0)
         packages += [
             PackageSeen(
                 name=one.name,
@@ -292,6 +294,13 @@ def _cost(plans: set[int], begin_us: int, end_us: int) -> tuple[int, tuple[Packa
             for one in version.packages
         ]
     return fixed, tuple(packages)
+
+
+def _due(schedule: Schedule, begin_us: int, end_us: int) -> int:
+    """What falls due over a span without any use, and the package of a day that has begun."""
+    begun = package_begun_before(schedule=schedule, at_us=begin_us)
+    made = bill(schedule=schedule, readings=[(end_us, 0)], span=Span(begin_us, end_us))
+    return made.wallet_micro + (begun.net_micro + begun.tax_micro if begun else 0)
 
 
 def _users(names: Sequence[str]) -> list[int]:

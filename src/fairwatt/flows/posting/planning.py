@@ -309,8 +309,9 @@ def _taken(money: _Money) -> dict[int, int]:
     """What was taken from wallets for something else than new use: they are warned anew before any cut."""
     taken = Counter(money.late.taken())
     for line, ix in zip(money.facts.lines, money.facts.wallet_ix, strict=True):
-        # What is repaid of a top-up, or of a debt by time, leaves credit where there was credit.
-        if line["amount_micro"] < 0 and line["kind"] not in (Kind.EMERGENCY, Kind.DEBT):
+        # What is repaid of a top-up, or of a debt by time, leaves credit where there was credit; a deposit paid in too.
+        paid_in = line["kind"] == Kind.DEPOSIT and ix in money.facts.credited
+        if line["amount_micro"] < 0 and line["kind"] not in (Kind.EMERGENCY, Kind.DEBT) and not paid_in:
             taken[ix] -= int(line["amount_micro"])
     return dict(taken)
 
