@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.builders import instant
+from fairwatt.core.credit.contract import Contract
 from fairwatt.core.credit.decide import SupplyFacts, decide_supply
 from fairwatt.core.credit.owing import Debt, DebtPlan, least_to_restore, split_top_up
 from fairwatt.core.credit.policy import CreditPolicy, CutRule, Shelter, Why
@@ -68,6 +69,10 @@ OXYGEN: Final = sheltered("2026-03-01 00:00", "2026-06-01 00:00", Why.PROTECTED)
 KEPT: Final = sheltered("2026-03-04 09:00", "2026-03-05 09:00", Why.FORCED_ON)
 NEVER: Final = replace(POLICY, cut=CutRule.NEVER)
 LIMIT: Final = replace(POLICY, cut=CutRule.LIMIT, steps=((1, 500),))
+TRADING: Final = replace(POLICY, friendly=((0, 480), (600, 840), (1_080, 1_440)))
+ENDS: Final = Contract(instant(NOON), instant("2026-03-03 12:00"))
+HASTY: Final = Contract(instant(NOON), instant("2026-03-04 07:00"))
+STAYS: Final = Contract(instant("2026-03-05 12:00"))
 
 DEBT: Final = Debt(1, 80 * MICRO, DebtPlan(share_bp=2_500, week_cap_micro=6 * MICRO))
 CAPPED: Final = replace(DEBT, taken_this_week_micro=4 * MICRO)
@@ -127,6 +132,27 @@ TABLES: Final[dict[str, tuple[str, list[Row]]]] = {
             row("the meter feeds its own gateway", feeds_gateway=True),
             row("the meter feeds its own gateway, and was cut", feeds_gateway=True, **OFF),
             row("protected, but safety keeps it off", policy=OXYGEN, safety_open=True, **OFF),
+        ],
+    ),
+    "contract": (
+        "Booths and lets: the contract ends, circuits that stay on",
+        [
+            row("20 left, until tomorrow 12:00", credit=20 * MICRO, contract=STAYS),
+            row("20 left, until 12:00, told the day before", credit=20 * MICRO, contract=ENDS),
+            row("a minute before the end", credit=20 * MICRO, contract=ENDS, at="2026-03-04 11:59"),
+            row("20 left, told five hours ago", credit=20 * MICRO, contract=HASTY),
+            row("20 left, told of low credit, and not of the end", credit=20 * MICRO, contract=Contract(instant(NOON))),
+            row("owing 3, told of that, not of the end", contract=Contract(instant(NOON))),
+            row("20 left, trading until 14:00", credit=20 * MICRO, contract=ENDS, policy=TRADING),
+            row("14:00, trading is over", at="2026-03-04 14:00", credit=20 * MICRO, contract=ENDS, policy=TRADING),
+            row("over, and off", credit=20 * MICRO, contract=ENDS, **OFF),
+            row("over, off, and made longer", credit=20 * MICRO, contract=STAYS, **OFF),
+            row("over, a payment is on its way", credit=20 * MICRO, contract=ENDS, payment_in_flight=True),
+            row("over, the meter was not read for three hours", credit=20 * MICRO, contract=ENDS,
+                newest_reading_us=instant("2026-03-04 09:00")),
+            row("over, and a cold store hangs on it", credit=20 * MICRO, contract=ENDS, protected_circuit=True),
+            row("owing 3, and a cold store hangs on it", protected_circuit=True),
+            row("a cold store that was cut: a wrong to undo", protected_circuit=True, **OFF),
         ],
     ),
     "emergency": (
