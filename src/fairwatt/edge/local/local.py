@@ -6,7 +6,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -107,11 +107,11 @@ class Local:
         """name of a door -> the port it listens on"""
 
     async def _take_carried(self, message: bytes, /) -> bool:
-        """Obey a signed command that somebody carried here; False when it is for nobody here."""
-        command = self._obeyer.check(message)
+        """Obey a signed command of any kind that somebody carried here; False when it is for nobody here."""
+        command, obeying = self._obeyer.check(message), self._agent.obeying
         if command is not None:
-            async with self._agent.turn_at(self._agent.meters.points[command.meter]):
-                await self._obeyer.take(message, command)
+            async with self._agent.turn_at(obeying.place_of(command)):
+                await obeying.take(message, command)
         self._agent.link.records_wait(at_us=self._now())
         return command is not None
 
@@ -182,10 +182,13 @@ class Local:
         while True:
             try:
                 reader, writer = await serial_streams(device, baud=self._config.baud)
-                await self.visits.stand_by(reader, writer)
-                writer.close()
+                with closing(writer):
+                    await self.visits.stand_by(reader, writer)
             except OSError as error:
                 log.warning("local_serial_down", device=device, error=str(error), retry_s=_AGAIN_S)
+            except Exception:
+                # Whatever a visitor made go wrong, the next one finds the door open.
+                log.error("local_serial_down", device=device, exc_info=True, retry_s=_AGAIN_S)
             await asyncio.sleep(_AGAIN_S)
 
     async def _ble(self, transport: str) -> None:
