@@ -32,7 +32,15 @@ class Doubt:
         if of_codes:
             self.codes_us = max(self.codes_us, at_us)
             kept.append((_CODES, self.codes_us))
-        self._spool.put([(key, value.to_bytes(8, "big", signed=True)) for key, value in kept])
+        self._keep(kept)
+
+    def set_back(self, now_us: int, /) -> None:
+        """The clock was found ahead and set back: no doubt may reach into what is still to come."""
+        self.orders_us, self.codes_us = min(self.orders_us, now_us), min(self.codes_us, now_us)
+        self._keep([(_ORDERS, self.orders_us), (_CODES, self.codes_us)])
+
+    def _keep(self, instants: list[tuple[str, int]]) -> None:
+        self._spool.put([(key, value.to_bytes(8, "big", signed=True)) for key, value in instants])
 
 
 def _instant(spool: Spool, key: str) -> int:

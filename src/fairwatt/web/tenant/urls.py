@@ -2,12 +2,27 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import credit, disputes, meter, owed, receipts, refunds, seconds, statements, views
+from fairwatt.web.tenant import (
+    credit,
+    disputes,
+    messages,
+    meter,
+    owed,
+    people,
+    receipts,
+    refunds,
+    seconds,
+    statements,
+    views,
+)
 
 app_name = "tenant"
 urlpatterns = [
     path("", views.homes, name="homes"),
+    path("join/", people.join, name="join"),
+    path("join/<slug:code>/", people.join, name="join_code"),
     path("<uuid:public_id>/", views.home, name="home"),
+    path("<uuid:public_id>/people/", people.people, name="people"),
     path("<uuid:public_id>/live/", views.live, name="live"),
     path("<uuid:public_id>/seconds/", seconds.seconds, name="seconds"),
     path("<uuid:public_id>/seconds/live/", seconds.live, name="seconds_live"),
@@ -15,6 +30,11 @@ urlpatterns = [
     path("<uuid:public_id>/meter/photos/<int:photo_id>/", meter.meter_photo, name="meter_photo"),
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/receipts/", receipts.receipts, name="receipts"),
+    path("<uuid:public_id>/messages/", messages.told, name="messages"),
+    path("<uuid:public_id>/messages/address/", messages.address, name="message_address"),
+    path("<uuid:public_id>/messages/address/<int:contact_id>/", messages.prove, name="message_prove"),
+    path("<uuid:public_id>/messages/address/<int:contact_id>/end/", messages.end, name="message_end"),
+    path("<uuid:public_id>/messages/browser/", messages.browser, name="message_browser"),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
     path(
