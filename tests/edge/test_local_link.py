@@ -1,6 +1,7 @@
 """One contract for every stream a visitor may come by: who gets in, what he may do, and what a bent stream costs."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from edge.test_standing import NEXT, wish
 from edge.visiting import DAY_US, WAYS, Way, a_code, a_gateway, a_pass, enter, over_tcp
 from fairwatt.core.commands.restore_code import Outcome
 from fairwatt.edge.local.desk import Op
+from fairwatt.edge.local.streams import PENALTY_S
 from fairwatt.edge.local.visitor import Silent
 from fairwatt.edge.spool import SpoolFull
 from fairwatt.wire.commands import RelayOrder
@@ -155,9 +157,55 @@ def test_a_memory_that_is_full_shuts_no_door(tmp_path: Path) -> None:
     both(tmp_path, WAYS["serial"], test)
 
 
+def test_who_proves_nothing_keeps_nobody_out_and_soon_leaves(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_gateway(tmp_path) as bench:
+            await bench.tick()
+            visits = bench.agent.local.visits
+            visits._handshake_s = 0.4
+            ends: list[asyncio.Task[None]] = []
+
+            def at_door(address: str) -> _Dripping:
+                one = _Dripping()
+                ends.append(asyncio.create_task(visits.visit(one, one, address=address)))
+                return one
+
+            idlers = [at_door(f"10.0.0.{n}") for n in range(6)]
+            second = at_door("10.0.0.0")
+            await asyncio.sleep(0.1)
+            assert second.closed, "one place an address"
+            assert not any(one.closed for one in idlers)
+            async with over_tcp(bench) as streams:
+                visitor = await enter(streams)
+                await visitor.look()
+                await eventually(lambda: all(one.closed for one in idlers), within_s=2)
+                await visitor.look()
+            await asyncio.gather(*ends)
+
+    run(test())
+
+
+class _Dripping:
+    """A stream that says a byte now and then, and never anything."""
+
+    closed = False
+
+    async def read(self, count: int, /) -> bytes:
+        await asyncio.sleep(0.05)
+        return b"\x01"
+
+    def write(self, data: bytes, /) -> None:
+        raise AssertionError("nothing is said to who said nothing")
+
+    async def drain(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def test_a_retired_key_opens_no_door_and_acknowledges_nothing(tmp_path: Path) -> None:
     async def test() -> None:
-        async with a_gateway(tmp_path) as bench, over_tcp(bench) as before, over_tcp(bench) as after:
+        async with AsyncExitStack() as gates, a_gateway(tmp_path) as bench, over_tcp(bench) as before:
             await bench.tick()
             old = await enter(before)
             await old.look()
@@ -170,7 +218,10 @@ def test_a_retired_key_opens_no_door_and_acknowledges_nothing(tmp_path: Path) ->
                 with pytest.raises(LocalRefused) as refused:
                     await enter(again)
             assert refused.value.code == "unknown_key"
-            new = await enter(after, a_pass(signer=NEXT, kid=b"\x09"))
+            await asyncio.sleep(PENALTY_S / 5)  # the door has seen the last one leave
+            new = await enter(
+                await gates.enter_async_context(over_tcp(bench)), a_pass(signer=NEXT, kid=b"\x09")
+            )
             bench.broker.stop()
             await eventually(lambda: not bench.agent.link.connected.is_set())
             await bench.tick(drained=False)

@@ -139,14 +139,17 @@ class Local:
             door = HttpDoor(handler=self._page.answer)
             await self._listen("page", self._config.page.host, self._config.page.port, door.take, HEAD_BYTES)
         if self._config.tcp is not None:
-            visit = self.visits.visit
-            await self._listen("tcp", self._config.tcp.host, self._config.tcp.port, visit, 1 << 16)
+            await self._listen("tcp", self._config.tcp.host, self._config.tcp.port, self._visit, 1 << 16)
         if self._config.serial:
             self._tasks.append(asyncio.create_task(self._serial(self._config.serial)))
         if self._config.ble:
             self._tasks.append(asyncio.create_task(self._ble(self._config.ble)))
         if self._config.socket is not None:
             await self._open_socket(self._config.socket)
+
+    async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        await self.visits.visit(reader, writer, address=str(peer[0]) if peer else "")
 
     async def _listen(
         self,
