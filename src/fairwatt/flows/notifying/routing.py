@@ -52,7 +52,7 @@ def route_one(*, lines: Lines, now_us: int) -> bool:
 def call_for_escalations(*, now_us: int) -> int:
     """Write a notice to staff for every escalation that has none; how many."""
     with connection.cursor() as cursor:
-        found = escalations.uncalled(cursor=cursor)
+        found = escalations.uncalled(cursor=cursor, since_us=now_us - STALE_US)
         for number, book, wallet, because in found:
             facts.see_book(cursor=cursor, book=book)
             about = {"escalation": number, "because": because}
