@@ -19,9 +19,11 @@ BACK = (15, 16)
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
 VOID = 17
+DEPOSIT = 20
+"""Credit set aside or back: what it moves stands in deposit_entry."""
 LENT = (13, 14)
 """Emergency credit and debts: what they move stands in credit_entry."""
-PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
+PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, DEPOSIT, *COSTS, *LENT, *BACK)
 """Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
@@ -167,7 +169,7 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
             line
             for line in lines
             if line["wallet"] == wallet
-            and line["kind"] not in (ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
+            and line["kind"] not in (ADJUSTMENT, MOVED, VOID, DEPOSIT, *COSTS, *LENT, *BACK)
         ]
         balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:

@@ -33,6 +33,10 @@ MATRIX = {
     "set_language": Row("", 302, 302, 302, 302, 302, 302, 302, posts=True),
     "tenant:homes": Row("", 302, 302, 302, 200, 200, 200, LOGIN),
     "tenant:home": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:people": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:join": Row("", 200, 200, 200, 404, 404, 404, LOGIN),
+    # Nobody's code: what it would have been for is told to nobody.
+    "tenant:join_code": Row("code", 404, 404, 404, 404, 404, 404, LOGIN),
     "tenant:live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:seconds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:seconds_live": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
@@ -70,6 +74,12 @@ MATRIX = {
     "console:restore_code": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:moves": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:move": Row("unit", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:lets": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:lets_many": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:let": Row("let", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Refused in words on the page itself: no end was named, no circuit chosen.
+    "console:let_word": Row("let", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:circuit": Row("meter", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:reports": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report": Row("report", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:report_file": Row("report_file", 404, 404, 404, 200, 200, 404, LOGIN),
@@ -132,6 +142,7 @@ MATRIX = {
     "console:two_people": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:answer_money": Row("cash number", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:claim_money": Row("cash number", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:deposits": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:bank": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     # Open to who holds the paper: an unguessable address, and nothing but what the paper says.
     "pay:receipt": Row("paper", 200, 200, 200, 200, 200, 200, 200),

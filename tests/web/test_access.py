@@ -13,6 +13,7 @@ from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE
 from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
+from web.lets import let_of
 from web.meters import photographed
 from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
@@ -80,8 +81,8 @@ def closed(scene: Scene) -> str:
 
 @pytest.fixture(scope="module")
 def shared(scene: Scene) -> dict[str, int]:
-    """A fee that is not due for long, and a published cost with the owner's share."""
-    return share_a_cost(scene)
+    """A fee that is not due for long, a published cost with the owner's share, and a let of a unit far ahead."""
+    return {**share_a_cost(scene), "let": let_of(scene)}
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,7 @@ def test_nobody_gets_what_is_not_theirs(
         **addressed(scene),
         "line": [f"{scene.book}-{scene.wallets[0]}-5"],
         "payment": [payment],
+        "code": ["0000-0000-0000-0000"],
         "shop order": ["wechat", "0" * 32, payment],
         "my_case": [scene.public_id(0), case.public_id],
         "my_evidence": [scene.public_id(0), case.public_id, case.shown.pk],
@@ -176,9 +178,8 @@ def test_nobody_gets_what_is_not_theirs(
         "my_photo": [scene.public_id(0), photo],
         "credit rule": [scene.slug, waiting],
         "providers day": [scene.slug, *providers_day],
-        "fee": [scene.slug, shared["fee"]],
+        **{key: [scene.slug, shared[key]] for key in ("fee", "cost", "let")},
         "fee entry": [scene.slug, shared["fee"], 1],
-        "cost": [scene.slug, shared["cost"]],
         "any share": [scene.slug, shared["share"]],
         "share": [scene.public_id(0), shared["share"]],
         "cash fact": [scene.slug, window.shift],

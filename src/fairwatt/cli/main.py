@@ -22,12 +22,14 @@ from fairwatt.cli import (
     correcting,
     courier,
     credit,
+    deposit,
     drill,
     edge,
     estate,
     explaining,
     forecast,
     issuer,
+    letting,
     merchant,
     meter,
     meter_lists,
@@ -63,6 +65,8 @@ app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
+app.add_typer(letting.app, name="let", rich_help_panel=BOOKS)
+app.add_typer(deposit.app, name="deposit", rich_help_panel=BOOKS)
 app.add_typer(cash.app, name="shift", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)

@@ -23,6 +23,7 @@ from fairwatt.edge.listening import ListenBranch, Listening, Parts, listening_br
 from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters, spec_of
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.orders import Orders
 from fairwatt.edge.rollback import begun_anew
 from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
@@ -35,7 +36,6 @@ log = structlog.get_logger(__name__)
 
 _TIMES: Final = "times"
 _ASLEEP_INTERVALS: Final = 2  # without a tick: what was done in between may be forgotten
-_WAITING_COMMANDS: Final = 4096
 _TURNS_EVERY_S: Final = 1.0
 _KEEP_WITHIN_S: Final = 5.0
 """A slow bus takes minutes for a pass; what it said is on the disk much sooner."""
@@ -55,16 +55,15 @@ class Agent(Waits):
         self.clock = Clock(raw=now)
         self._entropy = entropy
         self._boot_id = entropy(8)
-        self._orders: dict[int, asyncio.Queue[tuple[bytes, Command]]] = {}
         self._progress = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._obeying = 0
         self._was_alone = False
         self.spool: Spool
         self.meters: Meters
         self.guard: Guard
         self.safety: Safety
         self.link: Link
+        self._orders: Orders
         self._obeyer: Obeyer
         self._deeds: Deeds
         self.local: Local
@@ -98,7 +97,7 @@ class Agent(Waits):
         )
         self._obeyer.issuers = self._standing.issuers
         self._obeyer.load_grants()
-        self._restore(self.spool.get("guard"))
+        doubted = self._restore(self.spool.get("guard"))
         self.safety = Safety(
             config=config,
             spool=self.spool,
@@ -109,6 +108,8 @@ class Agent(Waits):
             prove=self._obeyer.proof,
         )
         self.safety.load()
+        if doubted:
+            self.safety.tell_holds(at_us=self.clock.now_us())
         self._obeyer.allowed_by(self.safety.allows)
         quiet_since_us = self._take_up_time()
         self.link = Link(
@@ -118,16 +119,17 @@ class Agent(Waits):
             boot_id=self._boot_id,
             on_command=self._queue_command,
             on_progress=self._progress.set,
-            on_rollback=self._doubt_memory,
+            on_rollback=self._roll_back,
+            on_set_back=self._set_back,
             quiet_since_us=quiet_since_us,
         )
         self.local = Local(agent=self, obeyer=self._obeyer, boot_id=self._boot_id, entropy=self._entropy)
         self._follow(self._standing.configured())
         await self.meters.start()
+        self._orders = Orders(buses=len(self.meters.branches), obey=self._obey, after=self._obeyed)
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
         for n, branch in enumerate(self.meters.branches):
-            self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
-            self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
+            self._tasks.append(asyncio.create_task(self._orders.carry_out(bus=n)))
             if isinstance(branch, ListenBranch):
                 self._tasks.append(asyncio.create_task(self._listen(branch)))
         if config.telemetry is not None:
@@ -184,14 +186,28 @@ class Agent(Waits):
         self.guard.doubt_grants()
         self.spool.put([("guard", self.guard.dump())])
 
-    def _restore(self, kept: bytes | None) -> None:
+    def _roll_back(self, told_us: int) -> None:
+        self._doubt_memory(told_us)
+        self.safety.tell_holds(at_us=told_us)
+
+    def _set_back(self, now_us: int) -> None:
+        """The clock was ahead: nobody may go on from an instant that is still to come."""
+        self._obeyer.set_back(now_us)
+        self.guard.set_back(now_us=now_us)
+        self.spool.put([("guard", self.guard.dump())])
+        self.safety.set_back(now_us=now_us)
+
+    def _restore(self, kept: bytes | None) -> bool:
+        """Take up what was counted; say whether this memory turned out to be an older copy."""
         try:
             if kept is not None:
                 self.guard.restore(kept)
         except StateUnusable as error:
             log.error("guard_state_lost", error=str(error))
-        if begun_anew(self.spool, now_us=(now_us := self.clock.now_us())):
+        anew = begun_anew(self.spool, now_us=(now_us := self.clock.now_us()))
+        if anew:
             self._doubt_memory(now_us)
+        return anew
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
@@ -364,35 +380,19 @@ class Agent(Waits):
             return
         known = command.meter in self.meters.points
         branch = self.meters.branch_of(meter=command.meter) if known else self.meters.branches[0]
-        queue = self._orders[self.meters.branches.index(branch)]
-        try:
-            queue.put_nowait((message, command))
-        except asyncio.QueueFull:
-            # Neither kept nor answered, so the head-end offers it again.
-            log.error("command_queue_full", waiting=queue.qsize())
-            return
-        self._obeying += 1
+        self._orders.offer(message, command, bus=self.meters.branches.index(branch))
 
-    async def _obey(self, branch: Branch, orders: asyncio.Queue[tuple[bytes, Command]]) -> None:
-        """Carry out the orders for the meters of one bus, one after the other."""
-        while True:
-            message, command = await orders.get()
-            try:
-                async with self.turn_at(self.meters.points.get(command.meter, branch.points[0])):
-                    if command.kind == SET_SUPPLY:
-                        await self._obeyer.take(message, command)
-                    else:
-                        await self._standing.take(message, command)
-                        self._obeyer.issuers = self._standing.issuers
-            except SpoolError as error:
-                log.critical("command_not_kept", error=str(error))
-            except Exception:
-                # One message must not stop the meters from being read; it is offered again.
-                log.critical("command_failed", exc_info=True)
-            finally:
-                self._obeying -= 1
-                self._progress.set()
-            self.link.records_wait(at_us=self.clock.now_us())
+    async def _obey(self, message: bytes, command: Command) -> None:
+        async with self.turn_at(self.meters.points.get(command.meter, self.meters.branches[0].points[0])):
+            if command.kind == SET_SUPPLY:
+                await self._obeyer.take(message, command)
+            else:
+                await self._standing.take(message, command)
+                self._obeyer.issuers = self._standing.issuers
+
+    def _obeyed(self) -> None:
+        self._progress.set()
+        self.link.records_wait(at_us=self.clock.now_us())
 
     def _raise_if_dead(self) -> None:
         for task in self._tasks:

@@ -80,6 +80,12 @@ class Obeyer:
         self._not_before_us = max(self._not_before_us, at_us)
         self._spool.put([(_NOT_BEFORE, self._not_before_us.to_bytes(8, "big", signed=True))])
 
+    def set_back(self, now_us: int, /) -> None:
+        """The clock was found ahead: what it named as the instant of a rollback was later than now."""
+        if self._not_before_us > now_us:
+            self._not_before_us = now_us
+            self._spool.put([(_NOT_BEFORE, now_us.to_bytes(8, "big", signed=True))])
+
     def allowed_by(self, allows: Allows, /) -> None:
         """Ask this before any relay is switched."""
         self._allows = allows
@@ -131,8 +137,10 @@ class Obeyer:
             self._alarm_other_bytes(message, stored.message, command)
         elif stored.receipt is not None:
             self._say_again(stored.receipt)
-        else:
+        elif point.trouble is None:
             await self._carry_out(message, command, point)
+        # Else it waits for the meter to answer a poll (`retry_open`): asked at every repetition of the order, a dead
+        # meter would keep its neighbours' orders from the bus.
 
     def was_told_to_open(self, *, meter: int) -> bool:
         """Say whether the newest command kept for a meter ordered its relay open."""
@@ -186,7 +194,8 @@ class Obeyer:
             return
         order, reason = command.supply.relay, command.supply.reason
         restored_until_us = self._guard.restored.get(point.number, 0)
-        if order == RelayOrder.OPEN and reason == Reason.BALANCE_EMPTY and now_us < restored_until_us:
+        decided = reason in (Reason.BALANCE_EMPTY, Reason.CONTRACT_ENDED)
+        if order == RelayOrder.OPEN and decided and now_us < restored_until_us:
             # Decided before the head-end knew: it learns of the restore first, and decides anew.
             self._event("cut_spared", point.number, {"seq": command.seq, "until_us": restored_until_us})
             self._finish(message, command, Result.METER_REFUSED, point.relay, None)
@@ -275,7 +284,7 @@ class Obeyer:
         # Who can publish here could otherwise fill the spool, where receipts and events are never dropped.
         now_us = self._now()
         self._forged_unsaid += 1
-        if self._forged_at_us is not None and now_us - self._forged_at_us < _FORGED_EVERY_US:
+        if self._forged_at_us is not None and 0 <= now_us - self._forged_at_us < _FORGED_EVERY_US:
             return
         self._forged_at_us = now_us
         meter, seq = _claimed(message)

@@ -92,6 +92,7 @@ WITHHELD = (
     "holiday",
     "weather",
     "emergency_due",
+    "protected_circuit",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

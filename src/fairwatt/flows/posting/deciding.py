@@ -109,6 +109,7 @@ def decide(
             )
         out.flagged.add(ix)
     critical = (available <= 0) | wallets["cut_by_credit"][touched] | (wallets["withheld_ix"][touched] > 0)
+    critical |= np.isin(touched, [ix for ix, one in state.contracts.items() if one.over_at(at_us=now_us)])
     candidates = touched[critical]
     case = _Case(
         state=state,
@@ -305,6 +306,8 @@ def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
         restored_until_us=int(register["restored_until_us"]) or None,
         held_micro=held_micro,
         emergency_due=_emergency_due(case, ix),
+        contract=case.state.contracts.get(ix),
+        protected_circuit=bool(register["spared_circuit"]),
     )
     policy = case.state.policies[int(wallet["policy_ix"])]
     return decide_supply(facts=facts, policy=policy, now_us=case.now_us)

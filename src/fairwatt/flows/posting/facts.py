@@ -22,9 +22,12 @@ from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.cash_desk import post_at_desk
 from fairwatt.flows.posting.counting import given_now
+from fairwatt.flows.posting.depositing import post_deposit
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
+from fairwatt.flows.posting.households import post_household
 from fairwatt.flows.posting.lending import post_debt, post_emergency, post_instalments, repay
+from fairwatt.flows.posting.letting import post_let
 from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
@@ -132,7 +135,9 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_emergency(bench, wallet=wallet, author=author)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
-        case (("credit_rule" | "forecast"), {"wallets": list(wallets)}):
+        case (("deposit" | "household" | "let"), dict(about)):
+            return {"deposit": post_deposit, "household": post_household, "let": post_let}[kind](bench, about)
+        case (("credit_rule" | "forecast" | "let_change"), {"wallets": list(wallets)}):
             return PostedFacts(
                 reload=True,
                 regrant={wallet for wallet in wallets if type(wallet) is int},

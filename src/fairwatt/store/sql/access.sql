@@ -128,7 +128,7 @@ GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwat
 
 -- A home changes hands by the poster's hand: it closes one installation and opens the next, with the lines between them.
 GRANT INSERT ON store_wallet, store_meter, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
-GRANT SELECT (id, user_id), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
+GRANT SELECT (id, user_id, role), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
 GRANT UPDATE (closed_us) ON store_installation TO fairwatt_poster;
 GRANT UPDATE (vacant) ON store_unit TO fairwatt_poster;
 GRANT SELECT, INSERT ON changeover, changeover_known, account_end, refund_wish TO fairwatt_poster;
@@ -161,7 +161,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
     WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change',
-        'refund_word', 'refund_recalled', 'provider_fee'));
+        'refund_word', 'refund_recalled', 'provider_fee', 'let'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -546,3 +546,55 @@ GRANT UPDATE ON notify_channel TO fairwatt_notifier;
 GRANT UPDATE (state, code) ON notify_heard TO fairwatt_notifier;
 GRANT DELETE ON notify_pace TO fairwatt_notifier;
 GRANT USAGE ON SEQUENCE notice_id_seq, message_id_seq, message_step_id_seq, escalation_id_seq, contact_step_id_seq TO fairwatt_notifier;
+
+-- Short lets and circuits that stay on: people of the desk write down what is agreed, the poster what it did of it.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['short_let', 'short_let_word', 'short_let_step', 'circuit_mark'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON short_let, short_let_word, short_let_step, circuit_mark TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON short_let_step TO fairwatt_poster;
+-- Not by_role: who wrote it is noted by the database.
+GRANT INSERT (book, unit, begin_us, end_us, merchant, users, policy, plan, settle, trading, words, ticket, together, author, made_us)
+    ON short_let TO fairwatt_web;
+GRANT INSERT (let, book, word, until_us, words, author, at_us) ON short_let_word TO fairwatt_web;
+GRANT INSERT (book, gateway, meter, circuit, words, author, made_us) ON circuit_mark TO fairwatt_web;
+GRANT USAGE ON SEQUENCE short_let_id_seq, short_let_word_id_seq, circuit_mark_id_seq TO fairwatt_web;
+GRANT USAGE ON SEQUENCE short_let_step_id_seq TO fairwatt_poster;
+
+-- Deposits: the poster writes what is held, a resident sees the own, the desk all of its books.
+ALTER TABLE deposit_entry ENABLE ROW LEVEL SECURITY;
+ALTER TABLE deposit_entry FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON deposit_entry;
+CREATE POLICY own_rows ON deposit_entry USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()));
+GRANT SELECT ON deposit_entry TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON deposit_entry TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE deposit_entry_id_seq TO fairwatt_poster;
+-- Invitations: a home's own, and that of whoever holds its code. Who joins, leaves and is taken out is the poster's to write.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['home_invite', 'home_invite_end'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS by_its_code ON home_invite;
+CREATE POLICY by_its_code ON home_invite FOR SELECT TO fairwatt_web
+    USING (encode(digest, 'hex') = nullif(current_setting('fairwatt.invite', true), ''));
+DROP POLICY IF EXISTS by_its_code ON home_invite_end;
+CREATE POLICY by_its_code ON home_invite_end FOR SELECT TO fairwatt_web USING (EXISTS (
+    SELECT 1 FROM home_invite i WHERE i.id = invite AND encode(i.digest, 'hex') = nullif(current_setting('fairwatt.invite', true), '')));
+GRANT SELECT ON home_invite, home_invite_end TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+-- Not by_role: who wrote it is noted by the database.
+GRANT INSERT (book, wallet, author, digest, name, made_us, expires_us) ON home_invite TO fairwatt_web;
+GRANT INSERT ON home_invite_end TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE home_invite_id_seq TO fairwatt_web;

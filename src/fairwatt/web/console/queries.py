@@ -181,7 +181,7 @@ def today(*, book: Book, now_us: int) -> Today:
             asking=sum(push.state == "asking" for push in pushes(book=book.id, only_open=True)),
             quarantined=waiting.count(),
             quarantined_today=waiting.filter(seen_us__gte=now_us - US_PER_DAY).count(),
-            happened=_happened(book, limit=EVENTS_SHOWN),
+            happened=happenings(book, limit=EVENTS_SHOWN),
             alarms=stored.open_count(book=book.pk),
             held=_held(book),
             objections=_objections(book),
@@ -286,7 +286,7 @@ def unit_detail(*, book: Book, unit: Unit, now_us: int) -> UnitDetail:
             people=tuple(
                 t.user.get_full_name() or t.user.get_username() for t in open_now.select_related("user")
             ),
-            happened=_happened(book, limit=6, wallet=square.wallet or 0),
+            happened=happenings(book, limit=6, wallet=square.wallet or 0),
             used_today_wh=used.energy_wh if used else 0,
             unit=unit_of_wallet(wallet=square.wallet or 0),
             cost_today_micro=used.cost_micro if used else 0,
@@ -307,7 +307,8 @@ def _offline(book: Book, now_us: int) -> tuple[tuple[tuple[str, int], ...], int]
     return missed, len(gateways)
 
 
-def _happened(book: Book, *, limit: int, wallet: int | None = None) -> tuple[Happening, ...]:
+def happenings(book: Book, *, limit: int, wallet: int | None = None) -> tuple[Happening, ...]:
+    """What happened in a book, or to one account, newest first; inside a scope that may see it."""
     events = Event.objects.filter(book=book.id)
     if wallet is not None:
         events = events.filter(wallet=wallet)

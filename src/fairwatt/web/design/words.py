@@ -16,6 +16,7 @@ from fairwatt.web.design import (
     alarm_words,
     cash_words,
     credit_words,
+    let_words,
     move_words,
     pay_words,
     reconcile_words,
@@ -27,6 +28,7 @@ Words = Mapping[str, str | Promise]
 
 REASONS: Words = {
     **credit_words.REASONS,
+    **let_words.REASONS,
     "has_credit": _("there is credit"),
     "credit_returned": _("credit returned"),
     "already_ordered": _("the order is already on its way"),

@@ -8,6 +8,7 @@ from fairwatt.web.tenant import (
     messages,
     meter,
     owed,
+    people,
     receipts,
     refunds,
     seconds,
@@ -18,7 +19,10 @@ from fairwatt.web.tenant import (
 app_name = "tenant"
 urlpatterns = [
     path("", views.homes, name="homes"),
+    path("join/", people.join, name="join"),
+    path("join/<slug:code>/", people.join, name="join_code"),
     path("<uuid:public_id>/", views.home, name="home"),
+    path("<uuid:public_id>/people/", people.people, name="people"),
     path("<uuid:public_id>/live/", views.live, name="live"),
     path("<uuid:public_id>/seconds/", seconds.seconds, name="seconds"),
     path("<uuid:public_id>/seconds/live/", seconds.live, name="seconds_live"),
