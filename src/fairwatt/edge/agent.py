@@ -23,14 +23,14 @@ from fairwatt.edge.listening import ListenBranch, Listening, Parts, listening_br
 from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters, spec_of
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.obeying import Obeying
 from fairwatt.edge.orders import Orders
 from fairwatt.edge.rollback import begun_anew
 from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
-from fairwatt.edge.standing import Standing
 from fairwatt.edge.telemetry import Telemetry
 from fairwatt.edge.waiting import Waits
-from fairwatt.wire.commands import SET_SUPPLY, Command
+from fairwatt.wire.commands import Command
 
 log = structlog.get_logger(__name__)
 
@@ -82,20 +82,18 @@ class Agent(Waits):
         specs = {number: spec_of(point) for number, point in self.meters.points.items()}
         holds = Holds(spool=self.spool)
         self.guard = Guard(specs=specs, held=holds)
-        self._obeyer = Obeyer(
-            config=config, spool=self.spool, meters=self.meters, guard=self.guard, now=self.clock.now_us
-        )
-        self._deeds = Deeds(
-            config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
-        )
-        self._standing = Standing(
+        self.obeying = Obeying(
             config=config,
             spool=self.spool,
             meters=self.meters,
+            guard=self.guard,
             now=self.clock.now_us,
             on_settings=self._follow,
         )
-        self._obeyer.issuers = self._standing.issuers
+        self._obeyer, self.standing = self.obeying.supply, self.obeying.standing
+        self._deeds = Deeds(
+            config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
+        )
         self._obeyer.load_grants()
         doubted = self._restore(self.spool.get("guard"))
         self.safety = Safety(
@@ -104,7 +102,7 @@ class Agent(Waits):
             meters=self.meters,
             guard=self.guard,
             holds=holds,
-            watches=self._standing.watches,
+            watches=self.standing.watches,
             prove=self._obeyer.proof,
         )
         self.safety.load()
@@ -124,7 +122,7 @@ class Agent(Waits):
             quiet_since_us=quiet_since_us,
         )
         self.local = Local(agent=self, obeyer=self._obeyer, boot_id=self._boot_id, entropy=self._entropy)
-        self._follow(self._standing.configured())
+        self._follow(self.standing.configured())
         await self.meters.start()
         self._orders = Orders(buses=len(self.meters.branches), obey=self._obey, after=self._obeyed)
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
@@ -180,9 +178,9 @@ class Agent(Waits):
         times = at_us.to_bytes(8, "big", signed=True) + since.to_bytes(8, "big", signed=True)
         return [(_TIMES, times), *self.meters.kept()]
 
-    def _doubt_memory(self, told_us: int) -> None:
+    def _doubt_memory(self, told_us: int, *, of_codes: bool = True) -> None:
         """This memory is an older copy: no order from before this instant, no cut on a grant it holds."""
-        self._obeyer.refuse_before(told_us)
+        self.obeying.doubt.begin(told_us, of_codes=of_codes)
         self.guard.doubt_grants()
         self.spool.put([("guard", self.guard.dump())])
 
@@ -192,7 +190,7 @@ class Agent(Waits):
 
     def _set_back(self, now_us: int) -> None:
         """The clock was ahead: nobody may go on from an instant that is still to come."""
-        self._obeyer.set_back(now_us)
+        self.obeying.doubt.set_back(now_us)
         self.guard.set_back(now_us=now_us)
         self.spool.put([("guard", self.guard.dump())])
         self.safety.set_back(now_us=now_us)
@@ -206,7 +204,7 @@ class Agent(Waits):
             log.error("guard_state_lost", error=str(error))
         anew = begun_anew(self.spool, now_us=(now_us := self.clock.now_us()))
         if anew:
-            self._doubt_memory(now_us)
+            self._doubt_memory(now_us, of_codes=not self.spool.recalls)
         return anew
 
     async def stop(self) -> None:
@@ -341,7 +339,7 @@ class Agent(Waits):
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
         await self.local.keep(branch.points, at_us=at_us)
-        await self._standing.retry_open(branch.points)
+        await self.standing.retry_open(branch.points)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
         await self.safety.follow(branch.points, at_us=at_us)
 
@@ -383,12 +381,8 @@ class Agent(Waits):
         self._orders.offer(message, command, bus=self.meters.branches.index(branch))
 
     async def _obey(self, message: bytes, command: Command) -> None:
-        async with self.turn_at(self.meters.points.get(command.meter, self.meters.branches[0].points[0])):
-            if command.kind == SET_SUPPLY:
-                await self._obeyer.take(message, command)
-            else:
-                await self._standing.take(message, command)
-                self._obeyer.issuers = self._standing.issuers
+        async with self.turn_at(self.obeying.place_of(command)):
+            await self.obeying.take(message, command)
 
     def _obeyed(self) -> None:
         self._progress.set()
