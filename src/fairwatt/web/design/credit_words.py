@@ -22,6 +22,10 @@ REASONS: Final[Words] = {
     "emergency_due": _("emergency credit is being added"),
 }
 EVENTS: Final[Words] = {
+    "warning.low": _("{home}: warned, credit is low at {amount}"),
+    "warning.low:credit.forecast": _("{home}: warned, days left by forecast: about {days}, with {amount}"),
+    "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),
+    "warning.empty": _("{home}: warned, credit is used up"),
     "alarm.credit_rule_unusable": _("A credit rule cannot be read; nobody under it is cut"),
     "desk.credit_rule": _("{home}: the desk wrote down what is held to in credit control"),
     "emergency.lent": _("{home}: {amount} of emergency credit was lent"),

@@ -16,6 +16,7 @@ from fairwatt.web.design import (
     alarm_words,
     cash_words,
     credit_words,
+    message_words,
     move_words,
     pay_words,
     reconcile_words,
@@ -96,6 +97,7 @@ EVENTS: Words = {
     **move_words.EVENTS,
     **cash_words.EVENTS,
     **refund_words.EVENTS,
+    **message_words.EVENTS,
     "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
     "supply.restore_code_issued": _("{home}: an emergency code was made"),
     "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
@@ -104,10 +106,6 @@ EVENTS: Words = {
     "supply.withheld": _("{home}: out of credit, but power stays on: {reason}"),
     "supply.proven.closed": _("{home}: the meter shows that power is on"),
     "supply.proven.open": _("{home}: the meter shows that power is off"),
-    "warning.low": _("{home}: warned, credit is low at {amount}"),
-    "warning.low:credit.forecast": _("{home}: warned, days left by forecast: about {days}, with {amount}"),
-    "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),
-    "warning.empty": _("{home}: warned, credit is used up"),
     "alarm.gateway_key": _("{gateway}: the stored key cannot be used; its receipts are not believed"),
     "alarm.grant_unsendable": _("{home}: the tariff is too long to send; the gateway has no offline rule"),
     "alarm.policy_unusable": _("A credit policy cannot be read; nobody under it is cut"),
@@ -139,8 +137,6 @@ EVENTS: Words = {
     "estimate.trued_up": _(
         "{home}: the meter was read after its use had been estimated, and the estimate gave way"
     ),
-    "desk.message_again": _("{home}: a message was asked for once more"),
-    "desk.escalation_answered": _("{home}: staff answered the call list"),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
     "alarm.mass_cut": _(
