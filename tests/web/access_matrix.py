@@ -142,6 +142,14 @@ MATRIX = {
     "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     # Refused in words on the page itself: no answer was given.
     "console:credit_step": Row("credit rule", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "tenant:invoices": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    "tenant:invoice_file": Row("my_invoice", 200, 404, 404, 404, 404, 404, LOGIN),
+    "console:invoices": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    # The month is not over, and the page says so.
+    "console:invoice_month": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:home_invoices": Row("wallet", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:invoice": Row("invoice", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:invoice_file": Row("invoice_file", 404, 404, 404, 200, 200, 404, LOGIN),
     "tenant:refunds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "console:refunds": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:refund": Row("refund", 404, 404, 404, 200, 200, 404, LOGIN),

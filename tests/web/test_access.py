@@ -13,6 +13,7 @@ from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE
 from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
+from web.invoiced import invoiced
 from web.meters import photographed
 from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
@@ -63,6 +64,14 @@ def payment(scene: Scene) -> str:
 def refund(scene: Scene) -> int:
     """A refund that the desk asked for, and nobody agreed to."""
     return asked_back(scene)
+
+
+@pytest.fixture(scope="module")
+def invoice(scene: Scene) -> dict[str, Any]:
+    """Addresses of an invoice of the first home."""
+    made = invoiced(scene)
+    mine = [scene.public_id(0), made, "xml"]
+    return {"invoice": [scene.slug, made], "invoice_file": [scene.slug, made, "xml"], "my_invoice": mine}
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +149,7 @@ def test_nobody_gets_what_is_not_theirs(
     people: dict[str, Any],
     payment: str,
     refund: int,
+    invoice: dict[str, Any],
     case: Any,
     closed: str,
     shared: dict[str, int],
@@ -160,8 +170,7 @@ def test_nobody_gets_what_is_not_theirs(
         "provider": ["sandbox"],
         "book provider": [scene.slug, "stripe"],
         "book account": [scene.slug, 10**6],
-        "shop": ["wechat", "0" * 32],
-        "shop order": ["wechat", "0" * 32, payment],
+        **{"shop": ["wechat", "0" * 32], "shop order": ["wechat", "0" * 32, payment]},
         "book": [scene.slug],
         "home_report": [scene.public_id(0), "statement"],
         "home_file": [scene.public_id(0), "fees", "csv"],
@@ -175,6 +184,7 @@ def test_nobody_gets_what_is_not_theirs(
         "closed": [scene.slug, closed],
         "foreign alarm": [scene.slug, 1],
         "refund": [scene.slug, refund],
+        **invoice,
         "wallet": [scene.slug, scene.wallets[0]],
         "unit": [scene.slug, first_unit(scene)],
         "meter": [scene.slug, first_meter(scene)],

@@ -27,6 +27,7 @@ from fairwatt.cli import (
     estate,
     explaining,
     forecast,
+    invoices,
     issuer,
     merchant,
     meter,
@@ -78,6 +79,7 @@ app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
+app.add_typer(invoices.app, name="invoices", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

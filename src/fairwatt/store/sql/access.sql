@@ -483,3 +483,34 @@ GRANT INSERT (book, number, fact, wallet, amount_micro, provider, reference, cas
 GRANT INSERT (book, wallet, kind, key, amount_minor, details, words, author, created_us) ON money_wish TO fairwatt_web;
 GRANT INSERT (wish, book, step, author, words, at_us) ON money_step TO fairwatt_web;
 GRANT USAGE ON SEQUENCE money_wish_id_seq, money_step_id_seq TO fairwatt_web;
+
+-- Invoices: documents follow the ledger and move nothing in it. A page issues them and keeps titles; who sells, and when documents
+-- are due, is commissioned. Numbers are given by the database, whose counter nobody reads.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['buyer_title', 'buyer_title_end', 'bill', 'invoice', 'invoice_tax'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['invoice_run', 'invoice_run_end'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    ALTER TABLE invoice_setup ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE invoice_setup FORCE ROW LEVEL SECURITY;
+    DROP POLICY IF EXISTS own_rows ON invoice_setup;
+    CREATE POLICY own_rows ON invoice_setup USING (book = ANY (seen_books()));
+END $$;
+GRANT SELECT ON invoice_setup, buyer_title, buyer_title_end, invoice_run, invoice_run_end, bill, invoice, invoice_tax
+    TO fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON buyer_title, buyer_title_end, invoice_run, invoice_run_end, invoice_tax TO fairwatt_web;
+GRANT INSERT (book, wallet, after_batch, until_batch, start_us, end_us, net_micro, tax_micro, run, made_us) ON bill TO fairwatt_web;
+-- Not the organisation and not the number: a trigger fills them in.
+GRANT INSERT (series, book, wallet, sort, bill, of, whole, setup, title, buyer, parts, net_micro, tax_micro, net_minor, tax_minor,
+    paid_minor, issued_us, due_us, reason, author) ON invoice TO fairwatt_web;
+GRANT USAGE ON SEQUENCE buyer_title_id_seq, invoice_run_id_seq, bill_id_seq, invoice_id_seq TO fairwatt_web;

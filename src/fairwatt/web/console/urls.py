@@ -14,6 +14,7 @@ from fairwatt.web.console import (
     disputes,
     exchanging,
     fees,
+    invoices,
     merchants,
     moving,
     moving_many,
@@ -134,4 +135,9 @@ urlpatterns = [
     path("<slug:slug>/two-people/<int:wish_id>/", cash_books.answer_money, name="answer_money"),
     path("<slug:slug>/suspense/<int:of>/claim/", cash_books.claim_money, name="claim_money"),
     path("<slug:slug>/bank/", cash_books.bank, name="bank"),
+    path("<slug:slug>/invoices/", invoices.invoices, name="invoices"),
+    path("<slug:slug>/invoices/month/", invoices.invoice_month, name="invoice_month"),
+    path("<slug:slug>/invoices/home/<int:wallet_id>/", invoices.home_invoices, name="home_invoices"),
+    path("<slug:slug>/invoices/<int:invoice_id>/", invoices.invoice, name="invoice"),
+    path("<slug:slug>/invoices/<int:invoice_id>/<slug:form>/", invoices.invoice_file, name="invoice_file"),
 ]

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from fairwatt.web.tenant import credit, disputes, meter, owed, receipts, refunds, seconds, statements, views
+from fairwatt.web.tenant import (
+    credit,
+    disputes,
+    invoices,
+    meter,
+    owed,
+    receipts,
+    refunds,
+    seconds,
+    statements,
+    views,
+)
 
 app_name = "tenant"
 urlpatterns = [
@@ -15,6 +26,10 @@ urlpatterns = [
     path("<uuid:public_id>/meter/photos/<int:photo_id>/", meter.meter_photo, name="meter_photo"),
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/receipts/", receipts.receipts, name="receipts"),
+    path("<uuid:public_id>/invoices/", invoices.invoices, name="invoices"),
+    path(
+        "<uuid:public_id>/invoices/<int:invoice_id>/<slug:form>/", invoices.invoice_file, name="invoice_file"
+    ),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
     path(
