@@ -52,7 +52,7 @@ class Draft:
         unit: str = "",
     ) -> None:
         """Add an amount to its line of the document."""
-        if net_micro or tax_micro or quantity:
+        if net_micro or quantity:
             sums = self._parts.setdefault((what, name, rate, unit), [0, 0])
             sums[0] += net_micro
             sums[1] += quantity
