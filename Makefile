@@ -4,6 +4,8 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 export UV_PYTHON_DOWNLOADS := never
+# Hundreds of processes start from here; where this is set, each would compile all it imports again.
+export PYTHONDONTWRITEBYTECODE :=
 
 V := .venv/bin
 UV := .uv/bin/uv

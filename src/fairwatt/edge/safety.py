@@ -74,12 +74,15 @@ class Safety:
         self._limits_w: dict[int, int] = {}
         self._said: set[tuple[int, str]] = set()
         self._seen = LastSeen()
+        self._kept = b""
+        """what is on the disk: a pass in which nothing changed writes nothing"""
 
     def load(self) -> None:
         """Take up what was kept; what cannot be read is begun anew, with every relay where it is."""
         kept = self._spool.get(_KEPT)
         if kept is not None:
             self._take_up(kept)
+            self._kept = kept
         self._holds.only(meters=[n for n, state in self._states.items() if state.hold is not None])
 
     def _take_up(self, kept: bytes) -> None:
@@ -303,11 +306,14 @@ class Safety:
         closing = [list(one) for one in sorted(self._closing.items())]
         limits = [list(one) for one in sorted(self._limits_w.items())]
         kept = cbor.encode([_VERSION, states, closing, limits])
+        if not events and kept == self._kept:
+            return
         with self._spool.atomic():
             for event in events:
                 self._spool.append(kind=Kind.EVENT, body=encode_event(event), at_us=at_us)
                 log.warning(event.code, meter=event.meter, **event.detail)
             self._spool.put([(_KEPT, kept)])
+        self._kept = kept
 
 
 def _told(one: Transition, meter: int) -> Event:
