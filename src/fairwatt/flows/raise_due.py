@@ -19,6 +19,7 @@ from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.posting.fees import fee_runs
 from fairwatt.flows.raise_credit import raise_credit
 from fairwatt.flows.raise_refunds import raise_refunds
+from fairwatt.flows.raise_switches import raise_switches
 from fairwatt.flows.raise_windows import raise_windows
 from fairwatt.store import costs, facts
 from fairwatt.store.models import Book
@@ -77,6 +78,7 @@ def raise_due(*, book_id: int, now_us: int) -> int:
         raised += _fee_runs(cursor, book, now_us)
         raised += raise_windows(cursor=cursor, book=book_id, now_us=now_us)
         raised += raise_credit(cursor=cursor, book=book, now_us=now_us)
+        raised += raise_switches(cursor=cursor, book=book, now_us=now_us)
         raised += raise_refunds(cursor=cursor, book=book_id, now_us=now_us)
     return raised
 

@@ -92,6 +92,8 @@ WITHHELD = (
     "holiday",
     "weather",
     "emergency_due",
+    "postpaid",
+    "switch_grace",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

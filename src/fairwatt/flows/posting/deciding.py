@@ -15,6 +15,7 @@ from fairwatt.core.alarms.restoring import SPACING, Closing, stagger
 from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import LEVEL_NAMES, WarningLevel
+from fairwatt.core.credit.policy import Why
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.leasing import NOWHERE, Apart
 from fairwatt.flows.posting.mass_cuts import weigh
@@ -88,6 +89,12 @@ def decide(
     if apart:
         available = available - [apart.get(ix, NOWHERE).beside(0) for ix in touched.tolist()]
     level = credit_levels(wallets=wallets[touched], available=available)
+    calm = _postpaid(state, wallets, touched, now_us)
+    if calm is not None:
+        level[calm] = 0
+        for ix in touched[calm & (wallets["level"][touched] > 0)].tolist():
+            wallets["level"][ix] = wallets["warned_us"][ix] = 0
+            out.flagged.add(ix)
     for ix in credited:
         # Credit starts a new story: somebody who is still low after paying is told so again. A coin into a
         # wallet that stays empty does not, or a coin before every due cut would keep it from ever coming.
@@ -128,6 +135,16 @@ def decide(
     for turn in turns:
         _follow(case, turn, later)
     return out
+
+
+def _postpaid(
+    state: BookState, wallets: npt.NDArray[Any], touched: Int64s, now_us: int
+) -> npt.NDArray[np.bool_] | None:
+    """Which of the touched wallets pay after use: nobody there is warned of credit. None: none in the book does."""
+    after = [
+        ix for ix, policy in enumerate(state.policies) if policy.sheltered_at(Why.POSTPAID, at_us=now_us)
+    ]
+    return np.isin(wallets["policy_ix"][touched], after) if after else None
 
 
 def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, int], now_us: int) -> None:

@@ -20,6 +20,7 @@ from fairwatt.core.spans import local_day_start
 from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.by_hand import post_hand_reading
 from fairwatt.flows.posting.cash_desk import post_at_desk
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
@@ -43,6 +44,7 @@ from fairwatt.flows.posting.shares import (
     post_share,
 )
 from fairwatt.flows.posting.supply_orders import post_supply_order
+from fairwatt.flows.posting.switching import post_switch
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, CostWaits, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.facts import written_by_web
@@ -93,6 +95,8 @@ def post_facts(
             one = refuse_fact(bench, "unpostable", f"posting it failed with {type(error).__name__}")
         for register, after in one.registers_moved:
             move_register(rows=registers.rows, register=register, after=after)
+        for register, after in one.registers_read:
+            move_register(rows=registers.rows, register=register, after=after, estimated=False)
         out.add(one)
         for line, ix in zip(one.lines, one.wallet_ix, strict=True):
             available[ix] += line["amount_micro"]
@@ -130,6 +134,10 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _credit_change(bench, at_us)
         case "emergency", {"wallet": int(wallet), "author": int() | None as author}:
             return post_emergency(bench, wallet=wallet, author=author)
+        case "switch", {"wave": int(wave), "wallet": int(wallet)}:
+            return post_switch(bench, wave=wave, wallet=wallet)
+        case "hand_reading", {"reading": int(reading)}:
+            return post_hand_reading(bench, reading=reading)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
         case (("credit_rule" | "forecast"), {"wallets": list(wallets)}):

@@ -514,3 +514,28 @@ GRANT INSERT (book, wallet, after_batch, until_batch, start_us, end_us, net_micr
 GRANT INSERT (series, book, wallet, sort, bill, of, whole, setup, title, buyer, parts, net_micro, tax_micro, net_minor, tax_minor,
     paid_minor, issued_us, due_us, reason, author) ON invoice TO fairwatt_web;
 GRANT USAGE ON SEQUENCE buyer_title_id_seq, invoice_run_id_seq, bill_id_seq, invoice_id_seq TO fairwatt_web;
+
+-- Moving from postpaid: people write down who pays after use, what they read, and which homes are to change; the poster alone
+-- changes one. A resident sees the own home's.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['postpaid', 'hand_reading', 'hand_word', 'wave_home', 'switched'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['wave', 'wave_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON postpaid, hand_reading, hand_word, wave, wave_home, wave_step, switched TO fairwatt_web, fairwatt_poster, fairwatt_auditor;
+GRANT INSERT ON postpaid, hand_reading, hand_word, wave, wave_home, wave_step TO fairwatt_web;
+GRANT INSERT ON switched TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE hand_reading_id_seq, wave_id_seq, wave_step_id_seq TO fairwatt_web;
+DROP POLICY IF EXISTS no_switches ON fact;
+CREATE POLICY no_switches ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (kind <> 'switch');

@@ -17,6 +17,8 @@ REASONS: Final[Words] = {
     "holiday": _("nobody is cut off on a holiday"),
     "weather": _("nobody is cut off in this heat or cold"),
     "emergency_due": _("emergency credit is being added"),
+    "postpaid": _("this home pays after use"),
+    "switch_grace": _("this home changed to paying first a few days ago"),
 }
 EVENTS: Final[Words] = {
     "alarm.credit_rule_unusable": _("A credit rule cannot be read; nobody under it is cut"),
