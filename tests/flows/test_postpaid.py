@@ -112,10 +112,8 @@ def test_both_kinds_live_in_one_book_and_only_one_is_cut_for_credit(desk: Desk, 
     assert desk.balance(after) == desk.balance(before) < 0
     told = {(event.wallet, event.kind) for event in desk.events("warning.")}
     assert {wallet for wallet, _ in told} == {street.wallets[1]}
-    assert [(e.wallet, e.reason) for e in desk.events("supply.withheld")][0] == (
-        street.wallets[0],
-        "postpaid",
-    )
+    withheld = next(iter(desk.events("supply.withheld")))
+    assert (withheld.wallet, withheld.reason) == (street.wallets[0], "postpaid")
     assert {event.wallet for event in desk.events("supply.cut")} == {street.wallets[1]}
     from fairwatt.flows.postpaid.homes import account_of
     from fairwatt.store import facts, postpaid
@@ -201,6 +199,7 @@ def test_a_register_read_by_a_person_is_rated_like_all_and_a_far_one_is_looked_a
         assert read_by_hand(street, clerk, wh, now_us=at, shade=day).reading == taken.reading
         desk.post(now_us=at)
         desk.read(by_meter, at, wh)
+        flush(desk, at)
     assert (
         desk.balance(by_hand) == desk.balance(by_meter) < 0
     )  # to the micro-unit, blocks and boundaries alike
