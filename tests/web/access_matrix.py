@@ -142,6 +142,13 @@ MATRIX = {
     "console:credit_rule": Row("credit kind", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     # Refused in words on the page itself: no answer was given.
     "console:credit_step": Row("credit rule", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
+    "console:postpaid": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:wave": Row("wave", 404, 404, 404, 200, 200, 404, LOGIN),
+    "console:wave_notices": Row("wave", 404, 404, 404, 200, 200, 404, LOGIN),
+    # Who reads meters writes: auditors look at what was read elsewhere.
+    "console:rounds": Row("book", 404, 404, 404, 200, 404, 404, LOGIN),
+    "console:round_stop": Row("stop", 404, 404, 404, 200, 404, 404, LOGIN),
+    "console:round_again": Row("again", 404, 404, 404, 404, 404, 404, LOGIN, posts=True),
     "tenant:invoices": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:invoice_file": Row("my_invoice", 200, 404, 404, 404, 404, 404, LOGIN),
     "console:invoices": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),

@@ -13,7 +13,7 @@ from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE
 from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
-from web.invoiced import invoiced
+from web.invoiced import invoiced, on_its_way
 from web.meters import photographed
 from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
@@ -68,10 +68,16 @@ def refund(scene: Scene) -> int:
 
 @pytest.fixture(scope="module")
 def invoice(scene: Scene) -> dict[str, Any]:
-    """Addresses of an invoice of the first home."""
+    """Addresses of an invoice of the first home, and of homes on their way from postpaid."""
     made = invoiced(scene)
     mine = [scene.public_id(0), made, "xml"]
-    return {"invoice": [scene.slug, made], "invoice_file": [scene.slug, made, "xml"], "my_invoice": mine}
+    return {
+        "home_report": [scene.public_id(0), "statement"],
+        "home_file": [scene.public_id(0), "fees", "csv"],
+        "invoice": [scene.slug, made],
+        "invoice_file": [scene.slug, made, "xml"],
+        "my_invoice": mine,
+    } | on_its_way(scene)
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +179,6 @@ def test_nobody_gets_what_is_not_theirs(
         "shop": ["wechat", "0" * 32],
         "shop order": ["wechat", "0" * 32, payment],
         "book": [scene.slug],
-        "home_report": [scene.public_id(0), "statement"],
-        "home_file": [scene.public_id(0), "fees", "csv"],
         "report": [scene.slug, "liability"],
         "report_file": [scene.slug, "month-end", "xlsx"],
         "my_line": [scene.public_id(0), 8],

@@ -89,12 +89,7 @@ def decide(
     if apart:
         available = available - [apart.get(ix, NOWHERE).beside(0) for ix in touched.tolist()]
     level = credit_levels(wallets=wallets[touched], available=available)
-    calm = _postpaid(state, wallets, touched, now_us)
-    if calm is not None:
-        level[calm] = 0
-        for ix in touched[calm & (wallets["level"][touched] > 0)].tolist():
-            wallets["level"][ix] = wallets["warned_us"][ix] = 0
-            out.flagged.add(ix)
+    _keep_calm(state, wallets, touched, level, out, now_us)
     for ix in credited:
         # Credit starts a new story: somebody who is still low after paying is told so again. A coin into a
         # wallet that stays empty does not, or a coin before every due cut would keep it from ever coming.
@@ -137,14 +132,25 @@ def decide(
     return out
 
 
-def _postpaid(
-    state: BookState, wallets: npt.NDArray[Any], touched: Int64s, now_us: int
-) -> npt.NDArray[np.bool_] | None:
-    """Which of the touched wallets pay after use: nobody there is warned of credit. None: none in the book does."""
+def _keep_calm(
+    state: BookState,
+    wallets: npt.NDArray[Any],
+    touched: Int64s,
+    level: Int64s,
+    out: Decided,
+    now_us: int,
+) -> None:
+    """Nobody who pays after use is warned of credit: such a wallet stands at no level, and was never warned."""
     after = [
         ix for ix, policy in enumerate(state.policies) if policy.sheltered_at(Why.POSTPAID, at_us=now_us)
     ]
-    return np.isin(wallets["policy_ix"][touched], after) if after else None
+    if not after:
+        return
+    calm = np.isin(wallets["policy_ix"][touched], after)
+    level[calm] = 0
+    for ix in touched[calm & (wallets["level"][touched] > 0)].tolist():
+        wallets["level"][ix] = wallets["warned_us"][ix] = 0
+        out.flagged.add(ix)
 
 
 def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, int], now_us: int) -> None:

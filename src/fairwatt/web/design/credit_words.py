@@ -8,6 +8,8 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.web.design import postpaid_words
+
 Words = Mapping[str, str | Promise]
 
 REASONS: Final[Words] = {
@@ -21,6 +23,7 @@ REASONS: Final[Words] = {
     "switch_grace": _("this home changed to paying first a few days ago"),
 }
 EVENTS: Final[Words] = {
+    **postpaid_words.EVENTS,
     "alarm.credit_rule_unusable": _("A credit rule cannot be read; nobody under it is cut"),
     "desk.credit_rule": _("{home}: the desk wrote down what is held to in credit control"),
     "emergency.lent": _("{home}: {amount} of emergency credit was lent"),
