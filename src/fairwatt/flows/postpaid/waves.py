@@ -81,8 +81,19 @@ def write_wave(*, new: NewWave, user_id: int, now_us: int) -> int:
                 home=wrong[0].home,
             )
         wave = Wave(
-            *(0, book.pk, new.name.strip(), date_start(zone=book.zone, day=new.day)),
-            *(new.notice_days, new.grace_days, plan_obj(new.plan), person.pk, now_us, None, False, 0, 0),
+            wave=0,
+            book=book.pk,
+            name=new.name.strip(),
+            switch_us=date_start(zone=book.zone, day=new.day),
+            notice_days=new.notice_days,
+            grace_days=new.grace_days,
+            debt_plan=plan_obj(new.plan),
+            author=person.pk,
+            at_us=now_us,
+            agreed=None,
+            off=False,
+            homes=0,
+            done=0,
         )
         try:
             with transaction.atomic():
