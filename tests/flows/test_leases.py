@@ -83,14 +83,18 @@ def test_what_a_lease_did_not_use_comes_back_with_the_line(house: Services, tmp_
 
 
 def told_apart(home: Any) -> Any:
-    """What the pages say of where the credit lies."""
+    """What the pages say of where the credit lies: the desk's and the resident's own."""
     from fairwatt.flows.credit_apart import credit_apart
-    from fairwatt.store.models import Book
-    from fairwatt.web.access import scope_of_book, seeing
+    from fairwatt.store.models import Wallet
+    from fairwatt.web.access import scope_of_book, scope_of_wallet, seeing
 
-    book = home.desk.street.book
-    with seeing(scope=scope_of_book(book=Book.objects.get(pk=book))):
-        return credit_apart(book=book, wallet=home.wallet, now_us=home.now_us)
+    wallet = Wallet.objects.get(pk=home.wallet)
+    told = []
+    for scope in (scope_of_book(book=wallet.book), scope_of_wallet(wallet=wallet)):
+        with seeing(scope=scope):
+            told.append(credit_apart(book=wallet.book_id, wallet=wallet.pk, now_us=home.now_us))
+    assert told[0] == told[1]
+    return told[0]
 
 
 def test_a_poster_that_starts_again_knows_every_lease_as_before(house: Services, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The resident's own meter: from which register on, through which transformers, and the picture of it."""
+"""The resident's own meter: from which register on, through which transformers, the picture of it, and where the
+credit of a home behind several gateways lies."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_GET
 
 from fairwatt.core.metering.transformer import Transformer
+from fairwatt.flows.credit_apart import credit_apart
 from fairwatt.store.commissioning import photos_of
 from fairwatt.store.models import Installation, Wallet
 from fairwatt.web import access, metering
@@ -22,7 +24,17 @@ from fairwatt.web import access, metering
 def meter(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The meters that feed this home now."""
     wallet = access.resident_wallet(user=access.person(request), public_id=public_id, at_us=access.now_us())
-    context = {"wallet": wallet, "zone": wallet.book.zone, "meters": _meters(wallet)}
+    now_us = access.now_us()
+    with access.seeing(scope=access.scope_of_wallet(wallet=wallet)):
+        apart = credit_apart(book=wallet.book_id, wallet=wallet.pk, now_us=now_us)
+    context = {
+        "wallet": wallet,
+        "zone": wallet.book.zone,
+        "currency": wallet.book.currency,
+        "meters": _meters(wallet),
+        "apart": apart,
+        "now_us": now_us,
+    }
     response = render(request, "tenant/meter.html", context)
     patch_cache_control(response, private=True, no_store=True)
     return response
