@@ -156,6 +156,9 @@ MATRIX = {
     "console:invoice_month": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:home_invoices": Row("wallet", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:invoice": Row("invoice", 404, 404, 404, 200, 200, 404, LOGIN),
+    # No platform is set up there, and the page that is led back to says so.
+    "console:efapiao": Row("invoice", 404, 404, 404, 302, 404, 404, LOGIN, posts=True),
+    "tenant:efapiao": Row("my_fapiao", 302, 404, 404, 404, 404, 404, LOGIN, posts=True),
     "console:invoice_file": Row("invoice_file", 404, 404, 404, 200, 200, 404, LOGIN),
     "tenant:refunds": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "console:refunds": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),

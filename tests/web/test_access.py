@@ -77,6 +77,7 @@ def invoice(scene: Scene) -> dict[str, Any]:
         "invoice": [scene.slug, made],
         "invoice_file": [scene.slug, made, "xml"],
         "my_invoice": mine,
+        "my_fapiao": mine[:2],
     } | on_its_way(scene)
 
 

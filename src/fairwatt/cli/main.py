@@ -24,6 +24,7 @@ from fairwatt.cli import (
     credit,
     drill,
     edge,
+    efapiao,
     estate,
     explaining,
     forecast,
@@ -81,6 +82,7 @@ app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=BOOKS)
+app.add_typer(efapiao.app, name="efapiao", rich_help_panel=BOOKS)
 app.add_typer(postpaid.app, name="postpaid", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)

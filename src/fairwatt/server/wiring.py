@@ -16,6 +16,7 @@ from fairwatt.server.clock import clock_for
 from fairwatt.server.code_keys import code_keys
 from fairwatt.server.config import OWNER_ROLE, Config, DatabaseRole
 from fairwatt.server.keys import (
+    EINVOICE,
     ISSUER,
     MERCHANT_ACTING,
     MERCHANT_READING,
@@ -118,6 +119,7 @@ def run_collector(config: Config) -> None:
         clock=clock_for(config),
         origin=config.web_origin(),
         dsn=config.dsn(role="collector"),
+        einvoice_key=load_private_key(config.keys, name=EINVOICE),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())

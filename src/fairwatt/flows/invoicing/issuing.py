@@ -22,7 +22,7 @@ from fairwatt.core.spans import date_start
 from fairwatt.core.units import US_PER_DAY, micro_from_minor
 from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
 from fairwatt.flows.invoicing.drafting import Draft, drafts
-from fairwatt.store import facts, invoices
+from fairwatt.store import efapiao, facts, invoices
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.invoice_sources import Stretch, last_batch
 from fairwatt.store.invoices import Bill, Invoice, NewInvoice, Setup
@@ -125,6 +125,7 @@ def take_back(
         old = invoices.invoice_of(cursor=cursor, book=book.pk, invoice=invoice_id)
         assert old is not None, "it was there a moment ago, and nothing goes"
         _takable(old)
+        _without_efapiao(cursor, old)
         setup = setup_for(cursor, book)
         sums = invoices.taxes_of(cursor=cursor, invoice=old.invoice)
         note = whole_credit(invoice=old.invoice, parts=old.documents_parts(), sums=sums)
@@ -320,6 +321,17 @@ def _takable(old: Invoice) -> None:
         raise CannotInvoice(
             "A part of this invoice was taken back by a credit note that names it, so it can no longer be replaced. "
             "Nothing was changed."
+        )
+
+
+def _without_efapiao(cursor: Any, old: Invoice) -> None:
+    """What the state's platform has issued, or may issue yet, is taken back there first."""
+    known = efapiao.requests_of_invoice(cursor=cursor, invoice=old.invoice)
+    red = {one.of for one in known if one.sort == "red" and one.state == "issued"}
+    if any(one.sort == "blue" and one.state != "refused" and one.efapiao not in red for one in known):
+        raise CannotInvoice(
+            "An e-fapiao of this invoice is asked for or issued. Nothing was taken back; take that one back first, and "
+            "wait until it is red."
         )
 
 

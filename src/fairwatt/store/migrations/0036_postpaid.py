@@ -1,13 +1,16 @@
-"""Moving from postpaid: who still pays after use, registers read by people, waves of homes that become prepaid."""
+"""Moving from postpaid: who still pays after use, readings by hand, waves; and requests to the platform of e-fapiao."""
 
 from pathlib import Path
 
 from django.db import migrations
 
-SQL = Path(__file__).parent.parent / "sql" / "postpaid.sql"
+FOLDER = Path(__file__).parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
     dependencies = [("store", "0035_invoices")]
 
-    operations = [migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop)]
+    operations = [
+        migrations.RunSQL((FOLDER / "postpaid.sql").read_text(), reverse_sql=migrations.RunSQL.noop),
+        migrations.RunSQL((FOLDER / "efapiao.sql").read_text(), reverse_sql=migrations.RunSQL.noop),
+    ]

@@ -539,3 +539,29 @@ GRANT INSERT ON switched TO fairwatt_poster;
 GRANT USAGE ON SEQUENCE hand_reading_id_seq, wave_id_seq, wave_step_id_seq TO fairwatt_web;
 DROP POLICY IF EXISTS no_switches ON fact;
 CREATE POLICY no_switches ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (kind <> 'switch');
+
+-- E-fapiao: a page asks, the collector speaks with the platform and writes down what it said.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['efapiao', 'efapiao_step', 'efapiao_ask'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+        EXECUTE format('DROP POLICY IF EXISTS collectors ON %I', t);
+        EXECUTE format('CREATE POLICY collectors ON %I TO fairwatt_collector USING (true) WITH CHECK (true)', t);
+    END LOOP;
+    ALTER TABLE efapiao_platform ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE efapiao_platform FORCE ROW LEVEL SECURITY;
+    DROP POLICY IF EXISTS own_rows ON efapiao_platform;
+    CREATE POLICY own_rows ON efapiao_platform USING (book = ANY (seen_books()));
+    DROP POLICY IF EXISTS collectors ON efapiao_platform;
+    CREATE POLICY collectors ON efapiao_platform TO fairwatt_collector USING (true);
+END $$;
+GRANT SELECT ON efapiao_platform, efapiao, efapiao_step, efapiao_ask TO fairwatt_web, fairwatt_auditor, fairwatt_collector;
+GRANT INSERT ON efapiao, efapiao_ask TO fairwatt_web;
+GRANT INSERT ON efapiao_step TO fairwatt_collector;
+GRANT UPDATE (ask_us, asks, trouble) ON efapiao_ask TO fairwatt_collector;
+GRANT USAGE ON SEQUENCE efapiao_id_seq TO fairwatt_web;
+GRANT USAGE ON SEQUENCE efapiao_step_id_seq TO fairwatt_collector;

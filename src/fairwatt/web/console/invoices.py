@@ -15,19 +15,22 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import local_date
-from fairwatt.flows.desk import NotAllowed
+from fairwatt.flows.desk import NotAllowed, NotFound
 from fairwatt.flows.invoicing.control import Control, control
+from fairwatt.flows.invoicing.efapiao import ask_efapiao, ask_red, standing
 from fairwatt.flows.invoicing.issuing import Asked, issue_for_home, take_back
 from fairwatt.flows.invoicing.months import Preview, ask_month, preview_month
 from fairwatt.reports.invoice import read_invoice
 from fairwatt.reports.invoice_words import rate_words
 from fairwatt.store import invoice_runs
 from fairwatt.store import invoices as store
+from fairwatt.store.efapiao import Efapiao, platform_of, requests_of_invoice
 from fairwatt.store.models import Book, User, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.frame import frame, private
 from fairwatt.web.console.typed import number
+from fairwatt.web.design.invoice_words import efapiao_words
 from fairwatt.web.design.refusals import said
 from fairwatt.web.invoicing import (
     TitleForm,
@@ -95,9 +98,16 @@ def invoice(request: HttpRequest, slug: str, invoice_id: int) -> HttpResponse:
             error = said(refused)
     with seeing(scope=scope_of_book(book=book)), connection.cursor() as cursor:
         titles = store.titles_of(cursor=cursor, book=book.pk, wallet=read.invoice.wallet)
+        asked = requests_of_invoice(cursor=cursor, invoice=invoice_id)
+        platform = platform_of(cursor=cursor, book=book.pk)
+    blue = standing(asked)
     context = {
         **frame(book=book),
         **page_of(read),
+        "asked": [(one, efapiao_words(one)) for one in reversed(asked)],
+        "platform": platform,
+        "may_ask": platform is not None and blue is None and read.invoice.sort == "invoice",
+        "may_red": blue is not None and blue.state == "issued" and not _red_waits(asked),
         "titles": title_choices(titles),
         "error": error,
         "may_act": access.may_act(user=user),
@@ -111,6 +121,25 @@ def invoice_file(request: HttpRequest, slug: str, invoice_id: int, form: str) ->
     """One document as PDF with its data inside, as the data alone (EN 16931), or as JSON."""
     book = access.desk_book(user=access.person(request), slug=slug)
     return send_invoice(request=request, book=book, invoice_id=invoice_id, form=form)
+
+
+@login_required
+@require_POST
+def efapiao(request: HttpRequest, slug: str, invoice_id: int) -> HttpResponse:
+    """Ask for the e-fapiao of a document, or to take the issued one back."""
+    user = access.person(request)
+    book = access.clerk_book(user=user, slug=slug)
+    about = {"book_id": book.pk, "invoice_id": invoice_id, "user_id": user.pk, "now_us": access.now_us()}
+    try:
+        if request.POST.get("do") == "red":
+            ask_red(reason=request.POST.get("reason", ""), **about)
+        else:
+            ask_efapiao(**about)
+    except NotFound:
+        raise Http404 from None
+    except Refusal as refused:
+        messages.error(request, said(refused))
+    return redirect("console:invoice", slug=slug, invoice_id=invoice_id)
 
 
 @login_required
@@ -150,6 +179,10 @@ def home_invoices(request: HttpRequest, slug: str, wallet_id: int) -> HttpRespon
     }
     wrong = bool(error) or form.is_bound
     return private(render(request, "console/home_invoices.html", context, status=422 if wrong else 200))
+
+
+def _red_waits(asked: list[Efapiao]) -> bool:
+    return any(one.sort == "red" and one.state in ("asked", "pending") for one in asked)
 
 
 def _deed(request: HttpRequest, book: Book, wallet: Wallet, form: TitleForm, user: User) -> str:

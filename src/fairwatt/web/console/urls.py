@@ -147,5 +147,6 @@ urlpatterns = [
     path("<slug:slug>/invoices/month/", invoices.invoice_month, name="invoice_month"),
     path("<slug:slug>/invoices/home/<int:wallet_id>/", invoices.home_invoices, name="home_invoices"),
     path("<slug:slug>/invoices/<int:invoice_id>/", invoices.invoice, name="invoice"),
+    path("<slug:slug>/invoices/<int:invoice_id>/fapiao/", invoices.efapiao, name="efapiao"),
     path("<slug:slug>/invoices/<int:invoice_id>/<slug:form>/", invoices.invoice_file, name="invoice_file"),
 ]

@@ -27,6 +27,7 @@ urlpatterns = [
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/receipts/", receipts.receipts, name="receipts"),
     path("<uuid:public_id>/invoices/", invoices.invoices, name="invoices"),
+    path("<uuid:public_id>/invoices/<int:invoice_id>/fapiao/", invoices.efapiao, name="efapiao"),
     path(
         "<uuid:public_id>/invoices/<int:invoice_id>/<slug:form>/", invoices.invoice_file, name="invoice_file"
     ),
