@@ -39,12 +39,22 @@ def look(efapiaos: Any) -> int:
     return len(due)
 
 
+def stands(street: Street) -> list[tuple[str, str]]:
+    """How each request of the book stands."""
+    from django.db import connection, transaction
+
+    from fairwatt.store import efapiao, facts
+
+    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=street.book)
+        return [(one.sort, one.state) for one in efapiao.requests_of_book(cursor=cursor, book=street.book)]
+
+
 def test_an_efapiao_is_asked_for_once_issued_and_taken_back_before_its_invoice_is(house: Services) -> None:
     from fairwatt.collector.carrier import Carrier
     from fairwatt.collector.efapiao import Efapiaos
     from fairwatt.flows.invoicing.efapiao import ask_efapiao, ask_red, set_platform
     from fairwatt.flows.invoicing.issuing import CannotInvoice, take_back
-    from fairwatt.store import efapiao as store
 
     street, clock, ours = Street(), HandClock(), Ed25519PrivateKey.generate()
     with opened_desk(street) as desk:
@@ -57,17 +67,6 @@ def test_an_efapiao_is_asked_for_once_issued_and_taken_back_before_its_invoice_i
         def asked(what: Any, **more: Any) -> int:
             with as_role("web"):
                 return int(what(**about, now_us=clock.at_us, **more))
-
-        def stands() -> list[tuple[str, str]]:
-            from django.db import connection, transaction
-
-            from fairwatt.store import facts
-
-            with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
-                facts.see_book(cursor=cursor, book=street.book)
-                return [
-                    (one.sort, one.state) for one in store.requests_of_book(cursor=cursor, book=street.book)
-                ]
 
         with pytest.raises(CannotInvoice, match="No platform"):
             asked(ask_efapiao)
@@ -87,15 +86,15 @@ def test_an_efapiao_is_asked_for_once_issued_and_taken_back_before_its_invoice_i
             assert asked(ask_efapiao) == asked(ask_efapiao)
             # The first answer is lost on the way: it is asked again under the same serial, later, and is one.
             platform.lost = 1
-            assert look(efapiaos) == 1 and stands() == [("blue", "asked")]
+            assert look(efapiaos) == 1 and stands(street) == [("blue", "asked")]
             assert look(efapiaos) == 0
             clock.at_us += 2 * US
-            assert look(efapiaos) == 1 and stands() == [("blue", "pending")]
+            assert look(efapiaos) == 1 and stands(street) == [("blue", "pending")]
             with pytest.raises(CannotInvoice, match="asked for or issued"):
                 asked(take_back, reason="x", again=False, title_id=None)
             clock.at_us += 10 * US
             look(efapiaos)
-            assert stands() == [("blue", "issued")] and len(platform.asked) == 1
+            assert stands(street) == [("blue", "issued")] and len(platform.asked) == 1
             clock.at_us += 9_000 * US
             assert look(efapiaos) == 0  # what is over is asked about no more
             with pytest.raises(CannotInvoice, match="take that one back first"):
@@ -104,7 +103,7 @@ def test_an_efapiao_is_asked_for_once_issued_and_taken_back_before_its_invoice_i
             for _ in range(3):
                 look(efapiaos)
                 clock.at_us += 10 * US
-            assert stands() == [("blue", "issued"), ("red", "issued")]
+            assert stands(street) == [("blue", "issued"), ("red", "issued")]
             with as_role("web"):
                 assert (
                     len(take_back(reason="x", again=False, title_id=None, now_us=clock.at_us, **about)) == 1

@@ -142,4 +142,5 @@ def test_stored_kinds_keep_their_numbers() -> None:
         "VOID": 17,
         "REFUND": 15,
         "CHARGEBACK": 16,
+        "DEPOSIT": 20,
     }

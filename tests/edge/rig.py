@@ -73,7 +73,15 @@ def a_grant(*, register_wh: int, available_micro: int, at_us: int = START_US, **
 
 
 def a_command(
-    *, meter: int, seq: int, relay: int, grant: Grant | None = None, reason: str = "test", **changes: Any
+    *,
+    meter: int,
+    seq: int,
+    relay: int,
+    grant: Grant | None = None,
+    reason: str = "test",
+    key: Ed25519PrivateKey = ISSUER,
+    kid: bytes = b"\x01",
+    **changes: Any,
 ) -> bytes:
     """A signed order for one meter."""
     command = Command(
@@ -86,7 +94,7 @@ def a_command(
         order=seq.to_bytes(8, "big"),
         body=SetSupply(relay, reason, grant),
     )
-    return commands.sign_command(command=command._replace(**changes), key=ISSUER, kid=b"\x01")
+    return commands.sign_command(command=command._replace(**changes), key=key, kid=kid)
 
 
 class Time:

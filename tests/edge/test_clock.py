@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairwatt.edge.clock import DRIFT_PPM_MAX, SLEW_PPM, STEP_US, Clock
+from fairwatt.server.clock import SteadyClock
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -102,3 +103,15 @@ def test_time_never_falls_and_never_runs_away(seed: int) -> None:
             doubt = dice.randrange(0, 3 * SECOND_US)
             error = crystal.true_us - now + dice.randrange(-doubt, doubt + 1)
             clock.learn(offset_us=error, doubt_us=doubt)
+
+
+def test_whoever_sets_the_machines_clock_moves_no_gateway() -> None:
+    wall_us, passed_us = 1_000_000 * SECOND_US, 50 * SECOND_US
+    clock = SteadyClock(wall_us=lambda: wall_us, passed_us=lambda: passed_us)
+    assert clock.now_us() == wall_us
+    for set_to_us in (wall_us + 400 * 86_400 * SECOND_US, 0):
+        before_us, wall_us = clock.now_us(), set_to_us
+        passed_us += MINUTE_US
+        assert clock.now_us() == before_us + MINUTE_US
+    real = SteadyClock()
+    assert real.now_us() <= real.now_us()

@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.rig import MINUTE_US, START_US, Bench, run
-from edge.visiting import DAY_US, WAYS, Way, a_code, a_gateway, a_pass, enter
+from edge.rig import ISSUER, MINUTE_US, START_US, Bench, eventually, run
+from edge.test_standing import NEXT, wish
+from edge.visiting import DAY_US, WAYS, Way, a_code, a_gateway, a_pass, enter, over_tcp
 from fairwatt.core.commands.restore_code import Outcome
 from fairwatt.edge.local.desk import Op
 from fairwatt.edge.local.visitor import Silent
+from fairwatt.wire.courier import ToGateway, sign_ack
+from fairwatt.wire.frames import Ack
 from fairwatt.wire.local import LocalError, LocalRefused
 from fairwatt.wire.permits import RESIDENT, Right
 from fairwatt.wire.records import Relay
+from fairwatt.wire.standing import Slot, TrustIssuer
 
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 SOMEBODY = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
@@ -105,6 +109,38 @@ def test_a_permit_ends_inside_a_session(tmp_path: Path, way: Way) -> None:
                 await visitor.look()
 
     both(tmp_path, way, lambda bench, streams: _timed(test(bench, streams)))
+
+
+def test_a_retired_key_opens_no_door_and_acknowledges_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_gateway(tmp_path) as bench, over_tcp(bench) as before, over_tcp(bench) as after:
+            await bench.tick()
+            old = await enter(before)
+            await old.look()
+            retire = TrustIssuer("gw1", b"\x09", NEXT.public_key().public_bytes_raw(), b"\x01")
+            await bench.headend.order(wish(retire, Slot.TRUST_ISSUER, meter=0))
+            await eventually(lambda: any(e.detail.get("kids") == "09" for e in bench.headend.events()))
+            with pytest.raises(Silent):
+                await old.look()
+            async with over_tcp(bench) as again:
+                with pytest.raises(LocalRefused) as refused:
+                    await enter(again)
+            assert refused.value.code == "unknown_key"
+            new = await enter(after, a_pass(signer=NEXT, kid=b"\x09"))
+            bench.broker.stop()
+            await eventually(lambda: not bench.agent.link.connected.is_set())
+            await bench.tick(drained=False)
+            await new.unload()
+            spool = bench.agent.spool
+            ack, waiting = Ack(spool.epoch, spool.last_seq, bench.time()), spool.count
+            assert waiting
+            forged = sign_ack(gateway="gw1", ack=ack, key=ISSUER, kid=b"\x01")
+            assert (await new.load(ToGateway("gw1", bench.time(), (), forged))).refused == 1
+            assert spool.count == waiting
+            true = sign_ack(gateway="gw1", ack=ack, key=NEXT, kid=b"\x09")
+            assert (await new.load(ToGateway("gw1", bench.time(), (), true))).forgotten == waiting
+
+    run(test())
 
 
 async def _timed(test: Any) -> None:

@@ -288,3 +288,19 @@ def test_the_instants_of_a_meters_readings_only_rise(tmp_path: Path) -> None:
             assert instants[0] == START_US + MINUTE_US
 
     run(test())
+
+
+def test_a_dead_meter_does_not_keep_its_neighbours_order_from_the_bus(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_bench(tmp_path) as bench:
+            await bench.tick()
+            bench.sims[0].faults.add(Fault(FaultKind.MUTE))
+            before = bench.bus.requests
+            dead = a_command(meter=100, seq=1, relay=RelayOrder.OPEN)
+            for _ in range(40):
+                await bench.headend.order(dead)  # the head-end offers it again until it is answered
+            await bench.headend.order(a_command(meter=101, seq=1, relay=RelayOrder.OPEN))
+            await eventually(lambda: not bench.sims[1].relay_closed)
+            assert bench.bus.requests - before < 20, "one order's attempts, not forty's"
+
+    run(test())

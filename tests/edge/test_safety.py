@@ -386,3 +386,14 @@ def test_behind_transformers_the_meter_is_told_its_share_of_the_limit(tmp_path: 
             assert limit.detail["limit_w"] == 40_000, "the home's own watts are told"
 
     run(story())
+
+
+def test_a_memory_that_knows_of_no_hold_says_so_when_a_person_ends_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with watched(tmp_path) as bench:
+            await order(bench, seq=5, relay=RelayOrder.CLOSED, reason="safety_reset")
+            await bench.tick()
+            told = [e for e in bench.headend.events() if e.code == "safety_released"]
+            assert [(e.meter, e.detail["empty"]) for e in told] == [(100, False)]
+
+    run(story())

@@ -36,14 +36,21 @@ NEXT = Ed25519PrivateKey.from_private_bytes(b"n" * 32)
 
 
 def wish(
-    body: Standing, slot: Slot, *, seq: int = 1, meter: int = 100, key: Any = ISSUER, kid: bytes = b"\x01"
+    body: Standing,
+    slot: Slot,
+    *,
+    seq: int = 1,
+    meter: int = 100,
+    at_us: int = START_US,
+    key: Any = ISSUER,
+    kid: bytes = b"\x01",
 ) -> bytes:
     command = Command(
         meter=meter,
         kind=int(slot),
         seq=seq,
-        issued_us=START_US,
-        expires_us=START_US + 24 * 60 * MINUTE_US,
+        issued_us=at_us,
+        expires_us=at_us + 24 * 60 * MINUTE_US,
         amount_micro=0,
         order=bytes(8),
         body=body,
@@ -127,7 +134,7 @@ def test_settings_keys_and_clock_are_carried_out_reported_and_kept(tmp_path: Pat
             await eventually(lambda: any(e.detail.get("kids") == "09" for e in told("reported")))
             await bench.restart()
             assert bench.agent.config.interval_s == 30, "kept over a restart"
-            assert set(bench.agent._obeyer.issuers) == {b"\x09"}
+            assert set(bench.agent.standing.issuers) == {b"\x09"}
 
     run(drill())
 

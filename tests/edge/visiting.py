@@ -36,7 +36,13 @@ HOMES = {
 }
 
 
-def a_pass(*, key: Ed25519PrivateKey = HOLDER, signer: Ed25519PrivateKey = ISSUER, **changes: Any) -> Pass:
+def a_pass(
+    *,
+    key: Ed25519PrivateKey = HOLDER,
+    signer: Ed25519PrivateKey = ISSUER,
+    kid: bytes = b"\x01",
+    **changes: Any,
+) -> Pass:
     permit = Permit(
         serial=b"s" * 16,
         holder="Lin",
@@ -50,7 +56,7 @@ def a_pass(*, key: Ed25519PrivateKey = HOLDER, signer: Ed25519PrivateKey = ISSUE
         from_us=START_US - MINUTE_US,
         until_us=START_US + DAY_US,
     )
-    return Pass(sign_permit(permit=permit._replace(**changes), key=signer, kid=b"\x01"), key)
+    return Pass(sign_permit(permit=permit._replace(**changes), key=signer, kid=kid), key)
 
 
 def a_code(*, meter: int = 100, counter: int = 1, hours: int = 24, day: int = START_US // DAY_US) -> str:

@@ -134,7 +134,7 @@ def test_a_hold_is_known_again_after_a_restart(desk: Desk) -> None:
 
 
 def test_an_operator_lets_power_return_and_the_word_is_kept(desk: Desk) -> None:
-    from fairwatt.flows.alarm_desk import NothingHeld, NoWord, release_safety
+    from fairwatt.flows.alarm_desk import ASK_AGAIN_US, NothingHeld, NoWord, release_safety
     from fairwatt.store.models import Meter
 
     meter = desk.home()
@@ -152,9 +152,12 @@ def test_an_operator_lets_power_return_and_the_word_is_kept(desk: Desk) -> None:
             release_safety(words="  ", **ask)
         fact = release_safety(words="Tightened the screw.", **ask)
         assert release_safety(words="Tightened it again.", **ask) == fact
+        ask["now_us"] += ASK_AGAIN_US
+        assert release_safety(words="Nothing came of it.", **ask) != fact
+        ask["now_us"] = DUE
     desk.post(now_us=DUE + MINUTE_US)
     assert relay_orders(desk) == [(CLOSED, "safety_reset")]
-    (audit,) = desk.events("desk.safety_reset")
+    audit, _ = desk.events("desk.safety_reset")
     assert (audit.evidence["author"], audit.evidence["words"]) == (person.pk, "Tightened the screw.")
     assert desk.events("supply.safety_reset")[0].evidence["author"] == person.username
 

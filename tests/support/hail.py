@@ -217,7 +217,7 @@ class Gateway:
         """Turn the loop until nothing is heard, obeyed or said any more."""
         quiet = 0
         while quiet < 12:
-            busy = not self._heard.empty() or self.agent._obeying
+            busy = not self._heard.empty() or self.agent._orders.under_way
             quiet = 0 if busy else quiet + 1
             await asyncio.sleep(0)
 

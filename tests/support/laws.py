@@ -19,9 +19,11 @@ BACK = (15, 16)
 COSTS = (4, 5, 9)
 """Fees, shares and their reversals: what they move stands in cost_entry."""
 VOID = 17
+DEPOSIT = 20
+"""Credit set aside or back: what it moves stands in deposit_entry."""
 LENT = (13, 14)
 """Emergency credit and debts: what they move stands in credit_entry."""
-PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
+PLAIN = (TOPUP, ADJUSTMENT, MOVED, VOID, DEPOSIT, *COSTS, *LENT, *BACK)
 """Kinds of line that have no components of use."""
 _US = "(extract(epoch FROM ts) * 1000000)::bigint"
 _LINES = f"""
@@ -60,6 +62,7 @@ def check_laws(book: int, *, acked: Iterable[tuple[int, int, int]] = (), judged:
         *_acknowledged_is_durable(book, acked),
         *_receipts_have_no_hole(book),
         *_drawers_add_up(book),
+        *_nobody_is_cut_unheard(book),
     ]
     if broken:
         raise LawBroken("\n".join(broken))
@@ -87,6 +90,18 @@ def _money_is_conserved(book: int) -> Iterable[str]:
         book,
     ):
         yield f"control: batch {row['batch']} moves wallets by {row['lines']}, its control leg by {row['control']}"
+
+
+def _nobody_is_cut_unheard(book: int) -> Iterable[str]:
+    """No cut without a warning that arrived before it, or a row by which staff is to call."""
+    for row in _rows(
+        "SELECT e.id, e.wallet FROM event e WHERE e.book = %s AND e.kind IN ('supply.cut', 'gateway.local_trip') "
+        "AND e.wallet IS NOT NULL AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.wallet = e.wallet "
+        "AND n.reached_us <= e.at_us) AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = e.wallet "
+        "AND x.at_us <= e.at_us)",
+        book,
+    ):
+        yield f"unheard: cut {row['id']} of wallet {row['wallet']} came without a warning that arrived or a call"
 
 
 def _wallets_add_up(lines: list[dict[str, Any]]) -> Iterable[str]:
@@ -154,7 +169,7 @@ def _the_oracle_agrees(book: int, lines: list[dict[str, Any]]) -> Iterable[str]:
             line
             for line in lines
             if line["wallet"] == wallet
-            and line["kind"] not in (ADJUSTMENT, MOVED, VOID, *COSTS, *LENT, *BACK)
+            and line["kind"] not in (ADJUSTMENT, MOVED, VOID, DEPOSIT, *COSTS, *LENT, *BACK)
         ]
         balance = sum(line["amount_micro"] for line in mine)
         if balance != expected.balance_micro:

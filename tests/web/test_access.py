@@ -14,9 +14,11 @@ from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
 from web.invoiced import invoiced, on_its_way
+from web.lets import let_of
 from web.meters import photographed
 from web.reconciled import reconciled
 from web.scene import NOW_US, Scene
+from web.told import told
 
 
 def addresses() -> Iterator[str]:
@@ -95,8 +97,8 @@ def closed(scene: Scene) -> str:
 
 @pytest.fixture(scope="module")
 def shared(scene: Scene) -> dict[str, int]:
-    """A fee that is not due for long, and a published cost with the owner's share."""
-    return share_a_cost(scene)
+    """A fee that is not due for long, a published cost with the owner's share, and a let of a unit far ahead."""
+    return {**share_a_cost(scene), "let": let_of(scene)}
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,12 @@ def window(scene: Scene) -> Window:
     return at_the_window(scene)
 
 
+@pytest.fixture(scope="module")
+def message(scene: Scene) -> Any:
+    """A message that the owner got."""
+    return told(scene)
+
+
 def test_every_address_has_a_row(scene: Scene) -> None:
     known = set(MATRIX)
     unlisted = {name for name in addresses() if name not in known and not name.startswith(ACCOUNT_PREFIXES)}
@@ -165,48 +173,36 @@ def test_nobody_gets_what_is_not_theirs(
     waiting: int,
     providers_day: tuple[int, str],
     window: Window,
+    message: Any,
     signed_in: Any,
 ) -> None:
     from django.urls import reverse
 
     args = {
-        "": [],
-        "home": [scene.public_id(0)],
+        **addressed(scene),
         "line": [f"{scene.book}-{scene.wallets[0]}-5"],
         "payment": [payment],
-        "provider": ["sandbox"],
-        "book provider": [scene.slug, "stripe"],
-        "book account": [scene.slug, 10**6],
-        "shop": ["wechat", "0" * 32],
+        "code": ["0000-0000-0000-0000"],
         "shop order": ["wechat", "0" * 32, payment],
-        "book": [scene.slug],
-        "report": [scene.slug, "liability"],
-        "report_file": [scene.slug, "month-end", "xlsx"],
-        "my_line": [scene.public_id(0), 8],
         "my_case": [scene.public_id(0), case.public_id],
         "my_evidence": [scene.public_id(0), case.public_id, case.shown.pk],
         "case": [scene.slug, case.public_id],
         "evidence": [scene.slug, case.public_id, case.shown.pk],
         "closed": [scene.slug, closed],
-        "foreign alarm": [scene.slug, 1],
         "refund": [scene.slug, refund],
         **invoice,
-        "wallet": [scene.slug, scene.wallets[0]],
-        "unit": [scene.slug, first_unit(scene)],
-        "meter": [scene.slug, first_meter(scene)],
         "push": [scene.slug, wished],
         "photo": [scene.slug, photo],
         "my_photo": [scene.public_id(0), photo],
-        "credit kind": [scene.slug, "terms"],
         "credit rule": [scene.slug, waiting],
         "providers day": [scene.slug, *providers_day],
-        "cost": [scene.slug, shared["cost"]],
-        "fee": [scene.slug, shared["fee"]],
+        **{key: [scene.slug, shared[key]] for key in ("fee", "cost", "let")},
         "fee entry": [scene.slug, shared["fee"], 1],
         "any share": [scene.slug, shared["share"]],
         "share": [scene.public_id(0), shared["share"]],
         "cash fact": [scene.slug, window.shift],
         "cash number": [scene.slug, window.number],
+        "message": [message.code],
         "paper": [window.code],
         "paper file": [window.code, "80"],
     }[MATRIX[name].args]
@@ -219,6 +215,31 @@ def test_nobody_gets_what_is_not_theirs(
     else:
         assert response.status_code == expected
     response.close()
+
+
+def addressed(scene: Scene) -> dict[str, list[Any]]:
+    """Arguments that the scene alone knows."""
+    return {
+        "": [],
+        "home": [scene.public_id(0)],
+        "provider": ["sandbox"],
+        "book provider": [scene.slug, "stripe"],
+        "book account": [scene.slug, 10**6],
+        "shop": ["wechat", "0" * 32],
+        "book": [scene.slug],
+        "home_report": [scene.public_id(0), "statement"],
+        "home_file": [scene.public_id(0), "fees", "csv"],
+        "report": [scene.slug, "liability"],
+        "report_file": [scene.slug, "month-end", "xlsx"],
+        "my_line": [scene.public_id(0), 8],
+        "foreign alarm": [scene.slug, 1],
+        "wallet": [scene.slug, scene.wallets[0]],
+        "unit": [scene.slug, first_unit(scene)],
+        "meter": [scene.slug, first_meter(scene)],
+        "credit kind": [scene.slug, "terms"],
+        "my contact": [scene.public_id(0), 10**6],
+        "book words": [scene.slug, "low", "zh-hans"],
+    }
 
 
 def test_the_account_pages_of_a_passer_by_lead_to_the_door(scene: Scene, signed_in: Any) -> None:

@@ -68,7 +68,7 @@ def test_what_cannot_be_right_is_counted_and_listed_with_its_next_step(
 
 
 def counted(scene: Scene, *, now_us: int) -> tuple[int, str]:
-    """How much waits, and the sentence at the top. Refunds that other tests asked for are not the scene's own."""
+    """How much waits, and the sentence at the top. Refunds and calls of other tests are not the scene's own."""
     from dataclasses import replace
 
     from fairwatt.store.models import Book
@@ -76,7 +76,7 @@ def counted(scene: Scene, *, now_us: int) -> tuple[int, str]:
     from fairwatt.web.console.queries import today
 
     page = today(book=Book.objects.get(pk=scene.book), now_us=now_us)
-    return len(needs(today=replace(page, refunds=0))), headline(waiting=needs(today=page))
+    return len(needs(today=replace(page, refunds=0, calls=0))), headline(waiting=needs(today=page))
 
 
 def test_the_headline_counts_what_waits(scene: Scene, signed_in: Any) -> None:
@@ -108,7 +108,9 @@ def test_a_quiet_book_needs_nobody(today: Any) -> None:
 
     from fairwatt.web.console.needs import headline, needs
 
-    quiet = replace(today, offline=(), stuck=0, reviews=(), quarantined_today=0, refunds=0, squares=())
+    quiet = replace(
+        today, offline=(), stuck=0, reviews=(), quarantined_today=0, refunds=0, calls=0, squares=()
+    )
     assert needs(today=quiet) == []
     assert headline(waiting=[]) == "Nothing needs you right now"
 

@@ -43,7 +43,7 @@ def a_gateway() -> GatewaySession:
         place=("b1", "s1"),
         key=GATEWAY,
         kid=b"\x02",
-        issuers=KEYS,
+        issuers=lambda: KEYS,
         now=lambda: 500,
         entropy=entropy,
     )

@@ -22,6 +22,7 @@ from fairwatt.cli import (
     correcting,
     courier,
     credit,
+    deposit,
     drill,
     edge,
     efapiao,
@@ -30,10 +31,12 @@ from fairwatt.cli import (
     forecast,
     invoices,
     issuer,
+    letting,
     merchant,
     meter,
     meter_lists,
     moving,
+    notify,
     postpaid,
     push,
     readings,
@@ -65,6 +68,8 @@ app.add_typer(allocation.app, name="allocation", rich_help_panel=BOOKS)
 app.add_typer(drill.app, name="drill", rich_help_panel=STREETS)
 app.add_typer(estate.app, name="units", rich_help_panel=BOOKS)
 app.add_typer(moving.app, name="move", rich_help_panel=BOOKS)
+app.add_typer(letting.app, name="let", rich_help_panel=BOOKS)
+app.add_typer(deposit.app, name="deposit", rich_help_panel=BOOKS)
 app.add_typer(cash.app, name="shift", rich_help_panel=BOOKS)
 app.add_typer(sts.app, name="sts", rich_help_panel=CODES)
 app.command(rich_help_panel=PRICES)(explaining.explain)
@@ -80,6 +85,7 @@ commission.app.add_typer(alarm_settings.app, name="alarms")
 app.add_typer(commission.app, name="commission", rich_help_panel=CODES)
 app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
+app.add_typer(notify.app, name="notify", rich_help_panel=BOOKS)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=BOOKS)
 app.add_typer(efapiao.app, name="efapiao", rich_help_panel=BOOKS)
@@ -146,6 +152,7 @@ def up() -> None:
         fleet.start_keeper()
         fleet.start_telemetry()
         fleet.start_collector()
+        fleet.start_notifier()
         where = services.config
         serve_until_stopped(announce=lambda: _say_where(where, web=True), step=fleet.keep_in_step)
 
@@ -194,6 +201,17 @@ def collector() -> None:
     from fairwatt.server.wiring import run_collector
 
     run_collector(Config.load())
+
+
+@app.command()
+def notifier() -> None:
+    """Send messages to people: warnings, answers, calls to staff. `fairwatt up` runs it; its lines are in notify.toml.
+
+    Example: fairwatt notifier
+    """
+    from fairwatt.server.wiring import run_notifier
+
+    run_notifier(Config.load())
 
 
 @app.command()

@@ -348,6 +348,7 @@ def _told(seen: Any) -> dict[str, Any]:
         "provisional": seen.provisional,
         "balance_micro": seen.balance_micro,
         "owed_micro": seen.owed_micro,
+        "deposit_micro": seen.deposit_micro,
         "left_micro": seen.left_micro,
         "meters": [{"number": meter.number, **_end_told(meter)} for meter in seen.meters],
     }

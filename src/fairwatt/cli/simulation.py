@@ -126,6 +126,7 @@ def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
     screen = Console()
     screen.print(table)
     screen.print(f"password for all of them: [bold]{welcome.password}[/bold]", highlight=False)
+    screen.print(f"letters, short messages and staff's chat arrive at {welcome.postbox}", highlight=False)
     if dark:
         screen.print(f"without power at this moment, and told why: {', '.join(dark)}", highlight=False)
     screen.print(

@@ -119,6 +119,26 @@ def exchange_key(*, meter: int, ticket: str) -> str:
     return _key("exchange", str(meter), ticket)
 
 
+def deposit_key(*, ticket: str) -> str:
+    """Name a deposit by the form it was set aside with."""
+    return _key("deposit", ticket)
+
+
+def household_key(*, step: str, number: int, person: int) -> str:
+    """Name that somebody joined by an invitation, or left a tenancy: `number` is the one or the other."""
+    return _key("household", step, str(number), str(person))
+
+
+def let_key(*, let: int, step: str, end_us: int) -> str:
+    """Name a step of a let: its beginning, and the warning and the end that belong to one agreed end."""
+    return _key("let", str(let), step, str(end_us))
+
+
+def let_change_key(*, what: str, number: int) -> str:
+    """Name that something about lets was written down: a word, a mark of a circuit."""
+    return _key("let_change", what, str(number))
+
+
 def settlement_key(*, wallet: int, batch: int | None = None) -> str:
     """Name the settling of an account whose person left, or its settling again after what a batch changed."""
     again = () if batch is None else (str(batch),)

@@ -23,19 +23,19 @@ from fairwatt.edge.listening import ListenBranch, Listening, Parts, listening_br
 from fairwatt.edge.local.local import Local
 from fairwatt.edge.meters import Branch, MeterPoint, Meters, spec_of
 from fairwatt.edge.obey import Obeyer
+from fairwatt.edge.obeying import Obeying
+from fairwatt.edge.orders import Orders
 from fairwatt.edge.rollback import begun_anew
 from fairwatt.edge.safety import Safety
 from fairwatt.edge.spool import Spool, SpoolError
-from fairwatt.edge.standing import Standing
 from fairwatt.edge.telemetry import Telemetry
 from fairwatt.edge.waiting import Waits
-from fairwatt.wire.commands import SET_SUPPLY, Command
+from fairwatt.wire.commands import Command
 
 log = structlog.get_logger(__name__)
 
 _TIMES: Final = "times"
 _ASLEEP_INTERVALS: Final = 2  # without a tick: what was done in between may be forgotten
-_WAITING_COMMANDS: Final = 4096
 _TURNS_EVERY_S: Final = 1.0
 _KEEP_WITHIN_S: Final = 5.0
 """A slow bus takes minutes for a pass; what it said is on the disk much sooner."""
@@ -55,16 +55,15 @@ class Agent(Waits):
         self.clock = Clock(raw=now)
         self._entropy = entropy
         self._boot_id = entropy(8)
-        self._orders: dict[int, asyncio.Queue[tuple[bytes, Command]]] = {}
         self._progress = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._obeying = 0
         self._was_alone = False
         self.spool: Spool
         self.meters: Meters
         self.guard: Guard
         self.safety: Safety
         self.link: Link
+        self._orders: Orders
         self._obeyer: Obeyer
         self._deeds: Deeds
         self.local: Local
@@ -83,32 +82,32 @@ class Agent(Waits):
         specs = {number: spec_of(point) for number, point in self.meters.points.items()}
         holds = Holds(spool=self.spool)
         self.guard = Guard(specs=specs, held=holds)
-        self._obeyer = Obeyer(
-            config=config, spool=self.spool, meters=self.meters, guard=self.guard, now=self.clock.now_us
-        )
-        self._deeds = Deeds(
-            config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
-        )
-        self._standing = Standing(
+        self.obeying = Obeying(
             config=config,
             spool=self.spool,
             meters=self.meters,
+            guard=self.guard,
             now=self.clock.now_us,
             on_settings=self._follow,
         )
-        self._obeyer.issuers = self._standing.issuers
+        self._obeyer, self.standing = self.obeying.supply, self.obeying.standing
+        self._deeds = Deeds(
+            config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
+        )
         self._obeyer.load_grants()
-        self._restore(self.spool.get("guard"))
+        doubted = self._restore(self.spool.get("guard"))
         self.safety = Safety(
             config=config,
             spool=self.spool,
             meters=self.meters,
             guard=self.guard,
             holds=holds,
-            watches=self._standing.watches,
+            watches=self.standing.watches,
             prove=self._obeyer.proof,
         )
         self.safety.load()
+        if doubted:
+            self.safety.tell_holds(at_us=self.clock.now_us())
         self._obeyer.allowed_by(self.safety.allows)
         quiet_since_us = self._take_up_time()
         self.link = Link(
@@ -118,16 +117,17 @@ class Agent(Waits):
             boot_id=self._boot_id,
             on_command=self._queue_command,
             on_progress=self._progress.set,
-            on_rollback=self._doubt_memory,
+            on_rollback=self._roll_back,
+            on_set_back=self._set_back,
             quiet_since_us=quiet_since_us,
         )
         self.local = Local(agent=self, obeyer=self._obeyer, boot_id=self._boot_id, entropy=self._entropy)
-        self._follow(self._standing.configured())
+        self._follow(self.standing.configured())
         await self.meters.start()
+        self._orders = Orders(buses=len(self.meters.branches), obey=self._obey, after=self._obeyed)
         self._tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._close_in_turn())]
         for n, branch in enumerate(self.meters.branches):
-            self._orders[n] = asyncio.Queue(maxsize=_WAITING_COMMANDS)
-            self._tasks.append(asyncio.create_task(self._obey(branch, self._orders[n])))
+            self._tasks.append(asyncio.create_task(self._orders.carry_out(bus=n)))
             if isinstance(branch, ListenBranch):
                 self._tasks.append(asyncio.create_task(self._listen(branch)))
         if config.telemetry is not None:
@@ -178,20 +178,34 @@ class Agent(Waits):
         times = at_us.to_bytes(8, "big", signed=True) + since.to_bytes(8, "big", signed=True)
         return [(_TIMES, times), *self.meters.kept()]
 
-    def _doubt_memory(self, told_us: int) -> None:
+    def _doubt_memory(self, told_us: int, *, of_codes: bool = True) -> None:
         """This memory is an older copy: no order from before this instant, no cut on a grant it holds."""
-        self._obeyer.refuse_before(told_us)
+        self.obeying.doubt.begin(told_us, of_codes=of_codes)
         self.guard.doubt_grants()
         self.spool.put([("guard", self.guard.dump())])
 
-    def _restore(self, kept: bytes | None) -> None:
+    def _roll_back(self, told_us: int) -> None:
+        self._doubt_memory(told_us)
+        self.safety.tell_holds(at_us=told_us)
+
+    def _set_back(self, now_us: int) -> None:
+        """The clock was ahead: nobody may go on from an instant that is still to come."""
+        self.obeying.doubt.set_back(now_us)
+        self.guard.set_back(now_us=now_us)
+        self.spool.put([("guard", self.guard.dump())])
+        self.safety.set_back(now_us=now_us)
+
+    def _restore(self, kept: bytes | None) -> bool:
+        """Take up what was counted; say whether this memory turned out to be an older copy."""
         try:
             if kept is not None:
                 self.guard.restore(kept)
         except StateUnusable as error:
             log.error("guard_state_lost", error=str(error))
-        if begun_anew(self.spool, now_us=(now_us := self.clock.now_us())):
-            self._doubt_memory(now_us)
+        anew = begun_anew(self.spool, now_us=(now_us := self.clock.now_us()))
+        if anew:
+            self._doubt_memory(now_us, of_codes=not self.spool.recalls)
+        return anew
 
     async def stop(self) -> None:
         """Stop, leaving everything unacknowledged in the spool."""
@@ -325,7 +339,7 @@ class Agent(Waits):
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
         await self.local.keep(branch.points, at_us=at_us)
-        await self._standing.retry_open(branch.points)
+        await self.standing.retry_open(branch.points)
         await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
         await self.safety.follow(branch.points, at_us=at_us)
 
@@ -364,35 +378,15 @@ class Agent(Waits):
             return
         known = command.meter in self.meters.points
         branch = self.meters.branch_of(meter=command.meter) if known else self.meters.branches[0]
-        queue = self._orders[self.meters.branches.index(branch)]
-        try:
-            queue.put_nowait((message, command))
-        except asyncio.QueueFull:
-            # Neither kept nor answered, so the head-end offers it again.
-            log.error("command_queue_full", waiting=queue.qsize())
-            return
-        self._obeying += 1
+        self._orders.offer(message, command, bus=self.meters.branches.index(branch))
 
-    async def _obey(self, branch: Branch, orders: asyncio.Queue[tuple[bytes, Command]]) -> None:
-        """Carry out the orders for the meters of one bus, one after the other."""
-        while True:
-            message, command = await orders.get()
-            try:
-                async with self.turn_at(self.meters.points.get(command.meter, branch.points[0])):
-                    if command.kind == SET_SUPPLY:
-                        await self._obeyer.take(message, command)
-                    else:
-                        await self._standing.take(message, command)
-                        self._obeyer.issuers = self._standing.issuers
-            except SpoolError as error:
-                log.critical("command_not_kept", error=str(error))
-            except Exception:
-                # One message must not stop the meters from being read; it is offered again.
-                log.critical("command_failed", exc_info=True)
-            finally:
-                self._obeying -= 1
-                self._progress.set()
-            self.link.records_wait(at_us=self.clock.now_us())
+    async def _obey(self, message: bytes, command: Command) -> None:
+        async with self.turn_at(self.obeying.place_of(command)):
+            await self.obeying.take(message, command)
+
+    def _obeyed(self) -> None:
+        self._progress.set()
+        self.link.records_wait(at_us=self.clock.now_us())
 
     def _raise_if_dead(self) -> None:
         for task in self._tasks:

@@ -124,6 +124,22 @@ class Guard:
         if last is not None:
             self._count(head, last)
 
+    def set_back(self, *, now_us: int) -> None:
+        """The clock was found ahead and set back: forget readings of later, and count on from what is left.
+
+        A head that counted up to an instant to come would take no reading until then, and use would be free. It
+        begins again from its grant and the readings that are believed; the next register value brings the rest.
+        """
+        self._last = {meter: last for meter, last in self._last.items() if last.at_us <= now_us}
+        for trail in self._trails.values():
+            trail.forget_after(now_us)
+        for head in [head for head in self._heads.values() if head.state.at_us > now_us]:
+            doubted, warned_here = head.meter in self._doubted, head.warned_here
+            self.take_grant(meter=head.meter, grant=head.grant)
+            self._heads[head.meter].warned_here = warned_here
+            if doubted:
+                self._doubted.add(head.meter)
+
     def _drop(self, meter: int) -> Head | None:
         head = self._heads.pop(meter, None)
         if head is not None:

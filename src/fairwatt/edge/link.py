@@ -63,6 +63,7 @@ class Link:
         on_command: Callable[[bytes], None],
         on_progress: Callable[[], None],
         on_rollback: Callable[[int], None],
+        on_set_back: Callable[[int], None],
         quiet_since_us: int | None = None,
     ) -> None:
         self._config = config
@@ -72,6 +73,7 @@ class Link:
         self._on_command = on_command
         self._on_progress = on_progress
         self._on_rollback = on_rollback
+        self._on_set_back = on_set_back
         # By its name, not by chance: two gateways of a street never wait alike, and a run can be repeated.
         self._dice = random.Random(f"{config.book}/{config.site}/{config.gateway}")
         self._quiet_until_s = 0.0
@@ -375,6 +377,8 @@ class Link:
         self._sent_us = OrderedDict((name, at + offset_us) for name, at in self._sent_us.items())
         if self._quiet_since_us is not None:
             self._quiet_since_us += offset_us
+        if offset_us < 0:
+            self._on_set_back(now_us + offset_us)
         # Readings up to last_seq carry the old clock.
         detail = {"offset_us": offset_us, "last_seq": self._spool.last_seq}
         self._note("clock_offset", now_us + offset_us, detail)

@@ -180,7 +180,7 @@ class MeterPoint:
         """Say whether the meter keeps a clock that was not looked at for a day."""
         if not isinstance(self.driver, KeepsClock) or self.trouble is not None:
             return False
-        return self.clock_checked_us is None or now_us - self.clock_checked_us >= CLOCK_CHECK_US
+        return self.clock_checked_us is None or not 0 <= now_us - self.clock_checked_us < CLOCK_CHECK_US
 
     async def check_clock(self, *, now: Callable[[], int]) -> int | None:
         """Look at the meter's clock, and set it when it is more than 30 s off.

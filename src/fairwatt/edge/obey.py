@@ -4,10 +4,11 @@ In that order, so that a pulled plug neither obeys twice nor forgets.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from fairwatt.core.credit.decide import Reason
 from fairwatt.drivers.contract import DriverError
@@ -16,6 +17,7 @@ from fairwatt.edge.bus import BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.guard import GrantRefused, Guard
 from fairwatt.edge.meters import MeterPoint, Meters
+from fairwatt.edge.rollback import Doubt
 from fairwatt.edge.spool import Spool, StoredCommand
 from fairwatt.wire import cbor, cose
 from fairwatt.wire.commands import (
@@ -38,7 +40,6 @@ from fairwatt.wire.records import Relay, pack_readings
 log = structlog.get_logger(__name__)
 
 _GRANT: Final = "grant/"
-_NOT_BEFORE: Final = "commands_not_before"
 _FORGED_EVERY_US: Final = 60_000_000
 _REMEMBERED_REFUSALS: Final = 256
 
@@ -57,28 +58,30 @@ class Obeyer:
     """Takes signed commands, one at a time, and leaves receipts and proofs in the spool."""
 
     def __init__(
-        self, *, config: EdgeConfig, spool: Spool, meters: Meters, guard: Guard, now: Callable[[], int]
+        self,
+        *,
+        config: EdgeConfig,
+        issuers: Callable[[], Mapping[bytes, Ed25519PublicKey]],
+        spool: Spool,
+        doubt: Doubt,
+        meters: Meters,
+        guard: Guard,
+        now: Callable[[], int],
     ) -> None:
         self._config = config
+        self._issuers = issuers
         self._spool = spool
+        self._doubt = doubt
         self._meters = meters
         self._guard = guard
         self._now = now
-        self.issuers = config.issuers
         self._refused: OrderedDict[bytes, bytes] = OrderedDict()
-        kept = spool.get(_NOT_BEFORE)
-        self._not_before_us = 0 if kept is None else int.from_bytes(kept, "big", signed=True)
         self._forged_at_us: int | None = None
         self._forged_unsaid = 0
 
     def follow(self, config: EdgeConfig) -> None:
         """Live by settings that came from afar."""
         self._config = config
-
-    def refuse_before(self, at_us: int, /) -> None:
-        """Obey nothing that was issued earlier: this memory no longer knows what of that it has obeyed."""
-        self._not_before_us = max(self._not_before_us, at_us)
-        self._spool.put([(_NOT_BEFORE, self._not_before_us.to_bytes(8, "big", signed=True))])
 
     def allowed_by(self, allows: Allows, /) -> None:
         """Ask this before any relay is switched."""
@@ -101,7 +104,7 @@ class Obeyer:
     def check(self, message: bytes, /) -> Command | None:
         """Return the command when an issuer signed it and its meter is here; else tell, once, and return None."""
         try:
-            command = verify_command(message=message, keys=self.issuers)
+            command = verify_command(message=message, keys=self._issuers())
         except FrameError as error:
             self._refuse_forged(message, error)
             return None
@@ -118,7 +121,7 @@ class Obeyer:
         point = self._meters.points[command.meter]
         stored = self._spool.command(meter=command.meter)
         if stored is None or command.seq > stored.seq:
-            if command.issued_us < self._not_before_us:
+            if command.issued_us < self._doubt.orders_us:
                 self._refuse(message, command, Result.STALE)
             elif self._now() >= command.expires_us:
                 self._refuse(message, command, Result.EXPIRED)
@@ -131,8 +134,10 @@ class Obeyer:
             self._alarm_other_bytes(message, stored.message, command)
         elif stored.receipt is not None:
             self._say_again(stored.receipt)
-        else:
+        elif point.trouble is None:
             await self._carry_out(message, command, point)
+        # Else it waits for the meter to answer a poll (`retry_open`): asked at every repetition of the order, a dead
+        # meter would keep its neighbours' orders from the bus.
 
     def was_told_to_open(self, *, meter: int) -> bool:
         """Say whether the newest command kept for a meter ordered its relay open."""
@@ -181,12 +186,17 @@ class Obeyer:
 
     async def _carry_out(self, message: bytes, command: Command, point: MeterPoint) -> None:
         now_us = self._now()
+        if command.issued_us < self._doubt.orders_us:
+            # Accepted in an older copy of this memory: what became of it, and of those after it, nobody knows here.
+            self._finish(message, command, Result.STALE, point.relay, None)
+            return
         if now_us >= command.expires_us:
             self._finish(message, command, Result.EXPIRED, point.relay, None)
             return
         order, reason = command.supply.relay, command.supply.reason
         restored_until_us = self._guard.restored.get(point.number, 0)
-        if order == RelayOrder.OPEN and reason == Reason.BALANCE_EMPTY and now_us < restored_until_us:
+        decided = reason in (Reason.BALANCE_EMPTY, Reason.CONTRACT_ENDED)
+        if order == RelayOrder.OPEN and decided and now_us < restored_until_us:
             # Decided before the head-end knew: it learns of the restore first, and decides anew.
             self._event("cut_spared", point.number, {"seq": command.seq, "until_us": restored_until_us})
             self._finish(message, command, Result.METER_REFUSED, point.relay, None)
@@ -275,7 +285,7 @@ class Obeyer:
         # Who can publish here could otherwise fill the spool, where receipts and events are never dropped.
         now_us = self._now()
         self._forged_unsaid += 1
-        if self._forged_at_us is not None and now_us - self._forged_at_us < _FORGED_EVERY_US:
+        if self._forged_at_us is not None and 0 <= now_us - self._forged_at_us < _FORGED_EVERY_US:
             return
         self._forged_at_us = now_us
         meter, seq = _claimed(message)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import structlog
+
 from fairwatt.core.alarms.model import AlarmCode
 from fairwatt.core.alarms.picture import Picture
 from fairwatt.drivers.contract import (
@@ -21,8 +25,22 @@ _COUNTED = tuple(kind for kind in MeterEventKind if kind.value in set(AlarmCode)
 """What a meter counts and an alarm rule asks about, under the same name."""
 
 
+_TURNS_MAX = 255
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Mute:
+    """How many turns a question is left out after a refusal, and how many of them are left."""
+
+    turns: int = 0
+    left: int = 0
+
+
 class Pictures:
-    """Makes a picture of each meter that was read. What a meter once refused to tell is not asked again.
+    """Makes a picture of each meter that was read. What a meter refused to tell is asked again ever less often: it may
+    not hold it, or only have been busy.
 
     ``every``: so many looks lie between two measurements, 0 for none.
     """
@@ -30,7 +48,7 @@ class Pictures:
     def __init__(self, *, every: int) -> None:
         self._every = every
         self._passes: dict[int, int] = {}
-        self._mute: set[tuple[int, str]] = set()
+        self._mute: dict[tuple[int, str], _Mute] = {}
         self._turns: dict[int, int] = {}
 
     async def take(self, point: MeterPoint, reading: Reading, *, closely: bool) -> Picture:
@@ -98,7 +116,6 @@ class Pictures:
         if not isinstance(point.driver, ReadsEvents):
             return ()
         kinds = [kind for kind in _COUNTED if kind in point.driver.event_kinds]
-        kinds = [kind for kind in kinds if (point.number, kind.value) not in self._mute]
         if not kinds:
             return ()
         turn = self._turns.get(point.number, 0)
@@ -108,15 +125,22 @@ class Pictures:
         return () if heard is None else ((heard.kind.value, heard.count),)
 
     async def _ask[ReplyT](self, point: MeterPoint, what: str, exchange: Exchange[ReplyT]) -> ReplyT | None:
-        if (point.number, what) in self._mute:
+        mute = self._mute.get((point.number, what))
+        if mute is not None and mute.left:
+            mute.left -= 1
             return None
         try:
-            return await point.bus.ask(exchange)
+            heard = await point.bus.ask(exchange)
         except (BusDown, Silent):
             return None
-        except DriverError:
-            self._mute.add((point.number, what))
+        except DriverError as error:
+            if mute is None:
+                mute = self._mute[point.number, what] = _Mute()
+                log.warning("meter_tells_not", meter=point.number, what=what, error=str(error))
+            mute.turns = mute.left = min(2 * mute.turns + 1, _TURNS_MAX)
             return None
+        self._mute.pop((point.number, what), None)
+        return heard
 
 
 def _known(value: int) -> int | None:

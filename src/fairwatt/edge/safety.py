@@ -17,7 +17,7 @@ from fairwatt.core.alarms.dark import Darkness
 from fairwatt.core.alarms.kept import state_from_obj, state_to_obj
 from fairwatt.core.alarms.model import AlarmError
 from fairwatt.core.alarms.restoring import SPACING, Closing, stagger
-from fairwatt.core.alarms.watch import Act, Deed, Transition, WatchState, released_by_person, watch
+from fairwatt.core.alarms.watch import Act, Deed, Transition, WatchState, released_by_person, set_back, watch
 from fairwatt.core.credit.decide import Action, decide_supply
 from fairwatt.core.credit.landing import power_limit_w
 from fairwatt.drivers.contract import DriverError, LimitsPower
@@ -84,6 +84,22 @@ class Safety:
             self._take_up(kept)
             self._kept = kept
         self._holds.only(meters=[n for n, state in self._states.items() if state.hold is not None])
+
+    def set_back(self, *, now_us: int) -> None:
+        """The clock was found ahead and set back: nothing remembered may be later than now. Raises SpoolError."""
+        self._states = {n: set_back(state=state, now_us=now_us) for n, state in self._states.items()}
+        self._closed_us = {f: [at for at in some if at <= now_us] for f, some in self._closed_us.items()}
+        self._keep([], now_us)
+
+    def tell_holds(self, *, at_us: int) -> None:
+        """Say again which relays safety keeps open: the head-end may have heard otherwise from a newer memory."""
+        events = [
+            Event("safety_cut", at_us, n, {"reason": str(state.hold.code), "until_us": state.hold.until_us})
+            for n, state in sorted(self._states.items())
+            if state.hold is not None
+        ]
+        if events:
+            self._keep(events, at_us)
 
     def _take_up(self, kept: bytes) -> None:
         try:
@@ -208,6 +224,8 @@ class Safety:
     def _release_by_person(self, meter: int, at_us: int) -> bool:
         state = self._states.get(meter, WatchState())
         if state.hold is None:
+            # This memory knows of no hold (an older copy, or a new one), the server does: it must hear that none is.
+            self._keep([Event("safety_released", at_us, meter, {"closes": False, "empty": False})], at_us)
             return True
         try:
             policy = self._watches.policy(self._meters.points[meter], zone=self._zone)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fairwatt.edge.mark import Mark, Reached
+from fairwatt.edge.second import Kept, SecondPlace
 from fairwatt.wire.frames import Event, Item, Kind, encode_event
 
 _SCHEMA: Final = (
@@ -23,6 +24,9 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
 )
 _SCHEMA_VERSION: Final = 1
+_TWICE: Final = ("issuers", "restore/", "pin/")
+"""how keys begin whose values an older copy of this file must not bring back"""
+_CHANGES: Final = "twice"
 
 
 class SpoolError(Exception):
@@ -69,6 +73,8 @@ class Spool:
         self.history_bytes = history_bytes
         self._live = False
         self._mark = Mark(mark or path.with_suffix(".mark"))
+        self._second = SecondPlace((mark or path).with_suffix(".kept"))
+        self._second_due = False
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -76,6 +82,7 @@ class Spool:
             # Another agent on the same file would obey commands twice; the lock lasts as long as we do.
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._prepare(now_us)
+            self._recall()
         except sqlite3.Error as error:
             raise _named(error, path) from error
 
@@ -108,6 +115,21 @@ class Spool:
         reached = self._mark.read()
         return reached if reached is not None and reached > (self.epoch, self._last_seq) else None
 
+    def _recall(self) -> None:
+        """Learn from the second place what this copy has forgotten."""
+        changes = int.from_bytes(self.get(_CHANGES) or b"", "big")
+        other = self._second.read()
+        self.recalls = other is not None and other.changes >= changes
+        """whether the second place knew all that this memory ever knew of what is kept there"""
+        if other is not None and other.changes > changes:
+            self.put([*other.values, (_CHANGES, other.changes.to_bytes(8, "big"))])
+        elif not self.recalls:
+            self._second.write(self._kept_twice())
+
+    def _kept_twice(self) -> Kept:
+        values = tuple(pair for prefix in _TWICE for pair in self.entries(prefix))
+        return Kept(int.from_bytes(self.get(_CHANGES) or b"", "big"), values)
+
     def close(self) -> None:
         """Close the file; what was appended stays."""
         self._mark.close()
@@ -125,7 +147,10 @@ class Spool:
             yield
             if self._live and self._sent_seq < self._last_seq:
                 self._mark_sent()
+            twice = self._counted() if self._second_due else None
             self._db.execute("COMMIT")
+            if twice is not None:
+                self._second.write(twice)
             if self._last_seq != before[2]:
                 self._mark.note(Reached(self.epoch, self._last_seq))
         except BaseException as error:
@@ -135,6 +160,14 @@ class Spool:
             if isinstance(error, sqlite3.Error):
                 raise _named(error, self.path) from error
             raise
+        finally:
+            self._second_due = False
+
+    def _counted(self) -> Kept:
+        changes, values = self._kept_twice()
+        kept = Kept(changes + 1, values)
+        self.put([(_CHANGES, kept.changes.to_bytes(8, "big"))])
+        return kept
 
     def new_epoch(self, *, now_us: int) -> None:
         """Become another spool for the head-end: what waits is sent again under a later epoch."""
@@ -324,8 +357,10 @@ class Spool:
 
     def put(self, items: Iterable[tuple[str, bytes]], /) -> None:
         """Keep values under their keys."""
+        rows = list(items)
         with self.atomic():
-            self._db.executemany("INSERT OR REPLACE INTO kv VALUES (?, ?)", items)
+            self._db.executemany("INSERT OR REPLACE INTO kv VALUES (?, ?)", rows)
+            self._second_due |= any(key.startswith(_TWICE) for key, _ in rows)
 
     def entries(self, prefix: str, /) -> list[tuple[str, bytes]]:
         """All values whose key begins with ``prefix``."""

@@ -16,6 +16,7 @@ from fairwatt.edge.bus import Bus, BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.ear import Ear
 from fairwatt.edge.meters import MeterPoint, Meters
+from fairwatt.edge.rollback import Doubt
 from fairwatt.edge.spool import Spool
 from fairwatt.edge.watches import Watches
 from fairwatt.wire import cbor, cose
@@ -59,12 +60,14 @@ class Standing:
         *,
         config: EdgeConfig,
         spool: Spool,
+        doubt: Doubt,
         meters: Meters,
         now: Callable[[], int],
         on_settings: Callable[[EdgeConfig], None],
     ) -> None:
         self._config = config
         self._spool = spool
+        self._doubt = doubt
         self._meters = meters
         self._now = now
         self._on_settings = on_settings
@@ -96,6 +99,9 @@ class Standing:
             return
         seq, known, receipt = self._stored(command.kind, command.meter)
         if command.seq > seq:
+            if command.issued_us < self._doubt.orders_us:
+                self._answer(message, command, Result.STALE)
+                return
             if self._now() >= command.expires_us:
                 self._answer(message, command, Result.EXPIRED)
                 return
@@ -128,6 +134,10 @@ class Standing:
                 await self._carry_out(message, command)
 
     async def _carry_out(self, message: bytes, command: Command) -> None:
+        if command.issued_us < self._doubt.orders_us:
+            # Accepted in an older copy of this memory: newer wishes may have been carried out since.
+            self._finish(message, command, Result.STALE)
+            return
         if self._now() >= command.expires_us:
             self._finish(message, command, Result.EXPIRED)
             return

@@ -35,6 +35,10 @@ class Trail:
         self.points.append(point)
         del self.points[:-_POINTS_MAX]
 
+    def forget_after(self, at_us: int) -> None:
+        """Drop what bears an instant later than this."""
+        self.points = [point for point in self.points if point.at_us <= at_us]
+
     def after(self, at_us: int) -> list[Point]:
         """What was read later than an instant."""
         return [point for point in self.points if point.at_us > at_us]

@@ -3,6 +3,7 @@
 import asyncio
 
 from fairwatt.edge.link import Link
+from fairwatt.edge.orders import Orders
 from fairwatt.edge.spool import Spool
 
 
@@ -12,7 +13,7 @@ class Waits:
     spool: Spool
     link: Link
     _progress: asyncio.Event
-    _obeying: int
+    _orders: Orders
 
     def _raise_if_dead(self) -> None:
         raise NotImplementedError
@@ -28,7 +29,7 @@ class Waits:
 
     def drained(self) -> bool:
         """Say whether everything is acknowledged and no command is waiting or being carried out."""
-        return not self.spool.count and not self._obeying
+        return not self.spool.count and not self._orders.under_way
 
     async def wait_drained(self, timeout_s: float) -> bool:
         """Wait (wall time) until `drained`; say whether it is."""

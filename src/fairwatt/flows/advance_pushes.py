@@ -136,8 +136,9 @@ def _too_many(cursor: Any, book: int, push: Push, now_us: int) -> bool:
     meters = Installation.objects.filter(wallet__book_id=book, closed_us__isnull=True).count()
     cursor.execute(
         "SELECT count(DISTINCT (gateway, meter)) FROM event WHERE book = %s AND at_us > %s "
-        "AND kind IN ('supply.cut_ordered')",
-        [book, now_us - WINDOW_US],
+        "AND kind IN ('supply.cut_ordered') AND NOT (gateway, meter) IN (SELECT gateway, meter FROM push_target "
+        "WHERE push = %s)",
+        [book, now_us - WINDOW_US, push.id],
     )
     recent, limit = int(cursor.fetchone()[0]), order_limit(meters=meters)
     if recent + push.targets <= limit:

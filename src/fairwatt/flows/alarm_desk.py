@@ -8,12 +8,14 @@ from __future__ import annotations
 from django.db import connection, transaction
 
 from fairwatt.core.ids import safety_reset_key
+from fairwatt.core.units import US_PER_MINUTE
 from fairwatt.flows.desk import DeskRefused, NotFound, acting, meter_of
 from fairwatt.store import alarms, facts
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book
 
 WORDS_MAX = 400
+ASK_AGAIN_US = 5 * US_PER_MINUTE
 
 
 class NothingHeld(DeskRefused):
@@ -57,7 +59,8 @@ def see_alarm(*, book_id: int, event_id: int, user_id: int, now_us: int) -> None
 def release_safety(*, book_id: int, meter_id: int, words: str, user_id: int, now_us: int) -> int:
     """Say that the cause of a protective cut is mended and power may return; return the fact that asks for it.
 
-    Asked again while the first word is on its way, it is the same fact. Raises NotAllowed, NotFound, NoWord,
+    Asked again while the first word is on its way, it is the same fact; after ASK_AGAIN_US it is a new one, as the
+    first may have found a gateway that remembered nothing. Raises NotAllowed, NotFound, NoWord,
     NothingHeld.
     """
     book = Book.objects.get(pk=book_id)
@@ -82,6 +85,7 @@ def release_safety(*, book_id: int, meter_id: int, words: str, user_id: int, now
             )
         hold = held[0]
         key = safety_reset_key(gateway=hold.gateway, meter=hold.meter, since_us=hold.since_us)
+        earlier = alarms.resets_before(book=book.pk, key=key, before_us=now_us - ASK_AGAIN_US)
         about = {
             "gateway": hold.gateway,
             "meter": hold.meter,
@@ -92,7 +96,7 @@ def release_safety(*, book_id: int, meter_id: int, words: str, user_id: int, now
             cursor=cursor,
             book=book.pk,
             kind="safety_reset",
-            natural_key=f"{key}:{about['asked']}",
+            natural_key=f"{key}:{about['asked']}:{earlier}",
             wallet=hold.wallet,
             payload=about,
             raw=b"",

@@ -196,7 +196,9 @@ def wish_refund(*, wallet: Wallet, user_id: int, amount_minor: int, now_us: int)
 
 def _check_own(wallet: Wallet, user_id: int, now_us: int) -> None:
     """Whether it is this person's credit: who lives there, or who left with the account. Raises RefundImpossible."""
-    mine = Tenancy.objects.filter(wallet=wallet, user_id=user_id, start_us__lte=now_us)
+    mine = Tenancy.objects.filter(
+        wallet=wallet, user_id=user_id, start_us__lte=now_us, role=Tenancy.Part.OWNER
+    )
     if mine.exclude(end_us__lte=now_us).exists():
         return
     with connection.cursor() as cursor:
@@ -204,7 +206,7 @@ def _check_own(wallet: Wallet, user_id: int, now_us: int) -> None:
         ended = AccountEnd.objects.filter(wallet=wallet.pk).values_list("at_us", flat=True)
         if mine.filter(end_us__in=list(ended)).exists():
             return
-    raise RefundImpossible("Only who lives here asks for this home's credit. No money moved.")
+    raise RefundImpossible("Only an owner of the home asks for its credit. No money moved.")
 
 
 def _asked(

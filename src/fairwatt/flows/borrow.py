@@ -94,6 +94,8 @@ def take_emergency(*, wallet_id: int, user_id: int, now_us: int) -> int:
     mine = Tenancy.objects.filter(wallet=wallet, user_id=user_id, start_us__lte=now_us)
     if not mine.exclude(end_us__lte=now_us).exists():
         raise BorrowRefused("Only who lives here takes emergency credit for this home. Nothing was lent.")
+    if not mine.exclude(end_us__lte=now_us).filter(role=Tenancy.Part.OWNER).exists():
+        raise BorrowRefused("Only an owner of the home borrows for it. Nothing was lent; ask one of them.")
     with connection.cursor() as cursor:
         _see(cursor, wallet)
         desk = _desk(cursor, wallet, now_us)

@@ -137,6 +137,8 @@ class Taken:
     amount_minor: int
     slip: str = ""
     ticket: str = ""
+    deposit: bool = False
+    """held apart from the credit"""
 
 
 @transaction.atomic(durable=True)
@@ -189,6 +191,7 @@ def take_money(*, book_id: int, taken: Taken, user_id: int, now_us: int) -> int:
             "cashier": person.pk,
             "amount_minor": taken.amount_minor,
             "slip": slip,
+            **({"deposit": True} if taken.deposit else {}),
         }
         fact, _ = _add(cursor, book, "payment", key, wallet.pk, payload, now_us)
         _note(
@@ -257,7 +260,7 @@ def answer_of(*, book: Book, fact_id: int) -> Answer | None:
     return Answer(state=fact.state, code=str(result.get("code", "")), result=result)
 
 
-KINDS: Final = ("payment", "shift", "shift_end", "void", "claim", "cash_out")
+KINDS: Final = ("payment", "shift", "shift_end", "void", "claim", "cash_out", "deposit")
 
 
 def _cashier(book_id: int, user_id: int) -> tuple[Book, User]:

@@ -7,13 +7,23 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fairwatt.core.credit.levels import with_days
-from fairwatt.core.credit.policy import CreditPolicy, Shelter, Why
-from fairwatt.core.credit.terms import DATES_AHEAD, Basis, ByDays, Layer, Merged, Terms, merge
+from fairwatt.core.credit.policy import CreditPolicy, Shelter, Why, Windows
+from fairwatt.core.credit.terms import (
+    DATES_AHEAD,
+    Basis,
+    ByDays,
+    Layer,
+    Merged,
+    Terms,
+    merge,
+    windows_joined,
+)
 from fairwatt.core.credit.terms_file import parse_terms
 from fairwatt.core.spans import local_date, local_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.store.credit_rules import Place, Rule, mean_days, places, rules_of_book
 from fairwatt.store.forecasts import levels
+from fairwatt.store.lets import trading_of
 from fairwatt.store.postpaid import Postpaid, postpaid_of_book
 
 PACE_DAYS: Final = 14
@@ -71,7 +81,16 @@ def held_to(
             broken[place.wallet] = made
     if any(one.low_days for one in homes.values()):
         homes = _warned_by_days(cursor, book, zone, homes, now_us)
+    for one, hours in trading_of(cursor=cursor, book=book).items():
+        if one in homes:
+            homes[one] = _trading(homes[one], hours)
     return HeldTo(homes=homes, broken=broken, rules=[*rules, *also])
+
+
+def _trading(merged: Merged, hours: Windows) -> Merged:
+    """What holds for a merchant: nobody is cut while it trades either."""
+    friendly = windows_joined((*merged.policy.friendly, *hours))
+    return replace(merged, policy=replace(merged.policy, friendly=friendly))
 
 
 Made = Merged | tuple[Rule, Exception]

@@ -169,7 +169,7 @@ def _asked(book: Book, units: dict[str, Unit], row: dict[str, str], kind: str, n
     return MoveAsked(
         kind=kind,
         unit_id=unit.pk,
-        at_us=_instant(at, book.zone) if at else likely_instant(book=book, unit=unit, now_us=now_us),
+        at_us=instant_of(at, book.zone) if at else likely_instant(book=book, unit=unit, now_us=now_us),
         settle="source" if row.get("refund", "").lower() == "source" else "window",
         coming=Coming(users=tuple(name for name in re.split(r"[,;\s]+", row.get("users", "")) if name)),
         stated=_stated(book, unit, row.get("register_kwh", "")),
@@ -191,7 +191,8 @@ def _stated(book: Book, unit: Unit, text: str) -> dict[int, int]:
     return {at_work[0]: int(match[1]) * 1_000 + int((match[2] or "0").ljust(3, "0"))}
 
 
-def _instant(text: str, zone: str) -> int:
+def instant_of(text: str, zone: str) -> int:
+    """A moment of a sheet, in the zone unless it says another, in microseconds. Raises MoveImpossible."""
     try:
         at = datetime.fromisoformat(text)
         local = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))

@@ -15,7 +15,7 @@ from fairwatt.core.ids import move_key
 from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.desk import DeskRefused, NotFound, acting
 from fairwatt.flows.meter_end import MeterEnd, Prices, meter_end
-from fairwatt.store import costs, facts
+from fairwatt.store import costs, deposits, facts
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import (
     Book,
@@ -55,6 +55,8 @@ class Preview:
     balance_micro: int
     owed_micro: int
     """fees and shares that are still open"""
+    deposit_micro: int = 0
+    """held of who leaves; it pays what is owed, and the rest goes back"""
 
     @property
     def provisional(self) -> bool:
@@ -64,7 +66,8 @@ class Preview:
     @property
     def left_micro(self) -> int:
         """What is left when everything known is paid; below zero it is a debt of the person."""
-        return self.balance_micro - sum(meter.charge_micro for meter in self.meters) - self.owed_micro
+        use_micro = sum(meter.charge_micro for meter in self.meters)
+        return self.balance_micro + self.deposit_micro - use_micro - self.owed_micro
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +251,7 @@ def _preview(cursor: Any, book: Book, asked: MoveAsked, now_us: int, prices: Pri
         people=tuple(one.user.get_full_name() or one.user.get_username() for one in people),
         balance_micro=head.balance_micro if head else 0,
         owed_micro=sum(one.open_micro for one in owed),
+        deposit_micro=deposits.held_of(cursor=cursor, book=book.pk, wallet=wallet),
     )
 
 

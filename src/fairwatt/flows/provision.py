@@ -98,11 +98,12 @@ def create_book(
 
 
 @transaction.atomic(durable=True)
-def add_person(*, organisation_slug: str, username: str, role: Role, password: str) -> User:
+def add_person(*, organisation_slug: str, username: str, role: Role, password: str, email: str = "") -> User:
     """Let a person sign in: staff of an organisation, or a tenant (who then needs a home)."""
     organisation = Organisation.objects.get(slug=organisation_slug)
     return User.objects.create_user(
         username=username,
+        email=email or None,
         password=password,
         role=role,
         organisation=None if role is Role.TENANT else organisation,

@@ -1,5 +1,5 @@
 """What falls due by the clock becomes facts: fee runs, allocations, decided shares, windows that ended,
-refunds whose credit every gateway gave back.
+refunds whose credit every gateway gave back, lets that begin and end.
 
 Asked again, nothing is raised twice (natural keys); asked late, every missed run is raised once, in the order of time.
 What the poster refused is asked again a day later, under a new key: what was missing may be there by then. A fee that
@@ -18,6 +18,7 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.posting.fees import fee_runs
 from fairwatt.flows.raise_credit import raise_credit
+from fairwatt.flows.raise_lets import raise_lets
 from fairwatt.flows.raise_refunds import raise_refunds
 from fairwatt.flows.raise_switches import raise_switches
 from fairwatt.flows.raise_windows import raise_windows
@@ -78,6 +79,7 @@ def raise_due(*, book_id: int, now_us: int) -> int:
         raised += _fee_runs(cursor, book, now_us)
         raised += raise_windows(cursor=cursor, book=book_id, now_us=now_us)
         raised += raise_credit(cursor=cursor, book=book, now_us=now_us)
+        raised += raise_lets(cursor=cursor, book=book_id, now_us=now_us)
         raised += raise_switches(cursor=cursor, book=book, now_us=now_us)
         raised += raise_refunds(cursor=cursor, book=book_id, now_us=now_us)
     return raised

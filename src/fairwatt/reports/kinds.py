@@ -24,6 +24,7 @@ class Heading(StrEnum):
     LENT = "lent"
     MOVED = "moved"
     REFUNDED = "refunded"
+    DEPOSIT = "deposit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ KINDS: Final[Mapping[int, Treatment]] = {
     14: Treatment(name=_("Debt"), heading=Heading.LENT, parts=False),
     15: Treatment(name=_("Refund"), heading=Heading.REFUNDED, parts=False),
     16: Treatment(name=_("Taken back by the provider"), heading=Heading.REFUNDED, parts=False),
+    20: Treatment(name=_("Deposit"), heading=Heading.DEPOSIT, parts=False),
     17: Treatment(name=_("Payment taken back"), heading=Heading.TOPPED_UP, parts=False),
 }
 READINGS: Final = tuple(kind for kind, how in KINDS.items() if how.reading)
@@ -70,6 +72,7 @@ HEADINGS: Final[Mapping[Heading, Words]] = {
     Heading.LENT: _("Lent, repaid and recovered"),
     Heading.MOVED: _("Taken along or owed back"),
     Heading.REFUNDED: _("Refunded or taken back by a provider"),
+    Heading.DEPOSIT: _("Set aside as a deposit, or back from it"),
 }
 
 

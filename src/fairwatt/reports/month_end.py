@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.core.ledger.model import TAX_OUTPUT, WALLET
+from fairwatt.core.account_numbers import account_number
+from fairwatt.core.ledger.model import DEPOSIT, TAX_OUTPUT, WALLET
 from fairwatt.reports import ledger
 from fairwatt.reports.accounts import ACCOUNTS, account_class
 from fairwatt.reports.asking import Reading
@@ -50,6 +51,12 @@ _BY_DAY = (
     _ACCOUNT,
     Column(key="debit", title=_("Debit"), shape=Shape.MONEY, total=True),
     Column(key="credit", title=_("Credit"), shape=Shape.MONEY, total=True),
+)
+_BY_HOME = (
+    Column(key="home", title=_("Home")),
+    Column(key="account", title=_("Account number")),
+    Column(key="since_us", title=_("Since"), shape=Shape.INSTANT),
+    Column(key="held", title=_("Held"), shape=Shape.MONEY, total=True),
 )
 DEPOSITS = ("deposit", "suspense")
 """Accounts of money that is held for somebody and is no credit of a home: `deposit:...`, and what nobody can place."""
@@ -136,6 +143,14 @@ def _tables(
             empty=_("No deposit is held, and no money waits to be placed."),
         ),
         Table(
+            name="deposits_by_home",
+            title=_("Deposits by home"),
+            columns=_BY_HOME,
+            rows=_by_home(asked),
+            empty=_("No deposit is held."),
+            expect={"held": closing.get(DEPOSIT, 0)},
+        ),
+        Table(
             name="tax",
             title=_("Tax on use and corrections"),
             columns=_TAX,
@@ -179,6 +194,18 @@ def _tax(asked: Reading) -> list[Row]:
             )
         ]
     return rows
+
+
+def _by_home(asked: Reading) -> list[Row]:
+    """Whose deposits are held at the end: they add up to the account, or nothing is printed."""
+    rows = asked.rows(
+        "SELECT u.label, d.wallet, min(d.at_us), sum(d.amount_micro)::bigint FROM deposit_entry d "
+        "JOIN store_wallet w ON w.id = d.wallet JOIN store_unit u ON u.id = w.unit_id "
+        "WHERE d.book = %s AND d.batch <= %s GROUP BY u.label, d.wallet HAVING sum(d.amount_micro) <> 0 ORDER BY 1, 2",
+        asked.book.pk,
+        asked.closing,
+    )
+    return [(label, account_number(wallet=int(wallet)), at_us, held) for label, wallet, at_us, held in rows]
 
 
 def _by_day(asked: Reading) -> list[Row]:

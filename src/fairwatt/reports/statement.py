@@ -51,7 +51,13 @@ def build(asked: Reading) -> Contents:
     lines = ledger.movements(asked, before)
     early = ledger.belongs_before(asked, lines)
     closing = lines[-1].balance_micro if lines else before.balance_micro
-    figures = _figures(lines, early, before.balance_micro, closing)
+    held = Figure(
+        key="deposit_held",
+        title=_("Deposit held, apart from the balance"),
+        shape=Shape.MONEY,
+        value=_held(asked),
+    )
+    figures = (*_figures(lines, early, before.balance_micro, closing), held)
     return Contents(
         subject=f"{asked.wallet.unit.site.name}, {asked.wallet.unit.label}",
         figures=figures,
@@ -72,6 +78,19 @@ def build(asked: Reading) -> Contents:
         ),
         chart=Chart(table="movements", label="day", series=("balance_micro",), line=True),
     )
+
+
+def _held(asked: Reading) -> int:
+    """The deposit of the home as of the end of the period."""
+    assert asked.wallet is not None, "a statement is about one home"
+    ((held,),) = asked.rows(
+        "SELECT coalesce(sum(amount_micro), 0)::bigint FROM deposit_entry "
+        "WHERE book = %s AND wallet = %s AND batch <= %s",
+        asked.book.pk,
+        asked.wallet.pk,
+        asked.closing,
+    )
+    return int(held)
 
 
 def _figures(lines: list[Movement], early: set[int], opening: int, closing: int) -> tuple[Figure, ...]:
@@ -105,6 +124,7 @@ def _figures(lines: list[Movement], early: set[int], opening: int, closing: int)
         money("lent", HEADINGS[Heading.LENT], sums[Heading.LENT]),
         money("moved", HEADINGS[Heading.MOVED], sums[Heading.MOVED]),
         money("refunded", HEADINGS[Heading.REFUNDED], sums[Heading.REFUNDED]),
+        money("deposit", HEADINGS[Heading.DEPOSIT], sums[Heading.DEPOSIT]),
         money("closing", _("Balance at the end"), closing),
     )
 

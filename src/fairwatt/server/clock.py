@@ -3,6 +3,7 @@
 import mmap
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -13,6 +14,8 @@ _WORDS: Final = 4  # domain0, wall0, speed, check word
 _SIZE: Final = 8 * _WORDS
 _MARK: Final = 0x4641495257415454  # a file of zeros is not a clock
 _TRIES: Final = 10_000
+_PASSING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""What also counts while the machine sleeps, where it has that."""
 
 
 class ClockUnreadable(OperatorError):
@@ -30,6 +33,26 @@ class WallClock:
 
     def now_us(self) -> int:
         return time.time_ns() // 1000
+
+
+class SteadyClock:
+    """The machine's time when this begins, and from then on what has passed: a clock that somebody sets moves nothing.
+
+    For a gateway. Alone it must not take a jump of its clock for days gone by, nor stand still when one is set back.
+    What the machine's crystal loses, the head-end's answers correct.
+    """
+
+    def __init__(
+        self,
+        *,
+        wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        passed_us: Callable[[], int] = lambda: time.clock_gettime_ns(_PASSING) // 1000,
+    ) -> None:
+        self._passed_us = passed_us
+        self._ahead_us = wall_us() - passed_us()
+
+    def now_us(self) -> int:
+        return self._passed_us() + self._ahead_us
 
 
 class FileClock:

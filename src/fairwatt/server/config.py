@@ -15,7 +15,9 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from fairwatt.server.errors import OperatorError
 from fairwatt.server.secret_files import SecretFiles
 
-type DatabaseRole = Literal["admin", "migrate", "poster", "web", "auditor", "telemetry", "collector"]
+type DatabaseRole = Literal[
+    "admin", "migrate", "poster", "web", "auditor", "telemetry", "collector", "notifier"
+]
 
 DATABASE_ROLES: Final[tuple[DatabaseRole, ...]] = (
     "admin",
@@ -25,6 +27,7 @@ DATABASE_ROLES: Final[tuple[DatabaseRole, ...]] = (
     "auditor",
     "telemetry",
     "collector",
+    "notifier",
 )
 DATABASE_NAME: Final = "fairwatt"
 OWNER_ROLE: Final = "fairwatt_owner"

@@ -14,7 +14,7 @@ from fairwatt.edge.agent import Agent
 from fairwatt.edge.config import ConfigError, load
 from fairwatt.edge.spool import SpoolError
 from fairwatt.edge.status import answering
-from fairwatt.server.clock import clock_for
+from fairwatt.server.clock import SteadyClock, clock_for
 from fairwatt.server.config import Config
 from fairwatt.server.errors import OperatorError
 from fairwatt.server.running import run_until_signalled
@@ -32,7 +32,8 @@ def run_edge(config: Config, *, settings: Path, json_log: bool = False) -> None:
             ]
         )
     try:
-        agent = Agent(config=load(settings), now=clock_for(config).now_us)
+        clock = SteadyClock() if config.clock_file is None else clock_for(config)
+        agent = Agent(config=load(settings), now=clock.now_us)
         run_until_signalled(agent.run(beside=answering))
     except (ConfigError, SpoolError, DriverError) as broken:
         raise OperatorError(str(broken)) from broken

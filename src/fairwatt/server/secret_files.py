@@ -17,6 +17,7 @@ NAMES: Final = (
     "db_auditor",
     "db_telemetry",
     "db_collector",
+    "db_notifier",
     "nats_backend",
     "nats_telemetry",
     "nats_sys",

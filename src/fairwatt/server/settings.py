@@ -211,5 +211,6 @@ LOGGING = {
         # It would write down every address it asks, and one of them carries a secret.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        "apprise": {"level": "WARNING"},
     },
 }

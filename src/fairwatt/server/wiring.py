@@ -15,6 +15,7 @@ from prometheus_client import start_http_server
 from fairwatt.server.clock import clock_for
 from fairwatt.server.code_keys import code_keys
 from fairwatt.server.config import OWNER_ROLE, Config, DatabaseRole
+from fairwatt.server.errors import OperatorError
 from fairwatt.server.keys import (
     EINVOICE,
     ISSUER,
@@ -30,6 +31,7 @@ from fairwatt.wire.commands import Command, sign_command
 
 if TYPE_CHECKING:
     from fairwatt.flows.posting.planning import Poster
+    from fairwatt.notifier.main import Notifier
 
 
 def use_django(*, role: DatabaseRole) -> None:
@@ -124,6 +126,34 @@ def run_collector(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())
     collector.run()
+
+
+def notifier_for(config: Config) -> "Notifier":
+    """The notifier with its lines; set Django up first. Raises OperatorError for a file that cannot be used."""
+    from fairwatt.notifier.carrier import Carrier
+    from fairwatt.notifier.lines import FILE, BadLines, read_lines
+    from fairwatt.notifier.main import Notifier
+
+    try:
+        book = read_lines(path=config.state / FILE, origin=config.web_origin())
+    except BadLines as wrong:
+        raise OperatorError(str(wrong)) from None
+    return Notifier(
+        book=book,
+        carrier=Carrier(),
+        clock=clock_for(config),
+        origin=config.web_origin(),
+        dsn=config.dsn(role="notifier"),
+    )
+
+
+def run_notifier(config: Config) -> None:
+    """Send messages to people until stopped."""
+    use_django(role="notifier")
+    notifier = notifier_for(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: notifier.stop())
+    notifier.run()
 
 
 def run_telemetry(config: Config) -> None:

@@ -25,6 +25,7 @@ from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.office import Office
 from fairwatt.simulate.paysim import PayFaults
+from fairwatt.simulate.postbox.demo import DemoPost, mailbox_of
 from fairwatt.simulate.residents import Habit
 from fairwatt.simulate.scenario import TICK_US, Home, Scenario
 from fairwatt.simulate.shops import open_shops
@@ -56,6 +57,7 @@ class Welcome:
     password: str
     rooms: tuple[str, ...]
     paysim: str
+    postbox: str
 
 
 class Demo:
@@ -69,6 +71,7 @@ class Demo:
         for door in self.street.doors:
             door.home = _thriftier(door.home)
         self._slice = 0
+        self.post = DemoPost(config=stack.config)
 
     def prepare(self) -> Welcome:
         """Provision at the first start, remember at later ones; open the doors."""
@@ -82,6 +85,7 @@ class Demo:
             password=self._saved["password"],
             rooms=tuple(door.label for door in self.street.doors),
             paysim=self.stack.config.paysim_origin(),
+            postbox=self.post.url,
         )
 
     def dark_rooms(self) -> list[str]:
@@ -109,6 +113,8 @@ class Demo:
             await street.as_web(self._open_shops)
             await street.as_web(self._open_window)
             self.stack.fleet.start_collector()
+            await street.as_web(self.post.open)
+            self.stack.fleet.start_notifier()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             ready()
             while True:
@@ -118,6 +124,7 @@ class Demo:
             for task in seconds:
                 task.cancel()
             await asyncio.gather(*seconds, return_exceptions=True)
+            self.post.close()
             self.stack.clock.set(domain_us=self.stack.clock.now_us(), speed=0)
             await street.close()
 
@@ -217,7 +224,11 @@ class Demo:
 
         def tenant(label: str) -> User:
             return provision.add_person(
-                organisation_slug=ORGANISATION, username=label, role=Role.TENANT, password=password
+                organisation_slug=ORGANISATION,
+                username=label,
+                role=Role.TENANT,
+                password=password,
+                email=mailbox_of(label),
             )
 
         street = self.street

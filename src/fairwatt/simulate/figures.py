@@ -19,6 +19,7 @@ LAWS = (
     "false_cuts",
     "missed_cuts",
     "cuts_not_warned",
+    "cuts_unheard",
     "missed_warnings",
     "paid_but_dark",
     "restores_not_proven",
@@ -35,6 +36,16 @@ async def journal_difference(eyes: Eyes) -> int:
     ) + await eyes.number(
         "SELECT abs((SELECT coalesce(sum(amount_micro), 0) FROM journal WHERE book = %(book)s AND account = 'wallet') "
         "- (SELECT coalesce(sum(amount_micro), 0) FROM line WHERE book = %(book)s))"
+    )
+
+
+async def cuts_unheard(eyes: Eyes) -> int:
+    """Cuts that neither a warning which arrived nor a row of the call list came before."""
+    return await eyes.number(
+        "SELECT count(*) FROM event e WHERE e.book = %(book)s AND e.kind IN ('supply.cut', 'gateway.local_trip') "
+        "AND e.wallet IS NOT NULL AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.wallet = e.wallet "
+        "AND n.reached_us <= e.at_us) AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = e.wallet "
+        "AND x.at_us <= e.at_us)"
     )
 
 

@@ -42,8 +42,8 @@ async def _start(gate: Gate, agent: Agent, now: Callable[[], int]) -> None:
 
 
 def _files(spool: Path) -> list[Path]:
-    """The database, the log that may stand beside it, and its mark: a whole disk is put back, which no mark shows."""
-    beside = (spool.with_suffix(".mark"), *spool.parent.glob(f"{spool.name}-*"))
+    """The database and all that may stand beside it: a whole disk is put back, which no mark shows."""
+    beside = (spool.with_suffix(".mark"), spool.with_suffix(".kept"), *spool.parent.glob(f"{spool.name}-*"))
     return [file for file in (spool, *beside) if file.exists()]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fairwatt.simulate.estate import MAX_POWER_W, Door
 from fairwatt.simulate.eyes import Happened, LedgerLine
-from fairwatt.simulate.figures import LATE, LAWS, READING, TOPUP, figures_of, journal_difference
+from fairwatt.simulate.figures import LATE, LAWS, READING, TOPUP, cuts_unheard, figures_of, journal_difference
 from fairwatt.simulate.oracle import Wallet, expect
 from fairwatt.simulate.rollbacks import copied_us, forgets
 from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
@@ -46,6 +46,7 @@ async def judge(*, street: Street) -> Verdict:
         _supply(street, door, [e for e in events if door.wallet == e.wallet], mine, figures, broken)
     figures["paid_but_dark"] = street.counts["paid_but_dark"]
     figures["journal_difference_micro"] = await journal_difference(street.eyes)
+    figures["cuts_unheard"] = await cuts_unheard(street.eyes)
     broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
     bills = [_bill(door, by_wallet.get(door.wallet, [])) for door in street.doors]
     return Verdict(figures=await figures_of(street, lines, events, figures), broken=broken, bills=bills)

@@ -133,6 +133,17 @@ def refusals(*, book: int, hold: HoldRow) -> int:
         return int(cursor.fetchone()[0])
 
 
+def resets_before(*, book: int, key: str, before_us: int) -> int:
+    """How many words of the desk for one hold are older than an instant."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM fact WHERE book = %s AND kind = 'safety_reset' AND created_us <= %s "
+            "AND starts_with(natural_key, %s)",
+            [book, before_us, f"{key}:"],
+        )
+        return int(cursor.fetchone()[0])
+
+
 def open_count(*, book: int) -> int:
     """How many alarms are open that nobody has seen yet."""
     return sum(row.is_open for row in alarms(book=book, state="unseen", limit=PAGE))

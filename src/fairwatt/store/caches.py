@@ -92,6 +92,7 @@ WITHHELD = (
     "holiday",
     "weather",
     "emergency_due",
+    "protected_circuit",
     "postpaid",
     "switch_grace",
 )

@@ -47,14 +47,14 @@ def platform_of(*, cursor: Any, book: int) -> Platform | None:
     """The platform of a book now; None where it has none."""
     cursor.execute(f"{_PLATFORM} WHERE book = %s ORDER BY id DESC LIMIT 1", [book])
     row = cursor.fetchone()
-    return None if row is None else Platform(*row[:4], bytes(row[4]))
+    return None if row is None else Platform._make([*row[:4], bytes(row[4])])
 
 
 def platform_by_id(*, cursor: Any, platform: int) -> Platform:
     """The platform that a request went to."""
     cursor.execute(f"{_PLATFORM} WHERE id = %s", [platform])
     row = cursor.fetchone()
-    return Platform(*row[:4], bytes(row[4]))
+    return Platform._make([*row[:4], bytes(row[4])])
 
 
 def add_platform(

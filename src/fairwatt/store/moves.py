@@ -133,10 +133,20 @@ def living(*, cursor: Any, wallet: int) -> list[int]:
     return [int(user) for (user,) in cursor.fetchall()]
 
 
-def begin_tenancy(*, cursor: Any, wallet: int, user: int, at_us: int) -> None:
-    """Let a person see and fill an account."""
+def members(*, cursor: Any, wallet: int) -> list[int]:
+    """Who of those who live there only sees and fills the account."""
     cursor.execute(
-        "INSERT INTO store_tenancy (wallet_id, user_id, start_us) VALUES (%s, %s, %s)", [wallet, user, at_us]
+        "SELECT user_id FROM store_tenancy WHERE wallet_id = %s AND end_us IS NULL AND role = 'member'",
+        [wallet],
+    )
+    return [int(user) for (user,) in cursor.fetchall()]
+
+
+def begin_tenancy(*, cursor: Any, wallet: int, user: int, at_us: int, role: str = "owner") -> None:
+    """Let a person see and fill an account; an owner may do more."""
+    cursor.execute(
+        "INSERT INTO store_tenancy (wallet_id, user_id, start_us, role) VALUES (%s, %s, %s, %s)",
+        [wallet, user, at_us, role],
     )
 
 

@@ -23,5 +23,6 @@ urlpatterns = [
     path("console/", include("fairwatt.web.console.urls")),
     path("lines/", include("fairwatt.web.lines.urls")),
     path("pay/", include("fairwatt.web.pay.urls")),
+    path("n/", include("fairwatt.web.notices.urls")),
     path("language/", set_language, name="set_language"),
 ]

@@ -105,7 +105,7 @@ class GatewaySession:
         place: tuple[str, str],
         key: Ed25519PrivateKey,
         kid: bytes,
-        issuers: Mapping[bytes, Ed25519PublicKey],
+        issuers: Callable[[], Mapping[bytes, Ed25519PublicKey]],
         now: Callable[[], int],
         entropy: Callable[[int], bytes],
     ) -> None:
@@ -113,6 +113,7 @@ class GatewaySession:
         self._key, self._kid, self._issuers = key, kid, issuers
         self._now, self._entropy = now, entropy
         self._transcript = b""
+        self._signer: tuple[bytes, Ed25519PublicKey] | None = None
         self._hear: _Sealer | None = None
         self._say: _Sealer | None = None
         self.permit: Permit | None = None
@@ -135,8 +136,13 @@ class GatewaySession:
         return None, Request(cbor.integer(number, what="number"), cbor.integer(op, what="op"), args)
 
     def check_time(self) -> None:
-        """A permit ends when it ends, also inside a session. Raises LocalError."""
-        assert self.permit is not None
+        """A permit ends when it ends, and with the key that signed it, also inside a session. Raises LocalError."""
+        assert self.permit is not None and self._signer is not None
+        kid, key = self._signer
+        if self._issuers().get(kid) != key:
+            raise LocalError(
+                "the key that signed the permit is retired; nothing was done. Ask for a new permit"
+            )
         if not self.permit.from_us <= self._now() < self.permit.until_us:
             raise LocalError("the permit has ended; nothing was done. Ask for a new one")
 
@@ -193,7 +199,10 @@ class GatewaySession:
         kind, permit, proof = cbor.array(said, length=3, what="the proof")
         if kind != _PROVE:
             raise BadShape("the visitor's first record is no proof")
-        found = verify_permit(message=cbor.octets(permit, what="the permit"), keys=self._issuers)
+        message, keys = cbor.octets(permit, what="the permit"), self._issuers()
+        found = verify_permit(message=message, keys=keys)
+        kid = cose.named_key(message)
+        self._signer = kid, keys[kid]
         holder = {b"visitor": Ed25519PublicKey.from_public_bytes(found.holder_key)}
         proof = cbor.octets(proof, what="the visitor's proof")
         if cose.verify(message=proof, keys=holder, domain=VISITOR_PROOF) != self._transcript:

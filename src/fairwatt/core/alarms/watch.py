@@ -132,6 +132,31 @@ def watch(*, policy: AlarmPolicy, state: WatchState, now: Picture, feeds_gateway
     return Watched(after_all, tuple(told), act)
 
 
+def set_back(*, state: WatchState, now_us: int) -> WatchState:
+    """The state after the clock was found ahead and set back to ``now_us``: nothing it remembers is later than now.
+
+    What was seen under the wrong clock would else be newer than every picture to come, and nobody would be watched
+    until the clock has been there again. Delays begin anew; a hold lasts as long as it was to last.
+    """
+    before, hold = state.before, state.hold
+    if hold is not None and hold.since_us > now_us:
+        until_us = None if hold.until_us is None else now_us + hold.until_us - hold.since_us
+        hold = replace(hold, since_us=now_us, until_us=until_us)
+    alarms = {
+        code: replace(alarm, turning_us=None)
+        if alarm.turning_us is not None and alarm.turning_us > now_us
+        else alarm
+        for code, alarm in state.alarms.items()
+    }
+    return replace(
+        state,
+        alarms=MappingProxyType(alarms),
+        hold=hold,
+        before=None if before is None or before.at_us > now_us else before,
+        tried_us=None if state.tried_us is None else min(state.tried_us, now_us),
+    )
+
+
 def released_by_person(*, policy: AlarmPolicy, state: WatchState, at_us: int) -> WatchState:
     """The state after a person has looked and let power return. Raises ``AlarmError`` while it is still unsafe."""
     open_now = protecting(policy=policy, state=state)

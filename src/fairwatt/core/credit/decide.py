@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from fairwatt.core.credit.contract import Contract
 from fairwatt.core.credit.policy import CreditPolicy, CutRule, Why
 
 Evidence = tuple[tuple[str, int | str], ...]
@@ -43,12 +44,16 @@ class Reason(StrEnum):
     HOLIDAY = "holiday"
     WEATHER = "weather"
     EMERGENCY_DUE = "emergency_due"
+    CONTRACT_ENDED = "contract_ended"
+    PROTECTED_CIRCUIT = "protected_circuit"
+    """A cold store or a fire system hangs on this meter: whatever is owed, it is not switched off."""
     POSTPAID = "postpaid"
     SWITCH_GRACE = "switch_grace"
 
 
 _NEVER_CUT: Final = (
     Reason.FEEDS_GATEWAY,
+    Reason.PROTECTED_CIRCUIT,
     Reason.LAW_FORBIDS,
     Reason.POSTPAID,
     Reason.SWITCH_GRACE,
@@ -79,6 +84,8 @@ class SupplyFacts:
     the relay open because power would be dangerous (core.alarms); only it or a person on site ends that. Before
     ``restored_until_us`` an emergency restore is in force at this meter: use is counted, and nothing is cut for credit.
     ``emergency_due``: emergency credit that is taken by itself was not taken yet, and is on its way.
+    ``contract``: the home is let until an instant; from then on credit keeps nobody's power on. ``protected_circuit``:
+    what hangs on this meter may never be switched off.
     """
 
     available_micro: int
@@ -95,6 +102,8 @@ class SupplyFacts:
     restored_until_us: int | None = None
     held_micro: int = 0
     emergency_due: bool = False
+    contract: Contract | None = None
+    protected_circuit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,8 @@ def decide_supply(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> S
     # Danger is not debt: no money closes this relay, and credit that is used up has nothing left to cut.
     if facts.safety_open and facts.relay_closed is not True:
         return _decision(Action.KEEP, Reason.SAFETY_OPEN, facts, now_us)
-    if facts.available_micro > 0:
+    ended = facts.contract is not None and facts.contract.over_at(at_us=now_us)
+    if facts.available_micro > 0 and not ended:
         return _with_credit(facts=facts, now_us=now_us)
     withheld_by = _withheld_by(facts=facts, policy=policy, now_us=now_us)
     until_us = None if withheld_by is None else _sheltered_until(policy, withheld_by, now_us)
@@ -133,7 +143,7 @@ def decide_supply(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> S
         return _decision(Action.WITHHOLD, withheld_by, facts, now_us, until_us)
     if facts.ordered_closed is False:
         return _decision(Action.KEEP, Reason.ALREADY_ORDERED, facts, now_us)
-    return _decision(Action.CUT, Reason.BALANCE_EMPTY, facts, now_us)
+    return _decision(Action.CUT, Reason.CONTRACT_ENDED if ended else Reason.BALANCE_EMPTY, facts, now_us)
 
 
 def _with_credit(*, facts: SupplyFacts, now_us: int) -> SupplyDecision:
@@ -156,6 +166,8 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
     # In the order one explains it: what is true of the home, then of the data, then of the hour.
     if facts.feeds_gateway:
         return Reason.FEEDS_GATEWAY
+    if facts.protected_circuit:
+        return Reason.PROTECTED_CIRCUIT
     if policy.cut is CutRule.NEVER:
         return Reason.LAW_FORBIDS
     if policy.sheltered_at(Why.POSTPAID, at_us=now_us):
@@ -172,7 +184,7 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
         return Reason.EMERGENCY_RESTORE
     if facts.payment_in_flight:
         return Reason.PAYMENT_IN_FLIGHT
-    if facts.emergency_due:
+    if facts.emergency_due and facts.available_micro <= 0:
         return Reason.EMERGENCY_DUE
     if facts.newest_reading_us is None or now_us - facts.newest_reading_us > policy.stale_after_us:
         return Reason.STALE_DATA
@@ -185,9 +197,18 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
             return Reason.HOLIDAY
         if policy.friendly_at(at_us=now_us):
             return Reason.FRIENDLY_HOURS
-    if facts.warned_at_us is None or now_us < facts.warned_at_us + policy.warn_lead_us:
+    warned_us = _warned_us(facts)
+    if warned_us is None or now_us < warned_us + policy.warn_lead_us:
         return Reason.NOT_WARNED
     return None
+
+
+def _warned_us(facts: SupplyFacts) -> int | None:
+    """Since when who lives there knows: of the credit that runs out, or of the contract that ends."""
+    # With credit left there is only the contract to be warned of: a warning about money says nothing of it.
+    told = [facts.warned_at_us] if facts.available_micro <= 0 else []
+    told += [facts.contract.warned_us] if facts.contract is not None else []
+    return min((at_us for at_us in told if at_us is not None), default=None)
 
 
 def _sheltered_until(policy: CreditPolicy, reason: Reason, now_us: int) -> int | None:
@@ -216,6 +237,10 @@ def _decision(
         evidence.append(("warned_at_us", facts.warned_at_us))
     if facts.restored_until_us is not None:
         evidence.append(("restored_until_us", facts.restored_until_us))
+    if facts.contract is not None:
+        evidence.append(("contract_end_us", facts.contract.end_us))
+        if facts.contract.warned_us is not None:
+            evidence.append(("contract_warned_us", facts.contract.warned_us))
     if until_us is not None:
         evidence.append(("sheltered_until_us", until_us))
     return SupplyDecision(action=action, reason=reason, rule=f"{action}.{reason}", evidence=tuple(evidence))

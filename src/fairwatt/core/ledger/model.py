@@ -27,6 +27,8 @@ CASH_OVER_SHORT: Final = "cash:over-short"
 PAYABLE_VOIDS: Final = "payable:voids"
 """Cash of payments that were taken back, until it leaves a drawer."""
 ROUNDING: Final = "rounding"
+DEPOSIT: Final = "deposit:residents"
+"""Deposits of residents: a liability apart from their credit, which no use ever takes."""
 DRAWER: Final = "cash"
 """The provider whose clearing account is the cash in drawers."""
 WINDOW: Final = "window"
@@ -63,6 +65,8 @@ class Kind(IntEnum):
     """Credit that goes back to who paid it, or comes back because that failed; it names its fact."""
     CHARGEBACK = 16
     """A payment that its provider took back, or gave back after a dispute was won; it names its fact."""
+    DEPOSIT = 20
+    """Credit that became a deposit, or a deposit that became credit again at the end; its deposit entry says which."""
 
 
 class UnbalancedEntry(ValueError):

@@ -6,6 +6,7 @@ from fairwatt.core.ledger.model import (
     CASH_OVER_SHORT,
     CLEARING,
     COST_PROVIDERS,
+    DEPOSIT,
     OPENING,
     PAYABLE_REFUNDS,
     PAYABLE_VOIDS,
@@ -127,6 +128,17 @@ def leaving_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
     """Owe a person who left what is left of the credit, until a refund pays it out."""
     amount = _positive(amount_micro)
     return _entry(Kind.MOVED, Leg(WALLET, currency, -amount), Leg(PAYABLE_REFUNDS, currency, amount))
+
+
+def deposit_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Set credit aside as a deposit; below zero the deposit is credit again, because the account ends."""
+    return _entry(Kind.DEPOSIT, Leg(WALLET, currency, -amount_micro), Leg(DEPOSIT, currency, amount_micro))
+
+
+def declared_deposit_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:
+    """Take over a deposit that is held from an earlier time: it is owed here, and no wallet is moved."""
+    amount = _positive(amount_micro)
+    return _entry(Kind.DEPOSIT, Leg(DEPOSIT, currency, amount), Leg(OPENING, currency, -amount))
 
 
 def claimed_legs(*, currency: str, amount_micro: int) -> tuple[Leg, ...]:

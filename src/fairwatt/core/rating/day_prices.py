@@ -73,7 +73,7 @@ class DayPrices:
     def window_us_at(self, at_us: int) -> int:
         """The start of the window in which use counts at an instant; raises ``NoTariff``."""
         version = self.schedule.versions[self.schedule.version_index_at(at_us=at_us)]
-        package = self._package_at(version, at_us)
+        package = self.package_at(version, at_us)
         if package is not None:
             return package[1]
         zone = self.schedule.zone
@@ -145,7 +145,7 @@ class DayPrices:
         version = self.schedule.versions[index]
         window = window_at(energy=version.counting, zone=self.schedule.zone, at_us=at_us, bill=self.bill)
         parts, priced = [], True
-        package = self._package_at(version, at_us)
+        package = self.package_at(version, at_us)
         period = 0
         for place, energy in enumerate(version.energies):
             number, minute_prices = self._price_of(index, place, energy, at_us)
@@ -198,7 +198,7 @@ class DayPrices:
         market = series.points[found][1]
         return number, (energy.market.price_micro(market_micro=market, period=period),)
 
-    def _package_at(self, version: TariffVersion, at_us: int) -> tuple[Package, int] | None:
+    def package_at(self, version: TariffVersion, at_us: int) -> tuple[Package, int] | None:
         """The package that prices an instant, and where it began; events go before days, the first wins."""
         for package in version.packages:
             for event in package.events:

@@ -57,6 +57,10 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "electrician.",
         "wrong_pin": "Home and PIN do not belong together. Check both, or ask the office for a new PIN.",
         "permit_used": "This permit restored this meter before. Supply is as it was. Use another permit.",
+        "in_doubt": "This gateway's memory was put back to an older copy, so it cannot know whether a code of that day "
+        "or before was used. Supply is as it was. Ask the office to switch the supply on, or for a code tomorrow.",
+        "permit_in_doubt": "This gateway's memory was put back to an older copy, so it cannot know whether a permit "
+        "from before was used here. Supply is as it was. Ask for a new permit.",
         "hours_refused": "The permit does not allow so many hours. Supply is as it was. Ask for fewer.",
     },
     "zh": {
@@ -79,6 +83,10 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "unsafe": "供电保持断开：本电表有未解除的安全告警。应急码未被消耗。请联系电工。",
         "wrong_pin": "住户与密码不符。请核对，或向物业申请新密码。",
         "permit_used": "此许可已在本电表使用过。供电状态不变。请使用其他许可。",
+        "in_doubt": "本网关的存储被恢复成了旧副本，无法确认当天及之前的应急码是否已经用过。供电状态不变。"
+        "请让物业远程合闸，或明天再索取新的应急码。",
+        "permit_in_doubt": "本网关的存储被恢复成了旧副本，无法确认此前的许可是否已在此用过。供电状态不变。"
+        "请申请新的许可。",
         "hours_refused": "此许可不允许这么多小时。供电状态不变。请减少小时数。",
     },
 }

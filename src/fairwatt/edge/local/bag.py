@@ -9,6 +9,7 @@ import structlog
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.link import Link
 from fairwatt.edge.spool import Spool
+from fairwatt.edge.standing import Keys
 from fairwatt.wire import courier
 from fairwatt.wire.errors import FrameError
 from fairwatt.wire.frames import MAX_ITEMS, UpFrame, encode_up
@@ -33,13 +34,15 @@ class Bags:
         self,
         *,
         config: EdgeConfig,
+        issuers: Callable[[], Keys],
         spool: Spool,
         link: Link,
         boot_id: bytes,
         obey: TakesCommands,
         now: Callable[[], int],
     ) -> None:
-        self._config, self._spool, self._link = config, spool, link
+        self._config, self._issuers = config, issuers
+        self._spool, self._link = spool, link
         self._boot_id, self._obey, self._now = boot_id, obey, now
 
     def waiting(self) -> int:
@@ -57,9 +60,9 @@ class Bags:
 
     def take_ack(self, message: bytes) -> tuple[str, int]:
         """Delete what the head-end says is stored, if it says so itself."""
-        keys, gateway = self._config.issuers, self._config.gateway
+        gateway = self._config.gateway
         try:
-            ack = courier.verify_ack(message=message, gateway=gateway, keys=keys)
+            ack = courier.verify_ack(message=message, gateway=gateway, keys=self._issuers())
         except FrameError as error:
             log.error("courier_ack_refused", code=error.code, error=str(error))
             return "refused", 0

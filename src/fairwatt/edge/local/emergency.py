@@ -16,6 +16,7 @@ from fairwatt.drivers.contract import DriverError
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.local.answers import Answer
 from fairwatt.edge.meters import MeterPoint
+from fairwatt.edge.rollback import Doubt
 from fairwatt.edge.spool import Spool
 from fairwatt.wire import cbor, cose
 from fairwatt.wire.errors import BadShape, FrameError
@@ -61,6 +62,7 @@ class Emergency:
         *,
         points: Mapping[int, MeterPoint],
         spool: Spool,
+        doubt: Doubt,
         guard: Guard,
         marker: Marker | None,
         sign: Callable[[bytes], bytes],
@@ -69,6 +71,7 @@ class Emergency:
         valid_s: int,
     ) -> None:
         self._points, self._spool, self._guard = points, spool, guard
+        self._doubt = doubt
         self._marker, self._sign, self._prove, self._may_close = marker, sign, prove, may_close
         self._valid_us = valid_s * _S
         self._held: dict[int, Held] = {}
@@ -111,6 +114,8 @@ class Emergency:
         )
         if verdict.outcome is not Outcome.ACCEPTED:
             return self._refuse(meter, replace(held, lock=lock), verdict.outcome, now_us)
+        if verdict.day <= self._doubt.codes_us // _DAY_US:
+            return Answer("in_doubt")
         if not self._may_close(meter, now_us):
             return Answer("unsafe")
         after = replace(held, memory=held.memory.using(verdict.counter), lock=Lock())
@@ -122,6 +127,8 @@ class Emergency:
         held = self._held.get(meter, Held())
         if permit.serial in held.serials:
             return Answer("permit_used", until_us=held.until_us)
+        if permit.from_us <= self._doubt.codes_us:
+            return Answer("permit_in_doubt")
         if not 0 < hours <= permit.hours_max:
             return Answer("hours_refused")
         if not self._may_close(meter, now_us):

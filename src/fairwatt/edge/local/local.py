@@ -59,6 +59,7 @@ class Local:
         self._emergency = Emergency(
             points=agent.meters.points,
             spool=agent.spool,
+            doubt=agent.obeying.doubt,
             guard=agent.guard,
             marker=None
             if code_key is None
@@ -81,6 +82,7 @@ class Local:
         )
         bags = Bags(
             config=place,
+            issuers=lambda: agent.standing.issuers,
             spool=agent.spool,
             link=agent.link,
             boot_id=boot_id,
@@ -126,7 +128,7 @@ class Local:
             place=(place.book, place.site),
             key=place.key,
             kid=place.kid,
-            issuers=place.issuers,
+            issuers=lambda: self._agent.standing.issuers,
             now=self._now,
             entropy=self._entropy,
         )

@@ -26,6 +26,8 @@ from fairwatt.wire.telemetry import SECONDS_MAX, Series, pack
 log = structlog.get_logger(__name__)
 
 _PASS_S: Final = 1.0
+_SET_BACK_S: Final = 120
+"""A second so far behind the others is not late: the clock was set back."""
 """Wall seconds that a pass over a bus takes at least: a simulated clock may run many times faster."""
 _YIELD_S: Final = 0.02
 _WHOLE_EVERY: Final = 10
@@ -74,7 +76,11 @@ class Blocks:
 
     def put(self, *, meter: int, second: int, sample: Sample) -> None:
         """Note what a meter said; a second that was cut off already is late, and is let go."""
-        if second < (self._floor_s if self._start_s is None else self._start_s):
+        floor_s = self._floor_s if self._start_s is None else self._start_s
+        if floor_s - second > _SET_BACK_S:
+            # The clock was ahead and is set back. What was taken bears wrong instants; what comes is not late.
+            self._start_s, self._samples, self._floor_s = None, {}, second
+        elif second < floor_s:
             return
         if self._start_s is None:
             self._start_s = second

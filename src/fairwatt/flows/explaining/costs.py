@@ -34,5 +34,7 @@ def explain_cost(cursor: Any, account: LineAccount) -> LineAccount:
 def _name(entry: CostEntry) -> str:
     if entry.fee is not None:
         return str(Fee.objects.filter(pk=entry.fee or 0).values_list("name", flat=True).first() or "")
+    if "package" in entry.inputs:
+        return str(entry.inputs["package"])
     allocation = AllocationShare.objects.filter(pk=entry.share or 0).values("allocation_id")
     return str(Allocation.objects.filter(pk__in=allocation).values_list("title", flat=True).first() or "")

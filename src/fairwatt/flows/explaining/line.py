@@ -35,6 +35,7 @@ NAMES: Final = {
     13: "emergency",
     14: "debt",
     17: "void",
+    20: "deposit",
 }
 _TOLD: Final = 12
 _MASKED: Final = ("provider_ref", "reference", "our_ref")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fairwatt.core.commands.model import State
 from fairwatt.core.credit.blast import MassCuts
+from fairwatt.core.credit.contract import Contract
 from fairwatt.core.credit.leases import MeterLeases
 from fairwatt.core.credit.policy import CreditPolicy
 from fairwatt.core.credit.terms import Merged
@@ -45,6 +46,7 @@ REGISTER: Final = np.dtype(
         ("ct_primary", "i8"),
         ("ct_secondary", "i8"),
         ("feeds_gateway", "?"),
+        ("spared_circuit", "?"),
         ("feeder_ix", "i4"),
         ("safety_open", "?"),
         ("restored_until_us", "i8"),
@@ -190,6 +192,8 @@ class BookState:
     gateway_ids: dict[str, int]
     held: Mapping[int, Merged] = field(default_factory=dict)
     """By wallet id: what it is held to besides the policy at `policy_ix`."""
+    contracts: Mapping[int, Contract] = field(default_factory=dict)
+    """By wallet index: until when a home is let, where that is agreed."""
     lent: frozenset[int] = frozenset()
     """Wallet indices with emergency credit that is not repaid."""
     orders: dict[int, OpenOrder] = field(default_factory=dict)

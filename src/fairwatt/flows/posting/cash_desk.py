@@ -12,6 +12,7 @@ from fairwatt.core.ledger.recipes import counted_legs, handed_out_legs
 from fairwatt.core.spans import local_day_start
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.claiming import post_claim, post_transfer
+from fairwatt.flows.posting.depositing import set_aside
 from fairwatt.flows.posting.money import post_proven
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.voiding import post_void
@@ -38,7 +39,8 @@ def post_at_desk(bench: Bench, before: PostedFacts, kind: str, about: dict[str, 
                 "slip": str(slip),
             },
         ):
-            return _take(bench, before, tender, our_ref, shift, cashier, amount_minor, slip)
+            out = _take(bench, before, tender, our_ref, shift, cashier, amount_minor, slip)
+            return _as_deposit(bench, out, cashier) if about.get("deposit") is True else out
         case "payment", {"provider": "transfer", "wish": int(wish)}:
             return post_transfer(bench, before, wish=wish)
         case "shift", {"desk": int(desk), "cashier": int(cashier), "float_minor": int(float_minor)}:
@@ -148,6 +150,16 @@ def _take(
         now_us=bench.now_us,
         batch=state.last_batch + 1,
     )
+    return out
+
+
+def _as_deposit(bench: Bench, out: PostedFacts, cashier: int) -> PostedFacts:
+    """What was just credited is held apart at once: paid in as a deposit, no use ever takes it."""
+    for ix in list(out.credited):
+        amount = sum(int(line["amount_micro"]) for line in out.lines)
+        if amount > 0:
+            out.answers[0].result["deposit"] = True
+            out.add(set_aside(bench, wallet_ix=ix, amount_micro=amount, author=cashier, words=""))
     return out
 
 

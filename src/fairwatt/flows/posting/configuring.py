@@ -147,7 +147,8 @@ def _configurations(book: int) -> tuple[dict[int, int], set[int]]:
     waiting: set[int] = set()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT payload, state, batch FROM fact WHERE book = %s AND kind IN ('config', 'credit_rule') "
+            "SELECT payload, state, batch FROM fact "
+            "WHERE book = %s AND kind IN ('config', 'credit_rule', 'let_change') "
             "AND state IN ('posted', 'waiting') ORDER BY id",
             [book],
         )

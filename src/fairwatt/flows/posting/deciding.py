@@ -88,8 +88,7 @@ def decide(
     available = wallets["balance_micro"][touched]
     if apart:
         available = available - [apart.get(ix, NOWHERE).beside(0) for ix in touched.tolist()]
-    level = credit_levels(wallets=wallets[touched], available=available)
-    _keep_calm(state, wallets, touched, level, out, now_us)
+    level = _levels(state, wallets, touched, available, out, now_us)
     for ix in credited:
         # Credit starts a new story: somebody who is still low after paying is told so again. A coin into a
         # wallet that stays empty does not, or a coin before every due cut would keep it from ever coming.
@@ -111,6 +110,7 @@ def decide(
             )
         out.flagged.add(ix)
     critical = (available <= 0) | wallets["cut_by_credit"][touched] | (wallets["withheld_ix"][touched] > 0)
+    critical |= np.isin(touched, [ix for ix, one in state.contracts.items() if one.over_at(at_us=now_us)])
     candidates = touched[critical]
     case = _Case(
         state=state,
@@ -132,25 +132,21 @@ def decide(
     return out
 
 
-def _keep_calm(
-    state: BookState,
-    wallets: npt.NDArray[Any],
-    touched: Int64s,
-    level: Int64s,
-    out: Decided,
-    now_us: int,
-) -> None:
-    """Nobody who pays after use is warned of credit: such a wallet stands at no level, and was never warned."""
+def _levels(
+    state: BookState, wallets: npt.NDArray[Any], touched: Int64s, available: Int64s, out: Decided, now_us: int
+) -> Int64s:
+    """How near each is to being empty; who pays after use is at no level, and was never warned."""
+    level = credit_levels(wallets=wallets[touched], available=available)
     after = [
         ix for ix, policy in enumerate(state.policies) if policy.sheltered_at(Why.POSTPAID, at_us=now_us)
     ]
-    if not after:
-        return
-    calm = np.isin(wallets["policy_ix"][touched], after)
-    level[calm] = 0
-    for ix in touched[calm & (wallets["level"][touched] > 0)].tolist():
-        wallets["level"][ix] = wallets["warned_us"][ix] = 0
-        out.flagged.add(ix)
+    if after:
+        calm = np.isin(wallets["policy_ix"][touched], after)
+        level[calm] = 0
+        for ix in touched[calm & (wallets["level"][touched] > 0)].tolist():
+            wallets["level"][ix] = wallets["warned_us"][ix] = 0
+            out.flagged.add(ix)
+    return level
 
 
 def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, int], now_us: int) -> None:
@@ -328,6 +324,8 @@ def _decide_meter(case: _Case, ix: int, n: int) -> SupplyDecision:
         restored_until_us=int(register["restored_until_us"]) or None,
         held_micro=held_micro,
         emergency_due=_emergency_due(case, ix),
+        contract=case.state.contracts.get(ix),
+        protected_circuit=bool(register["spared_circuit"]),
     )
     policy = case.state.policies[int(wallet["policy_ix"])]
     return decide_supply(facts=facts, policy=policy, now_us=case.now_us)

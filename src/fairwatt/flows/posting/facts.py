@@ -23,9 +23,12 @@ from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.by_hand import post_hand_reading
 from fairwatt.flows.posting.cash_desk import post_at_desk
 from fairwatt.flows.posting.counting import given_now
+from fairwatt.flows.posting.depositing import post_deposit
 from fairwatt.flows.posting.estimates import EstimateRefused, Registers, charge_estimate, move_register
 from fairwatt.flows.posting.fees import post_entry_reversal, post_fee_run
+from fairwatt.flows.posting.households import post_household
 from fairwatt.flows.posting.lending import post_debt, post_emergency, post_instalments, repay
+from fairwatt.flows.posting.letting import post_let
 from fairwatt.flows.posting.mass_cuts import post_answer
 from fairwatt.flows.posting.money import post_payment
 from fairwatt.flows.posting.moving import post_move
@@ -134,13 +137,13 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _credit_change(bench, at_us)
         case "emergency", {"wallet": int(wallet), "author": int() | None as author}:
             return post_emergency(bench, wallet=wallet, author=author)
-        case "switch", {"wave": int(wave), "wallet": int(wallet)}:
-            return post_switch(bench, wave=wave, wallet=wallet)
-        case "hand_reading", {"reading": int(reading)}:
-            return post_hand_reading(bench, reading=reading)
+        case (("switch" | "hand_reading"), dict(about)):
+            return _from_postpaid(bench, kind, about)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
-        case (("credit_rule" | "forecast"), {"wallets": list(wallets)}):
+        case (("deposit" | "household" | "let"), dict(about)):
+            return {"deposit": post_deposit, "household": post_household, "let": post_let}[kind](bench, about)
+        case (("credit_rule" | "forecast" | "let_change"), {"wallets": list(wallets)}):
             return PostedFacts(
                 reload=True,
                 regrant={wallet for wallet in wallets if type(wallet) is int},
@@ -173,6 +176,19 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _adjustment(bench, before, kind, about)
         case _:
             return refuse_fact(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _from_postpaid(bench: Bench, kind: str, about: dict[str, Any]) -> PostedFacts:
+    """A home that pays first from now on, or a register that a person read."""
+    match kind, about:
+        case "switch", {"wave": int(wave), "wallet": int(wallet)}:
+            return post_switch(bench, wave=wave, wallet=wallet)
+        case "hand_reading", {"reading": int(reading)}:
+            return post_hand_reading(bench, reading=reading)
+        case _:
+            return refuse_fact(
+                bench, "unknown_kind", f"the content of this {kind} is not what such a fact says"
+            )
 
 
 def _credit_change(bench: Bench, at_us: int) -> PostedFacts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from fairwatt.core.commands.model import OPEN_STATES, State
 from fairwatt.core.credit.levels import low_threshold_micro
 from fairwatt.core.credit.policy import CreditPolicy, policy_to_obj
 from fairwatt.core.rating.scalar import opening_state
-from fairwatt.core.units import micro_from_minor
+from fairwatt.core.units import US_PER_DAY, micro_from_minor
 from fairwatt.flows.posting.book_state import (
     REGISTER,
     WALLET,
@@ -40,6 +40,7 @@ from fairwatt.store.alarms import held_open
 from fairwatt.store.caches import WITHHELD, cached_upto
 from fairwatt.store.clocks import newest_clocks
 from fairwatt.store.corrections import already_rated
+from fairwatt.store.lets import contracts_of, spared_circuits
 from fairwatt.store.models import (
     Book,
     Gateway,
@@ -54,8 +55,6 @@ from fairwatt.store.posting import make_partitions, take_book
 from fairwatt.store.registers import estimates_of
 from fairwatt.store.restore_codes import restored_until
 
-_DAY_US: Final = 86_400_000_000
-
 
 def load_book(*, book: int, now_us: int) -> BookState:
     """Become the poster of a book and know everything about it. Fences any earlier poster.
@@ -63,7 +62,7 @@ def load_book(*, book: int, now_us: int) -> BookState:
     A tariff or a policy that cannot be read leaves its homes uncharged and uncut, and stops nobody else.
     """
     row = Book.objects.get(pk=book)
-    make_partitions(from_us=now_us - 402 * _DAY_US, until_us=now_us + 62 * _DAY_US)
+    make_partitions(from_us=now_us - 402 * US_PER_DAY, until_us=now_us + 62 * US_PER_DAY)
     epoch, last_batch = take_book(book=book)
     return _load(row, epoch, last_batch, cached_upto(book=book), now_us)
 
@@ -139,6 +138,7 @@ def _load(book: Book, epoch: int, last_batch: int, cached: int, now_us: int) -> 
         closed_plan={row.pk: _priced(plans, priced[row.pk], row) for row in closed},
         ended_keys=ended,
         left=left_wallets(book=book.pk, wallet_ix=wallet_ix),
+        contracts=contracts_of(book=book.pk, wallet_ix=wallet_ix),
     )
     _open_orders(state)
     _money_in_review(state, now_us)
@@ -218,6 +218,7 @@ def _registers(
     registers = np.zeros(len(rows), dtype=REGISTER)
     saved = {head.installation: head for head in RegisterHead.objects.filter(book=book.pk)}
     held, feeders = held_open(book=book.pk), dict[tuple[int, str], int]()
+    spared = spared_circuits(book=book.pk)
     restored = restored_until(book=book.pk, now_us=now_us)
     for n, row in enumerate(rows):
         meter = row.meter
@@ -232,6 +233,7 @@ def _registers(
         registers["ct_primary"][n], registers["ct_secondary"][n] = row.transformer
         registers["follows_us"][n] = row.opened_us
         registers["feeder_ix"][n] = feeders.setdefault((meter.gateway_id, meter.feeder), len(feeders))
+        registers["spared_circuit"][n] = (meter.gateway_id, meter.number) in spared
         registers["safety_open"][n] = (meter.gateway_id, meter.number) in held
         registers["restored_until_us"][n] = restored.get((meter.gateway_id, meter.number), 0)
         _head(registers, n, row, saved.get(row.pk), plans)

@@ -27,7 +27,7 @@ from fairwatt.flows.posting.leaving import (
     note_change,
 )
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
-from fairwatt.store import moves
+from fairwatt.store import lets, moves
 from fairwatt.store.moves import Change
 from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.wire.records import Relay
@@ -36,7 +36,7 @@ _SETTLES: Final = ("window", "source")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class Asked:
     """What a fact asks for."""
 
     kind: str
@@ -53,6 +53,10 @@ class _Asked:
     protected: bool = False
     stated: Mapping[int, int] = field(default_factory=dict)
     """installation -> register that a person read"""
+    members: tuple[int, ...] = ()
+    """who of the users only sees and fills the account"""
+    plan: int | None = None
+    """the tariff of who comes; None: that of the meter, as it was before a let"""
 
 
 def post_move(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
@@ -63,7 +67,7 @@ def post_move(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
                 return post_exchange(bench, about)
             if about.get("kind") == "transfer":
                 return _transferred(bench, about)
-            return _moved(bench, _asked(about))
+            return change_hands(bench, _checked(bench, _asked(about)))
     except MoveWaits:
         return PostedFacts(reload=True, more=True)
     except MoveRefused as error:
@@ -74,7 +78,7 @@ def _transferred(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
     """One person leaves a home for another, and the balance goes along, whichever sign it has."""
     match about:
         case {"to_unit": int(to_unit), "to_wallet": int(to_wallet)}:
-            leaving = _asked({**about, "kind": "out"})
+            leaving = _checked(bench, _asked({**about, "kind": "out"}))
         case _:
             raise MoveRefused("unknown_kind", "the content of this move is not what such a fact says")
     if to_unit == leaving.unit:
@@ -86,13 +90,14 @@ def _transferred(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
         unit=to_unit,
         wallet=to_wallet,
         users=tuple(moves.living(cursor=bench.cursor, wallet=leaving.wallet)),
+        members=tuple(moves.members(cursor=bench.cursor, wallet=leaving.wallet)),
         policy=terms[0],
         protected=terms[1],
         stated={int(home): wh for home, wh in about.get("to_stated", {}).items() if type(wh) is int},
     )
-    entered = _moved(bench, coming)
+    entered = change_hands(bench, coming)
     account = int(entered.answers[0].result["new_wallet"])
-    out = _moved(bench, leaving, to_wallet=account)
+    out = change_hands(bench, leaving, to_wallet=account)
     result = {**out.answers[0].result, "kind": "transfer", "to_account": account}
     result["provisional"] += entered.answers[0].result["provisional"]
     out.answers = [FactAnswer(fact=bench.fact, state="posted", result=result)]
@@ -101,7 +106,7 @@ def _transferred(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
     return out
 
 
-def _asked(about: Mapping[str, Any]) -> _Asked:
+def _asked(about: Mapping[str, Any]) -> Asked:
     match about:
         case {
             "kind": "out" | "in" | "change" as kind,
@@ -111,7 +116,7 @@ def _asked(about: Mapping[str, Any]) -> _Asked:
             "author": int(author),
             "entropy": str(entropy),
         }:
-            asked = _Asked(
+            asked = Asked(
                 kind=str(kind),
                 unit=unit,
                 wallet=wallet,
@@ -138,10 +143,18 @@ def _asked(about: Mapping[str, Any]) -> _Asked:
     )
 
 
-def _moved(bench: Bench, asked: _Asked, to_wallet: int | None = None) -> PostedFacts:
-    cursor, book = bench.cursor, bench.state.book
-    if moves.clerk(cursor=cursor, book=book, user=asked.author) is None:
+def _checked(bench: Bench, asked: Asked) -> Asked:
+    if moves.clerk(cursor=bench.cursor, book=bench.state.book, user=asked.author) is None:
         raise MoveRefused("not_authorised", "only operators and administrators of the book's organisation")
+    return asked
+
+
+def change_hands(bench: Bench, asked: Asked, to_wallet: int | None = None) -> PostedFacts:
+    """Let the meters of a home go on for another account; who asked for it was looked up before.
+
+    Raises MoveRefused, and MoveWaits where the next batch can do it.
+    """
+    cursor, book = bench.cursor, bench.state.book
     owners = moves.owners_wallet(cursor=cursor, unit=asked.unit)
     homes = _homes(bench, asked, owners)
     left = [
@@ -170,7 +183,8 @@ def _moved(bench: Bench, asked: _Asked, to_wallet: int | None = None) -> PostedF
         )
     if asked.kind != "out":
         for user in asked.users:
-            moves.begin_tenancy(cursor=cursor, wallet=coming, user=user, at_us=asked.at_us)
+            role = "member" if user in asked.members else "owner"
+            moves.begin_tenancy(cursor=cursor, wallet=coming, user=user, at_us=asked.at_us, role=role)
         if _dark(bench, wallet_ix, left):
             out.events.append(_event(bench, "supply.taken_over", coming, {"at_us": asked.at_us}))
     moves.set_vacant(cursor=cursor, unit=asked.unit, vacant=asked.kind == "out")
@@ -192,7 +206,7 @@ def _moved(bench: Bench, asked: _Asked, to_wallet: int | None = None) -> PostedF
     return out
 
 
-def _homes(bench: Bench, asked: _Asked, owners: int | None) -> list[int]:
+def _homes(bench: Bench, asked: Asked, owners: int | None) -> list[int]:
     """The installations that change hands: those at work in the unit, if they are whose the fact says."""
     if not 0 < asked.at_us <= bench.now_us:
         raise MoveRefused("future_instant", "a home changes hands when the instant has come, not before")
@@ -214,7 +228,7 @@ def _homes(bench: Bench, asked: _Asked, owners: int | None) -> list[int]:
     return mine
 
 
-def _coming(bench: Bench, asked: _Asked, owners: int | None) -> int:
+def _coming(bench: Bench, asked: Asked, owners: int | None) -> int:
     """The account that has the home from now on: a new one, or the owner's."""
     cursor = bench.cursor
     if asked.kind == "out":
@@ -248,18 +262,20 @@ def _coming(bench: Bench, asked: _Asked, owners: int | None) -> int:
     )
 
 
-def _public_id(bench: Bench, asked: _Asked, purpose: bytes) -> UUID:
+def _public_id(bench: Bench, asked: Asked, purpose: bytes) -> UUID:
     entropy = sha256(purpose + b":" + str(bench.fact).encode() + b":" + asked.entropy).digest()
     return uuid7(now_us=bench.now_us, entropy=entropy)
 
 
-def _go_on(bench: Bench, asked: _Asked, one: Left, coming: int) -> int:
+def _go_on(bench: Bench, asked: Asked, one: Left, coming: int) -> int:
     """Close an installation and go on with its meter; return the number of the change."""
     cursor = bench.cursor
+    _, _, before_let = lets.plan_before(cursor=cursor, installation=one.installation)
     moves.close_installation(cursor=cursor, installation=one.installation, at_us=asked.at_us)
     begun = moves.open_installation(
         cursor=cursor,
         like=one.installation,
+        plan=asked.plan or before_let,
         wallet=coming,
         at_us=asked.at_us,
         opening_wh=one.state.register_wh,
@@ -279,7 +295,7 @@ def _go_on(bench: Bench, asked: _Asked, one: Left, coming: int) -> int:
     return note_change(bench=bench, change=change, author=asked.author, reason=asked.reason)
 
 
-def _end(bench: Bench, asked: _Asked, to_wallet: int | None) -> None:
+def _end(bench: Bench, asked: Asked, to_wallet: int | None) -> None:
     """The account of who leaves has no home any more."""
     moves.end_tenancies(cursor=bench.cursor, wallet=asked.wallet, at_us=asked.at_us)
     moves.add_end(

@@ -373,7 +373,8 @@ def _grant(
         schedule_obj=state.plans[int(head["plan_ix"])].schedule_obj(since_us=int(head["at_us"])),
         policy_obj=state.policy_objs[int(wallet["policy_ix"])],
         protected=bool(wallet["protected"]),
-        feeds_gateway=bool(head["feeds_gateway"]),
+        # To a gateway both mean the same: this meter is never switched off for credit.
+        feeds_gateway=bool(head["feeds_gateway"]) or bool(head["spared_circuit"]),
         warned_at_us=int(wallet["warned_us"]) or None,
         lease=None if share is None else Lease(share.part_ppm, credit),
     )

@@ -89,7 +89,9 @@ class PostedFacts:
     def moved_by_others(self) -> set[int]:
         """Indices of wallets that something else than the settling of their account moved."""
         settled = {
-            ix for line, ix in zip(self.lines, self.wallet_ix, strict=True) if line["kind"] == Kind.MOVED
+            ix
+            for line, ix in zip(self.lines, self.wallet_ix, strict=True)
+            if line["kind"] == Kind.MOVED or (line["kind"] == Kind.DEPOSIT and line["amount_micro"] > 0)
         }
         return set(self.wallet_ix) - settled
 

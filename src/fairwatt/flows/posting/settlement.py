@@ -5,12 +5,14 @@ Debt stays where it is: with the person's account, which has no home any more, a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.ledger.recipes import leaving_legs
+from fairwatt.flows.posting.depositing import carry, release
 from fairwatt.flows.posting.lending import repay_all
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.taking import CostDesk, take_all_open
@@ -32,9 +34,16 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
         return PostedFacts(more=True)
     if end.to_wallet is not None and end.to_wallet not in bench.state.wallet_index:
         return PostedFacts(reload=True, more=True)
-    out = repay_all(bench, wallet_ix=ix) or PostedFacts()
-    available = bench.available.copy()
-    available[ix] += sum(int(line["amount_micro"]) for line in out.lines)
+    out = PostedFacts()
+    if end.to_wallet is not None:
+        carry(bench, wallet=wallet, to_wallet=end.to_wallet)
+    elif (back := release(bench, wallet=wallet, wallet_ix=ix)) is not None:
+        out.add(back)  # a deposit pays what is owed first; the rest goes back with the credit
+    available = _after(bench, out, ix)
+    repaid = repay_all(replace(bench, available=available), wallet_ix=ix)
+    if repaid is not None:
+        out.add(repaid)
+    available = _after(bench, out, ix)
     desk = CostDesk(
         cursor=cursor,
         state=bench.state,
@@ -61,6 +70,13 @@ def post_settlement(bench: Bench, *, wallet: int) -> PostedFacts:
     out.events.append(EventRow(kind="move.settled", at_us=bench.now_us, wallet=wallet, evidence=evidence))
     out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))
     return out
+
+
+def _after(bench: Bench, out: PostedFacts, ix: int) -> Any:
+    """What each wallet has after the lines so far, which are all of one account."""
+    available = bench.available.copy()
+    available[ix] += sum(int(line["amount_micro"]) for line in out.lines)
+    return available
 
 
 def _pay_out(bench: Bench, out: PostedFacts, end: End, ix: int, amount_micro: int) -> None:

@@ -70,6 +70,8 @@ def _spared(bench: Bench, n: int, protected: bool) -> PostedFacts | None:
         return refuse_fact(
             bench, "feeds_gateway", "this meter feeds its own gateway; cut, it could not be restored"
         )
+    if bool(bench.state.registers["spared_circuit"][n]):
+        return refuse_fact(bench, "protected_circuit", "a cold store or a fire system hangs on this meter")
     if protected:
         return refuse_fact(bench, "protected", "a protected person lives there; nobody is cut by a list")
     return None

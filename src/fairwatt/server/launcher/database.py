@@ -8,6 +8,7 @@ Who owns, who writes, who reads is decided here; what each may touch is decided 
     fairwatt_web      faces and carriers; row-level security holds it to its own
     fairwatt_auditor  reads only, and PostgreSQL itself refuses it anything else
     fairwatt_collector  speaks with payment providers and writes down what it heard; it posts nothing
+    fairwatt_notifier  sends messages and notes how they went; it reads who lives where and nothing of payments
     fairwatt_telemetry  keeps what meters did second by second, and reaches nothing else
 """
 
@@ -29,6 +30,7 @@ LOGINS: Final[tuple[tuple[DatabaseRole, str], ...]] = (
     ("auditor", "NOBYPASSRLS"),
     ("telemetry", "NOBYPASSRLS"),
     ("collector", "NOBYPASSRLS"),
+    ("notifier", "NOBYPASSRLS"),
 )
 ROLE_SETTINGS: Final = (
     ("migrate", "lock_timeout", "10s"),  # a migration that waits behind a reader would hold up the poster

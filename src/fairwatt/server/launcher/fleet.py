@@ -55,6 +55,12 @@ class Fleet:
             _spec(self._config, self._program, name="collector", role="collector", command=["collector"])
         )
 
+    def start_notifier(self) -> None:
+        """Send messages to people, under a login that reaches no money."""
+        self._services.run(
+            _spec(self._config, self._program, name="notifier", role="notifier", command=["notifier"])
+        )
+
     def start_telemetry(self) -> None:
         """Keep what meters do second by second, beside the posters and behind them in every queue."""
         self._services.run(

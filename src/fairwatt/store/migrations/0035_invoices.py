@@ -8,6 +8,6 @@ SQL = Path(__file__).parent.parent / "sql" / "invoices.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0028_forecasts")]
+    dependencies = [("store", "0034_people")]
 
     operations = [migrations.RunSQL(SQL.read_text(), reverse_sql=migrations.RunSQL.noop)]

@@ -70,15 +70,25 @@ class Wallet(models.Model):
 
 
 class Tenancy(models.Model):
-    """A person's right to see and fill a wallet."""
+    """A person's right to see and fill a wallet; an owner may also borrow, take credit back, and invite others."""
+
+    class Part(models.TextChoices):
+        """What a person is in the home."""
+
+        OWNER = "owner", "Owner"
+        MEMBER = "member", "Member"
 
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT)
     user = models.ForeignKey(User, on_delete=models.PROTECT)
     start_us = models.BigIntegerField()
     end_us = models.BigIntegerField(null=True, blank=True)
+    role = models.CharField(max_length=6, choices=Part.choices, default=Part.OWNER, db_default=Part.OWNER)
 
     class Meta:
         verbose_name_plural = "tenancies"
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=["owner", "member"]), name="tenancy_role_is_known")
+        ]
 
 
 class Installation(models.Model):

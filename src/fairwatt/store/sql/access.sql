@@ -128,7 +128,7 @@ GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwat
 
 -- A home changes hands by the poster's hand: it closes one installation and opens the next, with the lines between them.
 GRANT INSERT ON store_wallet, store_meter, store_installation, store_tenancy, store_landlordaccount TO fairwatt_poster;
-GRANT SELECT (id, user_id), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
+GRANT SELECT (id, user_id, role), UPDATE (end_us) ON store_tenancy TO fairwatt_poster;
 GRANT UPDATE (closed_us) ON store_installation TO fairwatt_poster;
 GRANT UPDATE (vacant) ON store_unit TO fairwatt_poster;
 GRANT SELECT, INSERT ON changeover, changeover_known, account_end, refund_wish TO fairwatt_poster;
@@ -161,7 +161,7 @@ GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact
 DROP POLICY IF EXISTS not_the_webs ON fact;
 CREATE POLICY not_the_webs ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web
     WITH CHECK (kind NOT IN ('config', 'opening', 'reading_edit', 'fee_run', 'publication', 'allocation', 'share', 'window_close', 'credit_change',
-        'refund_word', 'refund_recalled', 'provider_fee'));
+        'refund_word', 'refund_recalled', 'provider_fee', 'let'));
 
 -- An intent begins unpaid; only the poster's fold of signed facts moves it on.
 CREATE OR REPLACE FUNCTION intent_begins_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -483,6 +483,121 @@ GRANT INSERT (book, number, fact, wallet, amount_micro, provider, reference, cas
 GRANT INSERT (book, wallet, kind, key, amount_minor, details, words, author, created_us) ON money_wish TO fairwatt_web;
 GRANT INSERT (wish, book, step, author, words, at_us) ON money_step TO fairwatt_web;
 GRANT USAGE ON SEQUENCE money_wish_id_seq, money_step_id_seq TO fairwatt_web;
+
+-- Telling people. Whoever writes an event of the ladder writes its notice; the notifier alone makes messages, moves them and
+-- reads addresses; a page adds what its person chose, and bytes heard at the door.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['notice', 'message', 'message_step', 'escalation'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND (current_setting(''fairwatt.wallets'', true) = ''*'' OR sees_wallet(wallet)))', t);
+        EXECUTE format('DROP POLICY IF EXISTS notifiers ON %I', t);
+        EXECUTE format('CREATE POLICY notifiers ON %I TO fairwatt_notifier USING (true) WITH CHECK (true)', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['contact', 'contact_step', 'notice_choice'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (person::text = current_setting(''fairwatt.person'', true))', t);
+        EXECUTE format('DROP POLICY IF EXISTS notifiers ON %I', t);
+        EXECUTE format('CREATE POLICY notifiers ON %I TO fairwatt_notifier USING (true) WITH CHECK (true)', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS by_its_address ON message;
+CREATE POLICY by_its_address ON message FOR SELECT TO fairwatt_web USING (code = current_setting('fairwatt.message', true));
+GRANT INSERT ON notice TO fairwatt_poster;
+GRANT SELECT (id, wallet, step, event, at_us, reached_us) ON notice TO fairwatt_poster;
+GRANT SELECT, INSERT ON escalation TO fairwatt_poster;
+GRANT EXECUTE ON FUNCTION descent_of(bigint, bigint), was_reached(bigint, bigint) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+-- Not what a notice is about: a code that proves an address is read by the notifier and by whoever holds the address.
+GRANT SELECT (id, book, wallet, person, step, key, event, at_us, state, wave, next_us, reached_us) ON notice TO fairwatt_web, fairwatt_auditor;
+GRANT SELECT ON message, message_step, escalation, notice_text, notify_channel TO fairwatt_web, fairwatt_auditor;
+GRANT INSERT (book, wallet, person, step, key, about, at_us, next_us) ON notice TO fairwatt_web;
+DROP POLICY IF EXISTS asked_for ON notice;
+CREATE POLICY asked_for ON notice AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (step IN ('code', 'contact', 'again'));
+GRANT SELECT ON contact, contact_step, notice_choice TO fairwatt_web;
+GRANT INSERT (person, channel, address, details, proof, added_us) ON contact TO fairwatt_web;
+GRANT INSERT (contact, person, step, at_us) ON contact_step TO fairwatt_web;
+GRANT INSERT (person, body, at_us) ON notice_choice TO fairwatt_web;
+GRANT INSERT (organisation, step, language, subject, body, short, author, at_us) ON notice_text TO fairwatt_web;
+GRANT INSERT (account, what, url, headers, body, heard_us) ON notify_heard TO fairwatt_web;
+GRANT SELECT, INSERT, DELETE ON notify_pace TO fairwatt_web;
+GRANT USAGE ON SEQUENCE notice_id_seq TO fairwatt_poster, fairwatt_web;
+GRANT USAGE ON SEQUENCE escalation_id_seq TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE contact_id_seq, contact_step_id_seq, notice_choice_id_seq, notice_text_id_seq, notify_heard_id_seq TO fairwatt_web;
+-- The notifier reads who lives where, what is left and when it ends; it writes messages and how they went, and nothing of money.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_notifier;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_notifier;
+GRANT USAGE ON SCHEMA public TO fairwatt_notifier;
+GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), descent_of(bigint, bigint), was_reached(bigint, bigint) TO fairwatt_notifier;
+GRANT SELECT ON store_organisation, store_book, store_site, store_unit, store_wallet, store_tenancy, store_meter, store_installation,
+    wallet_head, forecast_head, event, notice, message, message_step, escalation, contact, contact_step, notice_choice, notice_text,
+    notify_channel, notify_heard, notify_pace TO fairwatt_notifier;
+GRANT SELECT ON credit_entry, credit_rule, credit_step TO fairwatt_notifier;
+GRANT SELECT (wallet, book, at_us) ON receipt TO fairwatt_notifier;
+GRANT SELECT (id, username, email, first_name, last_name, organisation_id, role, is_active) ON store_user TO fairwatt_notifier;
+GRANT INSERT ON notice, message, message_step, escalation, contact_step, notify_channel, notify_pace TO fairwatt_notifier;
+GRANT UPDATE (state, wave, next_us, reached_us) ON notice TO fairwatt_notifier;
+GRANT UPDATE (state, reason, tries, taken_us, due_us, account, provider_ref, moved_us, subject, body, params) ON message TO fairwatt_notifier;
+GRANT UPDATE ON notify_channel TO fairwatt_notifier;
+GRANT UPDATE (state, code) ON notify_heard TO fairwatt_notifier;
+GRANT DELETE ON notify_pace TO fairwatt_notifier;
+GRANT USAGE ON SEQUENCE notice_id_seq, message_id_seq, message_step_id_seq, escalation_id_seq, contact_step_id_seq TO fairwatt_notifier;
+
+-- Short lets and circuits that stay on: people of the desk write down what is agreed, the poster what it did of it.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['short_let', 'short_let_word', 'short_let_step', 'circuit_mark'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON short_let, short_let_word, short_let_step, circuit_mark TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON short_let_step TO fairwatt_poster;
+-- Not by_role: who wrote it is noted by the database.
+GRANT INSERT (book, unit, begin_us, end_us, merchant, users, policy, plan, settle, trading, words, ticket, together, author, made_us)
+    ON short_let TO fairwatt_web;
+GRANT INSERT (let, book, word, until_us, words, author, at_us) ON short_let_word TO fairwatt_web;
+GRANT INSERT (book, gateway, meter, circuit, words, author, made_us) ON circuit_mark TO fairwatt_web;
+GRANT USAGE ON SEQUENCE short_let_id_seq, short_let_word_id_seq, circuit_mark_id_seq TO fairwatt_web;
+GRANT USAGE ON SEQUENCE short_let_step_id_seq TO fairwatt_poster;
+
+-- Deposits: the poster writes what is held, a resident sees the own, the desk all of its books.
+ALTER TABLE deposit_entry ENABLE ROW LEVEL SECURITY;
+ALTER TABLE deposit_entry FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON deposit_entry;
+CREATE POLICY own_rows ON deposit_entry USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()));
+GRANT SELECT ON deposit_entry TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON deposit_entry TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE deposit_entry_id_seq TO fairwatt_poster;
+-- Invitations: a home's own, and that of whoever holds its code. Who joins, leaves and is taken out is the poster's to write.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['home_invite', 'home_invite_end'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS by_its_code ON home_invite;
+CREATE POLICY by_its_code ON home_invite FOR SELECT TO fairwatt_web
+    USING (encode(digest, 'hex') = nullif(current_setting('fairwatt.invite', true), ''));
+DROP POLICY IF EXISTS by_its_code ON home_invite_end;
+CREATE POLICY by_its_code ON home_invite_end FOR SELECT TO fairwatt_web USING (EXISTS (
+    SELECT 1 FROM home_invite i WHERE i.id = invite AND encode(i.digest, 'hex') = nullif(current_setting('fairwatt.invite', true), '')));
+GRANT SELECT ON home_invite, home_invite_end TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+-- Not by_role: who wrote it is noted by the database.
+GRANT INSERT (book, wallet, author, digest, name, made_us, expires_us) ON home_invite TO fairwatt_web;
+GRANT INSERT ON home_invite_end TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE home_invite_id_seq TO fairwatt_web;
 
 -- Invoices: documents follow the ledger and move nothing in it. A page issues them and keeps titles; who sells, and when documents
 -- are due, is commissioned. Numbers are given by the database, whose counter nobody reads.

@@ -73,6 +73,7 @@ def cash_take(request: HttpRequest, slug: str) -> HttpResponse:
             taken=Taken(
                 wallet_id=wallet,
                 tender=typed.get("tender", "cash"),
+                deposit=bool(typed.get("deposit")),
                 amount_minor=minor(typed.get("amount", ""), digits=book.minor_digits),
                 slip=typed.get("slip", ""),
                 ticket=typed.get("ticket", ""),

@@ -120,6 +120,18 @@ def _dangers(today: Today) -> list[Need]:
 def _for_the_desk(today: Today) -> list[Need]:
     """What waits for somebody's answer, with nobody in the dark over it."""
     found = []
+    if today.calls:
+        found.append(
+            Need(
+                text=ngettext(
+                    "No message was shown to have reached a home whose credit ends. Please call.",
+                    "No message was shown to have reached %(n)d homes whose credit ends. Please call.",
+                    today.calls,
+                )
+                % {"n": today.calls},
+                href=reverse("console:messages", args=[today.book.slug]),
+            )
+        )
     if today.objections:
         found.append(
             Need(

@@ -22,13 +22,14 @@ from fairwatt.flows.check_days import check_days
 from fairwatt.flows.desk import DeskRefused, NotAllowed
 from fairwatt.flows.edit_interval import edit_interval
 from fairwatt.flows.meter_quality import CertificateSpec, CheckSpec, record_certificate, record_check
+from fairwatt.store.lets import ORDINARY, spared_circuits
 from fairwatt.store.models import Book, Installation, Meter, Role, Site, User
 from fairwatt.web import access, metering
 from fairwatt.web.console import alarms
 from fairwatt.web.console import quality_queries as queries
 from fairwatt.web.console.quality_charts import day_chart, day_table
 from fairwatt.web.console.quality_forms import CertificateForm, CheckForm, EditForm, EstimateForm
-from fairwatt.web.design import vee_words
+from fairwatt.web.design import let_words, vee_words
 
 
 @login_required
@@ -237,9 +238,17 @@ def _meter_page(
         "opening": _opening(book, found),
         "proposal": proposal,
         "proposed_wh": proposal.wh * ratio[0] // ratio[1] if proposal else 0,
+        "circuits": let_words.CIRCUITS,
+        "circuit": _circuit(book, found),
         **more,
     }
     return _page(request, book, "console/meter.html", context, status=status)
+
+
+def _circuit(book: Book, found: Meter) -> str:
+    """What hangs on a meter, as it was noted."""
+    with access.seeing(scope=access.scope_of_book(book=book)):
+        return spared_circuits(book=book.pk).get((found.gateway_id, found.number), ORDINARY)
 
 
 def _opening(book: Book, found: Meter) -> metering.Opening | None:

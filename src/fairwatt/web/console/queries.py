@@ -16,6 +16,7 @@ from fairwatt.flows.answer_mass_cut import held_cuts
 from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.credit_apart import Held, credit_apart
 from fairwatt.store import alarms as stored
+from fairwatt.store import escalations
 from fairwatt.store.models import (
     Book,
     CostStep,
@@ -92,6 +93,8 @@ class Today:
     """shares of common costs that wait for a decision"""
     refunds: int = 0
     """refunds that wait for a second person, or for the window"""
+    calls: int = 0
+    """homes that no message was shown to have reached, and that staff has to call"""
 
     @property
     def soon(self) -> list[Square]:
@@ -178,11 +181,12 @@ def today(*, book: Book, now_us: int) -> Today:
             asking=sum(push.state == "asking" for push in pushes(book=book.id, only_open=True)),
             quarantined=waiting.count(),
             quarantined_today=waiting.filter(seen_us__gte=now_us - US_PER_DAY).count(),
-            happened=_happened(book, limit=EVENTS_SHOWN),
+            happened=happenings(book, limit=EVENTS_SHOWN),
             alarms=stored.open_count(book=book.pk),
             held=_held(book),
             objections=_objections(book),
             refunds=_refunds(book),
+            calls=_calls(book),
         )
 
 
@@ -190,6 +194,11 @@ def _held(book: Book) -> tuple[str, ...]:
     homes = _meter_homes(book)
     waiting = [hold for hold in stored.holds(book=book.pk) if hold.until_us is None]
     return tuple(homes.get((hold.gateway, hold.meter), "") for hold in waiting)
+
+
+def _calls(book: Book) -> int:
+    with connection.cursor() as cursor:
+        return escalations.open_count(cursor=cursor, book=book.pk)
 
 
 def _refunds(book: Book) -> int:
@@ -277,7 +286,7 @@ def unit_detail(*, book: Book, unit: Unit, now_us: int) -> UnitDetail:
             people=tuple(
                 t.user.get_full_name() or t.user.get_username() for t in open_now.select_related("user")
             ),
-            happened=_happened(book, limit=6, wallet=square.wallet or 0),
+            happened=happenings(book, limit=6, wallet=square.wallet or 0),
             used_today_wh=used.energy_wh if used else 0,
             unit=unit_of_wallet(wallet=square.wallet or 0),
             cost_today_micro=used.cost_micro if used else 0,
@@ -298,7 +307,8 @@ def _offline(book: Book, now_us: int) -> tuple[tuple[tuple[str, int], ...], int]
     return missed, len(gateways)
 
 
-def _happened(book: Book, *, limit: int, wallet: int | None = None) -> tuple[Happening, ...]:
+def happenings(book: Book, *, limit: int, wallet: int | None = None) -> tuple[Happening, ...]:
+    """What happened in a book, or to one account, newest first; inside a scope that may see it."""
     events = Event.objects.filter(book=book.id)
     if wallet is not None:
         events = events.filter(wallet=wallet)

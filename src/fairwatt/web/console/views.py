@@ -81,7 +81,7 @@ def unit(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
         **frame(book=book),
         "detail": detail,
         "square": detail.square,
-        "happened": _told(detail.happened, book.currency),
+        "happened": as_told(detail.happened, book.currency),
     }
     template = "console/_unit.html" if request.htmx else "console/unit.html"  # type: ignore[attr-defined]
     return private(render(request, template, context))
@@ -120,7 +120,7 @@ def _context(book: Book) -> dict[str, Any]:
         "needs": waiting,
         "buildings": buildings(page.squares),
         "states": STATES,
-        "happened": _told(page.happened, book.currency),
+        "happened": as_told(page.happened, book.currency),
         "load_chart": charts.load_chart(now=now, before=before),
         "load_table": charts.load_table(now=now, before=before),
         "money_chart": charts.money_chart(rows=rows, book=book),
@@ -141,7 +141,8 @@ def _amount(evidence: dict[str, Any], currency: str) -> str:
     return text.money(micro=found, currency=currency) if isinstance(found, int) else ""
 
 
-def _told(happened: tuple[queries.Happening, ...], currency: str) -> list[dict[str, Any]]:
+def as_told(happened: tuple[queries.Happening, ...], currency: str) -> list[dict[str, Any]]:
+    """What happened, as sentences for `console/_happened.html`."""
     return [
         {
             "at_us": item.event.at_us,

@@ -13,7 +13,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.flows.explaining.account import LineAccount
 from fairwatt.web.design import format as text
 
-NAMES: Final[Mapping[str, str | Promise]] = {"void": _("Payment taken back")}
+NAMES: Final[Mapping[str, str | Promise]] = {"void": _("Payment taken back"), "deposit": _("Deposit")}
 
 
 def void_sentence(account: LineAccount) -> str:
@@ -28,4 +28,21 @@ def void_sentence(account: LineAccount) -> str:
     }
 
 
-SENTENCES: Final[Mapping[int, Callable[[LineAccount], str]]] = {Kind.VOID: void_sentence}
+def deposit_sentence(account: LineAccount) -> str:
+    """That credit was set aside, or came back, and when."""
+    said = (
+        gettext("%(amount)s was set aside as a deposit, on %(day)s at %(time)s.")
+        if account.line.amount_micro < 0
+        else gettext("The deposit of %(amount)s came back when the account ended, on %(day)s at %(time)s.")
+    )
+    return said % {
+        "amount": text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency),
+        "day": text.short_day(at_us=account.line.ts_us, zone=account.zone),
+        "time": text.clock(at_us=account.line.ts_us, zone=account.zone),
+    }
+
+
+SENTENCES: Final[Mapping[int, Callable[[LineAccount], str]]] = {
+    Kind.VOID: void_sentence,
+    Kind.DEPOSIT: deposit_sentence,
+}

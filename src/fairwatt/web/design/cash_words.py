@@ -23,11 +23,16 @@ EVENTS: Final[Words] = {
     "shift.closed": _("A shift is counted and closed"),
     "cash.handed_out": _("{home}: cash was handed out"),
     "payment.voided": _("{home}: a payment was taken back"),
+    "desk.deposit_asked": _("{home}: the desk set a deposit aside"),
+    "deposit.taken": _("{home}: a deposit of {amount} is held"),
+    "deposit.declared": _("{home}: a deposit of {amount} from an earlier time is held"),
+    "deposit.released": _("{home}: the deposit of {amount} came back when the account ended"),
 }
 WISHES: Final[Words] = {
     "transfer": _("Bank transfer"),
     "void": _("Payment taken back"),
     "claim": _("Money claimed"),
+    "deposit": _("Deposit from an earlier time"),
 }
 WAYS: Final[Words] = {
     "paid_back": _("The payer gets the money back"),
@@ -46,6 +51,7 @@ _REFUSALS: Final[Words] = {
     "not_your_shift": _("Its cashier or an administrator counts a shift. It stays open."),
     "drawer_too_low": _("The drawer holds less than that. Nothing was handed out."),
     "handed_out": _("This cash was handed out before. Give nothing more."),
+    "deposit_beyond_credit": _("The home has less credit than that. Nothing was set aside."),
     "nothing_owed": _("Nothing is to be handed out for this."),
     "not_agreed": _(
         "It takes two people who work here, the second one an administrator. No money was moved."

@@ -8,7 +8,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import postpaid_words
+from fairwatt.web.design import invoice_words, postpaid_words
 
 Words = Mapping[str, str | Promise]
 
@@ -23,7 +23,11 @@ REASONS: Final[Words] = {
     "switch_grace": _("this home changed to paying first a few days ago"),
 }
 EVENTS: Final[Words] = {
+    **invoice_words.EVENTS,
     **postpaid_words.EVENTS,
+    "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
+    "supply.restore_code_issued": _("{home}: an emergency code was made"),
+    "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
     "alarm.credit_rule_unusable": _("A credit rule cannot be read; nobody under it is cut"),
     "desk.credit_rule": _("{home}: the desk wrote down what is held to in credit control"),
     "emergency.lent": _("{home}: {amount} of emergency credit was lent"),

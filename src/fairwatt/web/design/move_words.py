@@ -9,11 +9,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.web.design import let_words
+
 EVENTS: Final[Mapping[str, str | Promise]] = {
+    **let_words.EVENTS,
     "desk.move_asked": _("{home}: the desk asked for a move"),
     "desk.exchange_asked": _("{home}: the desk wrote down that the meter was exchanged"),
     "desk.moves_asked": _("The desk asked for the moves of a file"),
     "meter.exchanged": _("{home}: the meter was exchanged"),
+    "desk.home_invited": _("{home}: an owner invited somebody into the home"),
+    "household.joined": _("{home}: somebody joined the home"),
+    "household.withdrawn": _("{home}: an invitation was taken back"),
+    "household.left": _("{home}: a member left the home"),
     "move.left": _("{home}: somebody moved out"),
     "move.vacancy_ended": _("{home}: it is vacant no more"),
     "move.came": _("{home}: somebody moved in"),

@@ -16,7 +16,7 @@ from fairwatt.web.design import (
     alarm_words,
     cash_words,
     credit_words,
-    invoice_words,
+    let_words,
     move_words,
     pay_words,
     reconcile_words,
@@ -28,6 +28,7 @@ Words = Mapping[str, str | Promise]
 
 REASONS: Words = {
     **credit_words.REASONS,
+    **let_words.REASONS,
     "has_credit": _("there is credit"),
     "credit_returned": _("credit returned"),
     "already_ordered": _("the order is already on its way"),
@@ -97,10 +98,6 @@ EVENTS: Words = {
     **move_words.EVENTS,
     **cash_words.EVENTS,
     **refund_words.EVENTS,
-    **invoice_words.EVENTS,
-    "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
-    "supply.restore_code_issued": _("{home}: an emergency code was made"),
-    "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
     "supply.cut": _("{home}: power ordered off, {reason}"),
     "supply.restore": _("{home}: power ordered on, {reason}"),
     "supply.withheld": _("{home}: out of credit, but power stays on: {reason}"),
@@ -141,6 +138,8 @@ EVENTS: Words = {
     "estimate.trued_up": _(
         "{home}: the meter was read after its use had been estimated, and the estimate gave way"
     ),
+    "desk.message_again": _("{home}: a message was asked for once more"),
+    "desk.escalation_answered": _("{home}: staff answered the call list"),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
     "alarm.mass_cut": _(

@@ -211,6 +211,7 @@ def _titles() -> dict[int, str]:
         Kind.EMERGENCY: gettext("Emergency credit"),
         Kind.DEBT: gettext("Debt"),
         Kind.ADJUSTMENT: gettext("Given back or brought over"),
+        Kind.DEPOSIT: gettext("Deposit"),
         Kind.MOVED: gettext("Credit that goes with you"),
         Kind.REFUND: gettext("Refund"),
         Kind.CHARGEBACK: gettext("Payment taken back"),

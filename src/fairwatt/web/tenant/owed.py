@@ -123,7 +123,13 @@ def _entries(wallet: Wallet) -> list[dict[str, Any]]:
     fees = dict(Fee.objects.filter(pk__in={row.fee for row in rows if row.fee}).values_list("id", "name"))
     shares = {row.share for row in rows if row.share}
     titles = dict(AllocationShare.objects.filter(pk__in=shares).values_list("id", "allocation__title"))
-    return [{"entry": row, "name": fees.get(row.fee or 0) or titles.get(row.share or 0, "")} for row in rows]
+    return [
+        {
+            "entry": row,
+            "name": fees.get(row.fee or 0) or titles.get(row.share or 0) or row.inputs.get("package", ""),
+        }
+        for row in rows
+    ]
 
 
 def _shares(wallet: Wallet) -> list[dict[str, Any]]:

@@ -6,8 +6,10 @@ from fairwatt.web.tenant import (
     credit,
     disputes,
     invoices,
+    messages,
     meter,
     owed,
+    people,
     receipts,
     refunds,
     seconds,
@@ -18,7 +20,10 @@ from fairwatt.web.tenant import (
 app_name = "tenant"
 urlpatterns = [
     path("", views.homes, name="homes"),
+    path("join/", people.join, name="join"),
+    path("join/<slug:code>/", people.join, name="join_code"),
     path("<uuid:public_id>/", views.home, name="home"),
+    path("<uuid:public_id>/people/", people.people, name="people"),
     path("<uuid:public_id>/live/", views.live, name="live"),
     path("<uuid:public_id>/seconds/", seconds.seconds, name="seconds"),
     path("<uuid:public_id>/seconds/live/", seconds.live, name="seconds_live"),
@@ -26,6 +31,11 @@ urlpatterns = [
     path("<uuid:public_id>/meter/photos/<int:photo_id>/", meter.meter_photo, name="meter_photo"),
     path("<uuid:public_id>/dark/", views.dark, name="dark"),
     path("<uuid:public_id>/receipts/", receipts.receipts, name="receipts"),
+    path("<uuid:public_id>/messages/", messages.told, name="messages"),
+    path("<uuid:public_id>/messages/address/", messages.address, name="message_address"),
+    path("<uuid:public_id>/messages/address/<int:contact_id>/", messages.prove, name="message_prove"),
+    path("<uuid:public_id>/messages/address/<int:contact_id>/end/", messages.end, name="message_end"),
+    path("<uuid:public_id>/messages/browser/", messages.browser, name="message_browser"),
     path("<uuid:public_id>/invoices/", invoices.invoices, name="invoices"),
     path("<uuid:public_id>/invoices/<int:invoice_id>/fapiao/", invoices.efapiao, name="efapiao"),
     path(

@@ -1,0 +1,1 @@
+"""Whom to tell what, by which channel, when, and in which words."""

@@ -1,0 +1,1 @@
+"""The one process that sends messages to people."""

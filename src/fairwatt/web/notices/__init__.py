@@ -1,0 +1,1 @@
+"""Where messages lead, and where those who carried them report."""
