@@ -65,7 +65,7 @@ def test_every_event_the_house_stores_has_a_sentence(scene: Scene) -> None:
 
 
 def test_every_reason_for_data_set_aside_has_a_meaning_and_a_step_and_none_is_dead(scene: Scene) -> None:
-    from fairwatt.web.design.words import QUARANTINE
+    from fairwatt.web.design.quarantine_words import QUARANTINE
 
     assert set(QUARANTINE) == codes()["quarantine codes"] - {""}
 

@@ -20,7 +20,7 @@ from fairwatt.web.console.building import STATES, buildings
 from fairwatt.web.console.frame import frame, private
 from fairwatt.web.console.needs import headline, needs
 from fairwatt.web.design import format as text
-from fairwatt.web.design import words
+from fairwatt.web.design import quarantine_words, words
 from fairwatt.web.live import Fragments, live_response, still_active
 
 PAGE: Final = 50
@@ -98,7 +98,7 @@ def quarantine(request: HttpRequest, slug: str) -> HttpResponse:
     entries = [
         {"entry": entry, "home": home, "gateway": gateway, "meaning": meaning, "step": step}
         for entry, home, gateway in found[:PAGE]
-        for meaning, step in [words.quarantine(entry.code)]
+        for meaning, step in [quarantine_words.quarantine(entry.code)]
     ]
     more = found[PAGE - 1][0].id if len(found) > PAGE else None
     return private(
