@@ -1,24 +1,28 @@
 """One contract for every stream a visitor may come by: who gets in, what he may do, and what a bent stream costs."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.rig import ISSUER, MINUTE_US, START_US, Bench, eventually, run
+from edge.rig import ISSUER, MINUTE_US, START_US, Bench, a_command, eventually, run
 from edge.test_standing import NEXT, wish
 from edge.visiting import DAY_US, WAYS, Way, a_code, a_gateway, a_pass, enter, over_tcp
 from fairwatt.core.commands.restore_code import Outcome
 from fairwatt.edge.local.desk import Op
+from fairwatt.edge.local.streams import PENALTY_S
 from fairwatt.edge.local.visitor import Silent
+from fairwatt.edge.spool import SpoolFull
+from fairwatt.wire.commands import RelayOrder
 from fairwatt.wire.courier import ToGateway, sign_ack
-from fairwatt.wire.frames import Ack
+from fairwatt.wire.frames import Ack, Kind
 from fairwatt.wire.local import LocalError, LocalRefused
 from fairwatt.wire.permits import RESIDENT, Right
 from fairwatt.wire.records import Relay
-from fairwatt.wire.standing import Slot, TrustIssuer
+from fairwatt.wire.standing import Configure, SetClock, Slot, TrustIssuer
 
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 SOMEBODY = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
@@ -111,9 +115,97 @@ def test_a_permit_ends_inside_a_session(tmp_path: Path, way: Way) -> None:
     both(tmp_path, way, lambda bench, streams: _timed(test(bench, streams)))
 
 
+@pytest.mark.parametrize("way", [WAYS["tcp"], WAYS["serial"]], ids=["tcp", "serial"])
+def test_a_courier_brings_wishes_of_every_kind(tmp_path: Path, way: Way) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        visitor = await enter(streams)
+        orders = (
+            wish(Configure("gw1", (("interval_s", 30),)), Slot.CONFIGURE, meter=0),
+            wish(SetClock(60), Slot.SET_CLOCK),
+            a_command(meter=100, seq=1, relay=RelayOrder.OPEN),
+            wish(SetClock(60), Slot.SET_CLOCK, meter=999),
+        )
+        assert (await visitor.load(ToGateway("gw1", bench.time(), orders, None))).taken == 4
+        assert bench.agent.config.interval_s == 30
+        assert not bench.sims[0].relay_closed
+        await bench.tick()
+        assert bench.headend.codes().count("standing_receipt") == 2, "for the strange meter there is none"
+
+    both(tmp_path, way, test)
+
+
+def test_a_memory_that_is_full_shuts_no_door(tmp_path: Path) -> None:
+    async def test(bench: Bench, streams: Any) -> None:
+        visitor = await enter(streams)
+        pages = bench.agent.spool._db.execute("PRAGMA page_count").fetchone()[0]
+        bench.agent.spool._db.execute(f"PRAGMA max_page_count={pages}")
+        bench.broker.stop()
+        await eventually(lambda: not bench.agent.link.connected.is_set())
+        with pytest.raises(SpoolFull):
+            while True:
+                bench.agent.spool.append(kind=Kind.READINGS, body=bytes(2000), at_us=bench.time())
+        with pytest.raises(SpoolFull):
+            while True:
+                bench.agent.spool.append(kind=Kind.READINGS, body=bytes(20), at_us=bench.time())
+        order = a_command(meter=100, seq=1, relay=RelayOrder.OPEN, key=SOMEBODY)
+        with pytest.raises(LocalRefused, match="cannot be written") as refused:
+            await visitor.load(ToGateway("gw1", bench.time(), (order,), None))
+        assert refused.value.code == "memory_full"
+        await visitor.look()
+        await (await enter(streams)).look()
+
+    both(tmp_path, WAYS["serial"], test)
+
+
+def test_who_proves_nothing_keeps_nobody_out_and_soon_leaves(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_gateway(tmp_path) as bench:
+            await bench.tick()
+            visits = bench.agent.local.visits
+            visits._handshake_s = 0.4
+            ends: list[asyncio.Task[None]] = []
+
+            def at_door(address: str) -> _Dripping:
+                one = _Dripping()
+                ends.append(asyncio.create_task(visits.visit(one, one, address=address)))
+                return one
+
+            idlers = [at_door(f"10.0.0.{n}") for n in range(6)]
+            second = at_door("10.0.0.0")
+            await asyncio.sleep(0.1)
+            assert second.closed, "one place an address"
+            assert not any(one.closed for one in idlers)
+            async with over_tcp(bench) as streams:
+                visitor = await enter(streams)
+                await visitor.look()
+                await eventually(lambda: all(one.closed for one in idlers), within_s=2)
+                await visitor.look()
+            await asyncio.gather(*ends)
+
+    run(test())
+
+
+class _Dripping:
+    """A stream that says a byte now and then, and never anything."""
+
+    closed = False
+
+    async def read(self, count: int, /) -> bytes:
+        await asyncio.sleep(0.05)
+        return b"\x01"
+
+    def write(self, data: bytes, /) -> None:
+        raise AssertionError("nothing is said to who said nothing")
+
+    async def drain(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def test_a_retired_key_opens_no_door_and_acknowledges_nothing(tmp_path: Path) -> None:
     async def test() -> None:
-        async with a_gateway(tmp_path) as bench, over_tcp(bench) as before, over_tcp(bench) as after:
+        async with AsyncExitStack() as gates, a_gateway(tmp_path) as bench, over_tcp(bench) as before:
             await bench.tick()
             old = await enter(before)
             await old.look()
@@ -126,7 +218,10 @@ def test_a_retired_key_opens_no_door_and_acknowledges_nothing(tmp_path: Path) ->
                 with pytest.raises(LocalRefused) as refused:
                     await enter(again)
             assert refused.value.code == "unknown_key"
-            new = await enter(after, a_pass(signer=NEXT, kid=b"\x09"))
+            await asyncio.sleep(PENALTY_S / 5)  # the door has seen the last one leave
+            new = await enter(
+                await gates.enter_async_context(over_tcp(bench)), a_pass(signer=NEXT, kid=b"\x09")
+            )
             bench.broker.stop()
             await eventually(lambda: not bench.agent.link.connected.is_set())
             await bench.tick(drained=False)

@@ -172,6 +172,27 @@ def test_a_phone_carries_credit_in_and_readings_out(desk: Desk, tmp_path: Path) 
     assert newest.register_wh == sim.register_wh, "the bill reaches the register"
 
 
+def test_wishes_are_carried_in_and_proven_by_what_is_brought_home(desk: Desk, tmp_path: Path) -> None:
+    from flows.test_pushes import advance, start, states
+
+    meter, clock = desk.home(), Clock()
+    sim = SimMeter(number=f"{meter:012d}", register_wh=0)
+    push = start(desk, "configure", {"interval_s": 30})
+    advance(desk)
+    bag = taken_along(desk, now_us=clock.now_us)
+
+    async def carry() -> FromGateway:
+        async with gateway(desk, sim, clock, tmp_path) as agent, visit(desk, agent) as visitor:
+            await agent.poll_once(clock.now_us)
+            loaded = await visitor.load(bag)
+            assert (loaded.refused, agent.config.interval_s) == (0, 30)
+            return await visitor.unload()
+
+    brought_home(desk, asyncio.run(carry()), now_us=clock.now_us)
+    advance(desk)
+    assert states(desk, push)[1] == {"proven": 1}
+
+
 def test_a_bent_bag_is_refused_and_a_short_one_says_what_it_lacks(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -256,6 +255,35 @@ def test_what_can_wait_comes_as_one_message(telling: Telling) -> None:
     assert body.count("Maple Court") == 2
 
 
+def test_what_cannot_be_told_keeps_nobody_else_waiting(telling: Telling) -> None:
+    """A notice that makes no sense, and words that want what is not known: the house's are said instead."""
+    from django.db import connection, transaction
+
+    from fairwatt.store import contacts, facts, notices
+
+    book, organisation = telling.desk.street.book, telling.organisation.pk
+    with as_role("notifier"), transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book)
+        notices.add_notice(
+            cursor=cursor, book=book, wallet=None, step="bogus", key=f"bogus:{book}", about={}, now_us=1
+        )
+    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+        words = ("{balance}", "{nothing}", "{nothing}")
+        contacts.save_wording(
+            cursor=cursor,
+            organisation=organisation,
+            step="low",
+            language="en",
+            words=words,
+            author=1,
+            now_us=1,
+        )
+    warned(telling, email="lin@home.example")
+    telling.look(at_us=NOON_US + HOUR_US + 1)
+    assert telling.told() == [("low", "email", "sent")]
+    assert "£1.80" in telling.messages()[0].body
+
+
 def test_the_database_knows_the_same_moves_of_a_message() -> None:
     from fairwatt.core.notices.model import NEXT
 
@@ -304,86 +332,3 @@ def test_a_question_by_short_message_is_answered_with_the_balance(desk: Desk) ->
         assert len(telling.box.world.arrived) == 1
         ask(" 余额 ", "SM5")
         assert len(telling.box.world.arrived) == 2
-
-
-def test_an_address_is_proven_by_its_code_and_nobody_is_bombed(telling: Telling) -> None:
-    from fairwatt.core.notices.pacing import TooOften
-    from fairwatt.flows.notifying.reaching import NotReached, give_address, note_address, prove_address
-    from fairwatt.store.models import Wallet
-
-    person = telling.person(phone="")
-    telling.desk.home(tenants=(person,))
-    wallet = Wallet.objects.select_related("book").get(pk=telling.desk.street.wallets[0])
-
-    def give(at_us: int, address: str = "+44 7700 900456") -> int:
-        with as_role("web"):
-            return give_address(
-                wallet=wallet,
-                user=person,
-                channel="sms",
-                address=address,
-                digits="482913",
-                ip="198.51.100.7",
-                language="en",
-                now_us=at_us,
-            )
-
-    contact = give(NOON_US)
-    with pytest.raises(TooOften):
-        give(NOON_US + 30_000_000)
-    with pytest.raises(NotReached):
-        give(NOON_US, address="tel:112")
-    telling.look(at_us=NOON_US + 1)
-    assert telling.told() == [("code", "sms", "sent")]
-    assert "482913" in telling.box.world.arrived[0].text
-    assert "482913" not in str(telling.messages())
-    with as_role("web"):
-        with pytest.raises(NotReached):
-            prove_address(wallet=wallet, user=person, contact_id=contact, digits="000000", now_us=NOON_US + 2)
-        prove_address(wallet=wallet, user=person, contact_id=contact, digits="482 913", now_us=NOON_US + 3)
-        with pytest.raises(NotReached):
-            give(NOON_US + HOUR_US)
-    telling.look(at_us=NOON_US + HOUR_US)
-    with as_role("web"):
-        # Whoever looks after the building notes another one, and the first address hears of it.
-        assert note_address(
-            user=person, channel="email", address="Lin@Home.Example", now_us=NOON_US + HOUR_US
-        )
-        with pytest.raises(NotReached):
-            note_address(user=person, channel="sms", address="nonsense", now_us=NOON_US + HOUR_US)
-    telling.look(at_us=NOON_US + HOUR_US)
-    assert [(one.step, one.address) for one in telling.messages()][1:] == [("contact", "+447700900456")]
-    assert len(telling.desk.events("desk.address_noted")) == 1
-
-
-def test_the_web_makes_no_message_and_reads_no_strangers_address(telling: Telling) -> None:
-    from django.db import DatabaseError, connection, transaction
-
-    person = telling.person()
-
-    def refused(statement: str, *given: Any) -> None:
-        with (
-            pytest.raises(DatabaseError),
-            as_role("web"),
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("SELECT set_config('fairwatt.books', %s, true)", [str(telling.desk.street.book)])
-            cursor.execute("SELECT set_config('fairwatt.wallets', '*', true)")
-            cursor.execute(statement, given)
-
-    insert = "INSERT INTO notice (book, step, key, at_us, next_us) VALUES (%s, 'low', 'x', 1, 1)"
-    refused(insert, telling.desk.street.book)
-    refused("UPDATE message SET state = 'read'")
-    refused("INSERT INTO escalation (book, wallet, because, at_us) VALUES (%s, 1, 'no_contact', 1)", 1)
-    with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('fairwatt.person', %s, true)", [str(person.pk + 1)])
-        cursor.execute("SELECT count(*) FROM contact")
-        assert cursor.fetchone()[0] == 0
-    with (
-        as_role("notifier"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-        pytest.raises(DatabaseError),
-    ):
-        cursor.execute("SELECT raw FROM fact LIMIT 1")

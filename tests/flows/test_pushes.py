@@ -12,6 +12,7 @@ from fairwatt.server.config import Config
 from fairwatt.server.launcher.services import Services
 from fairwatt.wire.commands import Command, Receipt, Result, hash8, verify_command
 from fairwatt.wire.frames import Event
+from fairwatt.wire.standing import LimitPower
 from support.desk import Desk, opened_desk
 from support.house import as_role
 from support.laws import check_laws
@@ -215,6 +216,51 @@ def test_a_wish_that_cannot_be_is_named_and_nothing_is_written(
 
     with pytest.raises(BadWish):
         start(desk, kind, wish)
+
+
+def test_a_gateway_that_begins_another_life_is_told_the_newest_of_each_slot_again_and_once(
+    desk: Desk,
+) -> None:
+    from fairwatt.flows.wish_again import wish_again
+
+    one, other = desk.street.homes[:2]
+    start(desk, "limit_power", {"limit_w": 3_000}, meters=[one])
+    say(desk, advance(desk)[0], limit_w=3_000)
+    advance(desk)
+    newer = start(desk, "limit_power", {"limit_w": 2_000}, meters=[one])
+    say(desk, advance(desk)[0], limit_w=2_000)
+    refused = start(desk, "limit_power", {"limit_w": 1_000}, meters=[other])
+    say(desk, advance(desk)[0], result=Result.METER_REFUSED)
+    start(desk, "configure", {"interval_s": 30})
+    (late,) = advance(desk)
+    say(desk, late, result=Result.STALE)
+    assert advance(desk) == []
+    poster: Any = desk.street.poster()
+
+    def again(seen: dict[int, int], now_us: int) -> list[Command]:
+        seen |= wish_again(book_id=desk.street.book, sign=poster.sign, now_us=now_us, seen=seen)
+        return advance(desk)
+
+    seen: dict[int, int] = {}
+    assert again(seen, AT_US + 9) == [], "in the life that was told, nothing is said again"
+    desk.street.epoch = AT_US + 5
+    back = Event("spool_rolled_back", AT_US + 5, 0, {})
+    desk.post(desk.street.event(back, clock_us=AT_US + 5), now_us=AT_US + 5)
+    assert again(seen, AT_US + 4) == [], "by a wrong clock it has not begun"
+    told = again(seen, AT_US + 9)
+    assert [(command.meter, command.seq, command.issued_us) for command in told] == [
+        (one, 3, AT_US + 9),
+        (0, 2, AT_US + 9),
+    ]
+    assert told[0].body == LimitPower(2_000)
+    assert [command.seq for command in again({}, AT_US + 10)] == [3, 2], "also by a poster that began anew"
+    for command, shown in zip(
+        told, ({"limit_w": 2_000}, {"interval_s": 30, "voltage_every": 15}), strict=True
+    ):
+        say(desk, command, **shown)
+    advance(desk)
+    assert [states(desk, push)[1] for push in (newer, refused)] == [{"proven": 1}, {"failed": 1}]
+    assert again({}, AT_US + 11) == []
 
 
 def test_one_home_is_cut_by_hand_and_proven_by_its_reading(desk: Desk) -> None:

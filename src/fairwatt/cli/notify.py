@@ -166,10 +166,17 @@ def send_test(
     except (NotifyError, NoAnswer) as wrong:
         raise OperatorError(f"{account} did not take it: {wrong}. Nothing was noted; try again.") from None
     told = {"state": outcome.state, "code": outcome.code, "provider_ref": outcome.provider_ref}
-    typer.echo(
-        json.dumps(told) if as_json else f"{outcome.state} {outcome.code} {outcome.provider_ref}".strip()
-    )
-    if outcome.state is not State.SENT:
+    taken = outcome.state is State.SENT
+    if as_json:
+        typer.echo(json.dumps({**told, "taken": taken}))
+    elif taken:
+        typer.echo(f"{account} took it. {outcome.provider_ref}".rstrip())
+    else:
+        typer.echo(
+            f"{account} did not take it: {outcome.code}. Nothing was noted; mend the line, then try again.",
+            err=True,
+        )
+    if not taken:
         raise typer.Exit(1)
 
 

@@ -103,6 +103,7 @@ class Agent(Waits):
             guard=self.guard,
             holds=holds,
             watches=self.standing.watches,
+            limits=self.standing.limits,
             prove=self._obeyer.proof,
         )
         self.safety.load()

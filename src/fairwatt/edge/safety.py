@@ -26,6 +26,7 @@ from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.darkness import LastSeen
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.holds import Holds
+from fairwatt.edge.limits import Limits
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.pictures import Pictures
 from fairwatt.edge.spool import Spool
@@ -57,6 +58,7 @@ class Safety:
         guard: Guard,
         holds: Holds,
         watches: Watches,
+        limits: Limits,
         prove: Callable[[MeterPoint], Awaitable[bytes | None]],
     ) -> None:
         self._valid_us = config.relay_order_valid_s * 1_000_000
@@ -67,6 +69,7 @@ class Safety:
         self._prove = prove
         self._pictures = Pictures(every=config.measure_every)
         self._zone, self._watches = config.zone, watches
+        self._limits = limits
         self._states: dict[int, WatchState] = {}
         self._closing: dict[int, int] = {}
         """meters that may have power again and wait for their turn -> what they drew, in W"""
@@ -296,14 +299,16 @@ class Safety:
             available_micro = facts.available_micro
             spared = facts.protected or facts.feeds_gateway
             limit_w = power_limit_w(policy=policy, available_micro=available_micro, spared=spared)
-        if limit_w == self._limits_w.get(point.number):
-            return
+        before_w = self._limits_w.get(point.number)
+        if limit_w is not None or before_w is not None:
+            self._limits.leave(point.number, self._of_meter(point.number, limit_w))
         try:
-            await point.bus.ask(driver.limit_power(limit_w=self._of_meter(point.number, limit_w)))
+            await self._limits.hold(point, driver, at_us=at_us)
         except DriverError as error:
             log.info("limit_failed", meter=point.number, error=str(error))
             return
-        self._note_limit(point.number, limit_w, available_micro, at_us)
+        if limit_w != before_w:
+            self._note_limit(point.number, limit_w, available_micro, at_us)
 
     def _of_meter(self, meter: int, limit_w: int | None) -> int | None:
         """The limit of a home in the watts that its meter sees behind its transformers."""

@@ -15,6 +15,7 @@ from fairwatt.drivers.contract import DriverError, KeepsClock, LimitsPower, Show
 from fairwatt.edge.bus import Bus, BusDown, Silent
 from fairwatt.edge.config import EdgeConfig
 from fairwatt.edge.ear import Ear
+from fairwatt.edge.limits import Limits
 from fairwatt.edge.meters import MeterPoint, Meters
 from fairwatt.edge.rollback import Doubt
 from fairwatt.edge.spool import Spool
@@ -72,6 +73,7 @@ class Standing:
         self._now = now
         self._on_settings = on_settings
         self.watches = Watches(spool=spool)
+        self.limits = Limits(spool=spool)
         self.issuers: Keys = self._known_issuers()
 
     def _known_issuers(self) -> Keys:
@@ -168,7 +170,7 @@ class Standing:
                 self._configure(body)
             case LimitPower(limit_w=limit):
                 driver = self._limits(command.meter)
-                await self._bus(command.meter).ask(driver.limit_power(limit_w=limit))
+                await self.limits.order(self._meters.points[command.meter], driver, limit)
             case Watch():
                 self.watches.put(command.meter, body)
             case SetClock():
@@ -242,7 +244,9 @@ class Standing:
                 return {} if watch is None else {"watch": watch_digest(watch)}
             case LimitPower():
                 limits = self._limits(meter)
-                return {"limit_w": (await self._bus(meter).ask(limits.read_power_limit())).limit_w}
+                shown_w = (await self._bus(meter).ask(limits.read_power_limit())).limit_w
+                left_w = self.limits.left_w(meter)
+                return {"limit_w": shown_w, **({} if left_w is None else {"left_w": left_w})}
             case SetClock():
                 clock = self._clock(meter)
                 shown_us = (await self._bus(meter).ask(clock.read_clock())).at_us

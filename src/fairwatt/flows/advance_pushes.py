@@ -171,25 +171,50 @@ def _order(
         )
         return
     slot = SLOTS[push.kind]
-    seq = pushes.next_seq(cursor=cursor, gateway=target.gateway, meter=target.meter, kind=int(slot))
-    command = Command(
-        meter=target.meter,
-        kind=int(slot),
-        seq=seq,
-        issued_us=now_us,
-        expires_us=now_us + EXPIRES_US,
-        amount_micro=0,
-        order=push.id.to_bytes(8, "big"),
-        body=_body(book, gateway, push, slot, target),
-    )
-    pushes.add_order(
+    write_order(
         cursor=cursor,
         book=book,
         gateway=target.gateway,
         meter=target.meter,
-        kind=int(slot),
-        seq=seq,
+        slot=slot,
         push=push.id,
+        body=_body(book, gateway, push, slot, target),
+        sign=sign,
+        now_us=now_us,
+    )
+
+
+def write_order(
+    *,
+    cursor: Any,
+    book: int,
+    gateway: int,
+    meter: int,
+    slot: Slot,
+    push: int,
+    body: Standing,
+    sign: Signer,
+    now_us: int,
+) -> None:
+    """Write the next signed order of a slot; it supersedes the one before it."""
+    command = Command(
+        meter=meter,
+        kind=int(slot),
+        seq=pushes.next_seq(cursor=cursor, gateway=gateway, meter=meter, kind=int(slot)),
+        issued_us=now_us,
+        expires_us=now_us + EXPIRES_US,
+        amount_micro=0,
+        order=push.to_bytes(8, "big"),
+        body=body,
+    )
+    pushes.add_order(
+        cursor=cursor,
+        book=book,
+        gateway=gateway,
+        meter=meter,
+        kind=int(slot),
+        seq=command.seq,
+        push=push,
         payload=sign(command),
         expires_us=command.expires_us,
         now_us=now_us,

@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from django.db import connection, transaction
 
 from fairwatt.core.refusal import Refusal
+from fairwatt.store import facts, pushes
 from fairwatt.store.models import Gateway, GatewayHead, Outbox
 from fairwatt.wire import courier, topics
 from fairwatt.wire.courier import FromGateway, ToGateway
 from fairwatt.wire.errors import FrameError
 from fairwatt.wire.frames import Ack, stored_up_to
+from fairwatt.wire.standing import Slot
 
 OPEN = ("queued", "accepted")
 
@@ -46,8 +49,17 @@ def pack_bag(*, gateway: str, key: Ed25519PrivateKey, kid: bytes, now_us: int) -
     if head is not None:
         stored = Ack(head.epoch, head.seq, now_us)
         ack = courier.sign_ack(gateway=gateway, ack=stored, key=key, kid=kid)
-    commands = tuple(bytes(order.payload) for order in orders)
+    commands = tuple(bytes(order.payload) for order in orders) + _standing(row, now_us)
     return ToGateway(gateway, now_us, commands, ack)
+
+
+def _standing(gateway: Gateway, now_us: int) -> tuple[bytes, ...]:
+    """Open orders for everything but supply. Keys come last: one that is retired there may have signed the others."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=gateway.site.book_id)
+        orders = pushes.open_orders(book=gateway.site.book_id)
+    mine = [one for one in orders if one.gateway == gateway.pk and one.expires_us > now_us]
+    return tuple(one.payload for one in sorted(mine, key=lambda one: (one.kind == Slot.TRUST_ISSUER, one.id)))
 
 
 def look_through(*, bag: FromGateway) -> Brought:

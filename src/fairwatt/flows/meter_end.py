@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state, rate
 from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_file import parse_schedule
@@ -70,11 +68,6 @@ def meter_end(
     return MeterEnd(**known, register_wh=wh, basis=basis, charge_micro=charge)
 
 
-@lru_cache(maxsize=32)
-def _parsed(text: str) -> Schedule:
-    return parse_schedule(text)
-
-
 def _charge(
     book: Book, home: Installation, head: RegisterHead | None, at_us: int, register_wh: int, prices: Prices
 ) -> int:
@@ -82,7 +75,7 @@ def _charge(
     newest = TariffPublication.objects.filter(plan=home.plan_id).order_by("-pk").first()
     if newest is None:
         return 0
-    schedule = _parsed(newest.text)
+    schedule = parse_schedule(newest.text)
     values = values_under(book=book, homes=[home], schedule=schedule)[home.pk]
     since_us = head.at_us if head else home.opened_us
     plan = prices.get((home.plan_id, values))

@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError
 
 from fairwatt.flows.advance_pushes import Signer, advance_pushes
+from fairwatt.flows.wish_again import wish_again
 
 log = structlog.get_logger()
 
@@ -26,6 +27,7 @@ class Wishes:
         self._sign = sign
         self._now_us = now_us
         self._looked_at = 0.0
+        self._lives: dict[int, int] = {}
         self.waiting: dict[int, list[bytes]] = {}
 
     async def look(self, *, posting: ThreadPoolExecutor, now_s: float) -> bool:
@@ -33,7 +35,7 @@ class Wishes:
         if now_s - self._looked_at < EVERY_S:
             return False
         self._looked_at, at_us = now_s, self._now_us()
-        done = posting.submit(lambda: advance_pushes(book_id=self._book, sign=self._sign, now_us=at_us))
+        done = posting.submit(self._advance, at_us)
         try:
             self.waiting = await asyncio.wrap_future(done)
         except (DatabaseError, psycopg.Error):
@@ -41,3 +43,8 @@ class Wishes:
         except Exception:
             log.error("pushes.failed", exc_info=True)
         return True
+
+    def _advance(self, at_us: int) -> dict[int, list[bytes]]:
+        book, sign = self._book, self._sign
+        self._lives = wish_again(book_id=book, sign=sign, now_us=at_us, seen=self._lives)
+        return advance_pushes(book_id=book, sign=sign, now_us=at_us)

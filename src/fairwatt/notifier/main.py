@@ -121,7 +121,7 @@ class Notifier:
             self._climbed_us = now_us
             ladder.climb(now_us=now_us)
         routing.call_for_escalations(now_us=now_us)
-        while routing.route_one(lines=self._lines, now_us=now_us):
+        while self._route(now_us):
             busy = True
         routing.fold_digests(now_us=now_us)
         taken = sending.take_messages(now_us=now_us, limit=BATCH)
@@ -131,6 +131,14 @@ class Notifier:
         else:
             list(hands.map(self._safely, taken))
         return busy or bool(taken)
+
+    def _route(self, now_us: int) -> bool:
+        try:
+            return routing.route_one(lines=self._lines, now_us=now_us)
+        except routing.NotRouted as failed:
+            log.error("notifier.not_routed", notice=failed.notice, exc_info=True)
+            routing.defer(notice=failed.notice, now_us=now_us)
+            return True
 
     def _safely(self, taken: Taken) -> None:
         try:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+_STANDS: Final = f"descent_of(x.wallet, {(1 << 62) - 1}) <= x.at_us"
+"""There was no credit since: who paid need not be called."""
 
 
 class Escalation(NamedTuple):
@@ -45,7 +48,8 @@ def escalations(
         "LEFT JOIN LATERAL (SELECT at_us, reason, evidence FROM event WHERE book = x.book AND wallet = x.wallet "
         "AND kind = 'desk.escalation_answered' AND (evidence->>'escalation')::bigint = x.id ORDER BY "
         "id LIMIT 1) a ON true "
-        "WHERE x.book = %s AND (NOT %s OR a.at_us IS NULL) AND (%s::bigint IS NULL OR x.id = %s::bigint) "
+        f"WHERE x.book = %s AND (NOT %s OR a.at_us IS NULL AND {_STANDS}) AND (%s::bigint IS NULL OR "
+        f"x.id = %s::bigint) "
         "ORDER BY x.id DESC LIMIT %s",
         [book, open_only, number, number, limit],
     )
@@ -55,7 +59,7 @@ def escalations(
 def open_count(*, cursor: Any, book: int) -> int:
     """How many entries of the call list nobody has answered."""
     cursor.execute(
-        "SELECT count(*) FROM escalation x WHERE x.book = %s AND NOT EXISTS (SELECT 1 FROM event e "
+        f"SELECT count(*) FROM escalation x WHERE x.book = %s AND {_STANDS} AND NOT EXISTS (SELECT 1 FROM event e "
         "WHERE e.book = x.book "
         "AND e.wallet = x.wallet AND e.kind = 'desk.escalation_answered' AND "
         "(e.evidence->>'escalation')::bigint = x.id)",
@@ -64,11 +68,12 @@ def open_count(*, cursor: Any, book: int) -> int:
     return int(cursor.fetchone()[0])
 
 
-def uncalled(*, cursor: Any) -> list[tuple[int, int, int, str]]:
-    """(escalation, book, wallet, because) of those that no line of the staff was told of yet."""
+def uncalled(*, cursor: Any, since_us: int) -> list[tuple[int, int, int, str]]:
+    """(escalation, book, wallet, because) of those since then that no line of the staff was told of yet."""
     cursor.execute(
-        "SELECT x.id, x.book, x.wallet, x.because FROM escalation x WHERE NOT EXISTS "
-        "(SELECT 1 FROM notice n WHERE n.key = 'call:' || x.id) ORDER BY x.id DESC LIMIT 200"
+        "SELECT x.id, x.book, x.wallet, x.because FROM escalation x WHERE x.at_us >= %s AND NOT EXISTS "
+        "(SELECT 1 FROM notice n WHERE n.key = 'call:' || x.id) ORDER BY x.id DESC LIMIT 200",
+        [since_us],
     )
     return [(int(n), int(book), int(wallet), str(why)) for n, book, wallet, why in cursor.fetchall()]
 

@@ -226,6 +226,33 @@ def open_orders(*, book: int) -> list[Order]:
         ]
 
 
+class Told(NamedTuple):
+    """The newest command of a slot, whatever became of it."""
+
+    meter: int
+    kind: int
+    state: str
+    reason: str
+    payload: bytes
+    push: int
+    created_us: int
+
+
+def newest_orders(*, book: int, gateway: int) -> list[Told]:
+    """The newest command of each slot of a gateway, in the order in which they were given."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT meter, kind, state, reason, payload, push, created_us FROM ("
+            "SELECT DISTINCT ON (meter, kind) * FROM standing_order WHERE book = %s AND gateway = %s "
+            "ORDER BY meter, kind, seq DESC) newest ORDER BY id",
+            [book, gateway],
+        )
+        return [
+            Told(int(r[0]), int(r[1]), r[2], r[3], bytes(r[4]), int(r[5]), int(r[6]))
+            for r in cursor.fetchall()
+        ]
+
+
 def told_about(*, book: int, order: Order) -> list[tuple[int, str, dict[str, Any]]]:
     """(event id, code, evidence) of what the gateway said about an order since it was last looked at."""
     with connection.cursor() as cursor:

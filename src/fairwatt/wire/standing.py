@@ -191,6 +191,9 @@ def shows(*, body: Standing, reported: Reported) -> bool:
     """Say whether what was reported is what was wished: the proof of a command."""
     match body:
         case LimitPower(limit):
+            left = reported.get("left_w")
+            if type(left) is int and (limit is None or left < limit):
+                limit = left  # what credit leaves is less: the meter shows that until there is more
             return "limit_w" in reported and reported["limit_w"] == limit
         case SetClock(within):
             offset = reported.get("offset_s")

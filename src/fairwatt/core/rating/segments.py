@@ -6,6 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from typing import Final
 
 from fairwatt.core.rating.day_prices import DayPrices, Segment
 from fairwatt.core.rating.model import Schedule
@@ -14,6 +16,8 @@ from fairwatt.core.rating.unit_rates import UnitRate
 from fairwatt.core.spans import Span, date_start, local_date
 
 __all__ = ["Due", "Segment", "SegmentTable"]
+
+_SCHEDULES: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,88 +37,24 @@ class _Month:
     midnights_us: tuple[int, ...]
 
 
-class SegmentTable:
-    """The instants at which a schedule's prices change, grown month by month as they are asked for.
-
-    It is a cache: a fresh table gives the same answers. ``starts_us``, ``version``, ``period``, ``window_us``,
-    ``rate`` and ``settle_us`` run in step, one entry per segment. ``midnights_us`` are the instants at which
-    fixed amounts fall due (all local day ends, and the beginnings of packages); what the first ``k`` of them
-    charge is ``standing_micro[k]``, and as taxes on it ``standing_tax[k]`` (micro-units) and
-    ``standing_fine[k]`` (billionths of a micro-unit, below a whole one). ``revision`` rises whenever the lists
-    change. ``bill`` is the span that elements count by which count by bill.
+class _Months:
+    """The months of one schedule, built when first asked for. They follow from the schedule alone, so every table of
+    an equal schedule shares them: what several tables in a process ask for is built once.
     """
 
-    def __init__(self, *, schedule: Schedule, span: Span | None = None, bill: Span | None = None) -> None:
+    def __init__(self, *, schedule: Schedule, bill: Span | None) -> None:
         self.schedule = schedule
-        self.bill = bill
-        self.revision = 0
-        self.starts_us: list[int] = []
-        self.version: list[int] = []
-        self.period: list[int] = []
-        self.window_us: list[int] = []
-        self.rate: list[UnitRate] = []
-        self.settle_us: list[int] = []
-        self.midnights_us: list[int] = []
-        self.standing_micro: list[int] = [0]
-        self.standing_tax: list[int] = [0]
-        self.standing_fine: list[int] = [0]
-        self._months: dict[int, _Month] = {}
         self._prices = DayPrices(schedule=schedule, bill=bill)
-        self.shares = [{s.name: share_on(v, s.name) for s in v.elements} for v in schedule.versions]
-        self._covered: Span | None = None
-        if span is not None:
-            self.ensure(start_us=span.start_us, end_us=span.end_us)
+        self._built: dict[int, _Month] = {}
 
-    def ensure(self, *, start_us: int, end_us: int) -> None:
-        """Make the lists cover both instants; raises ``NoTariff`` where no version is in force."""
-        covered = self._covered
-        if covered is not None and covered.start_us <= start_us and end_us < covered.end_us:
-            return
-        self.schedule.version_index_at(at_us=start_us)
-        # Use up to the very end of the last version still has its price.
-        self.schedule.version_index_at(at_us=max(start_us, end_us - 1))
-        first, last = self._month_of(start_us), self._month_of(end_us)
-        if self._months:
-            first, last = min(first, min(self._months)), max(last, max(self._months))
-        for month in range(first, last + 1):
-            if month not in self._months:
-                self._months[month] = self._build_month(month)
-        self._rebuild(first=first, last=last)
+    def at(self, month: int) -> _Month:
+        """A month, counted from the year 0."""
+        built = self._built.get(month)
+        if built is None:
+            built = self._built[month] = self._build(month)
+        return built
 
-    def locate(self, *, start_us: int, end_us: int) -> tuple[int, int]:
-        """Return the first and last segment that the use between two readings touches.
-
-        A reading exactly on a boundary closes the segment before it: use up to there has the old price.
-        """
-        self.ensure(start_us=start_us, end_us=end_us)
-        return bisect_right(self.starts_us, start_us) - 1, bisect_left(self.starts_us, end_us) - 1
-
-    def standing_between(self, *, start_us: int, end_us: int) -> tuple[int, int]:
-        """Return the fixed amounts due in ``(start_us, end_us]`` and the taxes on them.
-
-        The first is in micro-units, the second in billionths of a micro-unit.
-        """
-        self.ensure(start_us=start_us, end_us=end_us)
-        before, upto = bisect_right(self.midnights_us, start_us), bisect_right(self.midnights_us, end_us)
-        whole = self.standing_tax[upto] - self.standing_tax[before]
-        return (
-            self.standing_micro[upto] - self.standing_micro[before],
-            whole * FINE + self.standing_fine[upto] - self.standing_fine[before],
-        )
-
-    def dues(self, *, start_us: int, end_us: int) -> Iterator[Due]:
-        """List each fixed amount due in ``(start_us, end_us]``, by element: what explains ``standing_between``."""
-        self.ensure(start_us=start_us, end_us=end_us)
-        for month in range(self._month_of(start_us), self._month_of(end_us) + 1):
-            for due in self._months[month].dues:
-                if start_us < due.at_us <= end_us:
-                    yield due
-
-    def _month_of(self, at_us: int) -> int:
-        day = local_date(zone=self.schedule.zone, at_us=at_us)
-        return day.year * 12 + day.month - 1
-
-    def _build_month(self, month: int) -> _Month:
+    def _build(self, month: int) -> _Month:
         zone = self.schedule.zone
         segments: list[Segment] = []
         dues: list[Due] = []
@@ -151,6 +91,93 @@ class SegmentTable:
         """The prices of packages that begin on a day; due an instant later, so that the span that uses it pays."""
         for at_us, index, package in self._prices.begun(day=day, start_us=start_us, end_us=end_us):
             yield Due(at_us + 1, index, package.name, package.price_micro)
+
+
+@lru_cache(maxsize=_SCHEDULES)
+def _months_of(schedule: Schedule, bill: Span | None) -> _Months:
+    return _Months(schedule=schedule, bill=bill)
+
+
+class SegmentTable:
+    """The instants at which a schedule's prices change, grown month by month as they are asked for.
+
+    It is a cache: a fresh table gives the same answers. ``starts_us``, ``version``, ``period``, ``window_us``,
+    ``rate`` and ``settle_us`` run in step, one entry per segment. ``midnights_us`` are the instants at which
+    fixed amounts fall due (all local day ends, and the beginnings of packages); what the first ``k`` of them
+    charge is ``standing_micro[k]``, and as taxes on it ``standing_tax[k]`` (micro-units) and
+    ``standing_fine[k]`` (billionths of a micro-unit, below a whole one). ``revision`` rises whenever the lists
+    change. ``bill`` is the span that elements count by which count by bill.
+    """
+
+    def __init__(self, *, schedule: Schedule, span: Span | None = None, bill: Span | None = None) -> None:
+        self.schedule = schedule
+        self.bill = bill
+        self.revision = 0
+        self.starts_us: list[int] = []
+        self.version: list[int] = []
+        self.period: list[int] = []
+        self.window_us: list[int] = []
+        self.rate: list[UnitRate] = []
+        self.settle_us: list[int] = []
+        self.midnights_us: list[int] = []
+        self.standing_micro: list[int] = [0]
+        self.standing_tax: list[int] = [0]
+        self.standing_fine: list[int] = [0]
+        self._all = _months_of(schedule, bill)
+        self._months: dict[int, _Month] = {}
+        self.shares = [{s.name: share_on(v, s.name) for s in v.elements} for v in schedule.versions]
+        self._covered: Span | None = None
+        if span is not None:
+            self.ensure(start_us=span.start_us, end_us=span.end_us)
+
+    def ensure(self, *, start_us: int, end_us: int) -> None:
+        """Make the lists cover both instants; raises ``NoTariff`` where no version is in force."""
+        covered = self._covered
+        if covered is not None and covered.start_us <= start_us and end_us < covered.end_us:
+            return
+        self.schedule.version_index_at(at_us=start_us)
+        # Use up to the very end of the last version still has its price.
+        self.schedule.version_index_at(at_us=max(start_us, end_us - 1))
+        first, last = self._month_of(start_us), self._month_of(end_us)
+        if self._months:
+            first, last = min(first, min(self._months)), max(last, max(self._months))
+        for month in range(first, last + 1):
+            if month not in self._months:
+                self._months[month] = self._all.at(month)
+        self._rebuild(first=first, last=last)
+
+    def locate(self, *, start_us: int, end_us: int) -> tuple[int, int]:
+        """Return the first and last segment that the use between two readings touches.
+
+        A reading exactly on a boundary closes the segment before it: use up to there has the old price.
+        """
+        self.ensure(start_us=start_us, end_us=end_us)
+        return bisect_right(self.starts_us, start_us) - 1, bisect_left(self.starts_us, end_us) - 1
+
+    def standing_between(self, *, start_us: int, end_us: int) -> tuple[int, int]:
+        """Return the fixed amounts due in ``(start_us, end_us]`` and the taxes on them.
+
+        The first is in micro-units, the second in billionths of a micro-unit.
+        """
+        self.ensure(start_us=start_us, end_us=end_us)
+        before, upto = bisect_right(self.midnights_us, start_us), bisect_right(self.midnights_us, end_us)
+        whole = self.standing_tax[upto] - self.standing_tax[before]
+        return (
+            self.standing_micro[upto] - self.standing_micro[before],
+            whole * FINE + self.standing_fine[upto] - self.standing_fine[before],
+        )
+
+    def dues(self, *, start_us: int, end_us: int) -> Iterator[Due]:
+        """List each fixed amount due in ``(start_us, end_us]``, by element: what explains ``standing_between``."""
+        self.ensure(start_us=start_us, end_us=end_us)
+        for month in range(self._month_of(start_us), self._month_of(end_us) + 1):
+            for due in self._months[month].dues:
+                if start_us < due.at_us <= end_us:
+                    yield due
+
+    def _month_of(self, at_us: int) -> int:
+        day = local_date(zone=self.schedule.zone, at_us=at_us)
+        return day.year * 12 + day.month - 1
 
     def _rebuild(self, *, first: int, last: int) -> None:
         self.starts_us, self.version, self.period, self.window_us = [], [], [], []

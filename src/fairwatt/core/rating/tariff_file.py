@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import gcd, prod
 from typing import Final
@@ -66,8 +67,9 @@ class TariffFile:
     examples: tuple[Example, ...]
 
 
+@lru_cache(maxsize=128)
 def parse_schedule(text: str) -> Schedule:
-    """Turn the text of a tariff file into a schedule.
+    """Turn the text of a tariff file into a schedule; the same text is read once.
 
     Raises ``TariffFileError`` with the line and what is wrong there, and never guesses: an unknown word, a
     doubled key or a price finer than a millionth is an error.

@@ -18,6 +18,7 @@ import structlog
 from fairwatt.edge.local.answers import Answer
 from fairwatt.edge.local.bag import Bags
 from fairwatt.edge.local.homes import Homes
+from fairwatt.edge.spool import SpoolError
 from fairwatt.wire import cbor
 from fairwatt.wire.errors import BadShape, FrameError
 from fairwatt.wire.local import LocalRefused, Request
@@ -26,6 +27,14 @@ from fairwatt.wire.permits import Permit, Right
 log = structlog.get_logger(__name__)
 
 _U64: Final = (1 << 64) - 1
+_FULL: Final = (
+    "this gateway's memory cannot be written, so nothing new is done; supply is as it was. Carry its records out, or "
+    "have its disk mended"
+)
+_FAILED: Final = (
+    "this gateway could not do that; what it did of it, it will not do twice. Supply shows in a look. Tell the "
+    "operator: its log names the fault"
+)
 
 
 class Op(IntEnum):
@@ -73,6 +82,8 @@ class Desk:
     def __init__(
         self, *, gateway: str, codes: TakesCodes, bags: Bags, homes: Homes, now: Callable[[], int]
     ) -> None:
+        self.failed = 0
+        """requests that ended in an error of this gateway since it started"""
         self._gateway, self._codes, self._bags, self._homes, self._now = gateway, codes, bags, homes, now
 
     async def serve(self, session: Session, request: Request, /) -> bytes:
@@ -84,6 +95,14 @@ class Desk:
             return session.refusal(request, error.code, str(error))
         except FrameError as error:
             return session.refusal(request, error.code, str(error))
+        except Exception as error:
+            # One request must not shut the door to the next visitor, least of all on a line that has only one.
+            self.failed += 1
+            full = isinstance(error, SpoolError)
+            log.error(
+                "local_request_failed", op=request.op, failed=self.failed, exc_info=not full, error=str(error)
+            )
+            return session.refusal(request, "memory_full" if full else "failed", _FULL if full else _FAILED)
 
     async def carry_out(self, permit: Permit, request: Request, /) -> object:
         """The result of a request. Raises LocalRefused, or a FrameError for arguments that cannot be."""

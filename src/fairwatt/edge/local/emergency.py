@@ -127,7 +127,7 @@ class Emergency:
         held = self._held.get(meter, Held())
         if permit.serial in held.serials:
             return Answer("permit_used", until_us=held.until_us)
-        if permit.from_us <= self._doubt.codes_us:
+        if permit.from_us < self._doubt.codes_us:
             return Answer("permit_in_doubt")
         if not 0 < hours <= permit.hours_max:
             return Answer("hours_refused")

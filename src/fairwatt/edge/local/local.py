@@ -6,7 +6,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -107,11 +107,11 @@ class Local:
         """name of a door -> the port it listens on"""
 
     async def _take_carried(self, message: bytes, /) -> bool:
-        """Obey a signed command that somebody carried here; False when it is for nobody here."""
-        command = self._obeyer.check(message)
+        """Obey a signed command of any kind that somebody carried here; False when it is for nobody here."""
+        command, obeying = self._obeyer.check(message), self._agent.obeying
         if command is not None:
-            async with self._agent.turn_at(self._agent.meters.points[command.meter]):
-                await self._obeyer.take(message, command)
+            async with self._agent.turn_at(obeying.place_of(command)):
+                await obeying.take(message, command)
         self._agent.link.records_wait(at_us=self._now())
         return command is not None
 
@@ -139,14 +139,17 @@ class Local:
             door = HttpDoor(handler=self._page.answer)
             await self._listen("page", self._config.page.host, self._config.page.port, door.take, HEAD_BYTES)
         if self._config.tcp is not None:
-            visit = self.visits.visit
-            await self._listen("tcp", self._config.tcp.host, self._config.tcp.port, visit, 1 << 16)
+            await self._listen("tcp", self._config.tcp.host, self._config.tcp.port, self._visit, 1 << 16)
         if self._config.serial:
             self._tasks.append(asyncio.create_task(self._serial(self._config.serial)))
         if self._config.ble:
             self._tasks.append(asyncio.create_task(self._ble(self._config.ble)))
         if self._config.socket is not None:
             await self._open_socket(self._config.socket)
+
+    async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        await self.visits.visit(reader, writer, address=str(peer[0]) if peer else "")
 
     async def _listen(
         self,
@@ -182,10 +185,13 @@ class Local:
         while True:
             try:
                 reader, writer = await serial_streams(device, baud=self._config.baud)
-                await self.visits.stand_by(reader, writer)
-                writer.close()
+                with closing(writer):
+                    await self.visits.stand_by(reader, writer)
             except OSError as error:
                 log.warning("local_serial_down", device=device, error=str(error), retry_s=_AGAIN_S)
+            except Exception:
+                # Whatever a visitor made go wrong, the next one finds the door open.
+                log.error("local_serial_down", device=device, exc_info=True, retry_s=_AGAIN_S)
             await asyncio.sleep(_AGAIN_S)
 
     async def _ble(self, transport: str) -> None:

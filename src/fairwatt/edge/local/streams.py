@@ -17,8 +17,12 @@ from fairwatt.wire.local_frames import MAX_FRAME_BYTES, Framer, frame
 log = structlog.get_logger(__name__)
 
 VISITORS_MAX: Final = 4
+"""who proved themselves, at once"""
+AT_DOOR_MAX: Final = 16
+"""who did not yet"""
 IDLE_S: Final = 60.0
 HANDSHAKE_S: Final = 10.0
+"""from the first byte to the proof, however many bytes come in between"""
 PENALTY_S: Final = 0.5
 _READ: Final = 4096
 
@@ -42,32 +46,64 @@ class Writes(Protocol):
 class Visits:
     """Lets visitors in, a few at a time, and forgets whoever says nothing."""
 
-    def __init__(self, *, desk: Desk, session: Callable[[], Session], idle_s: float = IDLE_S) -> None:
-        self._desk, self._session, self._idle_s = desk, session, idle_s
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        session: Callable[[], Session],
+        idle_s: float = IDLE_S,
+        handshake_s: float = HANDSHAKE_S,
+    ) -> None:
+        self._desk, self._session = desk, session
+        self._idle_s, self._handshake_s = idle_s, handshake_s
+        self._at_door: list[str] = []
         self._inside = 0
 
-    async def visit(self, reader: Reads, writer: Writes, /) -> None:
-        """Serve one stream that ends: a TCP connection, a BLE link."""
-        if self._inside >= VISITORS_MAX:
+    async def visit(self, reader: Reads, writer: Writes, /, *, address: str = "") -> None:
+        """Serve one stream that ends: a TCP connection, a BLE link.
+
+        Before the proof an ``address`` has one place, so that nobody who cannot prove himself keeps out who can.
+        """
+        if len(self._at_door) >= AT_DOOR_MAX or (address and address in self._at_door):
             writer.close()
             return
-        self._inside += 1
+        self._at_door.append(address)
+        entered = False
+
+        def let_in() -> bool:
+            nonlocal entered
+            if not entered and self._inside < VISITORS_MAX:
+                self._at_door.remove(address)
+                self._inside, entered = self._inside + 1, True
+            return entered
+
         try:
             with suppress(OSError, TimeoutError):
-                await self._serve(reader, writer, for_ever=False)
+                await self._serve(reader, writer, let_in=let_in)
         finally:
-            self._inside -= 1
+            if entered:
+                self._inside -= 1
+            else:
+                self._at_door.remove(address)
             writer.close()
 
     async def stand_by(self, reader: Reads, writer: Writes, /) -> None:
         """Serve a stream that never ends, a serial line: a greeting begins a new visit at any time."""
-        await self._serve(reader, writer, for_ever=True)
+        await self._serve(reader, writer, let_in=None)
 
-    async def _serve(self, reader: Reads, writer: Writes, *, for_ever: bool) -> None:
+    async def _serve(self, reader: Reads, writer: Writes, *, let_in: Callable[[], bool] | None) -> None:
+        """One visit; with nobody to let in, a line that never ends, and one visit after the other."""
         framer, session = Framer(), self._session()
+        for_ever, now_s = let_in is None, asyncio.get_running_loop().time
+        prove_until_s = now_s() + self._handshake_s
         while True:
             inside = session.permit is not None
-            async with asyncio.timeout(None if for_ever else self._idle_s if inside else HANDSHAKE_S):
+            if inside:
+                if let_in is not None and not let_in():
+                    return
+                prove_until_s = now_s() + self._handshake_s  # a greeting begins anew at any time
+            until_s = now_s() + self._idle_s if inside else prove_until_s
+            async with asyncio.timeout_at(None if for_ever else until_s):
                 data = await reader.read(_READ)
             if not data:
                 return
@@ -86,7 +122,8 @@ class Visits:
                 framer.max_bytes = MAX_FRAME_BYTES if session.permit is not None else Framer().max_bytes
                 if answer is not None:
                     writer.write(frame(answer))
-                    await writer.drain()
+                    async with asyncio.timeout(None if for_ever else self._idle_s):
+                        await writer.drain()
 
 
 def open_tty(fd: int, *, baud: int = 0) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.rating.explain import Difference, add_exactly
+from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.flows.explaining.account import CorrectedBy, Corrects, LineAccount
-from fairwatt.flows.explaining.ground import Ground, meter_of, parsed
+from fairwatt.flows.explaining.ground import Ground, meter_of
 from fairwatt.flows.explaining.ids import LineId
 from fairwatt.flows.posting.plans import make_plan
 from fairwatt.flows.posting.rerating import LIMITS, Change, Question, work_out
@@ -158,7 +159,7 @@ def _under_both(
     old_plan, new_plan = (
         make_plan(
             plan=ground.installation.plan_id,
-            schedule=parsed(text),
+            schedule=parse_schedule(text),
             values=ground.values_under(text),
             since_us=start.at_us,
         )

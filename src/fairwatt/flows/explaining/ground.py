@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from fairwatt.core.rating.accounts import AccountValue, for_account_over_time, values_of
 from fairwatt.core.rating.explain import Charged, Explained, explain_interval
-from fairwatt.core.rating.model import Schedule
 from fairwatt.core.rating.scalar import opening_state
 from fairwatt.core.rating.segments import SegmentTable
 from fairwatt.core.rating.state import RegisterState
@@ -79,7 +78,7 @@ class Ground:
         """What a tariff text asks of this home's parameters."""
         return values_of(
             self._values,
-            schedule=parsed(text),
+            schedule=parse_schedule(text),
             opened_us=self.installation.opened_us,
             started_us=self.installation.wallet.opened_us,
             transformer=self.installation.transformer,
@@ -168,11 +167,5 @@ def newest_between(reratings: Sequence[Rerating], *, after_seq: int, before_seq:
 
 
 @lru_cache(maxsize=TARIFF_CACHE)
-def parsed(text: str) -> Schedule:
-    """A tariff text, read once."""
-    return parse_schedule(text)
-
-
-@lru_cache(maxsize=TARIFF_CACHE)
 def _table(text: str, values: tuple[AccountValue, ...]) -> SegmentTable:
-    return SegmentTable(schedule=for_account_over_time(parsed(text), values))
+    return SegmentTable(schedule=for_account_over_time(parse_schedule(text), values))

@@ -40,6 +40,12 @@ def hear_one(
         except BadReport as refused:
             contacts.judged(cursor=cursor, number=heard.id, state="refused", code=str(refused))
             return True
+        except Exception as failure:
+            # A sender that stumbles over a report must not leave all others unheard.
+            contacts.judged(
+                cursor=cursor, number=heard.id, state="refused", code=f"failed: {type(failure).__name__}"
+            )
+            return True
         for receipt in said.receipts:
             _receive(cursor, heard.account, receipt, now_us)
         for inbound in said.inbound:

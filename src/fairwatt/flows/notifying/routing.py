@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from fairwatt.core.notices import router
-from fairwatt.core.notices.model import MANNERS, Channel, State, Step
+from fairwatt.core.notices.icu import BadWording
+from fairwatt.core.notices.model import MANNERS, MINUTE_US, Channel, State, Step
 from fairwatt.core.notices.router import Choice, Contact, Person, Plan, Routed
 from fairwatt.core.notices.wording import DEFAULTS, Wording, language_of, say
 from fairwatt.core.spans import local_date
@@ -21,6 +22,7 @@ from fairwatt.store.notices import NewMessage, Notice
 
 AGAIN: Final = "again"
 _OF_STAFF: Final = frozenset({Step.ALARM, Step.CALL})
+DEFERRED_US: Final = 5 * MINUTE_US
 STALE_US: Final = 12 * US_PER_HOUR
 _TO_ONE: Final = frozenset({Step.CODE, Step.BALANCE, Step.TRY})
 """Sent to the address they are about, whatever else is known."""
@@ -35,6 +37,14 @@ class Lines:
     origin: str
 
 
+class NotRouted(Exception):
+    """A notice could not be made into messages; nothing of it was written."""
+
+    def __init__(self, notice: int) -> None:
+        super().__init__(f"notice {notice} could not be told")
+        self.notice = notice
+
+
 @transaction.atomic(durable=True)
 def route_one(*, lines: Lines, now_us: int) -> bool:
     """Look at the notice that waits longest; whether there was one. All of it is one transaction."""
@@ -42,17 +52,29 @@ def route_one(*, lines: Lines, now_us: int) -> bool:
         notice = notices.take_due(cursor=cursor, now_us=now_us)
         if notice is None:
             return False
-        facts.see_book(cursor=cursor, book=notice.book)
-        book = Book.objects.select_related("organisation").get(pk=notice.book)
-        _Routing(cursor, notice, book, lines, now_us).go()
+        try:
+            facts.see_book(cursor=cursor, book=notice.book)
+            book = Book.objects.select_related("organisation").get(pk=notice.book)
+            _Routing(cursor, notice, book, lines, now_us).go()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as failure:
+            raise NotRouted(notice.id) from failure
     return True
+
+
+@transaction.atomic(durable=True)
+def defer(*, notice: int, now_us: int) -> None:
+    """Look at a notice that could not be told later: others are not to wait for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE notice SET next_us = %s WHERE id = %s", [now_us + DEFERRED_US, notice])
 
 
 @transaction.atomic(durable=True)
 def call_for_escalations(*, now_us: int) -> int:
     """Write a notice to staff for every escalation that has none; how many."""
     with connection.cursor() as cursor:
-        found = escalations.uncalled(cursor=cursor)
+        found = escalations.uncalled(cursor=cursor, since_us=now_us - STALE_US)
         for number, book, wallet, because in found:
             facts.see_book(cursor=cursor, book=book)
             about = {"escalation": number, "because": because}
@@ -237,7 +259,12 @@ class _Routing:
         wording = wording_of(
             cursor=self.cursor, organisation=self.book.organisation_id, step=step, language=language
         )
-        said = say(wording=wording, step=step, values=values, language=language, channel=plan.channel)
+        try:
+            said = say(wording=wording, step=step, values=values, language=language, channel=plan.channel)
+        except BadWording:
+            # An organisation's own words want what is not known this time: the house's are said rather than none.
+            house = DEFAULTS[language][step]
+            said = say(wording=house, step=step, values=values, language=language, channel=plan.channel)
         made = NewMessage(
             notice=self.notice.id,
             book=self.notice.book,

@@ -68,6 +68,12 @@ ANSWERS: Final[Mapping[str, str | Promise]] = {
     "met": _("Spoken to"),
     "not_found": _("Nobody could be found"),
 }
+EVENTS: Final[Mapping[str, str | Promise]] = {
+    "desk.message_again": _("{home}: a message was asked for once more"),
+    "desk.escalation_answered": _("{home}: staff answered the call list"),
+    "desk.message_words": _("The words of a message were changed"),
+    "desk.address_noted": _("{home}: an address for messages was noted"),
+}
 ATTEMPTS: Final[Mapping[str, str | Promise]] = {
     "queued": _("written down"),
     "taken": _("in hand"),

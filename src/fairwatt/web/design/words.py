@@ -17,6 +17,7 @@ from fairwatt.web.design import (
     cash_words,
     credit_words,
     let_words,
+    message_words,
     move_words,
     pay_words,
     reconcile_words,
@@ -98,15 +99,12 @@ EVENTS: Words = {
     **move_words.EVENTS,
     **cash_words.EVENTS,
     **refund_words.EVENTS,
+    **message_words.EVENTS,
     "supply.cut": _("{home}: power ordered off, {reason}"),
     "supply.restore": _("{home}: power ordered on, {reason}"),
     "supply.withheld": _("{home}: out of credit, but power stays on: {reason}"),
     "supply.proven.closed": _("{home}: the meter shows that power is on"),
     "supply.proven.open": _("{home}: the meter shows that power is off"),
-    "warning.low": _("{home}: warned, credit is low at {amount}"),
-    "warning.low:credit.forecast": _("{home}: warned, days left by forecast: about {days}, with {amount}"),
-    "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),
-    "warning.empty": _("{home}: warned, credit is used up"),
     "alarm.gateway_key": _("{gateway}: the stored key cannot be used; its receipts are not believed"),
     "alarm.grant_unsendable": _("{home}: the tariff is too long to send; the gateway has no offline rule"),
     "alarm.policy_unusable": _("A credit policy cannot be read; nobody under it is cut"),
@@ -138,8 +136,6 @@ EVENTS: Words = {
     "estimate.trued_up": _(
         "{home}: the meter was read after its use had been estimated, and the estimate gave way"
     ),
-    "desk.message_again": _("{home}: a message was asked for once more"),
-    "desk.escalation_answered": _("{home}: staff answered the call list"),
     "desk.readings_imported": _("{home}: a file of readings was taken over; no balance moved"),
     "desk.days_checked": _("The meters' last five weeks were looked at; gaps are marked as estimates"),
     "alarm.mass_cut": _(

@@ -15,7 +15,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from fairwatt.core.notices.model import Channel
+from fairwatt.core.notices.model import Channel, State
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.notifying import reaching
 from fairwatt.flows.notifying.routing import choice_of
@@ -142,7 +142,7 @@ def _page(
         "told": [
             (one, words.STEPS.get(one.step, one.step), words.CHANNELS[one.channel], words.STATES[one.state])
             for one in found
-            if one.step != "code"
+            if one.step != "code" and one.state != State.SUPPRESSED
         ],
         "push_key": next((one.public.get("key", "") for one in lines if one.channel == Channel.PUSH), ""),
         **_reached(person, {one.channel for one in lines}),
