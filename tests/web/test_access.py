@@ -13,6 +13,7 @@ from web.access_matrix import ACCOUNT_PREFIXES, LOGIN, MATRIX, PEOPLE
 from web.accounts import administrator, asked_back, close_month_of, disputed
 from web.cash import Window, at_the_window
 from web.costs import share_a_cost
+from web.invoiced import invoiced, on_its_way
 from web.lets import let_of
 from web.meters import photographed
 from web.reconciled import reconciled
@@ -65,6 +66,21 @@ def payment(scene: Scene) -> str:
 def refund(scene: Scene) -> int:
     """A refund that the desk asked for, and nobody agreed to."""
     return asked_back(scene)
+
+
+@pytest.fixture(scope="module")
+def invoice(scene: Scene) -> dict[str, Any]:
+    """Addresses of an invoice of the first home, and of homes on their way from postpaid."""
+    made = invoiced(scene)
+    mine = [scene.public_id(0), made, "xml"]
+    return {
+        "home_report": [scene.public_id(0), "statement"],
+        "home_file": [scene.public_id(0), "fees", "csv"],
+        "invoice": [scene.slug, made],
+        "invoice_file": [scene.slug, made, "xml"],
+        "my_invoice": mine,
+        "my_fapiao": mine[:2],
+    } | on_its_way(scene)
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +164,7 @@ def test_nobody_gets_what_is_not_theirs(
     people: dict[str, Any],
     payment: str,
     refund: int,
+    invoice: dict[str, Any],
     case: Any,
     closed: str,
     shared: dict[str, int],
@@ -173,6 +190,7 @@ def test_nobody_gets_what_is_not_theirs(
         "evidence": [scene.slug, case.public_id, case.shown.pk],
         "closed": [scene.slug, closed],
         "refund": [scene.slug, refund],
+        **invoice,
         "push": [scene.slug, wished],
         "photo": [scene.slug, photo],
         "my_photo": [scene.public_id(0), photo],

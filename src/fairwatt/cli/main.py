@@ -25,9 +25,11 @@ from fairwatt.cli import (
     deposit,
     drill,
     edge,
+    efapiao,
     estate,
     explaining,
     forecast,
+    invoices,
     issuer,
     letting,
     merchant,
@@ -36,6 +38,7 @@ from fairwatt.cli import (
     moving,
     notify,
     people,
+    postpaid,
     push,
     readings,
     reconcile,
@@ -86,6 +89,9 @@ app.add_typer(issuer.app, name="issuer", rich_help_panel=BOOKS)
 app.add_typer(merchant.app, name="merchant", rich_help_panel=BOOKS)
 app.add_typer(notify.app, name="notify", rich_help_panel=BOOKS)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=BOOKS)
+app.add_typer(invoices.app, name="invoices", rich_help_panel=BOOKS)
+app.add_typer(efapiao.app, name="efapiao", rich_help_panel=BOOKS)
+app.add_typer(postpaid.app, name="postpaid", rich_help_panel=BOOKS)
 app.command(rich_help_panel=STREETS)(simulation.demo)
 app.command("demo-check", rich_help_panel=STREETS)(simulation.demo_check)
 app.command(rich_help_panel=STREETS)(simulation.replay)

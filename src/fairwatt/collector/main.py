@@ -15,11 +15,13 @@ from typing import Final, Protocol
 
 import psycopg
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import InterfaceError, OperationalError, connection
 
 from fairwatt.collector.bills import LOOK_S as LOOK_AT_BILLS_S
 from fairwatt.collector.bills import Bills
 from fairwatt.collector.carrier import Carrier
+from fairwatt.collector.efapiao import Efapiaos
 from fairwatt.collector.refunds import Refunds
 from fairwatt.flows import collecting
 from fairwatt.flows.merchants import Merchant, Merchants
@@ -56,8 +58,16 @@ class Collector:
     """Asks providers for every organisation; `run` until `stop`."""
 
     def __init__(
-        self, *, merchants: Merchants, carrier: Carrier, clock: Clock, origin: str, dsn: str
+        self,
+        *,
+        merchants: Merchants,
+        carrier: Carrier,
+        clock: Clock,
+        origin: str,
+        dsn: str,
+        einvoice_key: Ed25519PrivateKey | None = None,
     ) -> None:
+        """`einvoice_key` signs requests for e-fapiao; without it none is asked for."""
         self._merchants, self._carrier, self._clock = merchants, carrier, clock
         self._origin, self._dsn = origin, dsn
         self._stop = threading.Event()
@@ -72,6 +82,9 @@ class Collector:
         )
         self._bills_s = -LOOK_AT_BILLS_S
         self.refunds = Refunds(asks=self, origin=origin)
+        self.efapiaos = (
+            None if einvoice_key is None else Efapiaos(carrier=carrier, clock=clock, key=einvoice_key)
+        )
 
     def stop(self) -> None:
         """End after what is in hand."""
@@ -115,6 +128,7 @@ class Collector:
             partial(self.ask, intent_id=one, hinted=hint) for one, hint in asked
         ]
         work += self.refunds.due()
+        work += self.efapiaos.due() if self.efapiaos is not None else []
         if hands is None:
             for piece in work:
                 piece()

@@ -180,6 +180,16 @@ def refund_word_key(*, account: int, kind: str, reference: str, state: str) -> s
     return _key("word", str(account), kind, reference, state)
 
 
+def switch_key(*, wave: int, wallet: int, day: str) -> str:
+    """Name the change of a home from paying after use to paying first, tried on a local date."""
+    return _key("switch", str(wave), str(wallet), day)
+
+
+def hand_reading_key(*, reading: int) -> str:
+    """Name a register that a person read."""
+    return _key("hand", str(reading))
+
+
 def _key(*parts: str) -> str:
     for part in parts:
         if not part:

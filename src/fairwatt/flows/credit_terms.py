@@ -24,6 +24,7 @@ from fairwatt.core.units import US_PER_DAY
 from fairwatt.store.credit_rules import Place, Rule, mean_days, places, rules_of_book
 from fairwatt.store.forecasts import levels
 from fairwatt.store.lets import trading_of
+from fairwatt.store.postpaid import Postpaid, postpaid_of_book
 
 PACE_DAYS: Final = 14
 FORECAST_LASTS_US: Final = 3 * US_PER_DAY
@@ -66,7 +67,7 @@ def held_to(
         for one in rules
         if one.kind in _WHY and one.agreed and now_us < one.start_us < now_us + DATES_AHEAD * US_PER_DAY
     ]
-    maker = _Maker([*standing, *coming, *also], zone, now_us)
+    maker = _Maker([*standing, *coming, *also], zone, now_us, postpaid_of_book(cursor=cursor, book=book))
     homes: dict[int, Merged] = {}
     broken: dict[int, tuple[Rule, Exception]] = {}
     for place in places(cursor=cursor, book=book, wallet=wallet):
@@ -98,22 +99,31 @@ Made = Merged | tuple[Rule, Exception]
 class _Maker:
     """Merges once for all homes that are held to the same."""
 
-    def __init__(self, rules: Sequence[Rule], zone: str, now_us: int) -> None:
-        self._now_us, self._zone = now_us, zone
+    def __init__(
+        self, rules: Sequence[Rule], zone: str, now_us: int, postpaid: Mapping[int, Postpaid]
+    ) -> None:
+        self._now_us, self._zone, self._postpaid = now_us, zone, postpaid
         self._cap_micro = max(
             (_lent(one) for one in rules if one.kind == "terms" and not one.by_web), default=0
         )
         self._rules = rules
         self._own = {one.wallet for one in rules if one.wallet is not None}
-        self._known: dict[tuple[int, int, int], Made] = {}
+        self._known: dict[tuple[int, int, int, Shelter | None], Made] = {}
 
     def of(self, place: Place, base: CreditPolicy) -> Made:
-        key = (place.policy, place.site, place.wallet if place.wallet in self._own else 0)
+        moving = self._moving(place.wallet)
+        key = (place.policy, place.site, place.wallet if place.wallet in self._own else 0, moving)
         if key not in self._known:
-            self._known[key] = self._make(place, base)
+            self._known[key] = self._make(place, base, moving)
         return self._known[key]
 
-    def _make(self, place: Place, base: CreditPolicy) -> Made:
+    def _moving(self, wallet: int) -> Shelter | None:
+        """What shelters a home on its way from postpaid, until it is over."""
+        one = self._postpaid.get(wallet)
+        shelter = None if one is None else one.shelter()
+        return None if shelter is None or shelter.end_us <= self._now_us else shelter
+
+    def _make(self, place: Place, base: CreditPolicy, moving: Shelter | None) -> Made:
         mine = [
             one
             for one in self._rules
@@ -127,6 +137,7 @@ class _Maker:
                 if known is None or (known.from_us, known.rule) <= (one.from_us, one.rule):
                     newest[rank, one.basis] = one
         shelters = [shelter for one in mine if (shelter := _shelter(one)) is not None]
+        shelters += [] if moving is None else [moving]
         rule = None
         try:
             layers = []

@@ -20,6 +20,7 @@ from fairwatt.flows.posting.fees import fee_runs
 from fairwatt.flows.raise_credit import raise_credit
 from fairwatt.flows.raise_lets import raise_lets
 from fairwatt.flows.raise_refunds import raise_refunds
+from fairwatt.flows.raise_switches import raise_switches
 from fairwatt.flows.raise_windows import raise_windows
 from fairwatt.store import costs, facts
 from fairwatt.store.models import Book
@@ -79,6 +80,7 @@ def raise_due(*, book_id: int, now_us: int) -> int:
         raised += raise_windows(cursor=cursor, book=book_id, now_us=now_us)
         raised += raise_credit(cursor=cursor, book=book, now_us=now_us)
         raised += raise_lets(cursor=cursor, book=book_id, now_us=now_us)
+        raised += raise_switches(cursor=cursor, book=book, now_us=now_us)
         raised += raise_refunds(cursor=cursor, book=book_id, now_us=now_us)
     return raised
 

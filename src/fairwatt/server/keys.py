@@ -25,6 +25,8 @@ ISSUER: Final = "issuer"
 SANDBOX_PROVIDER: Final = "sandbox_provider"
 """Signs callbacks of the sandbox payment platform. The web holds the public half only."""
 
+EINVOICE: Final = "einvoice"
+"""Signs requests for e-fapiao: the collector alone may open its private half; the platform is given the public one."""
 MERCHANT_READING: Final = "merchant_reading"
 """Opens what callbacks are checked with: web, poster and collector hold its private half."""
 MERCHANT_ACTING: Final = "merchant_acting"
@@ -38,7 +40,7 @@ class KeyUnusable(OperatorError):
 def ensure_keys(folder: Path) -> None:
     """Make the key pairs that do not exist yet: `<name>.pem` (0600) and `<name>.pub.pem` (0644)."""
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    for name in (ISSUER, SANDBOX_PROVIDER):
+    for name in (ISSUER, SANDBOX_PROVIDER, EINVOICE):
         _ensure_pair(folder, name, Ed25519PrivateKey.generate(), load_private_key)
     for name in (MERCHANT_READING, MERCHANT_ACTING):
         _ensure_pair(folder, name, X25519PrivateKey.generate(), load_sealing_key)

@@ -17,6 +17,7 @@ from fairwatt.server.code_keys import code_keys
 from fairwatt.server.config import OWNER_ROLE, Config, DatabaseRole
 from fairwatt.server.errors import OperatorError
 from fairwatt.server.keys import (
+    EINVOICE,
     ISSUER,
     MERCHANT_ACTING,
     MERCHANT_READING,
@@ -120,6 +121,7 @@ def run_collector(config: Config) -> None:
         clock=clock_for(config),
         origin=config.web_origin(),
         dsn=config.dsn(role="collector"),
+        einvoice_key=load_private_key(config.keys, name=EINVOICE),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())

@@ -93,6 +93,8 @@ WITHHELD = (
     "weather",
     "emergency_due",
     "protected_circuit",
+    "postpaid",
+    "switch_grace",
 )
 """Why a cut is withheld, by the number the poster keeps in its arrays."""
 

@@ -47,18 +47,24 @@ class Reason(StrEnum):
     CONTRACT_ENDED = "contract_ended"
     PROTECTED_CIRCUIT = "protected_circuit"
     """A cold store or a fire system hangs on this meter: whatever is owed, it is not switched off."""
+    POSTPAID = "postpaid"
+    SWITCH_GRACE = "switch_grace"
 
 
 _NEVER_CUT: Final = (
     Reason.FEEDS_GATEWAY,
     Reason.PROTECTED_CIRCUIT,
     Reason.LAW_FORBIDS,
+    Reason.POSTPAID,
+    Reason.SWITCH_GRACE,
     Reason.PROTECTED,
     Reason.FORCED_ON,
     Reason.POWER_LIMITED,
 )
 """A home that was cut although one of these holds gets its power back: a wrong to undo, not a state to keep."""
 _SHELTERS: Final = {
+    Reason.POSTPAID: Why.POSTPAID,
+    Reason.SWITCH_GRACE: Why.GRACE,
     Reason.PROTECTED: Why.PROTECTED,
     Reason.FORCED_ON: Why.FORCED_ON,
     Reason.WEATHER: Why.WEATHER,
@@ -164,6 +170,10 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
         return Reason.PROTECTED_CIRCUIT
     if policy.cut is CutRule.NEVER:
         return Reason.LAW_FORBIDS
+    if policy.sheltered_at(Why.POSTPAID, at_us=now_us):
+        return Reason.POSTPAID
+    if policy.sheltered_at(Why.GRACE, at_us=now_us):
+        return Reason.SWITCH_GRACE
     if facts.protected or policy.sheltered_at(Why.PROTECTED, at_us=now_us):
         return Reason.PROTECTED
     if policy.sheltered_at(Why.FORCED_ON, at_us=now_us):

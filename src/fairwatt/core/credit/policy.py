@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fairwatt.core.spans import local_date, local_datetime, zone_info
 
@@ -29,6 +29,14 @@ class Why(IntEnum):
     """A person keeps the supply on, with a reason."""
     PROTECTED = 3
     """Somebody lives there who may not be without power."""
+    POSTPAID = 4
+    """It pays after use: credit is not what it lives on."""
+    GRACE = 5
+    """It paid after use until a few days ago."""
+
+
+FOREVER_US: Final = 1 << 62
+"""The end of a span that has none yet."""
 
 
 class Shelter(NamedTuple):

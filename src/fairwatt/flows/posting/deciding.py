@@ -15,6 +15,7 @@ from fairwatt.core.alarms.restoring import SPACING, Closing, stagger
 from fairwatt.core.credit.blast import MassCuts
 from fairwatt.core.credit.decide import Action, Reason, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import LEVEL_NAMES, WarningLevel
+from fairwatt.core.credit.policy import Why
 from fairwatt.flows.posting.book_state import BookState, OpenOrder
 from fairwatt.flows.posting.leasing import NOWHERE, Apart
 from fairwatt.flows.posting.mass_cuts import weigh
@@ -87,7 +88,7 @@ def decide(
     available = wallets["balance_micro"][touched]
     if apart:
         available = available - [apart.get(ix, NOWHERE).beside(0) for ix in touched.tolist()]
-    level = credit_levels(wallets=wallets[touched], available=available)
+    level = _levels(state, wallets, touched, available, out, now_us)
     for ix in credited:
         # Credit starts a new story: somebody who is still low after paying is told so again. A coin into a
         # wallet that stays empty does not, or a coin before every due cut would keep it from ever coming.
@@ -129,6 +130,23 @@ def decide(
     for turn in turns:
         _follow(case, turn, later)
     return out
+
+
+def _levels(
+    state: BookState, wallets: npt.NDArray[Any], touched: Int64s, available: Int64s, out: Decided, now_us: int
+) -> Int64s:
+    """How near each is to being empty; who pays after use is at no level, and was never warned."""
+    level = credit_levels(wallets=wallets[touched], available=available)
+    after = [
+        ix for ix, policy in enumerate(state.policies) if policy.sheltered_at(Why.POSTPAID, at_us=now_us)
+    ]
+    if after:
+        calm = np.isin(wallets["policy_ix"][touched], after)
+        level[calm] = 0
+        for ix in touched[calm & (wallets["level"][touched] > 0)].tolist():
+            wallets["level"][ix] = wallets["warned_us"][ix] = 0
+            out.flagged.add(ix)
+    return level
 
 
 def _warn_anew(wallets: npt.NDArray[Any], out: Decided, corrected: Mapping[int, int], now_us: int) -> None:

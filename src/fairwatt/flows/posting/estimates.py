@@ -170,8 +170,10 @@ def _register(registers: Registers, installation: int) -> int:
     return int(found[0])
 
 
-def move_register(*, rows: npt.NDArray[Any], register: int, after: RegisterState) -> None:
-    """Let a register stand where an estimate left it."""
+def move_register(
+    *, rows: npt.NDArray[Any], register: int, after: RegisterState, estimated: bool = True
+) -> None:
+    """Let a register stand where an estimate, or a person's reading, left it."""
     for name in ("at_us", "register_wh", "counter_wh", "window_us", "carry_nano", "carry_tax"):
         rows[name][register] = getattr(after, name)
-    rows["estimated"][register] = True
+    rows["estimated"][register] = estimated

@@ -20,6 +20,7 @@ from fairwatt.core.spans import local_day_start
 from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
+from fairwatt.flows.posting.by_hand import post_hand_reading
 from fairwatt.flows.posting.cash_desk import post_at_desk
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.depositing import post_deposit
@@ -46,6 +47,7 @@ from fairwatt.flows.posting.shares import (
     post_share,
 )
 from fairwatt.flows.posting.supply_orders import post_supply_order
+from fairwatt.flows.posting.switching import post_switch
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, CostWaits, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
 from fairwatt.store.facts import written_by_web
@@ -96,6 +98,8 @@ def post_facts(
             one = refuse_fact(bench, "unpostable", f"posting it failed with {type(error).__name__}")
         for register, after in one.registers_moved:
             move_register(rows=registers.rows, register=register, after=after)
+        for register, after in one.registers_read:
+            move_register(rows=registers.rows, register=register, after=after, estimated=False)
         out.add(one)
         for line, ix in zip(one.lines, one.wallet_ix, strict=True):
             available[ix] += line["amount_micro"]
@@ -133,6 +137,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _credit_change(bench, at_us)
         case "emergency", {"wallet": int(wallet), "author": int() | None as author}:
             return post_emergency(bench, wallet=wallet, author=author)
+        case (("switch" | "hand_reading"), dict(about)):
+            return _from_postpaid(bench, kind, about)
         case "debt", {"rule": int(rule)}:
             return post_debt(bench, rule=rule)
         case (("deposit" | "household" | "let"), dict(about)):
@@ -170,6 +176,19 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return _adjustment(bench, before, kind, about)
         case _:
             return refuse_fact(bench, "unknown_kind", f"nobody here posts such a fact of kind {kind[:60]}")
+
+
+def _from_postpaid(bench: Bench, kind: str, about: dict[str, Any]) -> PostedFacts:
+    """A home that pays first from now on, or a register that a person read."""
+    match kind, about:
+        case "switch", {"wave": int(wave), "wallet": int(wallet)}:
+            return post_switch(bench, wave=wave, wallet=wallet)
+        case "hand_reading", {"reading": int(reading)}:
+            return post_hand_reading(bench, reading=reading)
+        case _:
+            return refuse_fact(
+                bench, "unknown_kind", f"the content of this {kind} is not what such a fact says"
+            )
 
 
 def _credit_change(bench: Bench, at_us: int) -> PostedFacts:

@@ -75,7 +75,7 @@ def post_emergency(bench: Bench, *, wallet: int, author: int | None) -> PostedFa
         line_micro=lent.amount_micro,
         inputs=inputs,
     )
-    out = _posted(bench, [row])
+    out = posted_entries(bench, [row])
     out.lent = {ix: bench.fact}
     evidence = {"amount_micro": lent.amount_micro, "fact": bench.fact, **inputs}
     out.events.append(EventRow(kind="emergency.lent", at_us=bench.now_us, wallet=wallet, evidence=evidence))
@@ -117,7 +117,7 @@ def post_debt(bench: Bench, *, rule: int) -> PostedFacts:
         line_micro=0 if brought else amount,
         inputs={"amount_micro": amount, "available_micro": int(bench.available[ix])},
     )
-    out = _posted(bench, [row])
+    out = posted_entries(bench, [row])
     evidence = {"amount_micro": amount, "rule": rule}
     out.events.append(EventRow(kind="debt.begun", at_us=bench.now_us, wallet=found.wallet, evidence=evidence))
     result = {"outcome": "begun", **evidence}
@@ -150,7 +150,7 @@ def repay(bench: Bench, *, wallet_ix: int, paid_micro: int) -> PostedFacts | Non
         }
         left -= amount
         rows.append(_taken(wallet, "share", f"share:{bench.fact}:{number}", amount, number, why))
-    out = _posted(bench, rows)
+    out = posted_entries(bench, rows)
     if split.emergency_micro and split.emergency_micro == owed.emergency_micro:
         out.repaid = {wallet_ix}
     evidence = {
@@ -190,7 +190,7 @@ def repay_all(bench: Bench, *, wallet_ix: int) -> PostedFacts | None:
             }
             rows.append(_taken(wallet, "share", f"share:{bench.fact}:{one.debt}", part, one.debt, why))
             left -= part
-    return _posted(bench, rows)
+    return posted_entries(bench, rows)
 
 
 def post_instalments(bench: Bench, *, at_us: int) -> PostedFacts:
@@ -222,7 +222,7 @@ def post_instalments(bench: Bench, *, at_us: int) -> PostedFacts:
     known = credit_entries.known_keys(
         cursor=bench.cursor, book=bench.state.book, keys=[row.key for row in rows]
     )
-    return _posted(bench, [row for row in rows if row.key not in known])
+    return posted_entries(bench, [row for row in rows if row.key not in known])
 
 
 def _taken(
@@ -233,7 +233,7 @@ def _taken(
     )
 
 
-def _posted(bench: Bench, rows: Sequence[EntryRow]) -> PostedFacts:
+def posted_entries(bench: Bench, rows: Sequence[EntryRow]) -> PostedFacts:
     """Add the entries, and one line for each that moves a wallet."""
     state, out = bench.state, PostedFacts()
     numbers = credit_entries.add_entries(

@@ -56,6 +56,8 @@ class PostedFacts:
     quarantine: list[QuarantineRow] = field(default_factory=list)
     registers_moved: list[tuple[int, RegisterState]] = field(default_factory=list)
     """registers that an approved estimate moved, and where they stand now"""
+    registers_read: list[tuple[int, RegisterState]] = field(default_factory=list)
+    """the same of registers that a person read"""
 
     def add(self, one: PostedFacts) -> None:
         """Take over what one more fact came to."""
@@ -82,6 +84,7 @@ class PostedFacts:
         self.regrant |= one.regrant
         self.quarantine += one.quarantine
         self.registers_moved += one.registers_moved
+        self.registers_read += one.registers_read
 
     def moved_by_others(self) -> set[int]:
         """Indices of wallets that something else than the settling of their account moved."""

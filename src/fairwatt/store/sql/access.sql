@@ -598,3 +598,85 @@ GRANT SELECT ON home_invite, home_invite_end TO fairwatt_poster, fairwatt_web, f
 GRANT INSERT (book, wallet, author, digest, name, made_us, expires_us) ON home_invite TO fairwatt_web;
 GRANT INSERT ON home_invite_end TO fairwatt_poster;
 GRANT USAGE ON SEQUENCE home_invite_id_seq TO fairwatt_web;
+
+-- Invoices: documents follow the ledger and move nothing in it. A page issues them and keeps titles; who sells, and when documents
+-- are due, is commissioned. Numbers are given by the database, whose counter nobody reads.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['buyer_title', 'buyer_title_end', 'bill', 'invoice', 'invoice_tax'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['invoice_run', 'invoice_run_end'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND current_setting(''fairwatt.wallets'', true) = ''*'')', t);
+    END LOOP;
+    ALTER TABLE invoice_setup ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE invoice_setup FORCE ROW LEVEL SECURITY;
+    DROP POLICY IF EXISTS own_rows ON invoice_setup;
+    CREATE POLICY own_rows ON invoice_setup USING (book = ANY (seen_books()));
+END $$;
+GRANT SELECT ON invoice_setup, buyer_title, buyer_title_end, invoice_run, invoice_run_end, bill, invoice, invoice_tax
+    TO fairwatt_web, fairwatt_auditor;
+GRANT INSERT ON buyer_title, buyer_title_end, invoice_run, invoice_run_end, invoice_tax TO fairwatt_web;
+GRANT INSERT (book, wallet, after_batch, until_batch, start_us, end_us, net_micro, tax_micro, run, made_us) ON bill TO fairwatt_web;
+-- Not the organisation and not the number: a trigger fills them in.
+GRANT INSERT (series, book, wallet, sort, bill, of, whole, setup, title, buyer, parts, net_micro, tax_micro, net_minor, tax_minor,
+    paid_minor, issued_us, due_us, reason, author) ON invoice TO fairwatt_web;
+GRANT USAGE ON SEQUENCE buyer_title_id_seq, invoice_run_id_seq, bill_id_seq, invoice_id_seq TO fairwatt_web;
+
+-- Moving from postpaid: people write down who pays after use, what they read, and which homes are to change; the poster alone
+-- changes one. A resident sees the own home's.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['postpaid', 'hand_reading', 'hand_word', 'wave_home', 'switched'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['wave', 'wave_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()))', t);
+    END LOOP;
+END $$;
+GRANT SELECT ON postpaid, hand_reading, hand_word, wave, wave_home, wave_step, switched TO fairwatt_web, fairwatt_poster, fairwatt_auditor;
+GRANT INSERT ON postpaid, hand_reading, hand_word, wave, wave_home, wave_step TO fairwatt_web;
+GRANT INSERT ON switched TO fairwatt_poster;
+GRANT USAGE ON SEQUENCE hand_reading_id_seq, wave_id_seq, wave_step_id_seq TO fairwatt_web;
+DROP POLICY IF EXISTS no_switches ON fact;
+CREATE POLICY no_switches ON fact AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (kind <> 'switch');
+
+-- E-fapiao: a page asks, the collector speaks with the platform and writes down what it said.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['efapiao', 'efapiao_step', 'efapiao_ask'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()))', t);
+        EXECUTE format('DROP POLICY IF EXISTS collectors ON %I', t);
+        EXECUTE format('CREATE POLICY collectors ON %I TO fairwatt_collector USING (true) WITH CHECK (true)', t);
+    END LOOP;
+    ALTER TABLE efapiao_platform ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE efapiao_platform FORCE ROW LEVEL SECURITY;
+    DROP POLICY IF EXISTS own_rows ON efapiao_platform;
+    CREATE POLICY own_rows ON efapiao_platform USING (book = ANY (seen_books()));
+    DROP POLICY IF EXISTS collectors ON efapiao_platform;
+    CREATE POLICY collectors ON efapiao_platform TO fairwatt_collector USING (true);
+END $$;
+GRANT SELECT ON efapiao_platform, efapiao, efapiao_step, efapiao_ask TO fairwatt_web, fairwatt_auditor, fairwatt_collector;
+GRANT INSERT ON efapiao, efapiao_ask TO fairwatt_web;
+GRANT INSERT ON efapiao_step TO fairwatt_collector;
+GRANT UPDATE (ask_us, asks, trouble) ON efapiao_ask TO fairwatt_collector;
+GRANT USAGE ON SEQUENCE efapiao_id_seq TO fairwatt_web;
+GRANT USAGE ON SEQUENCE efapiao_step_id_seq TO fairwatt_collector;

@@ -8,7 +8,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from fairwatt.web.design import let_words
+from fairwatt.web.design import invoice_words, let_words, postpaid_words
 
 Words = Mapping[str, str | Promise]
 
@@ -20,8 +20,15 @@ REASONS: Final[Words] = {
     "holiday": _("nobody is cut off on a holiday"),
     "weather": _("nobody is cut off in this heat or cold"),
     "emergency_due": _("emergency credit is being added"),
+    "postpaid": _("this home pays after use"),
+    "switch_grace": _("this home changed to paying first a few days ago"),
 }
 EVENTS: Final[Words] = {
+    **invoice_words.EVENTS,
+    **postpaid_words.EVENTS,
+    "desk.restore_code_asked": _("{home}: an emergency code was asked for"),
+    "supply.restore_code_issued": _("{home}: an emergency code was made"),
+    "desk.restore_code_shown": _("An emergency code was shown to whoever asked for it"),
     "warning.low": _("{home}: warned, credit is low at {amount}"),
     "warning.low:credit.forecast": _("{home}: warned, days left by forecast: about {days}, with {amount}"),
     "warning.critical": _("{home}: warned, credit is almost gone at {amount}"),

@@ -5,6 +5,7 @@ from django.urls import path
 from fairwatt.web.tenant import (
     credit,
     disputes,
+    invoices,
     messages,
     meter,
     owed,
@@ -35,6 +36,11 @@ urlpatterns = [
     path("<uuid:public_id>/messages/address/<int:contact_id>/", messages.prove, name="message_prove"),
     path("<uuid:public_id>/messages/address/<int:contact_id>/end/", messages.end, name="message_end"),
     path("<uuid:public_id>/messages/browser/", messages.browser, name="message_browser"),
+    path("<uuid:public_id>/invoices/", invoices.invoices, name="invoices"),
+    path("<uuid:public_id>/invoices/<int:invoice_id>/fapiao/", invoices.efapiao, name="efapiao"),
+    path(
+        "<uuid:public_id>/invoices/<int:invoice_id>/<slug:form>/", invoices.invoice_file, name="invoice_file"
+    ),
     path("<uuid:public_id>/charges/", views.charges, name="charges"),
     path("<uuid:public_id>/reports/<slug:name>/", statements.statement, name="statement"),
     path(

@@ -11,6 +11,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -24,12 +25,14 @@ from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.billed_unit import unit_of_wallet
 from fairwatt.flows.merchants import Offer
+from fairwatt.flows.postpaid.homes import Account, account_of
 from fairwatt.flows.start_top_up import Payer, StartedTopUp, TopUpRefused, start_top_up
 from fairwatt.payments.contract import Method, OrderAsk
 from fairwatt.payments.exchange import Moment, answer_now
 from fairwatt.payments.wechat import WechatPay
 from fairwatt.payments.wechat.orders import login_url
 from fairwatt.store.models import User, Wallet
+from fairwatt.store.postpaid import postpaid_of
 from fairwatt.web import access
 from fairwatt.web.darkness import answer
 from fairwatt.web.design.refusals import said
@@ -267,8 +270,18 @@ def _context(wallet: Wallet) -> dict[str, Any]:
         "credit": home.credit,
         "split": split,
         "paid_micro": checked.amount_micro,
+        "postpaid": _postpaid(wallet, home.balance_micro),
         "after_micro": home.credit.available_micro + split.credit_micro,
     }
+
+
+def _postpaid(wallet: Wallet, balance_micro: int) -> Account | None:
+    """What a home that pays after use owes; None for one that pays first."""
+    with access.seeing(scope=access.scope_of_wallet(wallet=wallet)), connection.cursor() as cursor:
+        one = postpaid_of(cursor=cursor, book=wallet.book_id, wallet=wallet.pk)
+    if one is None:
+        return None
+    return account_of(one=one, balance_micro=balance_micro, zone=wallet.book.zone, now_us=access.now_us())
 
 
 def _private(response: HttpResponse) -> HttpResponse:

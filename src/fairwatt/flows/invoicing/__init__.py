@@ -1,0 +1,1 @@
+"""What was charged becomes invoices: drafted from the ledger, issued once, held against it."""
