@@ -159,3 +159,23 @@ def test_every_page_of_the_console_stands_under_one_heading(scene: Scene, signed
     assert here(f"/console/{scene.slug}/meters/{meter_of(scene, 0).pk}/") == [
         f"/console/{scene.slug}/meters/"
     ]
+
+
+@pytest.mark.parametrize(
+    ("relays", "cut", "off"),
+    [
+        ((1,), False, False),
+        ((0,), False, True),
+        ((2,), False, False),
+        ((2,), True, True),
+        ((1,), True, False),
+    ],
+)
+def test_a_home_is_off_by_its_relay_or_by_a_cut_that_nothing_read_since_denies(
+    relays: tuple[int, ...], cut: bool, off: bool
+) -> None:
+    from fairwatt.store.models import RegisterHead, WalletHead
+    from fairwatt.web.darkness import is_off
+
+    registers = [RegisterHead(relay=relay) for relay in relays]
+    assert is_off(head=WalletHead(cut_by_credit=cut), registers=registers) is off

@@ -12,8 +12,9 @@ from fairwatt.core.alarms.dark import Cause, DarkFacts, Darkness, Heard, Sign, w
 from fairwatt.core.alarms.dark_words import Said, said
 from fairwatt.core.spans import to_datetime
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
-from fairwatt.store.models import Event, GatewayHead, Installation, Line, RegisterHead, Wallet
+from fairwatt.store.models import Event, GatewayHead, Installation, Line, RegisterHead, Wallet, WalletHead
 from fairwatt.web.access import scope_of_book, scope_of_wallet, seeing
+from fairwatt.wire.records import Relay
 
 EVENTS_LOOKED_AT: Final = 200
 SILENT_AFTER_US: Final = 30 * US_PER_MINUTE
@@ -50,6 +51,14 @@ class Answer:
     def by_credit(self) -> bool:
         """Whether a top-up brings the power back."""
         return self.dark.cause is Cause.CREDIT
+
+
+def is_off(*, head: WalletHead | None, registers: Iterable[RegisterHead]) -> bool:
+    """Whether a home has no power: a relay was read open; or credit cut it, and since the poster began anew nothing was
+    read that says otherwise.
+    """
+    relays = {register.relay for register in registers}
+    return Relay.OPEN in relays or (Relay.UNKNOWN in relays and head is not None and head.cut_by_credit)
 
 
 def answer(*, wallet: Wallet, now_us: int, said_dark: bool) -> Answer:

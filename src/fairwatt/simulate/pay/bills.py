@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Final
 
 from fairwatt.payments.amounts import text_from_minor
@@ -16,6 +16,7 @@ from fairwatt.simulate.pay.books import Books, Shop
 from fairwatt.simulate.pay.faults import Faults
 
 _DAY_US: Final = 86_400_000_000
+_PACKED: Final = count()
 _TRADE_HEAD: Final = (
     "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,"
     "代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,"
@@ -240,10 +241,13 @@ def alipay_trades(books: Books, shop: Shop, day: str, faults: Faults) -> bytes |
 
 
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
-    out = io.BytesIO()
+    """Packed at every download, with the instant of that: the same bill is never the same bytes twice."""
+    out, nth = io.BytesIO(), next(_PACKED)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files:
-            archive.writestr(name, content)
+            info = zipfile.ZipInfo(name, (2026, 1, 1, nth // 1800 % 24, nth // 30 % 60, nth % 30 * 2))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
     return out.getvalue()
 
 

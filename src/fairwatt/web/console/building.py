@@ -15,6 +15,7 @@ from fairwatt.core.insight.ahead.outlook import Outlook
 from fairwatt.core.units import US_PER_DAY, US_PER_MINUTE
 from fairwatt.flows.forecasting import newest_outlooks
 from fairwatt.store.models import Book, Installation, RegisterHead, Site, Unit, WalletHead
+from fairwatt.web.darkness import is_off
 from fairwatt.web.forecast import HORIZON_DAYS, Forecast, Pace, days_until, from_outlook
 
 SILENT_AFTER_US: Final = 45 * US_PER_MINUTE
@@ -142,7 +143,7 @@ def _square(
     balance = head.balance_micro if head else 0
     available = balance
     read_us = max((register.at_us for register in registers), default=0)
-    relay_open = any(register.relay == 0 for register in registers)
+    relay_open = is_off(head=head, registers=registers)
     zone = unit.site.book.zone
     days_left = _days_left(max(0, available), mean, now_us, zone)
     fewest = most = None

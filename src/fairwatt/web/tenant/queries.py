@@ -23,7 +23,7 @@ from fairwatt.store.models import (
     WalletHead,
 )
 from fairwatt.web.access import scope_of_wallet, seeing
-from fairwatt.web.darkness import Answer, answer
+from fairwatt.web.darkness import Answer, answer, is_off
 from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, pace_of
 from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule, unit_of
 from fairwatt.web.reviews import Review, reviews_of
@@ -266,7 +266,7 @@ def _supply(
     wallet: Wallet, head: WalletHead | None, registers: Sequence[RegisterHead], credit: CreditDesk
 ) -> Supply:
     least, available = credit.least_minor, credit.available_micro
-    if any(register.relay == 0 for register in registers):
+    if is_off(head=head, registers=registers):
         cause = Event.objects.filter(wallet=wallet.id, kind__in=CUT_EVENTS).order_by("-id").first()
         return Supply(
             state="off",
