@@ -102,22 +102,22 @@ def test_the_desk_sees_what_failed_and_why_and_sends_it_again(scene: Scene, sign
     )
 
 
-def test_whom_no_message_reached_is_called_and_that_is_noted(scene: Scene, signed_in: Any) -> None:
-    """The scene's cut came with nobody told: the cut itself wrote the call."""
+def test_whom_no_message_reached_is_called_and_that_is_noted(other: Scene, signed_in: Any) -> None:
+    """The small building's cut came with nobody told: the cut itself wrote the call. Nobody pays there."""
     from fairwatt.flows.notifying.desk import unheralded
     from fairwatt.store.models import Event
 
-    assert unheralded(book_id=scene.book) == []
-    client, page = signed_in(scene.operator), reverse("console:messages", args=[scene.slug])
+    assert unheralded(book_id=other.book) == []
+    client, page = signed_in(other.operator), reverse("console:messages", args=[other.slug])
     before = client.get(page).content.decode()
     assert "supply was ordered off and no warning was shown to have arrived" in before
     number = int(before.partition("/messages/calls/")[2].partition("/")[0])
-    answer = reverse("console:answer_call", args=[scene.slug, number])
+    answer = reverse("console:answer_call", args=[other.slug, number])
     assert client.post(answer, {"answer": "nonsense"}).status_code == 422
     assert client.post(answer, {"answer": "called"}).status_code == 302
     assert client.post(answer, {"answer": "met"}).status_code == 302
     with as_role("poster"):
-        told_of = Event.objects.filter(book=scene.book, kind="desk.escalation_answered")
+        told_of = Event.objects.filter(book=other.book, kind="desk.escalation_answered")
         assert [event.reason for event in told_of] == ["called"]
     assert f"/messages/calls/{number}/" not in client.get(page).content.decode()
 
