@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from support.house import as_role
 from web.cash import at_the_window
 from web.scene import NOW_US, Scene
 
@@ -15,10 +16,15 @@ def test_money_taken_as_a_deposit_is_held_and_the_page_and_the_statement_say_so(
     other: Scene, signed_in: Any
 ) -> None:
     from fairwatt.flows.keep_deposit import deposits_of
-    from fairwatt.store.models import Book
+    from fairwatt.store.models import Book, User
 
-    at_the_window(other, name="Deposits", home=1)
-    clerk, owner, auditor = signed_in(other.operator), signed_in(other.owner), signed_in(other.auditor)
+    with as_role("migrate"):
+        # Somebody of their own: one person has one open shift, and other tests open theirs.
+        person = User.objects.create_user(
+            f"deposits-{other.book}", None, organisation=other.operator.organisation, role="operator"
+        )
+    at_the_window(other, name="Deposits", home=1, cashier=person)
+    clerk, owner, auditor = signed_in(person), signed_in(other.owner), signed_in(other.auditor)
     page = reverse("console:deposits", args=[other.slug])
     taken = clerk.post(
         reverse("console:cash_take", args=[other.slug]),
