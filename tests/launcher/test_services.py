@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 from fairwatt.server.config import Config
+from fairwatt.server.launcher.nats import Nats, prepare_nats
 from fairwatt.server.launcher.services import AlreadyRunning, Services
 from launcher.watching import eventually, owner_of, processes_of
 
@@ -46,6 +48,23 @@ def test_a_restart_finds_its_data_and_ports_and_leaves_no_process(config: Config
         assert notes(config) == ["before"]
         assert dict(config.ports()) == ports
     assert processes_of(config.state) == []
+
+
+def test_a_port_taken_between_choosing_and_listening_is_left_for_another(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as squatter:
+
+        def prepare_late(config: Config, *, port: int, mqtt_port: int) -> Nats:
+            if squatter.getsockname()[1] == 0:
+                squatter.bind(("127.0.0.1", port))
+                squatter.listen()
+            return prepare_nats(config, port=port, mqtt_port=mqtt_port)
+
+        monkeypatch.setattr("fairwatt.server.launcher.services.prepare_nats", prepare_late)
+        with Services(config, migrate=False) as services:
+            assert config.ports()["nats"] != squatter.getsockname()[1] != 0
+            assert all(one.ready for one in services.supervisor.status())
 
 
 def test_a_killed_postgres_comes_back_with_every_committed_row(config: Config) -> None:

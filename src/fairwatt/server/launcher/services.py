@@ -3,7 +3,7 @@
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Final, Literal, Self
 
 from fairwatt.server.config import Config
@@ -11,7 +11,7 @@ from fairwatt.server.errors import OperatorError
 from fairwatt.server.keys import ensure_keys
 from fairwatt.server.launcher.database import migrate_database, prepare_database
 from fairwatt.server.launcher.nats import GatewayLogin, prepare_nats, write_accounts
-from fairwatt.server.launcher.ports import choose_ports
+from fairwatt.server.launcher.ports import choose_ports, is_free
 from fairwatt.server.launcher.postgres import prepare_postgres
 from fairwatt.server.launcher.process import reap_leftover
 from fairwatt.server.launcher.supervisor import ProcessSpec, StartFailed, Supervisor
@@ -19,7 +19,8 @@ from fairwatt.server.launcher.supervisor import ProcessSpec, StartFailed, Superv
 type ServiceName = Literal["postgres", "nats"]
 
 LEFTOVER_PATIENCE_S: Final = 30.0
-PORT_NAMES: Final = ("postgres", "nats", "mqtt", "web", "paysim")
+PORT_TRIES: Final = 3
+"""How often a service may find its port taken between our choosing it and its listening."""
 
 
 class AlreadyRunning(OperatorError):
@@ -69,12 +70,18 @@ class Services:
             # Before ports are chosen: what is left over would hold the ones we want to keep.
             for pid_file in (state / "run").glob("*.pid"):
                 reap_leftover(pid_file, patience_s=LEFTOVER_PATIENCE_S)
-            ports = choose_ports(self.config, names=PORT_NAMES)
+            choose_ports(self.config, names=("web", "paysim"))
             if self.config.database_url is None:
-                self.supervisor.start(prepare_postgres(self.config, port=ports["postgres"]).spec())
+                self._start(
+                    ("postgres",), lambda ports: prepare_postgres(self.config, port=ports["postgres"]).spec()
+                )
             if self.config.nats_url is None:
-                nats = prepare_nats(self.config, port=ports["nats"], mqtt_port=ports["mqtt"])
-                self.supervisor.start(nats.spec())
+                self._start(
+                    ("nats", "mqtt"),
+                    lambda ports: prepare_nats(
+                        self.config, port=ports["nats"], mqtt_port=ports["mqtt"]
+                    ).spec(),
+                )
             if self._migrate:
                 prepare_database(self.config)
                 migrate_database(self.config)
@@ -113,6 +120,20 @@ class Services:
         if changed:
             self.supervisor.send("nats", signal.SIGHUP)
         return changed
+
+    def _start(
+        self, port_names: tuple[str, ...], spec_on: Callable[[Mapping[str, int]], ProcessSpec]
+    ) -> None:
+        """Start a service on its ports; on others when another program took one of them meanwhile."""
+        for tries_left in reversed(range(PORT_TRIES)):
+            ports = choose_ports(self.config, names=port_names)
+            try:
+                self.supervisor.start(spec_on(ports))
+            except StartFailed:
+                if tries_left == 0 or all(is_free(ports[name]) for name in port_names):
+                    raise
+            else:
+                return
 
     def _take_lock(self) -> None:
         lock = (self.config.state / "run" / "lock").open("a+")
