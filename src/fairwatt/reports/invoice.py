@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import typst
 from django.db import connection, transaction
 from django.utils.translation import get_language, gettext, override
 
@@ -17,12 +15,11 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import format_money, micro_from_minor
 from fairwatt.reports.invoice_data import invoice_xml, with_data
 from fairwatt.reports.invoice_words import part_words, quantity_words, rate_words
+from fairwatt.reports.typeset import set_sheet
 from fairwatt.store import facts, invoices
 from fairwatt.store.invoices import Invoice, Setup
 from fairwatt.store.models import Book, Wallet
 
-_FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
-_SHEET: Final = importlib.resources.files("fairwatt.reports") / "invoice.typ"
 FORMS: Final = {"pdf": "application/pdf", "xml": "application/xml", "json": "application/json"}
 
 
@@ -81,18 +78,7 @@ def as_file(*, read: Read, form: str) -> tuple[bytes, str]:
         return xml, name
     language = get_language() or "en"
     content = _content(read, language)
-    with importlib.resources.as_file(_FACE) as face:
-        faces: list[str] = [str(face)]
-        pdf = typst.compile(
-            _SHEET.read_text(encoding="utf-8").encode(),
-            font_paths=typst.Fonts(
-                include_system_fonts=False, include_embedded_fonts=False, font_paths=faces
-            ),
-            sys_inputs={"content": json.dumps(content, ensure_ascii=False)},
-            timestamp=read.invoice.issued_us // 1_000_000,
-            pdf_standards=["a-3b"],
-        )
-    assert isinstance(pdf, bytes), "one PDF"
+    pdf = set_sheet(sheet="invoice", content=content, at_us=read.invoice.issued_us, archived=True)
     title = str(content["title"])
     return with_data(pdf=pdf, xml=xml, language=language, title=title, author=read.setup.seller["name"]), name
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-import typst
 from django.utils.translation import get_language, gettext
 
 from fairwatt.core.account_numbers import account_number, in_groups
 from fairwatt.core.spans import local_date
 from fairwatt.core.units import format_money
+from fairwatt.reports.typeset import set_sheet
 from fairwatt.store.models import Book
 from fairwatt.store.postpaid import Wave
-
-_FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
-_SHEET: Final = importlib.resources.files("fairwatt.reports") / "notice.typ"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +40,7 @@ def set_notices(*, book: Book, wave: Wave, homes: Sequence[Noticed], now_us: int
         % {"wave": wave.name},
         "homes": [_home(book, wave, one) for one in homes],
     }
-    with importlib.resources.as_file(_FACE) as face:
-        faces: list[str] = [str(face)]
-        made = typst.compile(
-            _SHEET.read_text(encoding="utf-8").encode(),
-            font_paths=typst.Fonts(
-                include_system_fonts=False, include_embedded_fonts=False, font_paths=faces
-            ),
-            sys_inputs={"content": json.dumps(content, ensure_ascii=False)},
-            timestamp=now_us // 1_000_000,
-        )
-    assert isinstance(made, bytes), "one PDF"
-    return made
+    return set_sheet(sheet="notice", content=content, at_us=now_us)
 
 
 def _home(book: Book, wave: Wave, one: Noticed) -> dict[str, Any]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from unicodedata import east_asian_width
 
-import typst
 from django.utils.translation import get_language, gettext, ngettext
 
 from fairwatt.reports.cells import NUMBERS, for_reading, heading, shown
 from fairwatt.reports.model import Row, Shape, Table, TooLong
+from fairwatt.reports.typeset import set_sheet
 
 if TYPE_CHECKING:
     from fairwatt.reports.document import Document
@@ -23,8 +21,6 @@ _HEAD_MAX: Final = 12
 _LETTERS_PORTRAIT: Final = 105
 _LETTERS_LANDSCAPE: Final = 155
 """So many digits of a table's face stand on a line at 8.2 points."""
-_FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
-_SHEET: Final = importlib.resources.files("fairwatt.reports") / "paper.typ"
 
 
 def write_pdf(
@@ -53,18 +49,7 @@ def write_pdf(
         "verify": verify(document.digest()),
         "page": gettext("Page"),
     }
-    with importlib.resources.as_file(_FACE) as face:
-        faces: list[str] = [str(face)]
-        made = typst.compile(
-            _SHEET.read_text(encoding="utf-8").encode(),
-            font_paths=typst.Fonts(
-                include_system_fonts=False, include_embedded_fonts=False, font_paths=faces
-            ),
-            sys_inputs={"content": json.dumps(content, ensure_ascii=False)},
-            timestamp=document.reading.as_of_us // 1_000_000,
-        )
-    assert isinstance(made, bytes), "one PDF"
-    file.write(made)
+    file.write(set_sheet(sheet="paper", content=content, at_us=document.reading.as_of_us))
 
 
 def _table(document: Document, table: Table, rows_left: int) -> tuple[dict[str, Any], int]:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import segno
-import typst
+from fairwatt.reports.typeset import drawn_code, set_sheet
 
 PAPERS: Final = ("a4", "80", "58")
-_FACE: Final = importlib.resources.files("noto_cjk_sans_otc")
-_SHEET: Final = importlib.resources.files("fairwatt.reports") / "receipt.typ"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +31,6 @@ def set_receipt(*, said: Paper, paper: str) -> bytes:
     """The PDF; the same receipt gives the same bytes. `paper` is one of PAPERS."""
     if paper not in PAPERS:
         raise ValueError(f"a receipt is set on one of {PAPERS}, not on {paper!r}")
-    drawn = io.BytesIO()
-    segno.make(said.url, error="m").save(drawn, kind="svg", border=1, xmldecl=False, nl=False)
     content = {
         "paper": paper,
         "language": "zh" if said.language.startswith("zh") else "en",
@@ -50,17 +42,6 @@ def set_receipt(*, said: Paper, paper: str) -> bytes:
         "mark": said.mark,
         "verify": said.verify,
         "url": said.url,
-        "code": drawn.getvalue().decode(),
+        "code": drawn_code(said.url),
     }
-    with importlib.resources.as_file(_FACE) as face:
-        faces: list[str] = [str(face)]
-        made = typst.compile(
-            _SHEET.read_text(encoding="utf-8").encode(),
-            font_paths=typst.Fonts(
-                include_system_fonts=False, include_embedded_fonts=False, font_paths=faces
-            ),
-            sys_inputs={"content": json.dumps(content, ensure_ascii=False)},
-            timestamp=said.at_us // 1_000_000,
-        )
-    assert isinstance(made, bytes), "one PDF"
-    return made
+    return set_sheet(sheet="receipt", content=content, at_us=said.at_us)

@@ -138,22 +138,24 @@ CREATE INDEX event_descent ON event (wallet, id)
 -- Intents of the events of one statement, in its transaction. A power order that is proven tells of a return only once.
 -- And no cut without a warning that arrived or a row that calls on staff: it is written with the cut itself, at the latest; what
 -- a gateway cut while it was alone, with its word of it.
+-- What a let that ends was told (was_told_of_end) is of lets.sql.
 CREATE FUNCTION tell_of_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM fresh WHERE kind IN ('warning.low', 'warning.critical', 'warning.empty', 'supply.cut', 'emergency.lent',
+    IF NOT EXISTS (SELECT 1 FROM fresh WHERE kind IN ('warning.low', 'warning.critical', 'warning.empty', 'warning.contract', 'supply.cut', 'emergency.lent',
         'gateway.alarm_raised', 'gateway.safety_cut', 'gateway.local_trip') OR (kind = 'supply.proven' AND reason = 'closed')) THEN
         RETURN NULL;
     END IF;
     INSERT INTO notice (book, wallet, step, key, event, about, at_us, next_us)
         SELECT f.book, f.wallet,
                CASE f.kind WHEN 'warning.low' THEN CASE f.rule WHEN 'credit.forecast' THEN 'days' ELSE 'low' END
-                   WHEN 'warning.critical' THEN 'critical' WHEN 'warning.empty' THEN 'empty' WHEN 'supply.cut' THEN 'cut'
+                   WHEN 'warning.critical' THEN 'critical' WHEN 'warning.empty' THEN 'empty' WHEN 'warning.contract' THEN 'contract'
+                   WHEN 'supply.cut' THEN CASE f.reason WHEN 'contract_ended' THEN 'ended' ELSE 'cut' END
                    WHEN 'gateway.local_trip' THEN 'cut' WHEN 'emergency.lent' THEN 'emergency' WHEN 'supply.proven' THEN 'restored'
                    ELSE 'alarm' END,
                'event:' || f.id, f.id,
                jsonb_strip_nulls(f.evidence || jsonb_build_object('reason', f.reason, 'meter', f.meter, 'gateway', f.gateway)), f.at_us, f.at_us
           FROM fresh f
-         WHERE (f.kind IN ('warning.low', 'warning.critical', 'warning.empty', 'emergency.lent') AND f.wallet IS NOT NULL)
+         WHERE (f.kind IN ('warning.low', 'warning.critical', 'warning.empty', 'warning.contract', 'emergency.lent') AND f.wallet IS NOT NULL)
             OR f.kind IN ('gateway.alarm_raised', 'gateway.safety_cut')
             OR (f.kind IN ('supply.cut', 'gateway.local_trip') AND f.id = (
                 SELECT min(g.id) FROM fresh g WHERE g.kind IN ('supply.cut', 'gateway.local_trip') AND g.wallet = f.wallet))
@@ -171,6 +173,7 @@ BEGIN
          WHERE f.kind IN ('supply.cut', 'gateway.local_trip') AND f.id = (
                SELECT min(g.id) FROM fresh g WHERE g.kind IN ('supply.cut', 'gateway.local_trip') AND g.wallet = f.wallet)
            AND NOT was_reached(f.wallet, f.at_us)
+           AND NOT (f.reason = 'contract_ended' AND was_told_of_end(f.wallet, f.at_us))
            AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = f.wallet AND x.at_us >= descent_of(f.wallet, f.at_us));
     PERFORM pg_notify('notices', '');
     RETURN NULL;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import secrets
 from typing import Any
@@ -25,7 +24,7 @@ from fairwatt.store.models import Book, Role, User
 from fairwatt.web import access
 from fairwatt.web.console.cash_queries import receipts_shown, suspense_shown, wishes_shown
 from fairwatt.web.console.frame import clerk, frame, private
-from fairwatt.web.console.typed import minor
+from fairwatt.web.console.typed import minor, sent_file
 from fairwatt.web.design import cash_words
 from fairwatt.web.design.refusals import said
 
@@ -172,16 +171,10 @@ def bank(request: HttpRequest, slug: str) -> HttpResponse:
 def _sent(request: HttpRequest) -> tuple[list[dict[str, str]], str, str]:
     """The rows of a file, of the same file looked at before, or of the fields for a single transfer."""
     file = request.FILES.get("file")
-    if file is not None:
-        if (file.size or 0) > BYTES_MAX:
-            raise CannotWish("The file is larger than 2 MB. Nothing was changed; send fewer rows.")
-        data, name = file.read(), file.name or ""
-    elif request.POST.get("kept"):
-        try:
-            data = base64.b64decode(request.POST["kept"].encode(), validate=True)
-        except (binascii.Error, UnicodeEncodeError):
-            raise CannotWish("The file was lost on its way. Nothing was written; send it again.") from None
-        name = request.POST.get("name", "")
+    if file is not None and (file.size or 0) > BYTES_MAX:
+        raise CannotWish("The file is larger than 2 MB. Nothing was changed; send fewer rows.")
+    if file is not None or request.POST.get("kept"):
+        name, data = sent_file(request, bytes_max=BYTES_MAX)
     else:
         row = {name: request.POST.get(name, "").strip() for name in COLUMNS}
         text = ",".join('"' + row[name].replace('"', "'").replace("\n", " ") + '"' for name in COLUMNS)

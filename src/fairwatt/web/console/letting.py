@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from fairwatt.core.spans import local_day_start
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 from fairwatt.flows.change_let import cancel_let, end_let, mark_circuit
 from fairwatt.flows.let_batch import COLUMNS, look_at, plan_all, read_rows
-from fairwatt.flows.plan_let import LetAsked, LetImpossible, look_at_let, plan_let
+from fairwatt.flows.plan_let import LetAsked, look_at_let, plan_let
 from fairwatt.flows.sheets import BYTES_MAX
 from fairwatt.store import lets as store
 from fairwatt.store.lets import Let
@@ -30,7 +29,7 @@ from fairwatt.store.models import Book, Installation, Meter, TariffPlan, Unit, W
 from fairwatt.web import access
 from fairwatt.web.console.frame import clerk, frame, private
 from fairwatt.web.console.queries import happenings
-from fairwatt.web.console.typed import instant, local, number, ticket
+from fairwatt.web.console.typed import instant, local, number, sent_file, ticket
 from fairwatt.web.console.views import as_told
 from fairwatt.web.design import let_words
 from fairwatt.web.design.refusals import said
@@ -146,7 +145,7 @@ def lets_many(request: HttpRequest, slug: str) -> HttpResponse:
     }
     if request.method == "POST":
         try:
-            name, data = _file(request)
+            name, data = sent_file(request, bytes_max=BYTES_MAX)
             rows = read_rows(data=data, name=name)
             if request.POST.get("all"):
                 named = ticket(request.POST.get("ticket", ""))
@@ -332,19 +331,3 @@ def _asked(typed: Any, book: Book, now_us: int) -> LetAsked:
 def _tonight(book: Book, now_us: int) -> int:
     """The next midnight of the book: until then a booth is let unless somebody says otherwise."""
     return local_day_start(zone=book.zone, at_us=now_us + US_PER_DAY)
-
-
-def _file(request: HttpRequest) -> tuple[str, bytes]:
-    """The file as it was chosen, or as it comes back from having been looked at."""
-    sent = request.FILES.get("file")
-    if sent is not None:
-        return str(sent.name), sent.read(BYTES_MAX + 1)
-    try:
-        data = base64.b64decode(request.POST.get("kept", ""), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise LetImpossible(
-            "This form is too old or was changed. Nothing was done; open it again."
-        ) from error
-    if not data:
-        raise LetImpossible("Choose a file first. Nothing was changed.")
-    return request.POST.get("name", "")[:80], data

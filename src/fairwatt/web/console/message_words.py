@@ -99,8 +99,11 @@ def _words(cursor: object, book: Book, step: Step, language: str) -> Wording:
 
 def _tried(wording: Wording, step: Step, language: str) -> tuple[Said, Said]:
     """Filled in with the example: as a letter, and as a short message."""
-    given = {"wording": wording, "step": step, "values": SAMPLE[language], "language": language}
-    return say(**given, channel=Channel.EMAIL), say(**given, channel=Channel.SMS)  # type: ignore[arg-type]  # one set
+
+    def by(channel: Channel) -> Said:
+        return say(wording=wording, step=step, values=SAMPLE[language], language=language, channel=channel)
+
+    return by(Channel.EMAIL), by(Channel.SMS)
 
 
 def _page(

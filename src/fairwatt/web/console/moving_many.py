@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from typing import Any
 
@@ -20,6 +19,7 @@ from fairwatt.flows.sheets import BYTES_MAX
 from fairwatt.store.models import Book, User
 from fairwatt.web import access
 from fairwatt.web.console.frame import frame, private
+from fairwatt.web.console.typed import sent_file
 from fairwatt.web.design import move_words
 from fairwatt.web.design.refusals import said
 
@@ -40,7 +40,7 @@ def moves(request: HttpRequest, slug: str) -> HttpResponse:
     }
     if request.method == "POST":
         try:
-            name, data = _file(request)
+            name, data = sent_file(request, bytes_max=BYTES_MAX)
             rows = read_rows(data=data, name=name)
             if request.POST.get("all"):
                 return redirect(_asked(request, book, user, rows))
@@ -72,22 +72,6 @@ def _asked(request: HttpRequest, book: Book, user: User, rows: list[dict[str, st
         ) from error
     together = ask_all(book_id=book.pk, rows=rows, user_id=user.pk, now_us=access.now_us(), entropy=entropy)
     return f"{reverse('console:moves', args=[book.slug])}?together={together}"
-
-
-def _file(request: HttpRequest) -> tuple[str, bytes]:
-    """The file as it was chosen, or as it comes back from having been looked at."""
-    sent = request.FILES.get("file")
-    if sent is not None:
-        return str(sent.name), sent.read(BYTES_MAX + 1)
-    try:
-        data = base64.b64decode(request.POST.get("kept", ""), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MoveImpossible(
-            "This form is too old or was changed. Nothing was done; open it again."
-        ) from error
-    if not data:
-        raise MoveImpossible("Choose a file first. Nothing was changed.")
-    return request.POST.get("name", "")[:80], data
 
 
 def _why(error: Refusal | None) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest
 
 from fairwatt.flows.desk import DeskRefused
 from fairwatt.payments.amounts import minor_from_text
@@ -64,3 +68,20 @@ def ticket(text: str) -> str:
 def number(text: str) -> int:
     """What a form says as a number; 0 for what is none, which no row has."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
+
+
+def sent_file(request: HttpRequest, *, bytes_max: int) -> tuple[str, bytes]:
+    """Name and content of the file of a form, as it was chosen or as it comes back (``kept``) after a look.
+
+    A larger file comes one byte too long, for its reader to refuse. Raises Unreadable.
+    """
+    sent = request.FILES.get("file")
+    if sent is not None:
+        return str(sent.name), sent.read(bytes_max + 1)
+    try:
+        data = base64.b64decode(request.POST.get("kept", ""), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Unreadable("This form is too old or was changed. Nothing was done; open it again.") from error
+    if not data:
+        raise Unreadable("Choose a file first. Nothing was changed.")
+    return request.POST.get("name", "")[:80], data
