@@ -114,7 +114,7 @@ def test_a_guesser_waits_ever_longer_and_a_pulled_plug_does_not_help(tmp_path: P
     ("text", "outcome"),
     [
         ("1234 5678 9012 3456", Outcome.MISTYPED),
-        ("12345678901234567890", "no_sts"),
+        ("12345678901234567890", "token_wrong"),
         ("123", "unknown_code"),
         ("hello", "unknown_code"),
         (a_code(meter=101), Outcome.OTHER_METER),

@@ -65,7 +65,7 @@ class Agent(Waits):
         self.link: Link
         self._orders: Orders
         self._obeyer: Obeyer
-        self._deeds: Deeds
+        self.deeds: Deeds
         self.local: Local
 
     async def start(self) -> None:
@@ -91,7 +91,7 @@ class Agent(Waits):
             on_settings=self._follow,
         )
         self._obeyer, self.standing = self.obeying.supply, self.obeying.standing
-        self._deeds = Deeds(
+        self.deeds = Deeds(
             config=config, spool=self.spool, guard=self.guard, obeyer=self._obeyer, more=self._times
         )
         self._obeyer.load_grants()
@@ -147,13 +147,13 @@ class Agent(Waits):
 
     async def _listen(self, branch: ListenBranch) -> None:
         """Take what the meters of a broker say by themselves, for as long as the agent runs."""
-        parts = Parts(self.clock, self._deeds, self.guard, self.safety, self.link, self._conclude)
+        parts = Parts(self.clock, self.deeds, self.guard, self.safety, self.link, self._conclude)
         await branch.ear.run(Listening(branch=branch, parts=parts).take)
 
     def _follow(self, config: EdgeConfig) -> None:
         """Live by settings that came from afar, from the next tick on."""
         self.config = config
-        for part in (self.link, self._obeyer, self._deeds):
+        for part in (self.link, self._obeyer, self.deeds):
             part.follow(config)
 
     def _take_up_time(self) -> int | None:
@@ -167,7 +167,7 @@ class Agent(Waits):
         ticked_us, quiet_since_us = (int.from_bytes(kept[k : k + 8], "big", signed=True) for k in (0, 8))
         behind_us = ticked_us - self.clock.now_us()
         if -behind_us > _ASLEEP_INTERVALS * self.config.interval_s * 1_000_000:
-            self._deeds.slept = set(self.meters.points)
+            self.deeds.slept = set(self.meters.points)
         if behind_us > 0:
             self.clock.step(behind_us)
             log.warning("clock_lost", behind_us=behind_us)
@@ -295,7 +295,7 @@ class Agent(Waits):
         branch.begin(now_us=self.clock.now_us(), interval_us=self._interval_us(branch))
 
         def flush() -> None:
-            self._deeds.flush(branch, at_us=stamp())
+            self.deeds.flush(branch, at_us=stamp())
 
         kept_s = asyncio.get_running_loop().time()
         for point in branch.asked:
@@ -308,7 +308,7 @@ class Agent(Waits):
         async with branch.turn:
             await self._conclude(branch, stamp())
             if self.link.knows_time:
-                await self._deeds.check_a_clock(branch, now=self.clock.now_us)
+                await self.deeds.check_a_clock(branch, now=self.clock.now_us)
         self.link.records_wait(at_us=stamp())
 
     async def _read(
@@ -322,8 +322,8 @@ class Agent(Waits):
         branch.pace.was_quick(took_us=read_us - began_us)
         if reading is None:
             return
-        branch.readings[-1] = reading = self._deeds.flagged(reading)
-        await self._deeds.own_up(point, reading)
+        branch.readings[-1] = reading = self.deeds.flagged(reading)
+        await self.deeds.own_up(point, reading)
         self.guard.take_reading(reading)
         closely = branch.pace.may_look(meter=point.number, now_us=read_us)
         await self.safety.look(point, reading, flush=flush, closely=closely)
@@ -335,13 +335,13 @@ class Agent(Waits):
         alone = not self.link.is_up(now_us=at_us)
         readings, events = branch.taken()
         if self._was_alone and not alone:
-            events += self._deeds.balances(at_us=at_us)
-        self._deeds.keep(readings=readings, events=events, at_us=at_us)
+            events += self.deeds.balances(at_us=at_us)
+        self.deeds.keep(readings=readings, events=events, at_us=at_us)
         self._was_alone = alone
         await self._obeyer.retry_open(branch.points)
         await self.local.keep(branch.points, at_us=at_us)
         await self.standing.retry_open(branch.points)
-        await self._deeds.stand_guard(branch, alone=alone, at_us=at_us)
+        await self.deeds.stand_guard(branch, alone=alone, at_us=at_us)
         await self.safety.follow(branch.points, at_us=at_us)
 
     async def _close_in_turn(self) -> None:
@@ -357,7 +357,7 @@ class Agent(Waits):
 
     async def _close(self, branch: Branch, at_us: int) -> None:
         async with branch.turn:
-            self._deeds.flush(branch, at_us=at_us)
+            self.deeds.flush(branch, at_us=at_us)
             await self.safety.close_due(points=branch.points, at_us=at_us)
 
     @asynccontextmanager
@@ -365,7 +365,7 @@ class Agent(Waits):
         """Be the only one who asks or switches on the bus of a meter; what was read there before is kept before."""
         branch = self.meters.branch_of(meter=point.number)
         async with branch.turn:
-            self._deeds.flush(branch, at_us=self.clock.now_us())
+            self.deeds.flush(branch, at_us=self.clock.now_us())
             yield
 
     def _queue_command(self, message: bytes) -> None:

@@ -117,6 +117,12 @@ class Deeds:
         for act in acts:
             await self._act(act, meters[act.meter], at_us, again=(act.meter, act.deed) in before)
 
+    async def settle(self, branch: Branch, point: MeterPoint, *, at_us: int) -> None:
+        """Decide at once, alone, after credit was carried to a meter: also where the server had cut it for credit."""
+        if self._obeyer.was_cut_for_credit(meter=point.number):
+            self._guard.expect_trip(meter=point.number)
+        await self.stand_guard(branch, alone=True, at_us=at_us)
+
     async def _act(self, act: Act, point: MeterPoint, at_us: int, *, again: bool) -> None:
         # What does not succeed is ordered again at every tick and told once: nothing but the head-end ever takes
         # an event out of the spool, and a long outage must leave room for readings.

@@ -21,6 +21,7 @@ from fairwatt.core.rating.state import RegisterState
 from fairwatt.core.rating.tariff_obj import schedule_from_obj
 from fairwatt.edge.guard_kept import Kept, Row, decode_kept
 from fairwatt.edge.heads import (
+    Carried,
     Head,
     Holding,
     Spent,
@@ -88,6 +89,8 @@ class Guard:
         self._orders = 0
         self.restored: dict[int, int] = {}
         """meter -> until when an emergency restore is in force there (kept by edge.local)"""
+        self.carried: dict[int, tuple[Carried, ...]] = {}
+        """meter -> payments that tokens carried there (kept by edge.local); each counts until a grant knows it"""
 
     def take_grant(self, *, meter: int, grant: Grant | None) -> None:
         """Count on from a new grant; with None the meter has no offline rule any more. Raises GrantRefused.
@@ -192,7 +195,11 @@ class Guard:
         add_spent(
             head.spent, Spent(reading.at_us, charge.amount_micro), limit=_LOG_LENGTH if len(mine) > 1 else 1
         )
-        if head.meter in self._tripped and head.relay == Relay.CLOSED and available_in(mine) > 0:
+        if (
+            head.meter in self._tripped
+            and head.relay == Relay.CLOSED
+            and available_in(mine, self.carried) > 0
+        ):
             self._tripped.discard(head.meter)  # the cut never took effect, or is undone: nothing to restore
 
     def settle_relay(self, *, meter: int, relay: int, tripped: bool) -> None:
@@ -233,7 +240,7 @@ class Guard:
         schedule, modulus = head.table.schedule, head.spec.modulus_wh
         used_wh = schedule.grown(before=head.state.register_wh, after=reading.total_wh, modulus=modulus)
         most_micro = max(0, used_wh) * head.dearest_micro_per_kwh // 1_000
-        return available_in(self._wallets[head.grant.wallet]) <= most_micro
+        return available_in(self._wallets[head.grant.wallet], self.carried) <= most_micro
 
     def last_reading(self, *, meter: int) -> Reading | None:
         """What the meter said last, since this program began."""
@@ -255,7 +262,8 @@ class Guard:
 
     def holdings(self) -> list[Holding]:
         """What each wallet has here, in order."""
-        return [held for wallet in self.wallets() for held in holdings_of(wallet, self._wallets[wallet])]
+        wallets = sorted(self._wallets.items())
+        return [held for wallet, mine in wallets for held in holdings_of(wallet, mine, self.carried)]
 
     def available_micro(self, *, wallet: int) -> int | None:
         """What the wallet still has, as far as this gateway can know; None without a grant.
@@ -265,7 +273,7 @@ class Guard:
         meter's own, and what those of this gateway still have is the wallet's here.
         """
         mine = self._wallets.get(wallet)
-        return available_in(mine) if mine else None
+        return available_in(mine, self.carried) if mine else None
 
     def decide(self, *, now_us: int, meters: Collection[int] | None = None) -> list[Act]:
         """Say what to do at this instant with no server to ask. Call it only while the link is down.
@@ -277,7 +285,7 @@ class Guard:
         acts: list[Act] = []
         for wallet in self.wallets():
             mine = sorted(self._wallets[wallet], key=lambda head: head.meter)
-            available = available_in(mine)
+            available = available_in(mine, self.carried)
             self._note_warning(mine, available, now_us)
             for head in mine:
                 if meters is None or head.meter in meters:
@@ -314,7 +322,7 @@ class Guard:
         acts: list[Act] = []
         for wallet in self.wallets():
             mine = sorted(self._wallets[wallet], key=lambda head: head.meter)
-            available = available_in(mine)
+            available = available_in(mine, self.carried)
             level = self._note_warning(mine, available, now_us) if alone else level_of(mine, available)
             for meter in (head.meter for head in mine if head.meter in meters):
                 sounds = meter in self._sounding
@@ -348,7 +356,7 @@ class Guard:
         if head is None:
             return None
         mine = self._wallets[head.grant.wallet]
-        return self._facts(head, mine, available_in(mine)), policy_of(mine)
+        return self._facts(head, mine, available_in(mine, self.carried)), policy_of(mine)
 
     def _table(self, schedule_obj: object) -> SegmentTable:
         # Homes of a street share a tariff: one table for all of them.

@@ -1,7 +1,7 @@
 """What the guard knows of each meter under a grant, and what the meters of one wallet come to together."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,6 +20,14 @@ class Spent(NamedTuple):
     """A charge counted here, and the instant of the reading that brought it."""
 
     at_us: int
+    amount_micro: int
+
+
+class Carried(NamedTuple):
+    """A payment that a token carried here: the ledger has it since ``paid_us``, grants of before do not know it."""
+
+    wallet: int
+    paid_us: int
     amount_micro: int
 
 
@@ -74,16 +82,29 @@ def left_of(head: Head) -> int:
     return head.grant.available_micro - sum(spent.amount_micro for spent in head.spent)
 
 
-def available_in(mine: list[Head]) -> int:
-    """What the wallet of these meters still has: the leases here, or what one grant gives to all of them."""
+def available_in(mine: list[Head], carried: Mapping[int, Iterable[Carried]]) -> int:
+    """What the wallet of these meters still has: the leases here, or what one grant gives to all of them.
+
+    And what tokens ``carried`` to its meters, until a grant knows it.
+    """
     anchor, leased = anchor_of(mine), leased_of(mine)
     available = sum(map(left_of, leased)) if leased else anchor.grant.available_micro
+    available += _carried_in(mine, anchor.grant, carried)
     for head in mine:
         if head in leased:
             continue
         since = anchor.grant.state.at_us if head is anchor else anchor.grant.as_of_us
         available -= sum(spent.amount_micro for spent in head.spent if spent.at_us > since)
     return available
+
+
+def _carried_in(mine: list[Head], grant: Grant, carried: Mapping[int, Iterable[Carried]]) -> int:
+    return sum(
+        one.amount_micro
+        for head in mine
+        for one in carried.get(head.meter, ())
+        if one.wallet == grant.wallet and one.paid_us > grant.as_of_us
+    )
 
 
 def policy_of(mine: list[Head]) -> CreditPolicy:
@@ -113,12 +134,12 @@ def level_of(mine: list[Head], available: int) -> WarningLevel:
     )
 
 
-def holdings_of(wallet: int, mine: list[Head]) -> list[Holding]:
+def holdings_of(wallet: int, mine: list[Head], carried: Mapping[int, Iterable[Carried]]) -> list[Holding]:
     """What a wallet has here: one figure for all its meters, or each meter's lease."""
     leased, newest = leased_of(mine), anchor_of(mine)
     if not leased:
         counted_us = max(head.state.at_us for head in mine)
-        return [_holding(wallet, newest, available_in(mine), counted_us, len(mine))]
+        return [_holding(wallet, newest, available_in(mine, carried), counted_us, len(mine))]
     return [
         _holding(wallet, head, left_of(head), head.state.at_us, 1)._replace(meter=head.meter)
         for head in sorted(leased, key=lambda head: head.meter)

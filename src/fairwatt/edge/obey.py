@@ -149,6 +149,17 @@ class Obeyer:
         except FrameError:
             return True  # it cannot be read any more: nothing may be made of it
 
+    def was_cut_for_credit(self, *, meter: int) -> bool:
+        """Say whether the newest command kept for a meter, carried out, cut it because its credit was used up."""
+        stored = self._spool.command(meter=meter)
+        if stored is None or stored.receipt is None:
+            return False
+        try:
+            supply = _kept_command(meter, stored).supply
+        except FrameError:
+            return False
+        return supply.relay == RelayOrder.OPEN and supply.reason == Reason.BALANCE_EMPTY
+
     async def retry_open(self, points: Collection[MeterPoint], /) -> None:
         """Carry out what was accepted but not done: the meter was silent, or the power failed in between."""
         mine = {point.number: point for point in points if point.trouble is None}

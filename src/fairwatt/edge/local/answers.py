@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from fairwatt.core.commands.carried_payment import TYPED_WITHIN_DAYS as TOKEN_DAYS
+from fairwatt.core.commands.carried_payment import Outcome as Token
 from fairwatt.core.commands.restore_code import DIGITS, TYPED_WITHIN_DAYS, Outcome
+from fairwatt.core.tokens.code import DIGITS as TOKEN_DIGITS
 
 LANGUAGES: Final = ("en", "zh")
 
@@ -17,11 +20,13 @@ class Answer(NamedTuple):
     until_us: int = 0
     wait_s: int = 0
     hours: int = 0
+    amount: str = ""
+    """money as it is written there"""
 
     @property
     def accepted(self) -> bool:
-        """True when supply is on, or will be as soon as the meter answers."""
-        return self.outcome in (Outcome.ACCEPTED, "accepted_waits", "token_accepted")
+        """True when a code did what it is for: supply is on or comes on, or a payment counts here."""
+        return self.outcome in (Outcome.ACCEPTED, "accepted_waits") or self.outcome.startswith(Token.ACCEPTED)
 
 
 # What happened; what it means for supply; the next step.
@@ -47,10 +52,39 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "locked": "Too many wrong codes. Supply is as it was. Wait {wait} and try again.",
         "busy": "Too many tries from here. Nothing was used up. Wait {wait} and try again.",
         "no_key": "This gateway was commissioned without a key for codes. Supply is as it was. Call the office.",
-        "no_sts": "This meter takes no STS token (20 digits). It is not used up. Top up in the app or ask the office.",
-        "token_accepted": "Accepted by the meter.",
-        "unknown_code": f"This is no code: a restore code has {DIGITS} digits, an STS token has 20. Nothing was used "
-        "up. Compare and type it again.",
+        Token.ACCEPTED: "{amount} was added here. Power is on. What you use is counted and charged as always.",
+        "token_accepted_waits": "{amount} was added here. Power is still off: it comes on by itself as soon as the "
+        "meter answers or the office orders it.",
+        "token_accepted_short": "{amount} was added here, but the home used more than that, so power stays off. Top "
+        "up again; both count.",
+        "token_accepted_unsafe": "{amount} was added here. Power stays off: a safety alarm is open at this meter. "
+        "Call the electrician.",
+        Token.MISTYPED: f"A digit is wrong or missing: no token has these {TOKEN_DIGITS} digits. Nothing was used up. "
+        "Compare and type it again.",
+        Token.WRONG: "This token does not fit this meter: a digit is wrong, it is for another building, or this "
+        "gateway has a new key since. Nothing was used up. Compare the digits; if they are right, ask the office for "
+        "a new token.",
+        Token.OTHER_METER: "This token is for another meter of this building. It is not used up. Choose the right "
+        "home and type it again.",
+        Token.OTHER_KIND: "This token carries no payment. Nothing was changed. Ask the office for a token of your "
+        "payment.",
+        Token.USED: "This token was used here already, and its payment counts. Supply is as it was. Type another one.",
+        Token.OLD: "This token is older than all that this meter remembers, so it cannot know whether it was used. "
+        "Supply is as it was. Ask the office for a new one.",
+        Token.EXPIRED: f"This token's payment is more than {TOKEN_DAYS} days old, so it is void; the payment counts in "
+        "your account all the same. Supply is as it was. Ask the office.",
+        Token.NOT_YET: "This token is from a later day than this gateway's clock shows. It is not used up. Tell the "
+        "office that the clock is wrong.",
+        "token_in_balance": "This payment is in the balance already: the gateway was told of it. Nothing was used up. "
+        "If power is off, top up.",
+        "token_no_grant": "This gateway holds no account for this meter. The token is not used up and the payment is "
+        "safe in the account. Call the office.",
+        "token_in_doubt": "This gateway's memory was put back to an older copy, so it cannot know whether this token "
+        "was used. Supply is as it was and the payment is safe. Ask the office for a restore code.",
+        "token_memory_lost": "This gateway cannot read which tokens it took, so it takes none for this meter. The "
+        "payment is safe in the account. Ask the office for a restore code.",
+        "unknown_code": f"This is no code: a restore code has {DIGITS} digits, a top-up token has {TOKEN_DIGITS}. "
+        "Nothing was used up. Compare and type it again.",
         "unknown_meter": "There is no such home or meter here. Nothing was used up. Check the number on the door or "
         "the meter.",
         "unsafe": "Power stays off: a safety alarm is open at this meter. The code is not used up. Call the "
@@ -76,9 +110,29 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "locked": "错误次数过多。供电状态不变。请等待{wait}后再试。",
         "busy": "此处尝试次数过多，没有消耗任何应急码。请等待{wait}后再试。",
         "no_key": "本网关尚未配置应急码密钥。供电状态不变。请联系物业。",
-        "no_sts": "本电表不接受 STS 代码（20 位），代码未被消耗。请在应用中充值或联系物业。",
-        "token_accepted": "电表已接受。",
-        "unknown_code": f"这不是有效代码：应急码为 {DIGITS} 位，STS 代码为 20 位。没有消耗任何代码，请核对后重新输入。",
+        Token.ACCEPTED: "已在此计入 {amount}。供电已接通。用电照常计量并计费。",
+        "token_accepted_waits": "已在此计入 {amount}。供电尚未接通：电表一有应答或物业下达指令即自动接通。",
+        "token_accepted_short": "已在此计入 {amount}，但已用电费超过此数，供电仍断开。请再次充值，两笔都会计入。",
+        "token_accepted_unsafe": "已在此计入 {amount}。供电保持断开：本电表有未解除的安全告警。请联系电工。",
+        Token.MISTYPED: f"有数字错误或缺失：没有任何充值码是这 {TOKEN_DIGITS} 位数字。没有消耗任何代码，"
+        "请核对后重新输入。",
+        Token.WRONG: "此充值码与本电表不符：有数字错误、属于别处的电表，或本网关此后更换过密钥。没有消耗任何代码。"
+        "请核对数字；如无误，请向物业索取新的充值码。",
+        Token.OTHER_METER: "这是本楼另一只电表的充值码，未被消耗。请选择正确的住户后重新输入。",
+        Token.OTHER_KIND: "此代码不含付款。没有任何改动。请向物业索取您这笔付款的充值码。",
+        Token.USED: "此充值码已在此用过，款项已计入。供电状态不变。请输入其他充值码。",
+        Token.OLD: "此充值码早于本电表所能记住的范围，无法确认是否用过。供电状态不变。请向物业索取新的充值码。",
+        Token.EXPIRED: f"此充值码对应的付款已超过 {TOKEN_DAYS} 天，代码作废；该付款仍计入您的账户。"
+        "供电状态不变。请联系物业。",
+        Token.NOT_YET: "此充值码的日期晚于本网关的时钟，未被消耗。请告知物业：时钟不准。",
+        "token_in_balance": "这笔付款已在余额之内：网关已获通知。没有消耗任何代码。如仍断电，请再充值。",
+        "token_no_grant": "本网关没有此电表的账户。充值码未被消耗，款项在账户中安全无虞。请联系物业。",
+        "token_in_doubt": "本网关的存储被恢复成了旧副本，无法确认此充值码是否用过。供电状态不变，款项安全。"
+        "请向物业索取应急码。",
+        "token_memory_lost": "本网关无法读取已用充值码的记录，因此不再接受本电表的充值码。款项在账户中安全无虞。"
+        "请向物业索取应急码。",
+        "unknown_code": f"这不是有效代码：应急码为 {DIGITS} 位，充值码为 {TOKEN_DIGITS} 位。没有消耗任何代码，"
+        "请核对后重新输入。",
         "unknown_meter": "此处没有该住户或电表。没有消耗任何代码。请核对门牌号或表号。",
         "unsafe": "供电保持断开：本电表有未解除的安全告警。应急码未被消耗。请联系电工。",
         "wrong_pin": "住户与密码不符。请核对，或向物业申请新密码。",
@@ -98,6 +152,7 @@ def sentence(answer: Answer, *, language: str, zone: str) -> str:
     return words.format(
         until=clock_time(answer.until_us, language=language, zone=zone),
         wait=duration(answer.wait_s, language=language),
+        amount=answer.amount,
     )
 
 

@@ -4,13 +4,13 @@ Kinds are told apart by their length alone, before anything of a code is believe
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from fairwatt.core.commands import restore_code
+from fairwatt.core.tokens.code import DIGITS as TOKEN_DIGITS
 from fairwatt.edge.local.answers import Answer
 from fairwatt.edge.local.emergency import Emergency
-
-STS_DIGITS: Final = 20
+from fairwatt.edge.local.tokens import Tokens
 
 Entering = Callable[[int, str, int], Awaitable[Answer]]
 """(meter, digits, now_us) -> what came of it"""
@@ -23,17 +23,16 @@ class CodeKind(NamedTuple):
     enter: Entering
 
 
-def kinds_of(*, emergency: Emergency, sts: Entering | None = None) -> tuple[CodeKind, ...]:
-    """What can be typed at this gateway. ``sts`` hands tokens on to meters that take them."""
+def kinds_of(*, emergency: Emergency, tokens: Tokens) -> tuple[CodeKind, ...]:
+    """What can be typed at this gateway."""
 
     async def restore(meter: int, digits: str, now_us: int) -> Answer:
         return await emergency.enter(meter=meter, digits=digits, now_us=now_us)
 
-    return CodeKind(restore_code.DIGITS, restore), CodeKind(STS_DIGITS, sts or _no_sts)
+    async def token(meter: int, digits: str, now_us: int) -> Answer:
+        return await tokens.enter(meter=meter, digits=digits, now_us=now_us)
 
-
-async def _no_sts(meter: int, digits: str, now_us: int) -> Answer:
-    return Answer("no_sts")
+    return CodeKind(restore_code.DIGITS, restore), CodeKind(TOKEN_DIGITS, token)
 
 
 async def enter_code(*, kinds: tuple[CodeKind, ...], meter: int, text: str, now_us: int) -> Answer:

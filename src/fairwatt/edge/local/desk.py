@@ -3,7 +3,7 @@
 op  args                 result                                                         right
 1   []                   [gateway, clock_us, waiting, [[meter, home, register_wh, at_us, relay,
                           available_micro, restored_until_us], ...]]                     LOOK
-2   [meter, text]        [outcome, until_us, wait_s, hours]                              CODE
+2   [meter, text]        [outcome, until_us, wait_s, hours, amount]                      CODE
 3   [meter, hours]       as 2                                                            RESTORE
 4   [kind, message]      [what became of it, number]; kind 0 a command, 1 an ack         COURIER
 5   [after_seq]          [signed frame or null, last_seq]; after 0: from the oldest      COURIER

@@ -25,6 +25,7 @@ from fairwatt.edge.local.owner import OwnerSession
 from fairwatt.edge.local.page import Page
 from fairwatt.edge.local.settings import LocalConfig
 from fairwatt.edge.local.streams import Visits, serial_streams
+from fairwatt.edge.local.tokens import Tokens
 from fairwatt.edge.meters import MeterPoint
 from fairwatt.edge.obey import Obeyer
 from fairwatt.wire import cose
@@ -56,21 +57,36 @@ class Local:
         self._now = agent.clock.now_us
         place = agent.config
         code_key = config.code_key
+        marker = (
+            None
+            if code_key is None
+            else lambda meter, said: restore_code.mark_of(key=code_key, meter=meter, said=said)
+        )
         self._emergency = Emergency(
             points=agent.meters.points,
             spool=agent.spool,
             doubt=agent.obeying.doubt,
             guard=agent.guard,
-            marker=None
-            if code_key is None
-            else lambda meter, said: restore_code.mark_of(key=code_key, meter=meter, said=said),
+            marker=marker,
             sign=lambda payload: cose.sign(payload=payload, key=place.key, kid=place.kid, domain=RESTORED),
             prove=obeyer.proof,
             may_close=self._may_close,
             valid_s=place.relay_order_valid_s,
         )
         self._emergency.load()
-        self._kinds = kinds_of(emergency=self._emergency)
+        tokens = Tokens(
+            points=agent.meters.points,
+            spool=agent.spool,
+            doubt=agent.obeying.doubt,
+            guard=agent.guard,
+            marker=marker,
+            settle=self._settle,
+            may_close=self._may_close,
+            entropy=entropy,
+            currency=config.currency,
+        )
+        tokens.load()
+        self._kinds = kinds_of(emergency=self._emergency, tokens=tokens)
         self.homes = Homes(
             meters=tuple(agent.meters.points),
             known=config.homes,
@@ -120,6 +136,11 @@ class Local:
         return self._agent.safety.allows(
             meter=meter, relay=RelayOrder.CLOSED, reason=Reason.EMERGENCY_RESTORE, at_us=at_us
         )
+
+    async def _settle(self, point: MeterPoint, /, *, at_us: int) -> None:
+        if not self._agent.link.is_up(now_us=at_us):
+            branch = self._agent.meters.branch_of(meter=point.number)
+            await self._agent.deeds.settle(branch, point, at_us=at_us)
 
     def _session(self) -> GatewaySession:
         place = self._agent.config
@@ -221,7 +242,7 @@ class Local:
             await self._emergency.keep(point, now_us=at_us)
 
     async def enter(self, *, meter: int, text: str) -> Answer:
-        """Try typed text at a meter: a restore code, or whatever kind of code it is."""
+        """Try typed text at a meter: a restore code, a token, or whatever kind of code it is."""
         async with self._agent.turn_at(self._agent.meters.points[meter]):
             answer = await enter_code(kinds=self._kinds, meter=meter, text=text, now_us=self._now())
         self._agent.link.records_wait(at_us=self._now())

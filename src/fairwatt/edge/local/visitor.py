@@ -171,10 +171,11 @@ def _newest(signed: bytes, gateways: tuple[tuple[str, bytes], ...], gateway: str
 
 
 def _answer(value: object) -> Answer:
-    outcome, until, wait, hours = cbor.array(value, length=4, what="the answer")
+    outcome, until, wait, hours, amount = cbor.array(value, length=5, what="the answer")
     return Answer(
         cbor.text(outcome, what="outcome", max_chars=40),
         cbor.signed(until, what="until_us"),
         cbor.integer(wait, what="wait_s"),
         cbor.integer(hours, what="hours"),
+        cbor.text(amount, what="amount", max_chars=40),
     )
