@@ -85,7 +85,6 @@ def next_counter(*, cursor: Any, book: int, gateway: int, meter: int) -> tuple[i
 
 def save_code(*, cursor: Any, row: dict[str, Any], digits: str) -> None:
     """Note a code as made, and leave its digits for whoever asked."""
-    cursor.execute("DELETE FROM restore_answer WHERE made_us < %s", [row["issued_us"] - READ_WITHIN_US])
     names = (
         "book",
         "gateway",
@@ -103,9 +102,22 @@ def save_code(*, cursor: Any, row: dict[str, Any], digits: str) -> None:
         f"INSERT INTO restore_code ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})",
         [row[name] for name in names],
     )
+    leave_answer(
+        cursor=cursor,
+        book=row["book"],
+        fact=row["fact"],
+        author=row["author"],
+        digits=digits,
+        now_us=row["issued_us"],
+    )
+
+
+def leave_answer(*, cursor: Any, book: int, fact: int, author: int, digits: str, now_us: int) -> None:
+    """Leave digits for whoever asked for them; what nobody read in time goes."""
+    cursor.execute("DELETE FROM restore_answer WHERE made_us < %s", [now_us - READ_WITHIN_US])
     cursor.execute(
         "INSERT INTO restore_answer (fact, book, author, digits, made_us) VALUES (%s, %s, %s, %s, %s)",
-        [row["fact"], row["book"], row["author"], digits, row["issued_us"]],
+        [fact, book, author, digits, now_us],
     )
 
 
@@ -119,12 +131,12 @@ def take_answer(*, cursor: Any, book: int, fact: int, author: int, now_us: int) 
     return None if row is None or now_us - int(row[1]) > READ_WITHIN_US else str(row[0])
 
 
-def answer_to(*, cursor: Any, book: int, fact: int, author: int) -> Answer | None:
+def answer_to(*, cursor: Any, book: int, fact: int, author: int, kind: str = "restore_code") -> Answer | None:
     """How far a code is that this person asked for; None for what he did not ask."""
     cursor.execute(
         "SELECT f.state, f.payload, f.result, EXISTS (SELECT 1 FROM restore_answer a WHERE a.fact = f.id) FROM fact f "
-        "WHERE f.book = %s AND f.id = %s AND f.kind = 'restore_code'",
-        [book, fact],
+        "WHERE f.book = %s AND f.id = %s AND f.kind = %s",
+        [book, fact, kind],
     )
     row = cursor.fetchone()
     if row is None:
@@ -137,7 +149,7 @@ def answer_to(*, cursor: Any, book: int, fact: int, author: int) -> Answer | Non
         return Answer("waiting")
     if state == "refused":
         return Answer("refused", code=str(said.get("code", "")))
-    return Answer("ready" if there else "gone", hours=int(said["hours"]), meter=int(said["meter"]))
+    return Answer("ready" if there else "gone", hours=int(said.get("hours", 0)), meter=int(said["meter"]))
 
 
 def issued_to(*, cursor: Any, wallet: int, limit: int = 20) -> list[Issued]:

@@ -56,6 +56,7 @@ class Made(NamedTuple):
 
     digits: str
     tid: int
+    minute_us: int
     amount_micro: int
 
 
@@ -105,7 +106,7 @@ def write_token(
         resource=Resource.ELECTRICITY, tid=tid, amount_1e5=-(-amount_micro // _MICRO_PER_UNIT)
     )
     cipher = cipher_for(algorithm=Algorithm.EA11, key=_key(marker, meter, base).key)
-    return Made(encode(token=token, cipher=cipher), tid, token.carried * _MICRO_PER_UNIT)
+    return Made(encode(token=token, cipher=cipher), tid, _paid_us(tid, base), token.carried * _MICRO_PER_UNIT)
 
 
 def judge(

@@ -21,6 +21,7 @@ from fairwatt.flows.merchants import Merchants
 from fairwatt.flows.posting.adjusting import AdjustmentRefused, adjustment_of
 from fairwatt.flows.posting.book_state import BookState
 from fairwatt.flows.posting.by_hand import post_hand_reading
+from fairwatt.flows.posting.carrying import post_token
 from fairwatt.flows.posting.cash_desk import post_at_desk
 from fairwatt.flows.posting.counting import given_now
 from fairwatt.flows.posting.depositing import post_deposit
@@ -170,6 +171,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_settlement(bench, wallet=wallet)
         case "restore_code", dict(about):
             return post_restore_code(bench, about)
+        case "carried_payment", dict(about):
+            return post_token(bench, about)
         case "window_close", {"installation": int(installation), "window_us": int(window_us)}:
             return post_window(bench, before, installation=installation, window_us=window_us)
         case (("adjustment" | "opening"), dict(about)):
