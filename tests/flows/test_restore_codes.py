@@ -128,30 +128,41 @@ def test_the_poster_looks_again_at_what_a_web_process_asks(desk: Desk) -> None:
     from fairwatt.store import facts
 
     meter, operator = desk.home(), staff(desk, "operator")
+    home, neighbour = desk.home(), desk.home()
+    for paying in (home, neighbour):
+        desk.pay(paying, 1_000, now_us=ASKED)
+    desk.post(now_us=ASKED)
+    code = {"installation": installation(desk, meter), "hours": 24, "reason": "x"}
+    token = {"installation": installation(desk, home), "receipt": 1}
     forged = []
-    for n, changes in enumerate(
-        ({"author": operator.pk}, {"hours": 72}, {"installation": 1 << 40}, {"hours": "24"})
+    for n, (kind, changes) in enumerate(
+        (
+            ("restore_code", code | {"author": operator.pk}),
+            ("restore_code", code | {"hours": 72}),
+            ("restore_code", code | {"installation": 1 << 40}),
+            ("restore_code", code | {"hours": "24"}),
+            ("carried_payment", token | {"receipt": 2}),
+            ("carried_payment", token | {"installation": installation(desk, neighbour)}),
+            ("carried_payment", token | {"author": staff(desk, "tenant").pk}),
+            ("carried_payment", token | {"author": staff(desk, "auditor").pk}),
+        )
     ):
-        about = {
-            "installation": installation(desk, meter),
-            "hours": 24,
-            "reason": "x",
-            "author": staff(desk, name=f"x{n}").pk,
-        }
+        about = {"author": staff(desk, name=f"x{n}").pk, **changes}
         with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
             fact, _ = facts.add(
                 cursor=cursor,
                 book=desk.street.book,
-                kind="restore_code",
+                kind=kind,
                 natural_key=f"forged:{n}",
                 wallet=None,
-                payload=about | changes,
+                payload=about,
                 raw=b"",
                 now_us=ASKED,
             )
         forged.append(fact)
     desk.post(now_us=ASKED)
-    assert [desk.fact(fact).state for fact in forged] == ["refused"] * 4
+    assert [desk.fact(fact).state for fact in forged] == ["refused"] * 8
+    assert not desk.events("supply.token_made")
 
 
 def test_the_web_cannot_write_a_code_or_an_answer(desk: Desk) -> None:

@@ -30,7 +30,7 @@ def code(
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Type a restore code (16 digits) or an STS token (20) for a meter of the gateway that runs here.
+    """Type a restore code (16 digits) or the token of a payment (20) for a meter of the gateway that runs here.
 
     Works with no line to anybody. Exit code 0: accepted. 1: refused, and why. 2: the agent does not run here.
     Example: fairwatt edge code 100 1234 5678 9012 3456 --config edge.toml

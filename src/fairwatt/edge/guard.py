@@ -123,8 +123,7 @@ class Guard:
         trail = self._trails.pop(meter, Trail())
         for point in trail.after(state.at_us):
             self._count(head, Reading(meter, point.at_us, point.total_wh, relay=head.relay))
-        last = self._last.get(meter)
-        if last is not None:
+        if (last := self._last.get(meter)) is not None:
             self._count(head, last)
 
     def set_back(self, *, now_us: int) -> None:
@@ -146,10 +145,10 @@ class Guard:
     def _drop(self, meter: int) -> Head | None:
         head = self._heads.pop(meter, None)
         if head is not None:
-            wallet = head.grant.wallet
-            self._wallets[wallet] = [other for other in self._wallets[wallet] if other is not head]
-            if not self._wallets[wallet]:
-                del self._wallets[wallet]
+            mine = self._wallets[head.grant.wallet]
+            mine.remove(head)
+            if not mine:
+                del self._wallets[head.grant.wallet]
         return head
 
     def take_reading(self, reading: Reading, /) -> None:
@@ -195,11 +194,8 @@ class Guard:
         add_spent(
             head.spent, Spent(reading.at_us, charge.amount_micro), limit=_LOG_LENGTH if len(mine) > 1 else 1
         )
-        if (
-            head.meter in self._tripped
-            and head.relay == Relay.CLOSED
-            and available_in(mine, self.carried) > 0
-        ):
+        undone = head.meter in self._tripped and head.relay == Relay.CLOSED
+        if undone and available_in(mine, self.carried) > 0:
             self._tripped.discard(head.meter)  # the cut never took effect, or is undone: nothing to restore
 
     def settle_relay(self, *, meter: int, relay: int, tripped: bool) -> None:
@@ -262,8 +258,8 @@ class Guard:
 
     def holdings(self) -> list[Holding]:
         """What each wallet has here, in order."""
-        wallets = sorted(self._wallets.items())
-        return [held for wallet, mine in wallets for held in holdings_of(wallet, mine, self.carried)]
+        some = sorted(self._wallets.items())
+        return [held for _, mine in some for held in holdings_of(mine, self.carried)]
 
     def available_micro(self, *, wallet: int) -> int | None:
         """What the wallet still has, as far as this gateway can know; None without a grant.

@@ -134,22 +134,22 @@ def level_of(mine: list[Head], available: int) -> WarningLevel:
     )
 
 
-def holdings_of(wallet: int, mine: list[Head], carried: Mapping[int, Iterable[Carried]]) -> list[Holding]:
+def holdings_of(mine: list[Head], carried: Mapping[int, Iterable[Carried]]) -> list[Holding]:
     """What a wallet has here: one figure for all its meters, or each meter's lease."""
     leased, newest = leased_of(mine), anchor_of(mine)
     if not leased:
         counted_us = max(head.state.at_us for head in mine)
-        return [_holding(wallet, newest, available_in(mine, carried), counted_us, len(mine))]
+        return [_holding(newest, available_in(mine, carried), counted_us, len(mine))]
     return [
-        _holding(wallet, head, left_of(head), head.state.at_us, 1)._replace(meter=head.meter)
+        _holding(head, left_of(head), head.state.at_us, 1)._replace(meter=head.meter)
         for head in sorted(leased, key=lambda head: head.meter)
     ]
 
 
-def _holding(wallet: int, head: Head, available_micro: int, counted_us: int, meters: int) -> Holding:
+def _holding(head: Head, available_micro: int, counted_us: int, meters: int) -> Holding:
     grant, currency = head.grant, head.table.schedule.currency
     return Holding(
-        wallet, available_micro, grant.available_micro, currency, grant.as_of_us, counted_us, meters
+        grant.wallet, available_micro, grant.available_micro, currency, grant.as_of_us, counted_us, meters
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from fairwatt.core.commands import restore_code
+from fairwatt.core.commands.restore_code import Marker
 from fairwatt.core.credit.decide import Reason
 from fairwatt.edge.local.answers import Answer
 from fairwatt.edge.local.bag import Bags
@@ -74,19 +75,7 @@ class Local:
             valid_s=place.relay_order_valid_s,
         )
         self._emergency.load()
-        tokens = Tokens(
-            points=agent.meters.points,
-            spool=agent.spool,
-            doubt=agent.obeying.doubt,
-            guard=agent.guard,
-            marker=marker,
-            settle=self._settle,
-            may_close=self._may_close,
-            entropy=entropy,
-            currency=config.currency,
-        )
-        tokens.load()
-        self._kinds = kinds_of(emergency=self._emergency, tokens=tokens)
+        self._kinds = kinds_of(emergency=self._emergency, tokens=self._tokens(marker))
         self.homes = Homes(
             meters=tuple(agent.meters.points),
             known=config.homes,
@@ -121,6 +110,22 @@ class Local:
         self._tasks: list[asyncio.Task[None]] = []
         self.doors: dict[str, int] = {}
         """name of a door -> the port it listens on"""
+
+    def _tokens(self, marker: Marker | None) -> Tokens:
+        agent = self._agent
+        tokens = Tokens(
+            points=agent.meters.points,
+            spool=agent.spool,
+            doubt=agent.obeying.doubt,
+            guard=agent.guard,
+            marker=marker,
+            settle=self._settle,
+            may_close=self._may_close,
+            entropy=self._entropy,
+            currency=self._config.currency,
+        )
+        tokens.load()
+        return tokens
 
     async def _take_carried(self, message: bytes, /) -> bool:
         """Obey a signed command of any kind that somebody carried here; False when it is for nobody here."""

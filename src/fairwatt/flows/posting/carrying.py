@@ -99,7 +99,7 @@ def _made(bench: Bench, keys: KeepsCodeKeys, asked: _Asked) -> PostedFacts:
     )
     said = {"receipt": paid.number, "amount_micro": made.amount_micro, "meter": place.meter}
     event = EventRow(
-        kind=carried_payments.MADE,
+        kind="supply.token_made",
         at_us=bench.now_us,
         wallet=place.wallet,
         gateway=place.gateway,

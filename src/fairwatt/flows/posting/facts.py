@@ -169,10 +169,8 @@ def _post_fact(bench: Bench, before: PostedFacts, kind: str, payload: Any, raw: 
             return post_move(bench, about)
         case "settlement", {"wallet": int(wallet)}:
             return post_settlement(bench, wallet=wallet)
-        case "restore_code", dict(about):
-            return post_restore_code(bench, about)
-        case "carried_payment", dict(about):
-            return post_token(bench, about)
+        case (("restore_code" | "carried_payment"), dict(about)):
+            return (post_token if kind == "carried_payment" else post_restore_code)(bench, about)
         case "window_close", {"installation": int(installation), "window_us": int(window_us)}:
             return post_window(bench, before, installation=installation, window_us=window_us)
         case (("adjustment" | "opening"), dict(about)):

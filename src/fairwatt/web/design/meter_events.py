@@ -17,6 +17,8 @@ METER_EVENTS: Final[Mapping[str, str | Promise]] = {
     "gateway.restored": _("{home}: an emergency code or permit gave supply for some hours"),
     "gateway.restore_ended": _("{home}: the hours of an emergency code are over"),
     "gateway.restore_code_refused": _("{home}: somebody typed a wrong emergency code"),
+    "gateway.token_taken": _("{home}: a payment was carried to its gateway by a token and counts there"),
+    "gateway.token_refused": _("{home}: somebody typed a token that fits no meter of its gateway"),
     "gateway.cut_spared": _("{home}: a cut was not carried out, an emergency code is in force"),
     "gateway.relay_found_open": _(
         "{home}: the gateway lost its memory and found the power off; the meter says it was not the gateway"
