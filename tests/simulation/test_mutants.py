@@ -26,11 +26,12 @@ NOTICED_BY = {
     "round_per_interval": "money_difference_micro",
     "never_warn": "missed_warnings",
     "never_cut": "missed_cuts",
+    "lease_it_twice": "leases_beyond_credit",
 }
 
 
 IN_GATE = ("ack_before_commit", "charge_a_duplicate", "round_per_interval")
-"""The three that lose or invent money; `make soak` runs those that forget to warn and to cut as well."""
+"""The three that lose or invent money; `make soak` runs the others as well."""
 CHOSEN = MUTANTS if os.environ.get("FAIRWATT_MUTANTS") == "all" else IN_GATE
 
 

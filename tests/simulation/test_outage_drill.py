@@ -33,4 +33,5 @@ def test_after_days_without_a_line_every_law_holds() -> None:
     assert figures["memories_rolled_back"] == 1
     assert figures["codes_accepted"] == 1
     assert figures["readings_forgotten"] > 100
+    assert figures["leases_agreed"] == 2, "one household behind two gateways, each with its lease"
     assert figures["return_max_s"] is not None

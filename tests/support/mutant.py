@@ -135,8 +135,30 @@ def never_cut() -> None:
     deciding.decide_supply = lenient
 
 
+def lease_it_twice() -> None:
+    """Let each gateway of a household use all that the household has."""
+    from fairwatt.flows.posting import leasing as module
+
+    leasing: Any = module
+    divide = leasing.next_leases
+
+    def whole(*, available_micro: int, meters: Any) -> Any:
+        shares = divide(available_micro=available_micro, meters=meters)
+        return {n: share._replace(granted_micro=max(0, available_micro)) for n, share in shares.items()}
+
+    leasing.next_leases = whole
+
+
 MUTANTS = {
-    m.__name__: m for m in (ack_before_commit, charge_a_duplicate, round_per_interval, never_warn, never_cut)
+    m.__name__: m
+    for m in (
+        ack_before_commit,
+        charge_a_duplicate,
+        round_per_interval,
+        never_warn,
+        never_cut,
+        lease_it_twice,
+    )
 }
 
 

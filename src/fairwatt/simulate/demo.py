@@ -312,6 +312,7 @@ def scenario() -> Scenario:
         Scenario.demo(),
         kills=(),
         mispaid=None,
+        household=None,
         pay_faults=PayFaults(duplicate=100),
         link_faults=LinkFaults(lose=5, double=10, delay=10, reorder=5, delay_ms=(2, 60)),
     )

@@ -71,6 +71,8 @@ class Door:
     closed_at_s: float = 0.0
     spared: tuple[int, int] | None = None
     """from when until when a restore code keeps the power on"""
+    household: tuple[Door, ...] = ()
+    """the doors of one wallet, this one among them; the first one opened it"""
     review_us: int | None = None
     """when a payment of this home went into review, which spares it for a while"""
     review_micro: int = 0
@@ -111,7 +113,9 @@ def make_door(*, scenario: Scenario, home: Home, tariff: Tariff) -> Door:
     account, lived, woken = (
         Account(tariff, home.opening, REGISTER_MODULUS_WH, MAX_POWER_W) for _ in range(3)
     )
-    return Door(home, meter, number, account, lived, woken)
+    door = Door(home, meter, number, account, lived, woken)
+    door.household = (door,)
+    return door
 
 
 def make_gate(*, index: int, doors: list[Door], now: Callable[[], int]) -> Gate:
@@ -153,6 +157,24 @@ def provision_street(
         public = gate.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         gate.row = provision.add_gateway(site_id=site.pk, slug=gate.slug, public_key=public).pk
     for door in doors:
+        spec = provision.MeterSpec(
+            number=door.number,
+            profile="dlt645_single_phase",
+            modulus_wh=REGISTER_MODULUS_WH,
+            resolution_wh=10,
+            max_power_w=MAX_POWER_W,
+        )
+        if door is not door.household[0]:
+            door.wallet = door.household[0].wallet
+            door.installation = provision.add_meter(
+                wallet_id=door.wallet,
+                gateway_id=gates[door.home.gateway].row,
+                meter=spec,
+                plan_id=plan.pk,
+                opening_wh=door.home.opening.register_wh,
+                now_us=now_us,
+            )
+            continue
         account = provision.open_account(
             site_id=site.pk,
             label=door.label,
@@ -160,13 +182,7 @@ def provision_street(
             position=door.home.index % 4 + 1,
             tenants=[tenant(door.label)] if tenant is not None else [],
             gateway_id=gates[door.home.gateway].row,
-            meter=provision.MeterSpec(
-                number=door.number,
-                profile="dlt645_single_phase",
-                modulus_wh=REGISTER_MODULUS_WH,
-                resolution_wh=10,
-                max_power_w=MAX_POWER_W,
-            ),
+            meter=spec,
             plan_id=plan.pk,
             policy_id=policy.pk,
             opening_wh=door.home.opening.register_wh,

@@ -24,6 +24,8 @@ LAWS = (
     "paid_but_dark",
     "restores_not_proven",
     "payments_not_credited",
+    "leases_differ",
+    "leases_beyond_credit",
 )
 """Figures that must be zero."""
 
@@ -82,6 +84,7 @@ async def figures_of(
             o.start_tick < scenario.change_tick < o.end_tick for o in scenario.outages
         ),
         "codes_accepted": street.counts["codes_accepted"],
+        "leases_agreed": found["leases_agreed"],
         "memories_rolled_back": street.counts["rollbacks"],
         "readings_forgotten": found["readings_forgotten"],
         "kills_poster": street.counts["kills_poster"],

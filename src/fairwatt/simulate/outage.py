@@ -2,7 +2,7 @@
 
 All gateways lose their line at the same instant. Meanwhile prices change, people pay, the poorest homes of two
 gateways draw so much that they trip by the gateway's own decision, and one gateway is given an old copy of its
-memory; at a dark home a restore code is typed.
+memory; at a dark home a restore code is typed. One household has a meter behind each of two gateways.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from fairwatt.simulate.households import with_a_household
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.rollbacks import Rollback
 from fairwatt.simulate.scenario import (
+    BUSY_HOMES,
     STREET_GBP,
     SURGE_W,
     TICK_US,
@@ -65,7 +67,7 @@ def outage_drill(*, hours: int, homes: int, seed: int) -> Scenario:
     )
     codes = (TypedCode(_TRIPPING[0], start + length // 2 + TICKS_PER_DAY // 4, _CODE_HOURS),)
     outages = (_outage(draw, scenario, gateway, start, start + length) for gateway in range(GATEWAYS))
-    return replace(scenario, outages=tuple(outages), codes=codes)
+    return with_a_household(replace(scenario, outages=tuple(outages), codes=codes), busy=BUSY_HOMES)
 
 
 def _outage(draw: Random, scenario: Scenario, gateway: int, start: int, end: int) -> Outage:

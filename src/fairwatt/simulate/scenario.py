@@ -17,6 +17,7 @@ from typing import Literal
 
 from fairwatt.intervals.series import HomeSeries
 from fairwatt.simulate.homes import street_homes
+from fairwatt.simulate.households import with_a_household
 from fairwatt.simulate.meters.faults import Fault, FaultKind
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.oracle import Opening, Wallet, expect
@@ -31,6 +32,7 @@ REGISTER_MODULUS_WH = 1_000_000_000
 SURGE_W = 6_000
 PROTECTED_HOME = 5
 MISPAID_HOME = 3
+BUSY_HOMES = (PROTECTED_HOME, MISPAID_HOME)
 _DAY_US = TICKS_PER_DAY * TICK_US
 _LIES = (FaultKind.BACKWARD, FaultKind.JUMP)
 _LINE_FAULTS = (FaultKind.MUTE, FaultKind.DEAF_LINE, FaultKind.NOISE, FaultKind.CUT, FaultKind.CHECKSUM)
@@ -156,6 +158,8 @@ class Scenario:
     """An order that the platform settles with another amount: it belongs into review, not onto the wallet."""
     rollbacks: tuple[Rollback, ...] = ()
     codes: tuple[TypedCode, ...] = ()
+    household: tuple[int, int] | None = None
+    """two homes that are one, with meters behind two gateways: the first one's wallet pays"""
     series: tuple[HomeSeries, ...] = ()
     """Use of the homes when it comes from a file; empty: the built-in street."""
 
@@ -214,13 +218,8 @@ class Scenario:
         """Draw a street from a number. Raises ValueError unless 5 <= days <= 60 and 4 <= homes <= 96."""
         draw = Random(f"{seed}/terms")
         terms = draw.choice(ALL_TERMS)
-        return _draw(
-            seed=seed,
-            days=days,
-            homes=homes,
-            terms=terms,
-            days_before_change=draw.randint(2, max(2, days - 3)),
-        )
+        before = draw.randint(2, max(2, days - 3))
+        return _draw(seed=seed, days=days, homes=homes, terms=terms, days_before_change=before)
 
     def cast(self) -> list[Home]:
         """Fill the doors: real use, a payer, an opening register and an opening balance for each.
@@ -269,7 +268,8 @@ def _draw(*, seed: int, days: int, homes: int, terms: Terms, days_before_change:
             f"a street has 4 to 96 homes and runs 5 to 60 days, not {homes} homes and {days} days"
         )
     start_us = (terms.change_us // _DAY_US - days_before_change) * _DAY_US
-    return _with_faults(seed=seed, days=days, homes=homes, start_us=start_us, terms=terms)
+    drawn = _with_faults(seed=seed, days=days, homes=homes, start_us=start_us, terms=terms)
+    return with_a_household(drawn, busy=BUSY_HOMES)
 
 
 def scenario_of_series(

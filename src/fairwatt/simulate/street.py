@@ -20,6 +20,7 @@ from fairwatt.server.wiring import database_role
 from fairwatt.simulate.codes import a_dark_home, an_administrator, make_code
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
+from fairwatt.simulate.households import beyond_credit, credit, join
 from fairwatt.simulate.memory import keep_copy, put_copy_back
 from fairwatt.simulate.network import FaultyLink
 from fairwatt.simulate.oracle import Account, Tariff
@@ -56,6 +57,7 @@ class Street:
         self.site = 0
         self.tariff = Tariff(text=scenario.terms.tariff_text)
         self.doors = [make_door(scenario=scenario, home=home, tariff=self.tariff) for home in scenario.cast()]
+        join(scenario=scenario, doors=self.doors)
         for door in self.doors:
             door.meter.on_move = partial(self._moved, door)
         self.gates = [make_gate(index=n, doors=self.doors, now=self.now_us) for n in range(scenario.gateways)]
@@ -296,10 +298,9 @@ class Street:
         return paid
 
     def _read_messages(self, news: Iterable[Happened]) -> None:
-        by_wallet = {door.wallet: door for door in self.doors}
-        for event in news:
-            if event.kind.startswith("warning.") and event.wallet in by_wallet:
-                by_wallet[event.wallet].warned_at_us = event.at_us
+        warned = {event.wallet: event.at_us for event in news if event.kind.startswith("warning.")}
+        for door in self.doors:
+            door.warned_at_us = warned.get(door.wallet, door.warned_at_us)
 
     def _wish(self, door: Door, tick: int, now_us: int) -> int:
         seen = Seen(door.warned_at_us, door.dark_since_us, door.last_paid_us)
@@ -335,8 +336,7 @@ class Street:
         door.paid.append(Paid(self.now_us(), amount_minor * 10_000, our_ref, dark, online))
         if dark and online:
             self._waiting_dark[door.number] = (door, our_ref)
-        currency = self.scenario.terms.currency
-        self.pay.pay(our_ref=our_ref, amount_minor=amount_minor, currency=currency)
+        self.pay.pay(our_ref=our_ref, amount_minor=amount_minor, currency=self.scenario.terms.currency)
 
     async def as_web[T](self, deed: Callable[[], T]) -> T:
         """Do what somebody does on a page, in the thread that holds the web's database role."""
@@ -377,16 +377,17 @@ class Street:
             if door.meter.relay_closed or reported is not None:
                 del self._waiting_dark[number]
         for door in self.doors:
-            if self._dark_with_credit(door):
-                self.counts["paid_but_dark"] += 1
+            self.counts["paid_but_dark"] += self._dark_with_credit(door)
+            self.counts["leases_beyond_credit"] += beyond_credit(
+                door, gates=self.gates, told=self.pay.first_report_s
+            )
 
     def _dark_with_credit(self, door: Door) -> bool:
-        confirmed = sum(p.amount_micro for p in door.paid if p.our_ref in self.pay.first_report_s)
         return (
             not door.meter.relay_closed
-            and self.gates[door.home.gateway].outage is None
+            and all(self.gates[one.home.gateway].outage is None for one in door.household)
             and door.number not in self._deaf()
-            and confirmed > door.account.total.amount_micro
+            and credit(door, self.pay.first_report_s) > 0
         )
 
     def _deaf(self) -> set[int]:

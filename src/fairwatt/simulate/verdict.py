@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fairwatt.simulate.estate import MAX_POWER_W, Door
 from fairwatt.simulate.eyes import Happened, LedgerLine
 from fairwatt.simulate.figures import LATE, LAWS, READING, TOPUP, cuts_unheard, figures_of, journal_difference
+from fairwatt.simulate.households import cost, is_apart, surely_left
 from fairwatt.simulate.oracle import Wallet, expect
 from fairwatt.simulate.rollbacks import copied_us, forgets
 from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
@@ -42,14 +43,25 @@ async def judge(*, street: Street) -> Verdict:
     for door in street.doors:
         mine = by_wallet.get(door.wallet, [])
         _readings(street, door, mine, figures, broken)
-        _money(street, door, mine, figures, broken)
+        if door is door.household[0]:
+            _money(street, door, mine, figures, broken)
         _supply(street, door, [e for e in events if door.wallet == e.wallet], mine, figures, broken)
+    _leases(street, events, figures)
     figures["paid_but_dark"] = street.counts["paid_but_dark"]
     figures["journal_difference_micro"] = await journal_difference(street.eyes)
     figures["cuts_unheard"] = await cuts_unheard(street.eyes)
     broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
-    bills = [_bill(door, by_wallet.get(door.wallet, [])) for door in street.doors]
+    homes = [door for door in street.doors if door is door.household[0]]
+    bills = [_bill(door, by_wallet.get(door.wallet, [])) for door in homes]
     return Verdict(figures=await figures_of(street, lines, events, figures), broken=broken, bills=bills)
+
+
+def _leases(street: Street, events: list[Happened], figures: Counter[str]) -> None:
+    """What a gateway counted of its lease while it was alone is what the ledger counted."""
+    leased = {door.wallet for door in street.doors if len(door.household) > 1}
+    said = Counter(e.reason for e in events if e.kind == "gateway.guard_balance" and e.wallet in leased)
+    figures["leases_agreed"], figures["leases_differ"] = said["agrees"], said["differs"]
+    figures["leases_beyond_credit"] = street.counts["leases_beyond_credit"]
 
 
 def _bill(door: Door, mine: list[LedgerLine]) -> dict[str, int | str]:
@@ -68,7 +80,8 @@ def _readings(
     street: Street, door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]
 ) -> None:
     """Every register that left the meter is in the ledger, once."""
-    stored = Counter(line.at_us for line in mine if line.kind in (READING, LATE))
+    own = [line for line in mine if line.ref == door.installation]
+    stored = Counter(line.at_us for line in own if line.kind in (READING, LATE))
     lies = {at_us for at_us, _ in door.account.refused}
     emitted = {e.at_us for e in door.meter.emitted if e.at_us > door.home.opening.at_us} - lies
     figures["lies_told"] += len(lies)
@@ -80,9 +93,9 @@ def _readings(
     figures["readings_doubled"] += doubled
     if lost or doubled:
         broken.append(f"home {door.home.index}: lost readings at {lost[:5]}, {doubled} doubled")
-    shown = [e.register_wh for e in door.meter.emitted if e.at_us not in lies]
-    used = (shown[-1] - door.home.opening.register_wh) % REGISTER_MODULUS_WH if shown else 0
-    charged = sum(line.energy_wh for line in mine)
+    if door is not door.household[0]:
+        return
+    used, charged = sum(map(_used_wh, door.household)), sum(line.energy_wh for line in mine)
     if used != charged:
         broken.append(
             f"home {door.home.index}: the register moved {used} Wh, the ledger charged {charged} Wh"
@@ -90,14 +103,26 @@ def _readings(
     figures["energy_difference_wh"] += abs(used - charged)
 
 
+def _used_wh(door: Door) -> int:
+    lies = {at_us for at_us, _ in door.account.refused}
+    shown = [e.register_wh for e in door.meter.emitted if e.at_us not in lies]
+    return (shown[-1] - door.home.opening.register_wh) % REGISTER_MODULUS_WH if shown else 0
+
+
 def _money(
     street: Street, door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]
 ) -> None:
     """Wallet = money paid - exact cost, component by component, to the micro-unit."""
-    paid = {p.our_ref: p.amount_micro for p in door.paid}
+    paid = {p.our_ref: p.amount_micro for one in door.household for p in one.paid}
     confirmed = [paid[p.our_ref] for p in street.pay.payments if p.our_ref in paid]
-    emitted = [(e.at_us, e.register_wh) for e in door.meter.emitted if not _forgot(street, door, e.at_us)]
-    wallet = Wallet(0, street.scenario.terms.tariff_text, [(door.home.opening, emitted)], confirmed)
+    meters = [
+        (
+            one.home.opening,
+            [(e.at_us, e.register_wh) for e in one.meter.emitted if not _forgot(street, one, e.at_us)],
+        )
+        for one in door.household
+    ]
+    wallet = Wallet(0, street.scenario.terms.tariff_text, meters, confirmed)
     want = expect(wallet=wallet, modulus_wh=REGISTER_MODULUS_WH, max_power_w=MAX_POWER_W)
     balance = mine[-1].balance_micro if mine else 0
     have = {
@@ -142,8 +167,9 @@ def _supply(
         e.at_us for e in events if e.kind.startswith("warning.") or e.kind == "gateway.local_warning"
     )
     topups = [(line.at_us, line.amount_micro) for line in mine if line.kind == TOPUP]
-    trips = {e.at_us for e in events if e.kind == "gateway.local_trip"}
-    decided = [e for e in events if e.kind == "supply.cut"]
+    own = [e for e in events if e.meter == door.number]
+    trips = {e.at_us for e in own if e.kind == "gateway.local_trip"}
+    decided = [e for e in own if e.kind == "supply.cut"]
     for move in door.meter.moves:
         if move.closed:
             figures["restores"] += 1
@@ -160,7 +186,16 @@ def _supply(
             # Within one frozen instant only the order of the rows tells what the decider knew.
             newest_id = order.id if order is not None else 0
             known = topups[: sum(e.kind == "payment.credited" and e.id < newest_id for e in events)]
+        apart = is_apart(scenario=street.scenario, door=door, at_us=at_us)
         available = sum(amount for _, amount in known) - _cost(door, at_us)
+        if apart:
+            available = (
+                0
+                if local
+                else min(
+                    available, surely_left(scenario=street.scenario, door=door, topups=known, at_us=at_us)
+                )
+            )
         story_us = _story_us(door, known)
         if not any(story_us <= w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
@@ -168,8 +203,8 @@ def _supply(
         if available > 0 or _forbidden(street, door, known, at_us, known_until, available):
             figures["false_cuts"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us} was false (local {local})")
-        truly = sum(p.amount_micro for p in door.paid if p.at_us <= at_us) - _cost(door, at_us)
-        figures["unlucky_cuts"] += local and truly > 0
+        paid = sum(p.amount_micro for one in door.household for p in one.paid if p.at_us <= at_us)
+        figures["unlucky_cuts"] += (local or apart) and paid > _cost(door, at_us)
     figures["missed_cuts"] += _missed(street, door, topups, broken)
     figures["missed_warnings"] += _unwarned(street, door, topups, warned, broken)
     figures["restores_not_proven"] += _unproven(door)
@@ -194,7 +229,7 @@ def _known_until(street: Street, door: Door, at_us: int, *, local: bool = False)
 
 
 def _cost(door: Door, at_us: int) -> int:
-    return door.costs.get(at_us, 0)
+    return cost(door, at_us)
 
 
 def _available(door: Door, topups: list[tuple[int, int]], at_us: int, known_until: int) -> int:
@@ -260,7 +295,7 @@ def _missed(street: Street, door: Door, topups: list[tuple[int, int]], broken: l
 
     Due by the oracle alone: whether the product warned is judged elsewhere and excuses nothing here.
     """
-    lies = {at_us for at_us, _ in door.account.refused}
+    lies = {at_us for one in door.household for at_us, _ in one.account.refused}
     closed = {e.at_us: e.relay_closed for e in door.meter.emitted if e.at_us not in lies}
     missed = 0
     for at_us in sorted(door.costs):
@@ -270,6 +305,8 @@ def _missed(street: Street, door: Door, topups: list[tuple[int, int]], broken: l
         known = [_known_until(street, door, t) for t in instants]
         if len({k == t for k, t in zip(known, instants, strict=True)}) != 1:
             continue  # the line came or went in between: nobody held all the facts
+        if any(is_apart(scenario=street.scenario, door=door, at_us=t) for t in instants):
+            continue  # by its lease, which nobody outside knows; what it counted is compared (leases_differ)
         due = all(
             _available(door, topups, t, k) <= 0
             and not _forbidden(
@@ -307,6 +344,8 @@ def _unwarned(
     missed = 0
     for at_us in sorted(door.costs):
         if at_us not in read or _known_until(street, door, at_us) != at_us:
+            continue
+        if is_apart(scenario=street.scenario, door=door, at_us=at_us):
             continue
         newest = _story_us(door, [topup for topup in topups if topup[0] <= at_us])
         told = any(newest <= w <= at_us for w in warned)
