@@ -146,7 +146,10 @@ def lease_it_twice() -> None:
         shares = divide(available_micro=available_micro, meters=meters)
         return {n: share._replace(granted_micro=max(0, available_micro)) for n, share in shares.items()}
 
-    leasing.next_leases = whole
+    def short(*, available_micro: int, meters: Any, ordered: Any = ()) -> set[int]:
+        return {n for n, one in meters.items() if one.newest_micro < available_micro // 2} - set(ordered)
+
+    leasing.next_leases, leasing.to_renew = whole, short
 
 
 MUTANTS = {
