@@ -1,4 +1,4 @@
-"""The emergency code in a browser: asked for with a reason, made by the poster, shown once."""
+"""What is typed at a gateway, in a browser: asked for, made by the poster, shown once; codes and carried payments."""
 
 from __future__ import annotations
 
@@ -57,6 +57,12 @@ def test_a_code_is_made_and_shown_once(
     _looked_at(page, f"shown-{width}-{scheme}-{locale}")
     page.goto(f"{site.origin}/console/{scene.slug}/unit/{unit.pk}/code/")
     assert digits not in page.content()
+    page.locator("button[name=receipt]").first.click()
+    page.wait_for_url("**token=**")
+    scene.post(now_us=NOW_US)
+    # Its gateway took a grant after the payment: there is nothing to carry, and the page says so.
+    expect(page.locator("[aria-live] .error")).to_be_visible(timeout=8_000)
+    _looked_at(page, f"token-{width}-{scheme}-{locale}")
     context.close()
 
 
