@@ -48,6 +48,8 @@ _DEMO_HOLDS = {
     "frames_reordered": 1,
     "lies_told": 2,
     "quarantined": 2,
+    "moves_while_offline": 2,
+    "moves_trued_up": 4,
 }
 _RESTORE_P99_S = 2.0
 """What the demo street must contain for its verdict to mean something."""
@@ -106,13 +108,13 @@ def demo(
 
         def ready() -> None:
             progress.stop()
-            _welcome(welcome, folder=state, dark=show.dark_rooms())
+            _welcome(welcome, folder=state, dark=show.dark_rooms(), moved=show.moved_rooms())
 
         run_until_signalled(show.live(ready=ready))
     print("stopped; the next `fairwatt demo` goes on from here")
 
 
-def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
+def _welcome(welcome: Welcome, *, folder: Path, dark: list[str], moved: list[tuple[str, str]]) -> None:
     first, last = welcome.rooms[0], welcome.rooms[-1]
     table = Table(title=f"Fairwatt is live: {welcome.url}", show_header=True)
     table.add_column("who")
@@ -127,6 +129,12 @@ def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
     screen.print(table)
     screen.print(f"password for all of them: [bold]{welcome.password}[/bold]", highlight=False)
     screen.print(f"letters, short messages and staff's chat arrive at {welcome.postbox}", highlight=False)
+    for room, newcomer in moved:
+        screen.print(
+            f"changed hands while its gateway had no line, and was set right when it was back: {room}; "
+            f"{room} moved out, {newcomer} lives there now (manager: room {room}, Refunds)",
+            highlight=False,
+        )
     if dark:
         screen.print(f"without power at this moment, and told why: {', '.join(dark)}", highlight=False)
     screen.print(

@@ -22,12 +22,13 @@ from fairwatt.edge.telemetry import Telemetry
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.meters import SimMeter
+from fairwatt.simulate.movers import home_at
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.office import Office
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.postbox.demo import DemoPost, mailbox_of
 from fairwatt.simulate.residents import Habit
-from fairwatt.simulate.scenario import TICK_US, Home, Scenario
+from fairwatt.simulate.scenario import AWAY_HOME, TICK_US, Home, Scenario
 from fairwatt.simulate.shops import open_shops
 from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.street import Street
@@ -37,7 +38,6 @@ SPEED: Final = 60
 HISTORY_DAYS: Final = 14
 HISTORY_TICKS: Final = HISTORY_DAYS * 48 + 26
 """to the early afternoon: homes may be cut then, and one is"""
-AWAY_HOME: Final = 6
 SLICES: Final = 6
 """Live, meters are read six times a half hour: every five minutes, which is every five seconds of yours."""
 SLICE_US: Final = TICK_US // SLICES
@@ -70,6 +70,10 @@ class Demo:
         self.street = Street(stack=stack, scenario=scenario(), progress=progress)
         for door in self.street.doors:
             door.home = _thriftier(door.home)
+        doors = self.street.doors
+        self.street.movers.newcomers = {
+            plan.home: f"{doors[plan.home].label}b" for plan in self.street.scenario.moves
+        }
         self._slice = 0
         self.post = DemoPost(config=stack.config)
 
@@ -91,6 +95,11 @@ class Demo:
     def dark_rooms(self) -> list[str]:
         """Homes without supply at this moment."""
         return [door.label for door in self.street.doors if not door.meter.relay_closed]
+
+    def moved_rooms(self) -> list[tuple[str, str]]:
+        """Homes that changed hands while their gateway had no line, and the user name of who came."""
+        newcomers = self.street.movers.newcomers
+        return [(self.street.doors[home].label, newcomers[home]) for home in self._saved.get("moved", [])]
 
     async def live(self, *, ready: Callable[[], None]) -> None:
         """Run the history if there is none, call `ready`, and live until cancelled."""
@@ -233,6 +242,7 @@ class Demo:
 
         street = self.street
         street.provision(tenant=tenant)
+        newcomers = street.movers.newcomers.values()
         staff = (
             ("desk", Role.OPERATOR),
             ("manager", Role.ADMIN),
@@ -241,6 +251,8 @@ class Demo:
         )
         with database_role("migrate"):
             policy = FeePolicy(reserve_days=RESERVE_DAYS)
+            for name in newcomers:
+                tenant(name)
             set_fee_rule(book_id=street.book, policy=policy, by=None, now_us=street.scenario.start_us)
             for name, role in staff:
                 provision.add_person(
@@ -266,7 +278,7 @@ class Demo:
                 [gate.row, gate.key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()]
                 for gate in street.gates
             ],
-            "wallets": [[door.wallet, door.installation] for door in street.doors],
+            "wallets": self._wallets(),
         }
         self._write()
 
@@ -280,6 +292,9 @@ class Demo:
         if not saved["at_us"]:
             return
         self._slice = (saved["at_us"] - street.scenario.start_us) // SLICE_US
+        for plan in street.scenario.moves:
+            door = street.doors[plan.home]
+            door.home = home_at(door.home, plan=plan, tick=self._slice // SLICES)
         for door, kept in zip(street.doors, saved["doors"], strict=True):
             _wake(door.meter, kept)
             door.warned_at_us, door.last_paid_us = kept["warned_at_us"], kept["last_paid_us"]
@@ -287,6 +302,9 @@ class Demo:
 
     def _save(self) -> None:
         self._saved["at_us"] = self._at_us()
+        self._saved["wallets"] = self._wallets()
+        back = [one.plan.home for one in self.street.movers.moved if one.back_us]
+        self._saved["moved"] = sorted({*self._saved.get("moved", []), *back})
         self._saved["doors"] = [
             {
                 "register_wh": door.meter.register_wh,
@@ -298,6 +316,9 @@ class Demo:
             for door in self.street.doors
         ]
         self._write()
+
+    def _wallets(self) -> list[list[int]]:
+        return [[door.wallet, door.installation] for door in self.street.doors]
 
     def _write(self) -> None:
         draft = self._file.with_suffix(".new")

@@ -98,9 +98,9 @@ class Eyes:
         )
         return [LedgerLine(*row) for row in rows]
 
-    async def number(self, sql: str) -> int:
+    async def number(self, sql: str, **values: object) -> int:
         """One number, for figures; `%(book)s` is the book."""
-        return int((await self._ask(sql))[0][0])
+        return int((await self._ask(sql, **values))[0][0])
 
     async def _ask(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         while True:

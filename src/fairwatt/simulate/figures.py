@@ -9,7 +9,7 @@ from typing import Any
 from fairwatt.simulate.eyes import Eyes, Happened, LedgerLine
 from fairwatt.simulate.street import Street
 
-READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+READING, TOPUP, CORRECTION, LATE, MOVED = 1, 2, 3, 7, 12
 LAWS = (
     "readings_lost",
     "readings_doubled",
@@ -24,6 +24,8 @@ LAWS = (
     "paid_but_dark",
     "restores_not_proven",
     "payments_not_credited",
+    "moved_bills_difference_micro",
+    "moves_not_settled",
 )
 """Figures that must be zero."""
 
@@ -63,7 +65,7 @@ async def figures_of(
         "gateways": scenario.gateways,
         "days": scenario.days,
         "energy_wh": sum(line.energy_wh for line in lines),
-        "charged_micro": -sum(line.amount_micro for line in lines if line.kind != TOPUP),
+        "charged_micro": -sum(line.amount_micro for line in lines if line.kind not in (TOPUP, MOVED)),
         "paid_micro": sum(line.amount_micro for line in lines if line.kind == TOPUP),
         "readings": sum(line.kind in (READING, LATE) for line in lines),
         "lines": len(lines),
@@ -81,6 +83,8 @@ async def figures_of(
         "price_changes_in_outages": sum(
             o.start_tick < scenario.change_tick < o.end_tick for o in scenario.outages
         ),
+        "moves_while_offline": found["moves_while_offline"],
+        "moves_trued_up": found["moves_trued_up"],
         "codes_accepted": street.counts["codes_accepted"],
         "memories_rolled_back": street.counts["rollbacks"],
         "readings_forgotten": found["readings_forgotten"],
