@@ -17,10 +17,12 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fairwatt.core.units import US_PER_HOUR
 from fairwatt.edge.config import TelemetryConfig
 from fairwatt.edge.telemetry import Telemetry
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import ORGANISATION, Door
+from fairwatt.simulate.foresight import Told, told_of
 from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.movers import home_at
 from fairwatt.simulate.network import LinkFaults
@@ -69,12 +71,14 @@ class Demo:
         self._saved: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
         self.street = Street(stack=stack, scenario=scenario(), progress=progress)
         for door in self.street.doors:
-            door.home = _thriftier(door.home)
+            door.home = _thriftier(door.home, foreseen=self.street.scenario.foreseen == door.home.index)
         doors = self.street.doors
+        self.street.foresight.everybody = True
         self.street.movers.newcomers = {
             plan.home: f"{doors[plan.home].label}b" for plan in self.street.scenario.moves
         }
         self._slice = 0
+        self._told: list[Told] = []
         self.post = DemoPost(config=stack.config)
 
     def prepare(self) -> Welcome:
@@ -101,6 +105,24 @@ class Demo:
         newcomers = self.street.movers.newcomers
         return [(self.street.doors[home].label, newcomers[home]) for home in self._saved.get("moved", [])]
 
+    def told_rooms(self) -> list[tuple[str, str, int | None]]:
+        """Homes told days ahead: when, and how many hours before the power went off; None while it has not."""
+        labels = {door.wallet: door.label for door in self.street.doors}
+        local = self.street.tariff.local
+        newest = {
+            one.wallet: one
+            for one in self._told
+            if one.wallet in labels and (one.open or one.cut_us is not None)
+        }
+        return [
+            (
+                labels[one.wallet],
+                f"{local(one.warned_us):%a %-d %b, %H:%M}",
+                None if one.cut_us is None else (one.cut_us - one.warned_us) // US_PER_HOUR,
+            )
+            for one in sorted(newest.values(), key=lambda one: labels[one.wallet])
+        ]
+
     async def live(self, *, ready: Callable[[], None]) -> None:
         """Run the history if there is none, call `ready`, and live until cancelled."""
         street = self.street
@@ -125,6 +147,7 @@ class Demo:
             await street.as_web(self.post.open)
             self.stack.fleet.start_notifier()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
+            self._told = told_of(await street.eyes.events())
             ready()
             while True:
                 await self._at_the_desk(office)
@@ -338,8 +361,10 @@ def scenario() -> Scenario:
     )
 
 
-def _thriftier(home: Home) -> Home:
+def _thriftier(home: Home, *, foreseen: bool) -> Home:
     """The street that is judged lives from hand to mouth; the one that is shown pays for days or weeks."""
+    if foreseen:
+        return home
     times = 2 + home.index * 5 % 7
     if home.index == AWAY_HOME:
         return replace(home, resident=replace(home.resident, habit=Habit.AWAY))

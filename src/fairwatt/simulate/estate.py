@@ -177,10 +177,8 @@ def provision_street(
             protected=door.home.protected,
         )
         door.wallet, door.installation = account.wallet_id, account.installation_id
-    if scenario.moves and tenant is None:
-        provision.add_person(
-            organisation_slug=ORGANISATION, username="clerk", role=Role.OPERATOR, password=None
-        )
+    for name, role in (("clerk", Role.OPERATOR), ("chief", Role.ADMIN)) if tenant is None else ():
+        provision.add_person(organisation_slug=ORGANISATION, username=name, role=role, password=None)
     return site.book_id, site.pk
 
 

@@ -21,6 +21,7 @@ class Happened:
     wallet: int | None
     meter: int | None
     reason: str
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Eyes:
     async def news(self) -> list[Happened]:
         """Events since the last call."""
         rows = await self._ask(
-            "SELECT id, at_us, kind, wallet, meter, reason FROM event "
+            "SELECT id, at_us, kind, wallet, meter, reason, rule FROM event "
             "WHERE book = %(book)s AND id > %(seen)s ORDER BY id",
             seen=self._seen,
         )
@@ -86,7 +87,7 @@ class Eyes:
     async def events(self) -> list[Happened]:
         """Every event of the book."""
         rows = await self._ask(
-            "SELECT id, at_us, kind, wallet, meter, reason FROM event WHERE book = %(book)s ORDER BY id"
+            "SELECT id, at_us, kind, wallet, meter, reason, rule FROM event WHERE book = %(book)s ORDER BY id"
         )
         return [Happened(*row) for row in rows]
 

@@ -21,7 +21,7 @@ from fairwatt.simulate.moves import PlannedMove, draw_moves
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.oracle import Opening, Wallet, expect
 from fairwatt.simulate.paysim import PayFaults
-from fairwatt.simulate.residents import Resident, move_in
+from fairwatt.simulate.residents import Habit, Resident, move_in
 from fairwatt.simulate.rollbacks import Rollback
 from fairwatt.simulate.terms import ALL_TERMS, STREET_GBP, Terms
 
@@ -35,6 +35,8 @@ ROLLING_HOME = 2
 """Its register rolls over."""
 AWAY_HOME = 6
 """Nobody is at home there in the street that is shown."""
+FORESEEN_DAYS = 14
+"""A street this long has a home that is warned days ahead."""
 STAYING_HOMES = (ROLLING_HOME, MISPAID_HOME, PROTECTED_HOME, AWAY_HOME)
 _DAY_US = TICKS_PER_DAY * TICK_US
 _LIES = (FaultKind.BACKWARD, FaultKind.JUMP)
@@ -134,6 +136,8 @@ class Scenario:
     """Use of the homes when it comes from a file; empty: the built-in street."""
     moves: tuple[PlannedMove, ...] = ()
     """Homes that change hands while their gateway has no line."""
+    foreseen: int | None = None
+    """The home that buys for a week at a time and is warned days ahead."""
 
     @property
     def ticks(self) -> int:
@@ -214,6 +218,10 @@ class Scenario:
             if index == ROLLING_HOME:
                 register_wh = REGISTER_MODULUS_WH - 40_000
             opening_minor = max(150, minor * draw.randint(6, 28) // 10)
+            if index == self.foreseen:
+                # Whole weeks at once, and nothing is paid before it is dark: what a warning is worth is seen here.
+                opening_minor = minor * 6
+                resident = replace(resident, habit=Habit.DARK, usual_minor=minor * 6)
             opening = Opening(self.start_us, register_wh)
             cast.append(
                 Home(
@@ -247,7 +255,17 @@ def _draw(*, seed: int, days: int, homes: int, terms: Terms, days_before_change:
     start_us = (terms.change_us // _DAY_US - days_before_change) * _DAY_US
     street = _with_faults(seed=seed, days=days, homes=homes, start_us=start_us, terms=terms)
     # A street of somebody's own file keeps its people: its bills are compared home by home.
-    return replace(street, moves=draw_moves(street, staying=STAYING_HOMES))
+    street = replace(street, moves=draw_moves(street, staying=STAYING_HOMES))
+    return replace(street, foreseen=_foreseen(street))
+
+
+def _foreseen(street: Scenario) -> int | None:
+    """A home whose credit lasts long enough to be foreseen, where the street is long enough for that."""
+    taken = {*STAYING_HOMES, *(move.home for move in street.moves)}
+    free = [home for home in range(street.homes) if home not in taken]
+    if street.days < FORESEEN_DAYS or not free:
+        return None
+    return Random(f"{street.seed}/foreseen").choice(free)
 
 
 def scenario_of_series(

@@ -20,6 +20,7 @@ from fairwatt.server.wiring import database_role
 from fairwatt.simulate.codes import type_codes
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
+from fairwatt.simulate.foresight import Foresight
 from fairwatt.simulate.memory import keep_copy, put_copy_back
 from fairwatt.simulate.movers import Movers
 from fairwatt.simulate.network import FaultyLink
@@ -62,6 +63,7 @@ class Street:
             door.meter.on_move = partial(self._moved, door)
         self.gates = [make_gate(index=n, doors=self.doors, now=self.now_us) for n in range(scenario.gateways)]
         self.movers = Movers(street=self)
+        self.foresight = Foresight(street=self)
         self._web = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web-role")
         self._waiting_dark: dict[int, tuple[Door, str]] = {}
         self.eyes: Eyes
@@ -268,7 +270,7 @@ class Street:
         """Who pays at this tick, by what they know; True when somebody did."""
         now_us = self.scenario.at_us(tick)
         self._read_messages(await self.eyes.news())
-        paid = await self._mispay(tick) | await self.movers.act(tick)
+        paid = await self._mispay(tick) | await self.movers.act(tick) | await self.foresight.act(tick)
         for door in self.doors:
             amount_minor = self._wish(door, tick, now_us)
             if amount_minor:

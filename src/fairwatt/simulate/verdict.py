@@ -50,7 +50,7 @@ async def judge(*, street: Street) -> Verdict:
     for line in lines:
         by_wallet.setdefault(line.wallet, []).append(line)
     await find_moves(street)
-    bills = []
+    bills, leads_us = [], list[int]()
     for mine in by_wallet.values():
         _chain(mine, figures, broken)
     for door in street.doors:
@@ -62,13 +62,15 @@ async def judge(*, street: Street) -> Verdict:
             _money(street, stay, mine, figures, broken)
             bills.append(_bill(stay, mine))
         for view, happened in supplied(street, door, events):
-            _supply(street, view, happened, by_wallet.get(view.wallet, []), figures, broken)
+            leads_us += _supply(street, view, happened, by_wallet.get(view.wallet, []), figures, broken)
     await judge_moves(street, figures, broken)
     figures["paid_but_dark"] = street.counts["paid_but_dark"]
     figures["journal_difference_micro"] = await journal_difference(street.eyes)
     figures["cuts_unheard"] = await cuts_unheard(street.eyes)
     broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
-    return Verdict(figures=await figures_of(street, lines, events, figures), broken=broken, bills=bills)
+    return Verdict(
+        figures=await figures_of(street, lines, events, figures, leads_us), broken=broken, bills=bills
+    )
 
 
 def _bill(stay: Stay, mine: list[LedgerLine]) -> dict[str, int | str]:
@@ -163,8 +165,12 @@ def _supply(
     mine: list[LedgerLine],
     figures: Counter[str],
     broken: list[str],
-) -> None:
-    """Every cut was right and warned, every due cut happened, every restoration is proven by a reading."""
+) -> list[int]:
+    """Every cut was right and warned, every due cut happened, every restoration is proven by a reading.
+
+    Return for each cut how long before it the first warning came.
+    """
+    leads_us = []
     warned = sorted(
         e.at_us for e in events if e.kind.startswith("warning.") or e.kind == "gateway.local_warning"
     )
@@ -189,6 +195,7 @@ def _supply(
             known = topups[: sum(e.kind == "payment.credited" and e.id < newest_id for e in events)]
         available = sum(amount for _, amount in known) - _cost(door, at_us)
         story_us = _story_us(door, known)
+        leads_us.append(at_us - next((w for w in warned if w >= story_us), at_us))
         if not any(story_us <= w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us}, not warned since it last had credit")
@@ -200,6 +207,7 @@ def _supply(
     figures["missed_cuts"] += _missed(street, door, topups, broken)
     figures["missed_warnings"] += _unwarned(street, door, topups, warned, broken)
     figures["restores_not_proven"] += _unproven(door)
+    return leads_us
 
 
 def _forgot(street: Street, door: Door, at_us: int) -> bool:

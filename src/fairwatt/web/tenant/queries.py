@@ -29,6 +29,7 @@ from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, pub
 from fairwatt.web.reviews import Review, reviews_of
 from fairwatt.web.tenant.amounts import Advice, Least, Preset, advice_of, least_of, outlook_of, presets
 from fairwatt.web.tenant.history import Movement, balance_points, movements
+from fairwatt.web.tenant.told import Left, Warned, left_of, warned_of
 
 STALE_AFTER_US: Final = 45 * US_PER_MINUTE
 RECENT_US: Final = 2 * US_PER_DAY
@@ -97,6 +98,9 @@ class Home:
     """what the meter allows while credit is low"""
     advice: Advice | None = None
     """the one amount suggested"""
+    warned: Warned | None = None
+    left: Left | None = None
+    """who has moved out reads the end of the account here"""
 
     @property
     def history(self) -> int:
@@ -132,6 +136,9 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         available = head.balance_micro if head else 0
         credit = credit_desk(wallet=wallet, now_us=now_us)
         supply, limit_w = _supply(wallet, head, registers, credit), _limit_w(wallet)
+        off_us = supply.since_us if supply.state == "off" else None
+        warned = warned_of(wallet=wallet, head=head, off_us=off_us, now_us=now_us)
+        left = left_of(wallet=wallet, balance_micro=available)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)
     whole = [day for day in days if day.day_us < today_us]
@@ -177,6 +184,8 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         reviews=reviews,
         dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
         limit_w=limit_w,
+        warned=warned,
+        left=left,
         least=least_of(
             minor=supply.pay_at_least_minor,
             available_micro=available - _owed_of(credit, supply.pay_at_least_minor),
