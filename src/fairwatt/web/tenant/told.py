@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
+from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
 from fairwatt.store.models import AccountEnd, Event, RefundWish, Wallet, WalletHead
 
@@ -41,6 +43,8 @@ class Left:
     """what was left of the credit, and goes back"""
     owed_micro: int
     """what is still open; it stays with the person"""
+    month: date
+    """the first day of the account's last month, from which on its statement says how it ended"""
 
 
 def warned_of(*, wallet: Wallet, head: WalletHead | None, off_us: int | None, now_us: int) -> Warned | None:
@@ -69,4 +73,5 @@ def left_of(*, wallet: Wallet, balance_micro: int) -> Left | None:
         way=end.settle,
         back_micro=sum(back),
         owed_micro=max(0, -balance_micro),
+        month=local_date(zone=wallet.book.zone, at_us=end.at_us - 1).replace(day=1),
     )
