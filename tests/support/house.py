@@ -31,6 +31,7 @@ def running_house() -> Iterator[Services]:
         with services:
             django.setup()
             hash_cheaply()
+            _keep_connections()
             yield services
             _hang_up()
     finally:
@@ -70,6 +71,13 @@ def hash_cheaply() -> None:
     from django.contrib.auth.hashers import Argon2PasswordHasher as Hasher
 
     Hasher.time_cost, Hasher.memory_cost, Hasher.parallelism = 1, 8, 1
+
+
+def _keep_connections() -> None:
+    """Let requests and roles find their connection again: a new one a request is most of a small test."""
+    from django.db import connections
+
+    connections.settings["default"]["CONN_MAX_AGE"] = None
 
 
 def _hang_up() -> None:
