@@ -54,6 +54,11 @@ class Supply:
     by_credit: bool = False
     pay_at_least_minor: int = 0
 
+    @property
+    def off_us(self) -> int | None:
+        """Since when the power is off, where that is known."""
+        return self.since_us if self.state == "off" else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Now:
@@ -74,7 +79,6 @@ class Home:
     now_us: int
     today_us: int
     balance_micro: int
-    available_micro: int
     read_us: int
     supply: Supply
     pace: Pace
@@ -103,6 +107,11 @@ class Home:
     """who has moved out reads the end of the account here"""
 
     @property
+    def available_micro(self) -> int:
+        """What supply looks at."""
+        return self.balance_micro
+
+    @property
     def history(self) -> int:
         """How many days of its own use what is said of the days to come rests on."""
         return self.pace.days if self.outlook is None else self.outlook.history
@@ -126,18 +135,14 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         registers = list(RegisterHead.objects.filter(wallet=wallet.id))
         installation = Installation.objects.filter(wallet=wallet, closed_us__isnull=True).first()
         schedule = published_schedule(plan_id=installation.plan_id) if installation else None
-        since = now_us - (WINDOW_DAYS + 2) * US_PER_DAY
-        days = list(
-            UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us).order_by("day_us")
-        )
+        days = _days(wallet, now_us)
         paid = _paid(wallet, now_us)
         ahead = newest_outlook(wallet=wallet)
         recent = _recent(wallet, now_us, schedule)
         available = head.balance_micro if head else 0
         credit = credit_desk(wallet=wallet, now_us=now_us)
         supply, limit_w = _supply(wallet, head, registers, credit), _limit_w(wallet)
-        off_us = supply.since_us if supply.state == "off" else None
-        warned = warned_of(wallet=wallet, head=head, off_us=off_us, now_us=now_us)
+        warned = warned_of(wallet=wallet, head=head, off_us=supply.off_us, now_us=now_us)
         left = left_of(wallet=wallet, balance_micro=available)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)
@@ -152,7 +157,6 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         now_us=now_us,
         today_us=today_us,
         balance_micro=available,
-        available_micro=available,
         read_us=head.read_us if head else 0,
         supply=supply,
         pace=pace,
@@ -193,6 +197,13 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
             minor_digits=book.minor_digits,
         ),
     )
+
+
+def _days(wallet: Wallet, now_us: int) -> list[UseDay]:
+    """What was used on each day of late, oldest first."""
+    since = now_us - (WINDOW_DAYS + 2) * US_PER_DAY
+    lately = UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us)
+    return list(lately.order_by("day_us"))
 
 
 def _paid(wallet: Wallet, now_us: int) -> list[PaymentIntent]:
