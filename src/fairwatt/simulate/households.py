@@ -55,7 +55,12 @@ def surely_left(*, scenario: Scenario, door: Door, topups: list[tuple[int, int]]
 
 def cost(door: Door, at_us: int) -> int:
     """What a household's meters cost until an instant."""
-    return sum(one.costs.get(at_us, 0) for one in door.household)
+    return sum(one.costs.get(at_us, 0) for one in (door, *others(door)))
+
+
+def others(door: Door) -> list[Door]:
+    """The household's doors besides this one."""
+    return [one for one in door.household if one.home.index != door.home.index]
 
 
 def credit(door: Door, told: Container[str]) -> int:

@@ -15,8 +15,7 @@ from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.rollbacks import Rollback
 from fairwatt.simulate.scenario import (
-    BUSY_HOMES,
-    STREET_GBP,
+    STAYING_HOMES,
     SURGE_W,
     TICK_US,
     TICKS_PER_DAY,
@@ -25,6 +24,7 @@ from fairwatt.simulate.scenario import (
     Scenario,
     TypedCode,
 )
+from fairwatt.simulate.terms import STREET_GBP
 
 HOURS = (12, 240)
 HOMES = (8, 96)
@@ -67,7 +67,7 @@ def outage_drill(*, hours: int, homes: int, seed: int) -> Scenario:
     )
     codes = (TypedCode(_TRIPPING[0], start + length // 2 + TICKS_PER_DAY // 4, _CODE_HOURS),)
     outages = (_outage(draw, scenario, gateway, start, start + length) for gateway in range(GATEWAYS))
-    return with_a_household(replace(scenario, outages=tuple(outages), codes=codes), busy=BUSY_HOMES)
+    return with_a_household(replace(scenario, outages=tuple(outages), codes=codes), busy=STAYING_HOMES)
 
 
 def _outage(draw: Random, scenario: Scenario, gateway: int, start: int, end: int) -> Outage:
