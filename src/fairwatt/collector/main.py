@@ -122,6 +122,7 @@ class Collector:
                 hinted.add(self._hints.get_nowait())
             except queue.Empty:
                 break
+        collecting.let_go(now_us=now_us)
         asked = [(one, one in hinted) for one in collecting.due(now_us=now_us, limit=200)]
         asked += [(one, True) for one in hinted - {one for one, _ in asked}]
         work: list[Callable[[], None]] = [
@@ -142,12 +143,15 @@ class Collector:
         self._wake.set()
 
     def _safely(self, piece: Callable[[], None]) -> None:
+        # Each hand keeps its connection: a new one costs more than the question. Whether the database went away
+        # meanwhile is asked first, so that no hint is lost by it.
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
         try:
             piece()
         except Exception:
             # It is taken up again when its time in hand is over.
             log.error("collector.failed", about=getattr(piece, "keywords", {}), exc_info=True)
-        finally:
             connection.close()
 
     def ask(self, *, intent_id: int, hinted: bool = False) -> None:

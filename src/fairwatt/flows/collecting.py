@@ -38,6 +38,14 @@ class Taken:
     expired: bool
 
 
+@transaction.atomic(durable=True)
+def let_go(*, now_us: int) -> int:
+    """Ask no more about what was credited since: its callback came, so nothing is to be asked. Return how many."""
+    done = PaymentIntent.objects.filter(ask_us__lte=now_us, account__isnull=False, state__in=_DONE)
+    free = done.select_for_update(skip_locked=True, of=("self",)).values("pk")
+    return PaymentIntent.objects.filter(pk__in=free).update(ask_us=None)
+
+
 def due(*, now_us: int, limit: int) -> list[int]:
     """Intents to be asked about now, the oldest first."""
     return list(
