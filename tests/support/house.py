@@ -15,14 +15,17 @@ import django
 from fairwatt.server.config import Config, DatabaseRole
 from fairwatt.server.launcher.services import Services
 
+from .laid_out import lay_out
+
 _OF_ROLE: dict[str, Any] = {}
 
 
 @contextmanager
 def running_house() -> Iterator[Services]:
-    """Start services in a fresh folder, set Django up as the web role, stop and remove everything after."""
+    """Start services in a folder of their own, set Django up as the web role, stop and remove everything after."""
     folder = Path(tempfile.mkdtemp(prefix="fairwatt-test-"))
     folder.chmod(0o711)
+    lay_out(folder / "state")
     os.environ["FAIRWATT_STATE"] = str(folder / "state")
     os.environ["FAIRWATT_DB_ROLE"] = "web"
     os.environ["DJANGO_SETTINGS_MODULE"] = "fairwatt.server.settings"
