@@ -18,6 +18,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import InterfaceError, OperationalError, connection
 
+from fairwatt.collector.agreements import Agreements
 from fairwatt.collector.bills import LOOK_S as LOOK_AT_BILLS_S
 from fairwatt.collector.bills import Bills
 from fairwatt.collector.carrier import Carrier
@@ -82,6 +83,7 @@ class Collector:
         )
         self._bills_s = -LOOK_AT_BILLS_S
         self.refunds = Refunds(asks=self, origin=origin)
+        self.agreements = Agreements(asks=self)
         self.efapiaos = (
             None if einvoice_key is None else Efapiaos(carrier=carrier, clock=clock, key=einvoice_key)
         )
@@ -127,7 +129,7 @@ class Collector:
         work: list[Callable[[], None]] = [
             partial(self.ask, intent_id=one, hinted=hint) for one, hint in asked
         ]
-        work += self.refunds.due()
+        work += self.refunds.due() + self.agreements.due()
         work += self.efapiaos.due() if self.efapiaos is not None else []
         if hands is None:
             for piece in work:

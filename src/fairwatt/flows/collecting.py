@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from fairwatt.flows.payment_events import add_queried, note_event
 from fairwatt.payments.contract import Action, Kind, Method, OrderAsk, ProviderFact, State
 from fairwatt.payments.exchange import ProviderTrouble
+from fairwatt.store import auto_top_up
 from fairwatt.store.models import MerchantHealth, PaymentIntent
 
 ASKED_AT_S: Final = (5, 15, 30, 60, 120, 300, 900, 3_600)
@@ -67,6 +68,12 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
     if not (asked_for or (hinted and intent.action is not None)):
         return None
     intent.ask_us, tried = now_us + HELD_US, intent.troubles > 0
+    payer, agreed = _payer(intent)
+    if not agreed and intent.action is None and not tried:
+        # It was switched off before anybody was asked: nothing is taken.
+        intent.state, intent.ask_us = PaymentIntent.State.CLOSED, None
+        intent.save(update_fields=["state", "ask_us"])
+        return None
     if intent.action is None:
         # Who dies between here and the provider's answer has tried: a push may ring a telephone already.
         intent.troubles += 1
@@ -82,7 +89,7 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
         notify_url=f"{origin}/pay/callback/{intent.provider}/{token}/{intent.our_ref}",
         return_url=intent.return_url or f"{origin}/pay/{intent.our_ref}/",
         expires_us=expires_us,
-        payer=intent.payer,
+        payer=payer,
         provider_order=intent.provider_order,
         language=intent.language,
         on_phone=intent.on_phone,
@@ -94,8 +101,16 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
         order=order,
         made=intent.action is not None,
         tried=tried,
-        expired=expires_us <= now_us and intent.state in _OPEN,
+        expired=(expires_us <= now_us or not agreed) and intent.state in _OPEN,
     )
+
+
+def _payer(intent: PaymentIntent) -> tuple[str, bool]:
+    """Who is asked; what was agreed to be taken from, and whether that still stands."""
+    if intent.method != Method.AUTO:
+        return intent.payer, True
+    with connection.cursor() as cursor:
+        return auto_top_up.payer_of(cursor=cursor, intent=intent.pk)
 
 
 @transaction.atomic(durable=True)

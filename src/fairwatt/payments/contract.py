@@ -23,6 +23,8 @@ class Method(StrEnum):
     """the provider rings the payer's phone, who types a PIN there"""
     SCAN = "scan"
     """the window scans the code on the payer's phone"""
+    AUTO = "auto"
+    """taken from what the payer saved at the provider, as he agreed: nobody is asked at that moment"""
 
 
 class Ability(StrEnum):
@@ -120,7 +122,8 @@ class OrderAsk:
     return_url: str
     expires_us: int
     payer: str = field(default="", repr=False)
-    """an openid or a login code (JSAPI), a telephone number (PUSH), the digits of a payer's code (SCAN)"""
+    """an openid or a login code (JSAPI), a telephone number (PUSH), the digits of a payer's code (SCAN), what was saved
+    (AUTO)"""
     provider_order: str = ""
     """the provider's number of the order, where `create` told one"""
     language: str = "en"
@@ -164,6 +167,31 @@ class DisputeAsk:
     our_ref: str
     provider_dispute: str
     currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementAsk:
+    """A payer means to let us take payments from what he saves at the provider. `our_ref` was committed before."""
+
+    our_ref: str
+    currency: str
+    return_url: str
+    expires_us: int
+    provider_order: str = ""
+    """the provider's number of the page it is signed on, once that was told"""
+    payer: str = field(default="", repr=False)
+    """what may be taken from, once it is signed"""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How it stands with what a payer saves: PENDING, SUCCEEDED (`payer` may be taken from), or CLOSED (never will)."""
+
+    state: State
+    payer: str = field(default="", repr=False)
+    shown: str = ""
+    """how the payer knows it again: a brand and the last digits"""
 
 
 # --- what the payer sees next -------------------------------------------------------------------------------
@@ -322,6 +350,22 @@ class Abilities:
     methods: frozenset[Method]
     can: frozenset[Ability]
     minor_digits: Mapping[str, int]
+
+
+class SavesPayers(Protocol):
+    """A provider where a payer can save how he pays, so that a merchant takes payments later (`Method.AUTO`)."""
+
+    def sign(self, *, agreement: AgreementAsk, at: Moment) -> Exchange[Action]:
+        """Open the page on which the payer saves it and agrees; the same `our_ref` again is the same page."""
+        ...
+
+    def query_agreement(self, *, agreement: AgreementAsk, at: Moment) -> Exchange[Agreement]:
+        """How it stands, by the provider's own word."""
+        ...
+
+    def forget(self, *, agreement: AgreementAsk, at: Moment) -> Exchange[None]:
+        """Let nothing be taken any more: what was saved is forgotten there, too. Done twice it is done once."""
+        ...
 
 
 class PaymentProvider(Protocol):

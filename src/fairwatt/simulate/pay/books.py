@@ -64,6 +64,11 @@ class Payment:
     """how a dispute about it stands, in the platform's own word"""
 
     @property
+    def intent_number(self) -> str:
+        """The card platform's number of it: known before it was paid where it was taken from a saved card."""
+        return self.order.number if self.order.way == "agreed" else f"pi_{self.number}"
+
+    @property
     def refunded_minor(self) -> int:
         """What went back, or is on its way."""
         return sum(one.amount_minor for one in self.refunds if one.state in ("pending", "done"))
