@@ -1,4 +1,4 @@
-"""Top-ups that a resident agreed to: signed at the provider, one payment a fall, limits, refusals, and the end of it."""
+"""Top-ups that a resident agreed to: signed at the provider, one payment a fall, limits, refusals, and its end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ class Agreed:
         self.till, self.wallet, self.wh = till, till.desk.street.wallets[0], 0
         with as_role("migrate"):
             offer(
-                account_id=till.account, methods=["redirect", "auto"], author="commissioning", now_us=till.clock.us
+                account_id=till.account,
+                methods=["redirect", "auto"],
+                author="commissioning",
+                now_us=till.clock.us,
             )
             self.user = User.objects.create_user(f"agreed-{till.token}", None, "x", role=Role.TENANT)
             home = Wallet.objects.get(pk=self.wallet)
@@ -111,7 +114,9 @@ class Agreed:
     def told(self) -> list[str]:
         """Which notices were written, in order."""
         with as_role("notifier"), connection.cursor() as cursor:
-            cursor.execute("SELECT step FROM notice WHERE wallet = %s AND step LIKE 'auto%%' ORDER BY id", [self.wallet])
+            cursor.execute(
+                "SELECT step FROM notice WHERE wallet = %s AND step LIKE 'auto%%' ORDER BY id", [self.wallet]
+            )
             return [step for (step,) in cursor.fetchall()]
 
 
@@ -147,7 +152,9 @@ def test_one_fall_is_one_payment_and_it_is_credited_by_the_providers_word(till: 
 
 
 @at("stripe")
-def test_a_refused_card_is_tried_a_day_apart_and_three_times_in_a_row_end_it(till: Till, agreed: Agreed) -> None:
+def test_a_refused_card_is_tried_a_day_apart_and_three_times_in_a_row_end_it(
+    till: Till, agreed: Agreed
+) -> None:
     agreed.sign(agreed.agree(), DECLINED)
     assert agreed.watch() == 1
     for attempt in (2, 3):
@@ -156,7 +163,9 @@ def test_a_refused_card_is_tried_a_day_apart_and_three_times_in_a_row_end_it(til
         assert agreed.watch(after_s=86_400) == 1, attempt
     agreed.settle()
     assert agreed.watch() == 0
-    orders = [one for one in till.world.books.orders.values() if one.shop is till.shop and one.way == "agreed"]
+    orders = [
+        one for one in till.world.books.orders.values() if one.shop is till.shop and one.way == "agreed"
+    ]
     assert [one.state for one in orders] == ["closed"] * 3, "what was refused can never be paid later"
     assert agreed.steps()[-2:] == [("failed", "card_declined"), ("ended", "three_failures")]
     assert agreed.told() == ["auto", "auto_failed", "auto", "auto_failed", "auto", "auto_ended"]
@@ -180,7 +189,11 @@ def test_limits_of_the_month_hold_and_say_so_once(till: Till, agreed: Agreed) ->
     with as_role("web"):
         from fairwatt.flows.auto_top_up.agreeing import AutoRefused, change
 
-        about: dict[str, Any] = {"wallet_id": agreed.wallet, "user_id": agreed.user.pk, "now_us": till.clock.us}
+        about: dict[str, Any] = {
+            "wallet_id": agreed.wallet,
+            "user_id": agreed.user.pk,
+            "now_us": till.clock.us,
+        }
         with pytest.raises(AutoRefused, match="less than one top-up"):
             change(terms=terms(month_most_minor=999), **about)
         change(terms=terms(times_most=2, month_most_minor=1500), **about)
@@ -228,7 +241,9 @@ def test_an_answer_that_was_lost_is_asked_for_and_never_taken_twice(till: Till, 
 
 
 @at("stripe")
-def test_a_page_that_was_left_ends_and_a_bank_that_wants_its_payer_says_so(till: Till, agreed: Agreed) -> None:
+def test_a_page_that_was_left_ends_and_a_bank_that_wants_its_payer_says_so(
+    till: Till, agreed: Agreed
+) -> None:
     agreed.agree()
     till.ask(after_s=3 * 3600)
     assert agreed.steps()[-1] == ("not_saved", "")
@@ -264,7 +279,9 @@ def test_nobody_reads_another_homes_agreement_and_no_page_says_that_it_is_signed
     ):
         with as_role(role), connection.cursor() as cursor, pytest.raises(Exception) as refused:  # type: ignore[arg-type]
             cursor.execute(statement)
-        assert isinstance(refused.value.__cause__, errors.InsufficientPrivilege | errors.ReadOnlySqlTransaction), statement
+        assert isinstance(
+            refused.value.__cause__, errors.InsufficientPrivilege | errors.ReadOnlySqlTransaction
+        ), statement
     with as_role("web"), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM auto_plan")
         assert cursor.fetchone() == (0,), "who names no book sees none"

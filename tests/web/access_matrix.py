@@ -53,6 +53,9 @@ MATRIX = {
     "tenant:emergency": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
     "tenant:split": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:auto": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    # Nothing is to be signed there: back to the page that says so.
+    "tenant:auto_go": Row("home", 302, 404, 404, 404, 404, 404, LOGIN),
     "tenant:wechat_back": Row("home", 302, 404, 404, 404, 404, 404, LOGIN),
     "lines:line": Row("line", 200, 404, 404, 200, 200, 404, LOGIN),
     "tenant:owed": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),

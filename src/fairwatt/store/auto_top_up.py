@@ -1,4 +1,4 @@
-"""Automatic top-ups in the database: what was agreed, what was tried, every step; what they mean is in flows.auto_top_up."""
+"""Automatic top-ups in the database: what was agreed and tried, every step; what they mean is in flows.auto_top_up."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class NewPlan:
 def add_plan(*, cursor: Any, new: NewPlan, now_us: int) -> int | None:
     """Write an agreement down that is still to be signed; None where the home has one."""
     cursor.execute(
-        "INSERT INTO auto_plan (book, wallet, account, author, our_ref, consent, language, return_url, made_us, expires_us, "
-        "ask_us) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id",
+        "INSERT INTO auto_plan (book, wallet, account, author, our_ref, consent, language, return_url, made_us, "
+        "expires_us, ask_us) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id",
         [
             *(new.book, new.wallet, new.account, new.author, new.our_ref, new.consent, new.language),
             *(new.return_url, now_us, new.expires_us, now_us),
@@ -202,8 +202,8 @@ def tries_of(*, cursor: Any, plan: int, since_us: int) -> list[Try]:
         "JOIN store_paymentintent i ON i.id = t.intent "
         "LEFT JOIN LATERAL (SELECT state, detail, heard_us FROM store_paymentevent WHERE intent_id = i.id "
         "AND kind = 'payment' AND assurance <> 'hint' ORDER BY id DESC LIMIT 1) e ON true "
-        "LEFT JOIN auto_step s ON s.plan = t.plan AND s.evidence ->> 'intent' = i.id::text AND s.step IN ('paid', 'failed') "
-        "WHERE t.plan = %s AND (t.at_us >= %s OR s.id IS NULL "
+        "LEFT JOIN auto_step s ON s.plan = t.plan AND s.evidence ->> 'intent' = i.id::text "
+        "AND s.step IN ('paid', 'failed') WHERE t.plan = %s AND (t.at_us >= %s OR s.id IS NULL "
         "OR t.fall = (SELECT fall FROM auto_plan WHERE id = t.plan)) ORDER BY t.fall, t.attempt",
         [plan, since_us],
     )
@@ -241,8 +241,8 @@ class Asked(NamedTuple):
 
 
 _ASKED: Final = (
-    "p.id, p.book, p.wallet, p.account, p.our_ref, b.currency, p.return_url, p.language, p.made_us, p.expires_us, p.state, "
-    "p.url, p.payer, p.provider_order, p.fall, p.asks"
+    "p.id, p.book, p.wallet, p.account, p.our_ref, b.currency, p.return_url, p.language, p.made_us, p.expires_us, "
+    "p.state, p.url, p.payer, p.provider_order, p.fall, p.asks"
 )
 
 

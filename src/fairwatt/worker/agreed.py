@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 def look(*, now_us: int) -> int:
-    """Ask for what is due; return how many payments were asked for. No book stops another; a failed one is tried again."""
+    """Ask for what is due; return how many payments were asked for. No book stops another."""
     asked = 0
     for book in Book.objects.order_by("pk"):
         try:

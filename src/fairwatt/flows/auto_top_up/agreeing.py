@@ -10,16 +10,20 @@ from django.db import connection, transaction
 
 from fairwatt.core.credit.auto_top_up import AutoTerms
 from fairwatt.core.refusal import Refusal
+from fairwatt.core.spans import date_start, local_date
 from fairwatt.core.units import US_PER_HOUR, format_money, micro_from_minor
 from fairwatt.flows.household import part_in
 from fairwatt.flows.merchants import Offer, Place, offers
 from fairwatt.flows.start_top_up import AMOUNT_MINOR_MAX
 from fairwatt.store import auto_top_up as rows
-from fairwatt.store.models import Wallet
+from fairwatt.store.models import Book, Wallet
 
 SIGN_US: Final = 2 * US_PER_HOUR
 """How long the provider's page may be signed."""
 BELOW_MICRO_MAX: Final = 10**12
+PAID: Final = frozenset({"credited", "part_refunded", "refunded", "chargeback"})
+WAITING: Final = frozenset({"created", "pending", "paid"})
+_SURELY_NOT: Final = frozenset({"failed", "closed", "unknown"})
 
 
 class AutoRefused(Refusal):
@@ -49,6 +53,9 @@ class AutoDesk:
     """owner, member, or '' for who moved out"""
     mine: bool
     """whether it was this person who agreed"""
+    taken_times: int = 0
+    taken_minor: int = 0
+    """of this local month, without what was refused"""
 
     @property
     def running(self) -> bool:
@@ -68,6 +75,9 @@ def auto_desk(*, wallet: Wallet, user_id: int, now_us: int) -> AutoDesk:
         plan = rows.newest(cursor=cursor, wallet=wallet.pk)
         terms = None if plan is None else rows.terms_of(cursor=cursor, plan=plan.plan)
         steps = tuple(rows.steps_of(cursor=cursor, wallet=wallet.pk))
+        since_us = month_start(book=wallet.book, now_us=now_us)
+        tries = [] if plan is None else rows.tries_of(cursor=cursor, plan=plan.plan, since_us=since_us)
+        taken = [one.amount_minor for one in tries if one.at_us >= since_us and not surely_failed(one)]
     return AutoDesk(
         plan=plan,
         terms=terms,
@@ -75,7 +85,19 @@ def auto_desk(*, wallet: Wallet, user_id: int, now_us: int) -> AutoDesk:
         offers=tuple(offers(book=wallet.book, place=Place.AGREEMENT)),
         part=part_in(wallet=wallet, user_id=user_id, now_us=now_us),
         mine=plan is not None and plan.author == user_id,
+        taken_times=len(taken),
+        taken_minor=sum(taken),
     )
+
+
+def month_start(*, book: Book, now_us: int) -> int:
+    """When the local month began."""
+    return date_start(zone=book.zone, day=local_date(zone=book.zone, at_us=now_us).replace(day=1))
+
+
+def surely_failed(one: rows.Try) -> bool:
+    """Whether nothing was taken and nothing will be, by the provider's own word."""
+    return one.state not in WAITING | PAID and one.heard in _SURELY_NOT
 
 
 @transaction.atomic(durable=True)

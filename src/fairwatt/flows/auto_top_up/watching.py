@@ -7,7 +7,6 @@ into the home is on its way. The collector takes the payment; the poster alone c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -21,22 +20,19 @@ from fairwatt.core.credit.auto_top_up import (
     decide_auto,
 )
 from fairwatt.core.notices.model import Step as Told
-from fairwatt.core.spans import date_start, local_date
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, micro_from_minor
+from fairwatt.flows.auto_top_up.agreeing import PAID, WAITING, month_start, surely_failed
 from fairwatt.flows.household import part_in
 from fairwatt.flows.merchants import Offer, Place, offers
 from fairwatt.flows.start_top_up import OPEN_US, Payer, TopUpRefused, write_intent
 from fairwatt.payments.contract import Method
 from fairwatt.store import auto_top_up as rows
 from fairwatt.store import facts, forecasts, notices
-from fairwatt.store.models import Book, PaymentIntent, Wallet, WalletHead
+from fairwatt.store.models import PaymentIntent, Wallet, WalletHead
 
 STALE_US: Final = 4 * US_PER_DAY
 """A forecast older than this says nothing about days."""
 REVIEW_US: Final = 72 * US_PER_HOUR
-_PAID: Final = frozenset({"credited", "part_refunded", "refunded", "chargeback"})
-_SURELY_NOT: Final = frozenset({"failed", "closed", "unknown"})
-_WAITING: Final = frozenset({"created", "pending", "paid"})
 
 
 def watch(*, book_id: int, now_us: int) -> int:
@@ -85,15 +81,15 @@ class _Look:
 
     def _fold(self) -> list[rows.Try]:
         """What has become of what was tried: the history says it once, and failures are counted."""
-        month_us = _month_start(self.wallet.book, self.now_us)
+        month_us = month_start(book=self.wallet.book, now_us=self.now_us)
         tries = rows.tries_of(cursor=self.cursor, plan=self.plan.plan, since_us=month_us)
         for one in tries:
-            if one.noted == "paid" or (one.noted == "failed" and one.state not in _PAID):
+            if one.noted == "paid" or (one.noted == "failed" and one.state not in PAID):
                 continue
-            if one.state in _PAID:
+            if one.state in PAID:
                 self._step("paid", one, reason="late" if one.noted else "")
                 self._count(fails=0)
-            elif one.state not in _WAITING and one.heard in _SURELY_NOT:
+            elif surely_failed(one):
                 self._step("failed", one, reason=one.detail)
                 self._count(fails=self.plan.fails + 1)
                 if self.plan.fails >= FAILS_MAX:
@@ -131,24 +127,20 @@ class _Look:
         head = WalletHead.objects.filter(wallet=self.wallet.pk).first()
         available = head.balance_micro if head else 0
         of_fall = [one for one in tries if one.fall == self.plan.fall]
-        failed = [one for one in of_fall if self._failed(one)]
-        month_us = _month_start(self.wallet.book, self.now_us)
-        taken = [one for one in tries if one.at_us >= month_us and not self._failed(one)]
+        failed = [one for one in of_fall if surely_failed(one)]
+        month_us = month_start(book=self.wallet.book, now_us=self.now_us)
+        taken = [one for one in tries if one.at_us >= month_us and not surely_failed(one)]
         return AutoSeen(
             available_micro=available,
             left_us=self._left_us(available),
             below=self.plan.below,
             in_flight=self._in_flight(tries),
-            answered=any(one.state in _PAID for one in of_fall),
+            answered=any(one.state in PAID for one in of_fall),
             tries=len(of_fall),
             failed_us=max((one.heard_us for one in failed), default=0),
             taken_times=len(taken),
             taken_minor=sum(one.amount_minor for one in taken),
         )
-
-    @staticmethod
-    def _failed(one: rows.Try) -> bool:
-        return one.state not in _WAITING | _PAID and one.heard in _SURELY_NOT
 
     def _left_us(self, available_micro: int) -> int | None:
         """How long credit lasts by the newest forecast."""
@@ -161,10 +153,10 @@ class _Look:
 
     def _in_flight(self, tries: list[rows.Try]) -> bool:
         """Whether money may be on its way into the home: by anybody, and by anything of ours whose end is not sure."""
-        if any(one.state not in _PAID and not self._failed(one) for one in tries):
+        if any(one.state not in PAID and not surely_failed(one) for one in tries):
             return True
         mine = PaymentIntent.objects.filter(wallet=self.wallet)
-        open_now = mine.filter(state__in=_WAITING, created_us__gt=self.now_us - OPEN_US)
+        open_now = mine.filter(state__in=WAITING, created_us__gt=self.now_us - OPEN_US)
         looked_at = mine.filter(state="review", created_us__gt=self.now_us - REVIEW_US)
         return open_now.exists() or looked_at.exists()
 
@@ -239,9 +231,7 @@ class _Look:
 
     def _end(self, reason: str) -> None:
         rows.end_plan(cursor=self.cursor, plan=self.plan.plan, now_us=self.now_us)
-        rows.add_step(
-            cursor=self.cursor, plan=self.plan, step="ended", reason=reason, now_us=self.now_us
-        )
+        rows.add_step(cursor=self.cursor, plan=self.plan, step="ended", reason=reason, now_us=self.now_us)
         self.plan = self.plan._replace(state="ended")
         self._tell(Told.AUTO_ENDED, f"ended:{self.plan.plan}", because=reason)
 
@@ -260,8 +250,3 @@ class _Look:
 
 def _because(detail: str) -> str:
     return "needs_you" if detail == "authentication_required" else "declined"
-
-
-def _month_start(book: Book, now_us: int) -> int:
-    today: date = local_date(zone=book.zone, at_us=now_us)
-    return date_start(zone=book.zone, day=today.replace(day=1))

@@ -1,6 +1,6 @@
 """What a payer saves at Stripe, and payments taken from it later without him (merchant-initiated, off session).
 
-The page is a checkout session that only saves a card; the card is kept at Stripe, here a customer's and a card's number.
+The page is a checkout session that only saves a card; the card is kept at Stripe, here its number and its customer's.
 A payment is a PaymentIntent, made and confirmed in one. One that the bank declines could still be paid by somebody who
 has its secret: it is cancelled in the same breath, so that a no is a no for good.
 Source: docs.stripe.com, "Save and reuse", "Charge a saved payment method off-session", "Declines".
@@ -74,7 +74,9 @@ def signed(account: StripeAccount, wanted: AgreementAsk) -> Exchange[Agreement]:
         return Agreement(state=State.PENDING)
     saved = setup.inner("payment_method")
     card = saved.inner("card") if "card" in saved else None
-    shown = f"{card.maybe('brand')} {card.maybe('last4')}".strip() if card is not None else saved.maybe("type")
+    shown = (
+        f"{card.maybe('brand')} {card.maybe('last4')}".strip() if card is not None else saved.maybe("type")
+    )
     payer = f"{said.word('customer')}/{saved.word('id')}"
     return Agreement(state=State.SUCCEEDED, payer=payer, shown=shown)
 
@@ -176,9 +178,7 @@ def is_ours(said: Fields) -> bool:
     return "metadata" in said and bool(said.inner("metadata").maybe(TAG))
 
 
-def fact(
-    said: Fields, raw: bytes, assurance: Assurance, *, at_us: int, event_id: str = ""
-) -> ProviderFact:
+def fact(said: Fields, raw: bytes, assurance: Assurance, *, at_us: int, event_id: str = "") -> ProviderFact:
     """A PaymentIntent as Stripe writes it. One that waits for its payer will wait for ever: he is not asked."""
     word = said.word("status")
     state = _STATES.get(word, State.PENDING)

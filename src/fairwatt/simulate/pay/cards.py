@@ -58,7 +58,10 @@ class Cards:
         if known is not None:
             return known
         made = Card(
-            session.shop, self._books.next_number("pm_"), self._books.next_number("cus_"), digits or "4242" * 4
+            session.shop,
+            self._books.next_number("pm_"),
+            self._books.next_number("cus_"),
+            digits or "4242" * 4,
         )
         self._cards[made.number] = self._of_session[session.number] = made
         return made

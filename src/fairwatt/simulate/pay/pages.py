@@ -22,8 +22,8 @@ _WORDS: Final = {
         "card": "Card number",
         "save": "Save the card and agree",
         "saving": "Save a card for payments that your supplier takes later",
-        "mandate": "I allow this merchant to charge this card, without asking me each time, within what I agreed with it. "
-        "I can end this at the merchant at any time.",
+        "mandate": "I allow this merchant to charge this card, without asking me each time, within what I agreed with "
+        "it. I can end this at the merchant at any time.",
         "saved": "Card saved",
         "paid": "Payment successful",
         "gone": "This order cannot be paid any more. Nothing was taken.",
@@ -73,10 +73,11 @@ button.plain{background:none;color:#556070;margin-top:.4rem}button:focus-visible
 #16202c;outline-offset:2px}input{font:inherit;width:100%;padding:.7rem .8rem;border:1px solid #b6bfcc;
 border-radius:.7rem;margin:0 0 1rem;text-align:center;letter-spacing:.1em}label{display:block;color:#556070;
 margin-bottom:.3rem}.note{font-size:.82rem;color:#5a6472;margin:1rem 0 0}.done{font-size:3rem;
-color:var(--tint);margin:0}h1{font-size:1.25rem;line-height:1.35;margin:0 0 1.2rem}.mandate{font-size:.9rem;text-align:left;
-margin:0 0 1.2rem;color:#556070}
+color:var(--tint);margin:0}h1{font-size:1.25rem;line-height:1.35;margin:0 0 1.2rem}.mandate{font-size:.9rem;
+text-align:left;margin:0 0 1.2rem;color:#556070}
 @media(prefers-color-scheme:dark){body{background:#10151c;color:#e9edf3}main{background:#1a212b}
-.to,dt,label,.note,.mandate,button.plain{color:#a9b4c2}dl,dl div{border-color:#2c3644}input{background:#10151c;color:inherit;
+.to,dt,label,.note,.mandate,button.plain{color:#a9b4c2}dl,dl div{border-color:#2c3644}
+input{background:#10151c;color:inherit;
 border-color:#455163}.done{color:#6fd3a0}}
 """
 

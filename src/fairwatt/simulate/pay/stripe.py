@@ -52,7 +52,12 @@ class StripePlatform:
             said = Said.of(200, self._content(shop, asked))
         except Declined as no:
             left = self.cards.intent(no.order)
-            error_said = {"type": "card_error", "code": no.code, "decline_code": no.code, "payment_intent": left}
+            error_said = {
+                "type": "card_error",
+                "code": no.code,
+                "decline_code": no.code,
+                "payment_intent": left,
+            }
             said = Said.of(402, {"error": error_said})
         except PayError as error:
             status = 404 if error.code == "ORDER_NOT_EXIST" else 400
