@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -60,6 +61,7 @@ class Agreed:
                 consent=Consent(words="I agree.", language="en", return_url=f"{ORIGIN}/back/"),
                 user_id=self.user.pk,
                 now_us=self.till.clock.us,
+                entropy=os.urandom(16),
             )
         self.till.ask()
         return ref

@@ -10,7 +10,8 @@ import structlog
 
 from fairwatt.flows.auto_top_up import signing
 from fairwatt.flows.merchants import Merchant
-from fairwatt.payments.contract import Method, SavesPayers
+from fairwatt.payments.agreements import SavesPayers
+from fairwatt.payments.contract import Method
 from fairwatt.payments.exchange import Exchange, Moment, ProviderTrouble
 
 log = structlog.get_logger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -102,7 +101,14 @@ def surely_failed(one: rows.Try) -> bool:
 
 @transaction.atomic(durable=True)
 def agree(
-    *, wallet_id: int, account_id: int, terms: AutoTerms, consent: Consent, user_id: int, now_us: int
+    *,
+    wallet_id: int,
+    account_id: int,
+    terms: AutoTerms,
+    consent: Consent,
+    user_id: int,
+    now_us: int,
+    entropy: bytes,
 ) -> str:
     """Agree to it; the provider's page is signed next. Return the reference of the agreement. Raises AutoRefused.
 
@@ -120,7 +126,7 @@ def agree(
         wallet=wallet.pk,
         account=account_id,
         author=user_id,
-        our_ref=uuid.uuid4().hex,
+        our_ref=entropy.hex()[:32],
         consent=consent.words,
         language=consent.language[:10],
         return_url=consent.return_url,

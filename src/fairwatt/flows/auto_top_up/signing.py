@@ -7,7 +7,8 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from fairwatt.core.units import US_PER_MINUTE
-from fairwatt.payments.contract import Action, Agreement, AgreementAsk, State
+from fairwatt.payments.agreements import Agreement, AgreementAsk
+from fairwatt.payments.contract import Action, State
 from fairwatt.payments.exchange import ProviderTrouble
 from fairwatt.store import auto_top_up as rows
 

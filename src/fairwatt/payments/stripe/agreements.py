@@ -12,10 +12,9 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
+from fairwatt.payments.agreements import Agreement, AgreementAsk
 from fairwatt.payments.contract import (
     Action,
-    Agreement,
-    AgreementAsk,
     Assurance,
     Method,
     OrderAsk,

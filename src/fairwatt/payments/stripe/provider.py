@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fairwatt.payments.agreements import Agreement, AgreementAsk
 from fairwatt.payments.amounts import MINOR_DIGITS
 from fairwatt.payments.contract import (
     FRESH_S,
@@ -13,8 +14,6 @@ from fairwatt.payments.contract import (
     Ability,
     Ack,
     Action,
-    Agreement,
-    AgreementAsk,
     Bill,
     BillKind,
     CallbackRejected,

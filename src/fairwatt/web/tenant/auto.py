@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -174,6 +175,7 @@ def _done(
         ),
         user_id=user_id,
         now_us=now_us,
+        entropy=os.urandom(16),
     )
     return redirect("tenant:auto_go", public_id=wallet.public_id)
 
@@ -205,7 +207,8 @@ def _shown(one: Step, wallet: Wallet) -> Shown:
     return Shown(
         step=one.step,
         words=step_words(one.step),
-        reason=reason_words(one.reason),
+        # What fell is said by the step itself; why nothing is taken is not.
+        reason="" if one.step == "fell" and one.reason.startswith("below") else reason_words(one.reason),
         amount_micro=micro_from_minor(amount_minor=amount, minor_digits=digits) if amount else None,
         available_micro=one.evidence.get("available_micro"),
         our_ref=str(one.evidence.get("our_ref", "")) if one.step == "asked" else "",

@@ -61,4 +61,5 @@ def minor_of(typed: str, *, minor_digits: int) -> int | None:
     fraction = (found[2] or "") if found else ""
     if found is None or len(fraction) > minor_digits:
         return None
-    return int(found[1]) * 10**minor_digits + int(fraction.ljust(minor_digits, "0") or 0)
+    minor: int = int(found[1]) * 10**minor_digits + int(fraction.ljust(minor_digits, "0") or 0)
+    return minor
