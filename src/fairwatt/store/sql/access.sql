@@ -706,3 +706,11 @@ GRANT UPDATE (state, url, shown, payer, provider_order, trouble, asks, ask_us) O
 GRANT INSERT ON auto_step TO fairwatt_collector;
 GRANT USAGE ON SEQUENCE auto_plan_id_seq, auto_terms_id_seq, auto_step_id_seq TO fairwatt_web;
 GRANT USAGE ON SEQUENCE auto_step_id_seq TO fairwatt_collector;
+
+-- Codes scanned at the window: the desk's, never a resident's.
+ALTER TABLE code_scan ENABLE ROW LEVEL SECURITY;
+ALTER TABLE code_scan FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON code_scan;
+CREATE POLICY own_rows ON code_scan USING (book = ANY (seen_books()) AND current_setting('fairwatt.wallets', true) = '*');
+GRANT SELECT, INSERT ON code_scan TO fairwatt_web;
+GRANT SELECT (intent, book, wallet, cashier, shift, ticket, at_us) ON code_scan TO fairwatt_auditor;
