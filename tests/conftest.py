@@ -8,12 +8,23 @@ import pytest
 from hypothesis import settings
 
 from fairwatt.server.launcher.services import Services
+from support import laid_out
 from support.house import running_house
 
 settings.register_profile("gate", derandomize=True, deadline=None, max_examples=40)
 settings.register_profile("explore", derandomize=False, deadline=None)
 settings.load_profile("gate")
 """A gate says the same of the same code; `make explore` looks for what nobody has seen yet."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        laid_out.open_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        laid_out.remove_folder()
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from fairwatt.server.launcher.services import Services
 from flows.test_commissioning import empty_room
 from flows.test_pushes import person
+from support.commands import fairwatt
 from support.desk import opened_desk
 from support.meters import picture
 from support.street import TARIFF, Street
@@ -30,11 +28,9 @@ def test_a_home_is_commissioned_by_command_line(house: Services, tmp_path: Path)
 
         def run(*words: str, user: str = "", code: int = 0) -> str:
             about = ["--book", book, *(["--user", user] if user else [])]
-            command = [sys.executable, "-m", "fairwatt.cli", "commission", *words, *about]
-            done = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=False)
-            assert done.returncode == code, done.stdout + done.stderr
-            assert "Traceback" not in done.stderr
-            return done.stdout + done.stderr
+            said = fairwatt("commission", *words, *about)
+            assert said.code == code, said
+            return said.out + said.err
 
         rooms = tmp_path / "rooms.csv"
         rooms.write_text(

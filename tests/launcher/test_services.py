@@ -151,8 +151,8 @@ def test_root_gives_postgres_to_nobody_and_an_ordinary_user_keeps_it(
     assert owner_of(pid_of(running, "postgres")) == expected
 
 
-def test_the_clone_may_lie_in_a_home_closed_to_others(make_config: Callable[[], Config]) -> None:
-    open_one = make_config()
+def test_the_clone_may_lie_in_a_home_closed_to_others(make_config: Callable[..., Config]) -> None:
+    open_one = make_config(fresh=True)
     home = open_one.state.parent
     home.chmod(0o700)
     with Services(open_one) as services:
@@ -163,7 +163,8 @@ def test_the_clone_may_lie_in_a_home_closed_to_others(make_config: Callable[[], 
         assert home.stat().st_mode & 0o777 == 0o700
 
 
-def test_an_ordinary_user_can_run_it_all(config: Config, as_root: bool) -> None:
+def test_an_ordinary_user_can_run_it_all(make_config: Callable[..., Config], as_root: bool) -> None:
+    config = make_config(fresh=True)
     command = [sys.executable, "-m", "fairwatt.cli"]
     argv = [*command, "services", "--", *command, "status"]
     if as_root:

@@ -15,14 +15,17 @@ import django
 from fairwatt.server.config import Config, DatabaseRole
 from fairwatt.server.launcher.services import Services
 
+from .laid_out import lay_out
+
 _OF_ROLE: dict[str, Any] = {}
 
 
 @contextmanager
 def running_house() -> Iterator[Services]:
-    """Start services in a fresh folder, set Django up as the web role, stop and remove everything after."""
+    """Start services in a folder of their own, set Django up as the web role, stop and remove everything after."""
     folder = Path(tempfile.mkdtemp(prefix="fairwatt-test-"))
     folder.chmod(0o711)
+    lay_out(folder / "state")
     os.environ["FAIRWATT_STATE"] = str(folder / "state")
     os.environ["FAIRWATT_DB_ROLE"] = "web"
     os.environ["DJANGO_SETTINGS_MODULE"] = "fairwatt.server.settings"
@@ -31,6 +34,7 @@ def running_house() -> Iterator[Services]:
         with services:
             django.setup()
             hash_cheaply()
+            _keep_connections()
             yield services
             _hang_up()
     finally:
@@ -70,6 +74,13 @@ def hash_cheaply() -> None:
     from django.contrib.auth.hashers import Argon2PasswordHasher as Hasher
 
     Hasher.time_cost, Hasher.memory_cost, Hasher.parallelism = 1, 8, 1
+
+
+def _keep_connections() -> None:
+    """Let requests and roles find their connection again: a new one a request is most of a small test."""
+    from django.db import connections
+
+    connections.settings["default"]["CONN_MAX_AGE"] = None
 
 
 def _hang_up() -> None:

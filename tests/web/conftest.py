@@ -53,7 +53,11 @@ def clock(house: Services) -> Iterator[StandingClock]:
     from django.test import override_settings
 
     standing = StandingClock()
-    with override_settings(FAIRWATT_CLOCK=standing, ALLOWED_HOSTS=[*settings.ALLOWED_HOSTS, "testserver"]):
+    with override_settings(
+        FAIRWATT_CLOCK=standing,
+        ALLOWED_HOSTS=[*settings.ALLOWED_HOSTS, "testserver"],
+        WHITENOISE_AUTOREFRESH=True,  # else each browser session reads the whole folder of static files
+    ):
         yield standing
 
 

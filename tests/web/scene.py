@@ -110,6 +110,7 @@ class Scene(Street):
         )
         self.seq, self.epoch = 0, 1
         self.homes, self.wallets, self.installations = [], [], []
+        self._public_ids: dict[int, Any] = {}
         self._invite(tag)
         for n in range(self.floors * self.columns):
             self._move_in(n)
@@ -325,4 +326,6 @@ class Scene(Street):
         """The address part of the n-th home."""
         from fairwatt.store.models import Wallet
 
-        return Wallet.objects.get(pk=self.wallets[n]).public_id
+        if n not in self._public_ids:
+            self._public_ids[n] = Wallet.objects.get(pk=self.wallets[n]).public_id
+        return self._public_ids[n]

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -90,8 +91,12 @@ def load_public(pem: str) -> RSAPublicKey:
     return key
 
 
+@lru_cache(maxsize=256)
 def load_private(pem: str) -> RSAPrivateKey:
-    """An RSA private key from PEM (PKCS #8 or #1), or from bare base64. Raises BadKey."""
+    """An RSA private key from PEM (PKCS #8 or #1), or from bare base64. Raises BadKey.
+
+    Kept, because proving that its numbers are primes takes longer than all else that a callback needs.
+    """
     for label in ("PRIVATE KEY", "RSA PRIVATE KEY"):
         try:
             key = load_pem_private_key(_armoured(pem, label), password=None)
