@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fairwatt.edge.config import TelemetryConfig
 from fairwatt.edge.telemetry import Telemetry
 from fairwatt.server.wiring import database_role
+from fairwatt.simulate.channels import Channels
 from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.network import LinkFaults
@@ -115,6 +116,8 @@ class Demo:
             self.stack.fleet.start_collector()
             await street.as_web(self.post.open)
             self.stack.fleet.start_notifier()
+            street.channels = Channels(street=street, in_process=False)
+            await street.channels.open()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             ready()
             while True:
