@@ -95,7 +95,7 @@ def test_a_code_pays_at_once_and_pays_once(till: Till, window: Window) -> None:
         window.scan(f"{other}{7:015d}1")
 
 
-@at(*BOTH)
+@at("alipay")
 def test_a_payer_who_confirms_is_waited_for_and_one_who_does_not_is_let_go(
     till: Till, window: Window
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_payer_who_confirms_is_waited_for_and_one_who_does_not_is_let_go(
     )
 
 
-@at(*BOTH)
+@at("wechat")
 def test_an_answer_that_was_lost_is_asked_for_and_the_code_is_not_scanned_again(
     till: Till, window: Window
 ) -> None:

@@ -108,7 +108,10 @@ def demo(
             progress.stop()
             _welcome(welcome, folder=state, dark=show.dark_rooms())
 
-        run_until_signalled(show.live(ready=ready))
+        def tell(line: str) -> None:
+            print(f"top-up by {line}", flush=True)
+
+        run_until_signalled(show.live(ready=ready, tell=tell))
     print("stopped; the next `fairwatt demo` goes on from here")
 
 

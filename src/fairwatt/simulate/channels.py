@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WAIT_S: Final = 20.0
 LOOK_S: Final = 0.01
+SHOWN_MINOR: Final = 20_00
 
 
 class Channel(NamedTuple):
@@ -115,9 +116,22 @@ class Channels:
 
     def begin(self, door: Door, amount_minor: int) -> None:
         """Somebody pays in the way that is theirs; it goes on beside everything else."""
-        task = asyncio.create_task(self._one(door, amount_minor))
+        self._keep(self._one(door, amount_minor))
+
+    def _keep(self, deed: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(deed)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def show(self, doors: Sequence[Door], *, tell: Callable[[str], None]) -> None:
+        """A top-up by each channel beside everything else, and a line of each once it has arrived."""
+
+        async def watched() -> None:
+            missing = await self.each_once(doors, amount_minor=SHOWN_MINOR)
+            for one in [*(f"{name[3:]}: {line}" for name, line in lines_of(self.arrivals).items()), *missing]:
+                tell(one)
+
+        self._keep(watched())
 
     async def close(self) -> None:
         """Leave what is under way."""

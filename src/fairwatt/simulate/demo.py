@@ -93,8 +93,8 @@ class Demo:
         """Homes without supply at this moment."""
         return [door.label for door in self.street.doors if not door.meter.relay_closed]
 
-    async def live(self, *, ready: Callable[[], None]) -> None:
-        """Run the history if there is none, call `ready`, and live until cancelled."""
+    async def live(self, *, ready: Callable[[], None], tell: Callable[[str], None]) -> None:
+        """Run the history if there is none, call `ready`, and live until cancelled; `tell` what is worth a line."""
         street = self.street
         seconds: list[asyncio.Task[None]] = []
         await street.open()
@@ -120,6 +120,7 @@ class Demo:
             await street.channels.open()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             ready()
+            street.channels.show(street.doors, tell=tell)
             while True:
                 await self._at_the_desk(office)
                 await self._next_slice()
