@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fairwatt.edge.agent import Agent
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.server.wiring import database_role
+from fairwatt.simulate.channel_desk import at_practice
 from fairwatt.simulate.channels import Channels
 from fairwatt.simulate.codes import a_dark_home, an_administrator, make_code
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
@@ -322,7 +323,7 @@ class Street:
         if planned is None or planned.tick != tick:
             return False
         door = self.doors[planned.home]
-        our_ref = await self.as_web(lambda: self._start_top_up(door, planned.amount_minor))
+        our_ref = await self.as_web(self._practice(door, planned.amount_minor))
         self.pay.pay(
             our_ref=our_ref,
             amount_minor=planned.amount_minor,
@@ -337,7 +338,7 @@ class Street:
         if self.channels is not None:
             self.channels.begin(door, amount_minor)
             return
-        our_ref = await self.as_web(lambda: self._start_top_up(door, amount_minor))
+        our_ref = await self.as_web(self._practice(door, amount_minor))
         online = self.gates[door.home.gateway].outage is None
         dark = not door.meter.relay_closed
         door.paid.append(Paid(self.now_us(), amount_minor * 10_000, our_ref, dark, online))
@@ -346,28 +347,12 @@ class Street:
         currency = self.scenario.terms.currency
         self.pay.pay(our_ref=our_ref, amount_minor=amount_minor, currency=currency)
 
+    def _practice(self, door: Door, amount_minor: int) -> Callable[[], str]:
+        return partial(at_practice, wallet=door.wallet, amount_minor=amount_minor, now_us=self.now_us)
+
     async def as_web[T](self, deed: Callable[[], T]) -> T:
         """Do what somebody does on a page, in the thread that holds the web's database role."""
         return await asyncio.get_running_loop().run_in_executor(self._web, deed)
-
-    def _start_top_up(self, door: Door, amount_minor: int) -> str:
-        """Ask as the web does; somebody who meets a crashed database tries again."""
-        from django.db import InterfaceError, OperationalError, connection
-
-        from fairwatt.flows.start_top_up import start_top_up
-
-        while True:
-            try:
-                return start_top_up(
-                    wallet_id=door.wallet,
-                    amount_minor=amount_minor,
-                    provider="sandbox",
-                    user_id=None,
-                    now_us=self.now_us(),
-                ).our_ref
-            except (OperationalError, InterfaceError):
-                connection.close()
-                time.sleep(0.05)
 
     def _moved(self, door: Door, closed: bool) -> None:
         door.closed_at_s = time.monotonic() if closed else 0.0
