@@ -88,7 +88,8 @@ def test_its_file_is_verified_by_the_command_without_a_database(path: Path, tmp_
     )
     files = {"proof.json": proof_json(body), "proof.csv": proof_csv(body)}
     for name, text in files.items():
-        assert not verify(read_proof(text)).faults
+        verdict = verify(read_proof(text))
+        assert not verdict.faults and verdict.shares == len(body["shares"]) >= len(homes)
         (tmp_path / name).write_text(text)
     if path != COSTS[0]:
         return  # starting the command takes a second; once is enough

@@ -16,7 +16,7 @@ from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.core.spans import local_midnights
 from fairwatt.simulate import oracle
 from fairwatt.simulate.oracle import Account, Charge, Opening, OracleError, Tariff, Wallet, expect
-from fairwatt.simulate.scenario import ALL_TERMS, TARIFFS
+from fairwatt.simulate.terms import ALL_TERMS, TARIFFS
 
 HALF_HOUR = 1_800_000_000
 FLAT = """

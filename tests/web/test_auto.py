@@ -14,7 +14,7 @@ def test_a_resident_agrees_changes_nothing_for_others_and_switches_off(other: Sc
 
     client, page = signed_in(other.owner), f"/home/{other.public_id(0)}/auto-top-up/"
     assert "does not offer this yet" in client.get(page).content.decode()
-    offered(other, "stripe", "redirect", "auto")
+    offered(other, "stripe", "auto")
     home = client.get(f"/home/{other.public_id(0)}/").content.decode()
     assert page in home, "one click from home"
     form = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,7 +161,12 @@ def test_who_moved_out_reads_the_last_bill_and_nothing_of_who_came(scene: Scene,
     told = signed_in(scene.operator).get(gone["Location"]).content.decode()
     assert Tenancy.objects.get(user=scene.owner).end_us is not None, told[told.index("<main") :]
     home = signed_in(scene.owner).get(f"/home/{mine.public_id}/")
-    assert home.status_code == 200
+    said = home.content.decode()
+    assert "You moved out" in said and "goes back to you" in said and "Account ended" in said
+    assert "No credit left" not in said and 'class="top-up"' not in said, (
+        "nobody pays for a home that was left"
+    )
+    assert signed_in(scene.owner).get(*re.findall(r'href="([^"]+from=[^"]+)"', said)).status_code == 200
     charges = signed_in(scene.owner).get(f"/home/{mine.public_id}/charges/")
     assert charges.status_code == 200
     assert signed_in(scene.neighbour).get(f"/home/{mine.public_id}/").status_code == 404

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 
 from web.scene import DAY_US, DRY, HOUR_US, MIDNIGHT_US, NOW_US, PROTECTED, Scene
 
@@ -60,6 +61,9 @@ def test_a_cut_home_reads_why_and_what_to_pay(scene: Scene, other: Scene) -> Non
     assert (home.supply.state, home.supply.by_credit, home.supply.reason) == ("off", True, "balance_empty")
     assert home.supply.since_us is not None and home.supply.since_us <= NOW_US
     assert home.supply.pay_at_least_minor > 0
+    assert home.warned is not None and home.warned.at_us + home.warned.lead_us == home.supply.since_us
+    words = render_to_string("tenant/_hero.html", {"home": home, "currency": "CNY", "zone": home.zone})
+    assert re.search(r"The first warning came on [^<]+, \d+ (hour|day)s? before", words)
 
 
 def test_a_protected_home_keeps_its_power_and_reads_why(scene: Scene) -> None:

@@ -48,6 +48,10 @@ _DEMO_HOLDS = {
     "frames_reordered": 1,
     "lies_told": 2,
     "quarantined": 2,
+    "moves_while_offline": 2,
+    "moves_trued_up": 4,
+    "warnings_by_forecast": 2,
+    "forecast_days_before_cut_median": 2,
 }
 _RESTORE_P99_S = 2.0
 """What the demo street must contain for its verdict to mean something."""
@@ -106,7 +110,13 @@ def demo(
 
         def ready() -> None:
             progress.stop()
-            _welcome(welcome, folder=state, dark=show.dark_rooms())
+            _welcome(
+                welcome,
+                folder=state,
+                dark=show.dark_rooms(),
+                moved=show.moved_rooms(),
+                told=show.told_rooms(),
+            )
 
         def tell(line: str) -> None:
             print(f"top-up by {line}", flush=True)
@@ -115,7 +125,14 @@ def demo(
     print("stopped; the next `fairwatt demo` goes on from here")
 
 
-def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
+def _welcome(
+    welcome: Welcome,
+    *,
+    folder: Path,
+    dark: list[str],
+    moved: list[tuple[str, str]],
+    told: list[tuple[str, str, int | None]],
+) -> None:
     first, last = welcome.rooms[0], welcome.rooms[-1]
     table = Table(title=f"Fairwatt is live: {welcome.url}", show_header=True)
     table.add_column("who")
@@ -130,6 +147,20 @@ def _welcome(welcome: Welcome, *, folder: Path, dark: list[str]) -> None:
     screen.print(table)
     screen.print(f"password for all of them: [bold]{welcome.password}[/bold]", highlight=False)
     screen.print(f"letters, short messages and staff's chat arrive at {welcome.postbox}", highlight=False)
+    for room, newcomer in moved:
+        screen.print(
+            f"changed hands while its gateway had no line, and was set right when the meter spoke: {room} "
+            f"(sign in as {room}, who moved out, and as {newcomer}, who came; as manager see Refunds)",
+            highlight=False,
+        )
+    waiting = [f"{room} ({when})" for room, when, hours in told if hours is None][:3]
+    if waiting:
+        screen.print(f"told days ahead that credit runs out: {', '.join(waiting)}", highlight=False)
+    for room, when, hours in [one for one in told if one[2] is not None][:2]:
+        screen.print(
+            f"told on {when}, {(hours or 0) // 24} d {(hours or 0) % 24} h before its power went off: {room}",
+            highlight=False,
+        )
     if dark:
         screen.print(f"without power at this moment, and told why: {', '.join(dark)}", highlight=False)
     screen.print(

@@ -98,8 +98,13 @@ def create_book(
 
 
 @transaction.atomic(durable=True)
-def add_person(*, organisation_slug: str, username: str, role: Role, password: str, email: str = "") -> User:
-    """Let a person sign in: staff of an organisation, or a tenant (who then needs a home)."""
+def add_person(
+    *, organisation_slug: str, username: str, role: Role, password: str | None, email: str = ""
+) -> User:
+    """Let a person sign in: staff of an organisation, or a tenant (who then needs a home).
+
+    Without a password they act and cannot sign in until they are given one.
+    """
     organisation = Organisation.objects.get(slug=organisation_slug)
     return User.objects.create_user(
         username=username,

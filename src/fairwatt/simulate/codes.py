@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.estate import Door, Gate
 
 if TYPE_CHECKING:
+    from fairwatt.simulate.street import Street
     from fairwatt.store.models import User
 
 ANSWER_S = 20.0
+
+
+async def type_codes(street: Street, tick: int) -> None:
+    """Somebody fetches a restore code at the office and types it where it is dark."""
+    for typed in street.scenario.codes:
+        gate = street.gates[typed.gateway]
+        door = a_dark_home(gate) if typed.tick == tick else None
+        if door is None or gate.agent is None:
+            continue
+        administrator = await asyncio.to_thread(an_administrator, book=street.book)
+        digits = await street.as_web(
+            partial(
+                make_code,
+                book=street.book,
+                door=door,
+                hours=typed.hours,
+                administrator=administrator,
+                now_us=street.now_us(),
+            )
+        )
+        answer = await gate.agent.local.enter(meter=door.number, text=digits)
+        street.counts["codes_accepted"] += answer.accepted
+        door.spared = (street.now_us(), answer.until_us)
 
 
 def an_administrator(*, book: int) -> User:

@@ -17,18 +17,21 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fairwatt.core.units import US_PER_HOUR
 from fairwatt.edge.config import TelemetryConfig
 from fairwatt.edge.telemetry import Telemetry
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.channels import Channels
 from fairwatt.simulate.estate import ORGANISATION, Door
+from fairwatt.simulate.foresight import Told, told_of
 from fairwatt.simulate.meters import SimMeter
+from fairwatt.simulate.movers import home_at
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.office import Office
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.postbox.demo import DemoPost, mailbox_of
 from fairwatt.simulate.residents import Habit
-from fairwatt.simulate.scenario import TICK_US, Home, Scenario
+from fairwatt.simulate.scenario import AWAY_HOME, TICK_US, Home, Scenario
 from fairwatt.simulate.shops import open_shops
 from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.street import Street
@@ -38,7 +41,6 @@ SPEED: Final = 60
 HISTORY_DAYS: Final = 14
 HISTORY_TICKS: Final = HISTORY_DAYS * 48 + 26
 """to the early afternoon: homes may be cut then, and one is"""
-AWAY_HOME: Final = 6
 SLICES: Final = 6
 """Live, meters are read six times a half hour: every five minutes, which is every five seconds of yours."""
 SLICE_US: Final = TICK_US // SLICES
@@ -70,8 +72,14 @@ class Demo:
         self._saved: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
         self.street = Street(stack=stack, scenario=scenario(), progress=progress)
         for door in self.street.doors:
-            door.home = _thriftier(door.home)
+            door.home = _thriftier(door.home, foreseen=self.street.scenario.foreseen == door.home.index)
+        doors = self.street.doors
+        self.street.foresight.everybody = True
+        self.street.movers.newcomers = {
+            plan.home: f"{doors[plan.home].label}b" for plan in self.street.scenario.moves
+        }
         self._slice = 0
+        self._told: list[Told] = []
         self.post = DemoPost(config=stack.config)
 
     def prepare(self) -> Welcome:
@@ -93,8 +101,36 @@ class Demo:
         """Homes without supply at this moment."""
         return [door.label for door in self.street.doors if not door.meter.relay_closed]
 
+<<<<<<< HEAD
     async def live(self, *, ready: Callable[[], None], tell: Callable[[str], None]) -> None:
         """Run the history if there is none, call `ready`, and live until cancelled; `tell` what is worth a line."""
+=======
+    def moved_rooms(self) -> list[tuple[str, str]]:
+        """Homes that changed hands while their gateway had no line, and the user name of who came."""
+        newcomers = self.street.movers.newcomers
+        return [(self.street.doors[home].label, newcomers[home]) for home in self._saved.get("moved", [])]
+
+    def told_rooms(self) -> list[tuple[str, str, int | None]]:
+        """Homes told days ahead: when, and how many hours before the power went off; None while it has not."""
+        labels = {door.wallet: door.label for door in self.street.doors}
+        local = self.street.tariff.local
+        newest = {
+            one.wallet: one
+            for one in self._told
+            if one.wallet in labels and (one.open or one.cut_us is not None)
+        }
+        return [
+            (
+                labels[one.wallet],
+                f"{local(one.warned_us):%a %-d %b, %H:%M}",
+                None if one.cut_us is None else (one.cut_us - one.warned_us) // US_PER_HOUR,
+            )
+            for one in sorted(newest.values(), key=lambda one: labels[one.wallet])
+        ]
+
+    async def live(self, *, ready: Callable[[], None]) -> None:
+        """Run the history if there is none, call `ready`, and live until cancelled."""
+>>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
         street = self.street
         seconds: list[asyncio.Task[None]] = []
         await street.open()
@@ -119,6 +155,7 @@ class Demo:
             street.channels = Channels(street=street, in_process=False)
             await street.channels.open()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
+            self._told = told_of(await street.eyes.events())
             ready()
             street.channels.show(street.doors, tell=tell)
             while True:
@@ -237,6 +274,7 @@ class Demo:
 
         street = self.street
         street.provision(tenant=tenant)
+        newcomers = street.movers.newcomers.values()
         staff = (
             ("desk", Role.OPERATOR),
             ("manager", Role.ADMIN),
@@ -245,6 +283,8 @@ class Demo:
         )
         with database_role("migrate"):
             policy = FeePolicy(reserve_days=RESERVE_DAYS)
+            for name in newcomers:
+                tenant(name)
             set_fee_rule(book_id=street.book, policy=policy, by=None, now_us=street.scenario.start_us)
             for name, role in staff:
                 provision.add_person(
@@ -270,7 +310,7 @@ class Demo:
                 [gate.row, gate.key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()]
                 for gate in street.gates
             ],
-            "wallets": [[door.wallet, door.installation] for door in street.doors],
+            "wallets": self._wallets(),
         }
         self._write()
 
@@ -284,6 +324,9 @@ class Demo:
         if not saved["at_us"]:
             return
         self._slice = (saved["at_us"] - street.scenario.start_us) // SLICE_US
+        for plan in street.scenario.moves:
+            door = street.doors[plan.home]
+            door.home = home_at(door.home, plan=plan, tick=self._slice // SLICES)
         for door, kept in zip(street.doors, saved["doors"], strict=True):
             _wake(door.meter, kept)
             door.warned_at_us, door.last_paid_us = kept["warned_at_us"], kept["last_paid_us"]
@@ -291,6 +334,9 @@ class Demo:
 
     def _save(self) -> None:
         self._saved["at_us"] = self._at_us()
+        self._saved["wallets"] = self._wallets()
+        back = [one.plan.home for one in self.street.movers.moved if one.back_us]
+        self._saved["moved"] = sorted({*self._saved.get("moved", []), *back})
         self._saved["doors"] = [
             {
                 "register_wh": door.meter.register_wh,
@@ -302,6 +348,9 @@ class Demo:
             for door in self.street.doors
         ]
         self._write()
+
+    def _wallets(self) -> list[list[int]]:
+        return [[door.wallet, door.installation] for door in self.street.doors]
 
     def _write(self) -> None:
         draft = self._file.with_suffix(".new")
@@ -321,8 +370,10 @@ def scenario() -> Scenario:
     )
 
 
-def _thriftier(home: Home) -> Home:
+def _thriftier(home: Home, *, foreseen: bool) -> Home:
     """The street that is judged lives from hand to mouth; the one that is shown pays for days or weeks."""
+    if foreseen:
+        return home
     times = 2 + home.index * 5 % 7
     if home.index == AWAY_HOME:
         return replace(home, resident=replace(home.resident, habit=Habit.AWAY))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from fairwatt.simulate.oracle import Account, Tariff
 from fairwatt.simulate.residents import Seen, decide
-from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US, Home, Outage, Scenario, Terms
+from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US, Home, Outage, Scenario
+from fairwatt.simulate.terms import Terms
 
 _LEVELS = ("none", "low", "critical", "empty")
 _FIGURES = (

@@ -21,7 +21,8 @@ from fairwatt.server.launcher.nats import door_password
 from fairwatt.simulate.meters import Dlt645Bus, FaultPlan, SimMeter
 from fairwatt.simulate.network import FaultyLink
 from fairwatt.simulate.oracle import Account, Tariff
-from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US, Home, Outage, Scenario, Terms
+from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US, Home, Outage, Scenario
+from fairwatt.simulate.terms import Terms
 
 if TYPE_CHECKING:
     from fairwatt.store.models import User
@@ -133,6 +134,7 @@ def provision_street(
     `tenant` makes the person who lives behind a door, by its label.
     """
     from fairwatt.flows import provision
+    from fairwatt.store.models import Role
 
     terms, now_us = scenario.terms, scenario.start_us
     site = provision.create_book(
@@ -175,6 +177,8 @@ def provision_street(
             protected=door.home.protected,
         )
         door.wallet, door.installation = account.wallet_id, account.installation_id
+    for name, role in (("clerk", Role.OPERATOR), ("chief", Role.ADMIN)) if tenant is None else ():
+        provision.add_person(organisation_slug=ORGANISATION, username=name, role=role, password=None)
     return site.book_id, site.pk
 
 

@@ -21,6 +21,7 @@ class Happened:
     wallet: int | None
     meter: int | None
     reason: str
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Eyes:
     async def news(self) -> list[Happened]:
         """Events since the last call."""
         rows = await self._ask(
-            "SELECT id, at_us, kind, wallet, meter, reason FROM event "
+            "SELECT id, at_us, kind, wallet, meter, reason, rule FROM event "
             "WHERE book = %(book)s AND id > %(seen)s ORDER BY id",
             seen=self._seen,
         )
@@ -86,7 +87,7 @@ class Eyes:
     async def events(self) -> list[Happened]:
         """Every event of the book."""
         rows = await self._ask(
-            "SELECT id, at_us, kind, wallet, meter, reason FROM event WHERE book = %(book)s ORDER BY id"
+            "SELECT id, at_us, kind, wallet, meter, reason, rule FROM event WHERE book = %(book)s ORDER BY id"
         )
         return [Happened(*row) for row in rows]
 
@@ -98,6 +99,7 @@ class Eyes:
         )
         return [LedgerLine(*row) for row in rows]
 
+<<<<<<< HEAD
     async def arrivals(self, our_refs: list[str]) -> dict[str, str]:
         """Payments of these references that were credited, and how the order of each stands ('': there is none)."""
         rows = await self._ask(
@@ -111,8 +113,11 @@ class Eyes:
         return {str(our_ref): str(state) for our_ref, state in rows}
 
     async def number(self, sql: str) -> int:
+=======
+    async def number(self, sql: str, **values: object) -> int:
+>>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
         """One number, for figures; `%(book)s` is the book."""
-        return int((await self._ask(sql))[0][0])
+        return int((await self._ask(sql, **values))[0][0])
 
     async def _ask(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         while True:

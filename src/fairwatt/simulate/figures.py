@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from math import ceil
+from statistics import median_low
 from typing import Any
 
+from fairwatt.core.units import US_PER_DAY
 from fairwatt.simulate.eyes import Eyes, Happened, LedgerLine
+from fairwatt.simulate.foresight import BY_FORECAST, told_of
 from fairwatt.simulate.street import Street
 
-READING, TOPUP, CORRECTION, LATE = 1, 2, 3, 7
+READING, TOPUP, CORRECTION, LATE, MOVED = 1, 2, 3, 7, 12
 LAWS = (
     "readings_lost",
     "readings_doubled",
@@ -24,6 +28,8 @@ LAWS = (
     "paid_but_dark",
     "restores_not_proven",
     "payments_not_credited",
+    "moved_bills_difference_micro",
+    "moves_not_settled",
 )
 """Figures that must be zero."""
 
@@ -50,20 +56,25 @@ async def cuts_unheard(eyes: Eyes) -> int:
 
 
 async def figures_of(
-    street: Street, lines: list[LedgerLine], events: list[Happened], found: Counter[str]
+    street: Street,
+    lines: list[LedgerLine],
+    events: list[Happened],
+    found: Counter[str],
+    leads_us: list[int],
 ) -> dict[str, Any]:
     """Everything a person wants to know of a run; `found` is what the judge counted."""
     scenario, kinds = street.scenario, Counter(e.kind for e in events)
     ups = [gate.link.up for gate in street.gates if gate.link]
     downs = [gate.link.down for gate in street.gates if gate.link]
     waits = sorted(street.restore_s)
+    ahead_us = [one.cut_us - one.warned_us for one in told_of(events) if one.cut_us is not None]
     return {
         "seed": scenario.seed,
         "homes": scenario.homes,
         "gateways": scenario.gateways,
         "days": scenario.days,
         "energy_wh": sum(line.energy_wh for line in lines),
-        "charged_micro": -sum(line.amount_micro for line in lines if line.kind != TOPUP),
+        "charged_micro": -sum(line.amount_micro for line in lines if line.kind not in (TOPUP, MOVED)),
         "paid_micro": sum(line.amount_micro for line in lines if line.kind == TOPUP),
         "readings": sum(line.kind in (READING, LATE) for line in lines),
         "lines": len(lines),
@@ -71,6 +82,11 @@ async def figures_of(
         "topups": sum(line.kind == TOPUP for line in lines),
         "topups_in_outage": street.counts["topups_in_outage"],
         "warnings": sum(n for kind, n in kinds.items() if kind.startswith("warning.")),
+        "warnings_by_forecast": sum(e.rule == BY_FORECAST for e in events),
+        "warned_days_before_cut_median": _days(leads_us, median_low),
+        "warned_days_before_cut_min": _days(leads_us, min),
+        "forecast_days_before_cut_median": _days(ahead_us, median_low),
+        "forecast_days_before_cut_min": _days(ahead_us, min),
         "cuts": found["cuts"],
         "local_trips": found["local_trips"],
         "withheld": kinds["supply.withheld"],
@@ -81,6 +97,8 @@ async def figures_of(
         "price_changes_in_outages": sum(
             o.start_tick < scenario.change_tick < o.end_tick for o in scenario.outages
         ),
+        "moves_while_offline": found["moves_while_offline"],
+        "moves_trued_up": found["moves_trued_up"],
         "codes_accepted": street.counts["codes_accepted"],
         "memories_rolled_back": street.counts["rollbacks"],
         "readings_forgotten": found["readings_forgotten"],
@@ -103,6 +121,10 @@ async def figures_of(
         "restores_timed": len(waits),
         "return_max_s": round(max(street.return_s), 3) if street.return_s else None,
     }
+
+
+def _days(leads_us: list[int], pick: Callable[[list[int]], int]) -> float | None:
+    return round(pick(leads_us) / US_PER_DAY, 2) if leads_us else None
 
 
 def _quantile(values: list[float], percent: int) -> float | None:

@@ -342,6 +342,24 @@ def expect(*, wallet: Wallet, modulus_wh: int = 1_000_000_000, max_power_w: int 
     return Expected(balance_micro, total, tuple(per_meter), tuple(refused))
 
 
+def register_at(
+    *, shown: Sequence[tuple[int, int]], before: Opening, at_us: int, modulus_wh: int = 1_000_000_000
+) -> int:
+    """What a meter showed at an instant, by the true readings around it: the whole watt-hour at or below their line.
+
+    Raises OracleError where no reading came after it.
+    """
+    earlier = [(before.at_us, before.register_wh), *(one for one in shown if one[0] <= at_us)]
+    then_us, then_wh = max(earlier)
+    if then_us == at_us:
+        return then_wh
+    next_us, next_wh = min((one for one in shown if one[0] > at_us), default=(0, 0))
+    if not next_us:
+        raise OracleError("no reading came after that instant")
+    used_wh = (next_wh - then_wh) % modulus_wh
+    return (then_wh + floor(Fraction(used_wh) * (at_us - then_us) / (next_us - then_us))) % modulus_wh
+
+
 @lru_cache(maxsize=64)
 def _tariff(text: str) -> Tariff:
     return Tariff(text=text)

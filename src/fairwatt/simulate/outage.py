@@ -14,7 +14,6 @@ from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.rollbacks import Rollback
 from fairwatt.simulate.scenario import (
-    STREET_GBP,
     SURGE_W,
     TICK_US,
     TICKS_PER_DAY,
@@ -23,6 +22,7 @@ from fairwatt.simulate.scenario import (
     Scenario,
     TypedCode,
 )
+from fairwatt.simulate.terms import STREET_GBP
 
 HOURS = (12, 240)
 HOMES = (8, 96)

@@ -11,7 +11,8 @@ from fairwatt.core.rating.tariff_file import parse_schedule
 from fairwatt.intervals.contract import FileEmpty
 from fairwatt.intervals.series import HALF_HOUR_US, Gap, HomeSeries, read_intervals
 from fairwatt.simulate.oracle import Opening, Wallet, expect
-from fairwatt.simulate.scenario import TICKS_PER_DAY, Scenario, Terms, scenario_of_series
+from fairwatt.simulate.scenario import TICKS_PER_DAY, Scenario, scenario_of_series
+from fairwatt.simulate.terms import Terms
 
 DAY_US = TICKS_PER_DAY * HALF_HOUR_US
 DAYS_DEFAULT = 30

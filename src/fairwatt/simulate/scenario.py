@@ -11,62 +11,38 @@ Tick k is the instant `start_us + k * TICK_US`; at tick k the meters hold the us
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 from typing import Literal
 
 from fairwatt.intervals.series import HomeSeries
 from fairwatt.simulate.homes import street_homes
 from fairwatt.simulate.meters.faults import Fault, FaultKind
+from fairwatt.simulate.moves import PlannedMove, draw_moves
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.oracle import Opening, Wallet, expect
 from fairwatt.simulate.paysim import PayFaults
-from fairwatt.simulate.residents import Resident, move_in
+from fairwatt.simulate.residents import Habit, Resident, move_in
 from fairwatt.simulate.rollbacks import Rollback
+from fairwatt.simulate.terms import ALL_TERMS, STREET_GBP, Terms
 
 TICK_US = 1_800_000_000
 TICKS_PER_DAY = 48
-TARIFFS = Path(__file__).parent / "tariffs"
 REGISTER_MODULUS_WH = 1_000_000_000
 SURGE_W = 6_000
 PROTECTED_HOME = 5
 MISPAID_HOME = 3
+ROLLING_HOME = 2
+"""Its register rolls over."""
+AWAY_HOME = 6
+"""Nobody is at home there in the street that is shown."""
+FORESEEN_DAYS = 14
+"""A street this long has a home that is warned days ahead."""
+STAYING_HOMES = (ROLLING_HOME, MISPAID_HOME, PROTECTED_HOME, AWAY_HOME)
 _DAY_US = TICKS_PER_DAY * TICK_US
 _LIES = (FaultKind.BACKWARD, FaultKind.JUMP)
 _LINE_FAULTS = (FaultKind.MUTE, FaultKind.DEAF_LINE, FaultKind.NOISE, FaultKind.CUT, FaultKind.CHECKSUM)
 
 Target = Literal["poster", "postgres", "nats"]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Prices and credit policy of the street; `change_us` is when the tariff file's last version starts."""
-
-    tariff_file: str
-    currency: str
-    zone: str
-    change_us: int
-    low_micro: int
-    critical_micro: int
-    low_wh: int = 12_000  # about a day and a half of a middling home
-    warn_lead_us: int = 3_600_000_000
-    friendly: tuple[tuple[int, int], ...] = ((0, 480), (1320, 1440))  # local minutes: 22:00 to 08:00
-    friendly_weekends: bool = False
-    stale_after_us: int = 6 * 3_600_000_000
-
-    @property
-    def tariff_text(self) -> str:
-        """The tariff file's own text."""
-        return (TARIFFS / self.tariff_file).read_text(encoding="utf-8")
-
-
-# change_us: 2013-04-08 00:00 in London, 2013-05-20 00:00 in Shanghai, 2013-10-08 10:15 UTC.
-STREET_GBP = Terms("street_gbp.yaml", "GBP", "Europe/London", 1_365_375_600_000_000, 2_000_000, 1_000_000)
-STREET_CNY = Terms("street_cny.yaml", "CNY", "Asia/Shanghai", 1_368_979_200_000_000, 5_000_000, 2_500_000)
-STREET_SEASONS = Terms(
-    "street_seasons_gbp.yaml", "GBP", "Europe/London", 1_381_227_300_000_000, 2_000_000, 1_000_000
-)
-ALL_TERMS = (STREET_GBP, STREET_CNY, STREET_SEASONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +134,10 @@ class Scenario:
     codes: tuple[TypedCode, ...] = ()
     series: tuple[HomeSeries, ...] = ()
     """Use of the homes when it comes from a file; empty: the built-in street."""
+    moves: tuple[PlannedMove, ...] = ()
+    """Homes that change hands while their gateway has no line."""
+    foreseen: int | None = None
+    """The home that buys for a week at a time and is warned days ahead."""
 
     @property
     def ticks(self) -> int:
@@ -235,9 +215,13 @@ class Scenario:
         cast = []
         for index, (home, resident, minor) in enumerate(zip(series, people, daily, strict=True)):
             register_wh = draw.randrange(1_000_000, 90_000_000, 10)
-            if index == 2:
+            if index == ROLLING_HOME:
                 register_wh = REGISTER_MODULUS_WH - 40_000
             opening_minor = max(150, minor * draw.randint(6, 28) // 10)
+            if index == self.foreseen:
+                # Whole weeks at once, and nothing is paid before it is dark: what a warning is worth is seen here.
+                opening_minor = minor * 6
+                resident = replace(resident, habit=Habit.DARK, usual_minor=minor * 6)
             opening = Opening(self.start_us, register_wh)
             cast.append(
                 Home(
@@ -269,7 +253,19 @@ def _draw(*, seed: int, days: int, homes: int, terms: Terms, days_before_change:
             f"a street has 4 to 96 homes and runs 5 to 60 days, not {homes} homes and {days} days"
         )
     start_us = (terms.change_us // _DAY_US - days_before_change) * _DAY_US
-    return _with_faults(seed=seed, days=days, homes=homes, start_us=start_us, terms=terms)
+    street = _with_faults(seed=seed, days=days, homes=homes, start_us=start_us, terms=terms)
+    # A street of somebody's own file keeps its people: its bills are compared home by home.
+    street = replace(street, moves=draw_moves(street, staying=STAYING_HOMES))
+    return replace(street, foreseen=_foreseen(street))
+
+
+def _foreseen(street: Scenario) -> int | None:
+    """A home whose credit lasts long enough to be foreseen, where the street is long enough for that."""
+    taken = {*STAYING_HOMES, *(move.home for move in street.moves)}
+    free = [home for home in range(street.homes) if home not in taken]
+    if street.days < FORESEEN_DAYS or not free:
+        return None
+    return Random(f"{street.seed}/foreseen").choice(free)
 
 
 def scenario_of_series(

@@ -17,14 +17,21 @@ from typing import TYPE_CHECKING
 from fairwatt.edge.agent import Agent
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.server.wiring import database_role
+<<<<<<< HEAD
 from fairwatt.simulate.channel_desk import at_practice
 from fairwatt.simulate.channels import Channels
 from fairwatt.simulate.codes import a_dark_home, an_administrator, make_code
+=======
+from fairwatt.simulate.codes import type_codes
+>>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
+from fairwatt.simulate.foresight import Foresight
 from fairwatt.simulate.memory import keep_copy, put_copy_back
+from fairwatt.simulate.movers import Movers
 from fairwatt.simulate.network import FaultyLink
 from fairwatt.simulate.oracle import Account, Tariff
+from fairwatt.simulate.patience import persistent
 from fairwatt.simulate.paysim import PaySim
 from fairwatt.simulate.residents import Seen, decide
 from fairwatt.simulate.rollbacks import copied_us, forgets, unlearns
@@ -61,6 +68,8 @@ class Street:
         for door in self.doors:
             door.meter.on_move = partial(self._moved, door)
         self.gates = [make_gate(index=n, doors=self.doors, now=self.now_us) for n in range(scenario.gateways)]
+        self.movers = Movers(street=self)
+        self.foresight = Foresight(street=self)
         self._web = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web-role")
         self._waiting_dark: dict[int, tuple[Door, str]] = {}
         self.eyes: Eyes
@@ -153,29 +162,7 @@ class Street:
         await self.settle()
         if await self.people(tick):
             await self.settle()
-        await self._type_codes(tick)
-
-    async def _type_codes(self, tick: int) -> None:
-        """Somebody fetches a restore code at the office and types it where it is dark."""
-        for typed in self.scenario.codes:
-            gate = self.gates[typed.gateway]
-            door = a_dark_home(gate) if typed.tick == tick else None
-            if door is None or gate.agent is None:
-                continue
-            administrator = await asyncio.to_thread(an_administrator, book=self.book)
-            digits = await self.as_web(
-                partial(
-                    make_code,
-                    book=self.book,
-                    door=door,
-                    hours=typed.hours,
-                    administrator=administrator,
-                    now_us=self.now_us(),
-                )
-            )
-            answer = await gate.agent.local.enter(meter=door.number, text=digits)
-            self.counts["codes_accepted"] += answer.accepted
-            door.spared = (self.now_us(), answer.until_us)
+        await type_codes(self, tick)
 
     def _use(self, tick: int) -> None:
         for door in self.doors:
@@ -207,6 +194,7 @@ class Street:
 
     async def _heal(self, gate: Gate) -> None:
         gate.outage, gate.healed_s = None, time.monotonic()
+        self.movers.back(gate)
         if gate.link is not None and gate.link.partitioned:
             await gate.link.heal()
 
@@ -292,7 +280,7 @@ class Street:
         """Who pays at this tick, by what they know; True when somebody did."""
         now_us = self.scenario.at_us(tick)
         self._read_messages(await self.eyes.news())
-        paid = await self._mispay(tick)
+        paid = await self._mispay(tick) | await self.movers.act(tick) | await self.foresight.act(tick)
         for door in self.doors:
             amount_minor = self._wish(door, tick, now_us)
             if amount_minor:
@@ -354,6 +342,25 @@ class Street:
         """Do what somebody does on a page, in the thread that holds the web's database role."""
         return await asyncio.get_running_loop().run_in_executor(self._web, deed)
 
+<<<<<<< HEAD
+=======
+    def _start_top_up(self, door: Door, amount_minor: int) -> str:
+        """Ask as the web does."""
+        from fairwatt.flows.start_top_up import start_top_up
+
+        return persistent(
+            lambda: (
+                start_top_up(
+                    wallet_id=door.wallet,
+                    amount_minor=amount_minor,
+                    provider="sandbox",
+                    user_id=None,
+                    now_us=self.now_us(),
+                ).our_ref
+            )
+        )
+
+>>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
     def _moved(self, door: Door, closed: bool) -> None:
         door.closed_at_s = time.monotonic() if closed else 0.0
         door.dark_since_us = None if closed else self.now_us()

@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 
 from fairwatt.simulate.estate import MAX_POWER_W, Door
 from fairwatt.simulate.eyes import Happened, LedgerLine
-from fairwatt.simulate.figures import LATE, LAWS, READING, TOPUP, cuts_unheard, figures_of, journal_difference
+from fairwatt.simulate.figures import (
+    LATE,
+    LAWS,
+    MOVED,
+    READING,
+    TOPUP,
+    cuts_unheard,
+    figures_of,
+    journal_difference,
+)
 from fairwatt.simulate.oracle import Wallet, expect
 from fairwatt.simulate.rollbacks import copied_us, forgets
 from fairwatt.simulate.scenario import REGISTER_MODULUS_WH, TICK_US
+from fairwatt.simulate.stays import Stay, find_moves, judge_moves, lies_of, stays_of, supplied
 from fairwatt.simulate.street import Street
 
 REVIEW_SPARES_US = 72 * 3_600_000_000
@@ -39,28 +49,40 @@ async def judge(*, street: Street) -> Verdict:
     by_wallet: dict[int, list[LedgerLine]] = {}
     for line in lines:
         by_wallet.setdefault(line.wallet, []).append(line)
+    await find_moves(street)
+    bills, leads_us = [], list[int]()
+    for mine in by_wallet.values():
+        _chain(mine, figures, broken)
     for door in street.doors:
-        mine = by_wallet.get(door.wallet, [])
-        _readings(street, door, mine, figures, broken)
-        _money(street, door, mine, figures, broken)
-        _supply(street, door, [e for e in events if door.wallet == e.wallet], mine, figures, broken)
+        stays = stays_of(street, door)
+        everybodys = [line for stay in stays for line in stay.of(by_wallet.get(stay.wallet, []))]
+        _readings(street, door, everybodys, figures, broken)
+        for stay in stays:
+            mine = stay.of(by_wallet.get(stay.wallet, []))
+            _money(street, stay, mine, figures, broken)
+            bills.append(_bill(stay, mine))
+        for view, happened in supplied(street, door, events):
+            leads_us += _supply(street, view, happened, by_wallet.get(view.wallet, []), figures, broken)
+    await judge_moves(street, figures, broken)
     figures["paid_but_dark"] = street.counts["paid_but_dark"]
     figures["journal_difference_micro"] = await journal_difference(street.eyes)
     figures["cuts_unheard"] = await cuts_unheard(street.eyes)
     broken += [f"{law} is {figures[law]}" for law in LAWS if figures[law]]
-    bills = [_bill(door, by_wallet.get(door.wallet, [])) for door in street.doors]
-    return Verdict(figures=await figures_of(street, lines, events, figures), broken=broken, bills=bills)
+    return Verdict(
+        figures=await figures_of(street, lines, events, figures, leads_us), broken=broken, bills=bills
+    )
 
 
-def _bill(door: Door, mine: list[LedgerLine]) -> dict[str, int | str]:
+def _bill(stay: Stay, mine: list[LedgerLine]) -> dict[str, int | str]:
     return {
-        "home": door.home.series.home,
+        "home": stay.door.home.series.home,
+        **({"from_us": stay.opening.at_us} if stay.moved else {}),
         "energy_wh": sum(line.energy_wh for line in mine),
         "energy_micro": sum(line.energy_micro for line in mine),
         "standing_micro": sum(line.standing_micro for line in mine),
         "tax_micro": sum(line.tax_micro for line in mine),
         "topups_micro": sum(line.amount_micro for line in mine if line.kind == TOPUP),
-        "balance_micro": mine[-1].balance_micro if mine else 0,
+        "balance_micro": sum(line.amount_micro for line in mine),
     }
 
 
@@ -69,7 +91,7 @@ def _readings(
 ) -> None:
     """Every register that left the meter is in the ledger, once."""
     stored = Counter(line.at_us for line in mine if line.kind in (READING, LATE))
-    lies = {at_us for at_us, _ in door.account.refused}
+    lies = {at_us for at_us, _ in lies_of(street, door)}
     emitted = {e.at_us for e in door.meter.emitted if e.at_us > door.home.opening.at_us} - lies
     figures["lies_told"] += len(lies)
     forgotten = {at_us for at_us in emitted - set(stored) if _forgot(street, door, at_us)}
@@ -91,42 +113,49 @@ def _readings(
 
 
 def _money(
-    street: Street, door: Door, mine: list[LedgerLine], figures: Counter[str], broken: list[str]
+    street: Street, stay: Stay, mine: list[LedgerLine], figures: Counter[str], broken: list[str]
 ) -> None:
-    """Wallet = money paid - exact cost, component by component, to the micro-unit."""
-    paid = {p.our_ref: p.amount_micro for p in door.paid}
+    """Wallet = money paid - exact cost, component by component, to the micro-unit; who left is owed what is left."""
+    door = stay.door
+    paid = {p.our_ref: p.amount_micro for p in stay.paid}
     confirmed = [paid[p.our_ref] for p in street.pay.payments if p.our_ref in paid]
-    emitted = [(e.at_us, e.register_wh) for e in door.meter.emitted if not _forgot(street, door, e.at_us)]
-    wallet = Wallet(0, street.scenario.terms.tariff_text, [(door.home.opening, emitted)], confirmed)
+    wallet = Wallet(0, street.scenario.terms.tariff_text, [(stay.opening, stay.shown)], confirmed)
     want = expect(wallet=wallet, modulus_wh=REGISTER_MODULUS_WH, max_power_w=MAX_POWER_W)
-    balance = mine[-1].balance_micro if mine else 0
+    back_micro = max(0, want.balance_micro) if stay.gone else 0
     have = {
-        "balance": balance,
+        "balance": mine[-1].balance_micro if mine and not stay.installation else want.balance_micro,
         "energy": sum(line.energy_micro for line in mine),
         "standing": sum(line.standing_micro for line in mine),
         "tax": sum(line.tax_micro for line in mine),
         "sum of lines": sum(line.amount_micro for line in mine),
+        "owed back": -sum(line.amount_micro for line in mine if line.kind == MOVED),
     }
     right = {
-        "balance": want.balance_micro,
+        "balance": want.balance_micro - back_micro,
         "energy": want.charge.energy_micro,
         "standing": want.charge.standing_micro,
         "tax": want.charge.tax_micro,
-        "sum of lines": want.balance_micro,
+        "sum of lines": want.balance_micro - back_micro,
+        "owed back": back_micro,
     }
     for name, value in have.items():
         difference = abs(value - right[name])
         figures["money_difference_micro"] += difference
+        figures["moved_bills_difference_micro"] += difference if stay.moved else 0
         if difference:
             broken.append(f"home {door.home.index}: {name} is {value}, the oracle says {right[name]}")
+    figures["payments_not_credited"] += len(confirmed) - sum(line.kind == TOPUP for line in mine)
+
+
+def _chain(mine: list[LedgerLine], figures: Counter[str], broken: list[str]) -> None:
+    """A wallet's lines are numbered without a gap, and each balance is the one before and its amount."""
     running = 0
     for number, line in enumerate(mine, start=1):
         running += line.amount_micro
         if line.seq != number or line.balance_micro != running:
             figures["money_difference_micro"] += 1
-            broken.append(f"home {door.home.index}: line {line.seq} breaks the chain of balances")
-            break
-    figures["payments_not_credited"] += len(confirmed) - sum(line.kind == TOPUP for line in mine)
+            broken.append(f"wallet {line.wallet}: line {line.seq} breaks the chain of balances")
+            return
 
 
 def _supply(
@@ -136,8 +165,12 @@ def _supply(
     mine: list[LedgerLine],
     figures: Counter[str],
     broken: list[str],
-) -> None:
-    """Every cut was right and warned, every due cut happened, every restoration is proven by a reading."""
+) -> list[int]:
+    """Every cut was right and warned, every due cut happened, every restoration is proven by a reading.
+
+    Return for each cut how long before it the first warning came.
+    """
+    leads_us = []
     warned = sorted(
         e.at_us for e in events if e.kind.startswith("warning.") or e.kind == "gateway.local_warning"
     )
@@ -162,6 +195,7 @@ def _supply(
             known = topups[: sum(e.kind == "payment.credited" and e.id < newest_id for e in events)]
         available = sum(amount for _, amount in known) - _cost(door, at_us)
         story_us = _story_us(door, known)
+        leads_us.append(at_us - next((w for w in warned if w >= story_us), at_us))
         if not any(story_us <= w <= at_us - street.scenario.terms.warn_lead_us for w in warned):
             figures["cuts_not_warned"] += 1
             broken.append(f"home {door.home.index}: cut at {at_us}, not warned since it last had credit")
@@ -173,6 +207,7 @@ def _supply(
     figures["missed_cuts"] += _missed(street, door, topups, broken)
     figures["missed_warnings"] += _unwarned(street, door, topups, warned, broken)
     figures["restores_not_proven"] += _unproven(door)
+    return leads_us
 
 
 def _forgot(street: Street, door: Door, at_us: int) -> bool:

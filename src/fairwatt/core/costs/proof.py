@@ -172,7 +172,7 @@ def verify(body: dict[str, Any]) -> Verdict:
         currency=str(body["currency"]),
         total_micro=result.total_micro,
         sum_micro=added,
-        shares=len(rows),
+        shares=len(body["shares"]),
         digest=str(body.get("digest", "")),
         faults=tuple(faults),
     )

@@ -29,6 +29,7 @@ from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, pub
 from fairwatt.web.reviews import Review, reviews_of
 from fairwatt.web.tenant.amounts import Advice, Least, Preset, advice_of, least_of, outlook_of, presets
 from fairwatt.web.tenant.history import Movement, balance_points, movements
+from fairwatt.web.tenant.told import Left, Warned, left_of, warned_of
 
 STALE_AFTER_US: Final = 45 * US_PER_MINUTE
 RECENT_US: Final = 2 * US_PER_DAY
@@ -53,6 +54,11 @@ class Supply:
     by_credit: bool = False
     pay_at_least_minor: int = 0
 
+    @property
+    def off_us(self) -> int | None:
+        """Since when the power is off, where that is known."""
+        return self.since_us if self.state == "off" else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Now:
@@ -73,7 +79,6 @@ class Home:
     now_us: int
     today_us: int
     balance_micro: int
-    available_micro: int
     read_us: int
     supply: Supply
     pace: Pace
@@ -97,6 +102,14 @@ class Home:
     """what the meter allows while credit is low"""
     advice: Advice | None = None
     """the one amount suggested"""
+    warned: Warned | None = None
+    left: Left | None = None
+    """who has moved out reads the end of the account here"""
+
+    @property
+    def available_micro(self) -> int:
+        """What supply looks at."""
+        return self.balance_micro
 
     @property
     def history(self) -> int:
@@ -122,16 +135,15 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         registers = list(RegisterHead.objects.filter(wallet=wallet.id))
         installation = Installation.objects.filter(wallet=wallet, closed_us__isnull=True).first()
         schedule = published_schedule(plan_id=installation.plan_id) if installation else None
-        since = now_us - (WINDOW_DAYS + 2) * US_PER_DAY
-        days = list(
-            UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us).order_by("day_us")
-        )
+        days = _days(wallet, now_us)
         paid = _paid(wallet, now_us)
         ahead = newest_outlook(wallet=wallet)
         recent = _recent(wallet, now_us, schedule)
         available = head.balance_micro if head else 0
         credit = credit_desk(wallet=wallet, now_us=now_us)
         supply, limit_w = _supply(wallet, head, registers, credit), _limit_w(wallet)
+        warned = warned_of(wallet=wallet, head=head, off_us=supply.off_us, now_us=now_us)
+        left = left_of(wallet=wallet, balance_micro=available)
         reviews = reviews_of(intents=PaymentIntent.objects.filter(wallet=wallet))
     today_us = local_day_start(zone=book.zone, at_us=now_us)
     whole = [day for day in days if day.day_us < today_us]
@@ -145,7 +157,6 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         now_us=now_us,
         today_us=today_us,
         balance_micro=available,
-        available_micro=available,
         read_us=head.read_us if head else 0,
         supply=supply,
         pace=pace,
@@ -177,6 +188,8 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         reviews=reviews,
         dark=answer(wallet=wallet, now_us=now_us, said_dark=False) if supply.state == "off" else None,
         limit_w=limit_w,
+        warned=warned,
+        left=left,
         least=least_of(
             minor=supply.pay_at_least_minor,
             available_micro=available - _owed_of(credit, supply.pay_at_least_minor),
@@ -184,6 +197,13 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
             minor_digits=book.minor_digits,
         ),
     )
+
+
+def _days(wallet: Wallet, now_us: int) -> list[UseDay]:
+    """What was used on each day of late, oldest first."""
+    since = now_us - (WINDOW_DAYS + 2) * US_PER_DAY
+    lately = UseDay.objects.filter(wallet=wallet.id, day_us__gte=since, day_us__lte=now_us)
+    return list(lately.order_by("day_us"))
 
 
 def _paid(wallet: Wallet, now_us: int) -> list[PaymentIntent]:
