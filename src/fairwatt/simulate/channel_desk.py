@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,22 +95,6 @@ class Desk:
             known = money_wishes.wish_of(cursor=cursor, book=self.book.pk, wish=wish)
         assert known is not None
         return str(known.details["our_ref"])
-
-
-def at_practice(*, wallet: int, amount_minor: int, now_us: Callable[[], int]) -> str:
-    """Begin a payment at the practice platform; somebody who meets a crashed database tries again."""
-    from django.db import InterfaceError, OperationalError, connection
-
-    from fairwatt.flows.start_top_up import start_top_up
-
-    while True:
-        try:
-            return start_top_up(
-                wallet_id=wallet, amount_minor=amount_minor, provider="sandbox", user_id=None, now_us=now_us()
-            ).our_ref
-        except (OperationalError, InterfaceError):
-            connection.close()
-            time.sleep(0.05)
 
 
 def open_desk(*, book: int, now_us: int) -> Desk:

@@ -101,10 +101,6 @@ class Demo:
         """Homes without supply at this moment."""
         return [door.label for door in self.street.doors if not door.meter.relay_closed]
 
-<<<<<<< HEAD
-    async def live(self, *, ready: Callable[[], None], tell: Callable[[str], None]) -> None:
-        """Run the history if there is none, call `ready`, and live until cancelled; `tell` what is worth a line."""
-=======
     def moved_rooms(self) -> list[tuple[str, str]]:
         """Homes that changed hands while their gateway had no line, and the user name of who came."""
         newcomers = self.street.movers.newcomers
@@ -128,9 +124,8 @@ class Demo:
             for one in sorted(newest.values(), key=lambda one: labels[one.wallet])
         ]
 
-    async def live(self, *, ready: Callable[[], None]) -> None:
-        """Run the history if there is none, call `ready`, and live until cancelled."""
->>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
+    async def live(self, *, ready: Callable[[], None], tell: Callable[[str], None]) -> None:
+        """Run the history if there is none, call `ready`, and live until cancelled; `tell` what is worth a line."""
         street = self.street
         seconds: list[asyncio.Task[None]] = []
         await street.open()

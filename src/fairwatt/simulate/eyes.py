@@ -99,7 +99,6 @@ class Eyes:
         )
         return [LedgerLine(*row) for row in rows]
 
-<<<<<<< HEAD
     async def arrivals(self, our_refs: list[str]) -> dict[str, str]:
         """Payments of these references that were credited, and how the order of each stands ('': there is none)."""
         rows = await self._ask(
@@ -112,10 +111,7 @@ class Eyes:
         )
         return {str(our_ref): str(state) for our_ref, state in rows}
 
-    async def number(self, sql: str) -> int:
-=======
     async def number(self, sql: str, **values: object) -> int:
->>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
         """One number, for figures; `%(book)s` is the book."""
         return int((await self._ask(sql, **values))[0][0])
 

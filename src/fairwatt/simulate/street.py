@@ -17,13 +17,8 @@ from typing import TYPE_CHECKING
 from fairwatt.edge.agent import Agent
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.server.wiring import database_role
-<<<<<<< HEAD
-from fairwatt.simulate.channel_desk import at_practice
 from fairwatt.simulate.channels import Channels
-from fairwatt.simulate.codes import a_dark_home, an_administrator, make_code
-=======
 from fairwatt.simulate.codes import type_codes
->>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
 from fairwatt.simulate.foresight import Foresight
@@ -311,7 +306,7 @@ class Street:
         if planned is None or planned.tick != tick:
             return False
         door = self.doors[planned.home]
-        our_ref = await self.as_web(self._practice(door, planned.amount_minor))
+        our_ref = await self.as_web(lambda: self._start_top_up(door, planned.amount_minor))
         self.pay.pay(
             our_ref=our_ref,
             amount_minor=planned.amount_minor,
@@ -326,7 +321,7 @@ class Street:
         if self.channels is not None:
             self.channels.begin(door, amount_minor)
             return
-        our_ref = await self.as_web(self._practice(door, amount_minor))
+        our_ref = await self.as_web(lambda: self._start_top_up(door, amount_minor))
         online = self.gates[door.home.gateway].outage is None
         dark = not door.meter.relay_closed
         door.paid.append(Paid(self.now_us(), amount_minor * 10_000, our_ref, dark, online))
@@ -335,15 +330,10 @@ class Street:
         currency = self.scenario.terms.currency
         self.pay.pay(our_ref=our_ref, amount_minor=amount_minor, currency=currency)
 
-    def _practice(self, door: Door, amount_minor: int) -> Callable[[], str]:
-        return partial(at_practice, wallet=door.wallet, amount_minor=amount_minor, now_us=self.now_us)
-
     async def as_web[T](self, deed: Callable[[], T]) -> T:
         """Do what somebody does on a page, in the thread that holds the web's database role."""
         return await asyncio.get_running_loop().run_in_executor(self._web, deed)
 
-<<<<<<< HEAD
-=======
     def _start_top_up(self, door: Door, amount_minor: int) -> str:
         """Ask as the web does."""
         from fairwatt.flows.start_top_up import start_top_up
@@ -360,7 +350,6 @@ class Street:
             )
         )
 
->>>>>>> 41e7814bf7cbed727d05621bd427ae02f80dcd92
     def _moved(self, door: Door, closed: bool) -> None:
         door.closed_at_s = time.monotonic() if closed else 0.0
         door.dark_since_us = None if closed else self.now_us()
