@@ -109,6 +109,22 @@ def test_emergency_credit_is_lent_once_restores_power_and_is_repaid_first(
     explained(desk)
 
 
+def test_what_is_lent_and_paid_in_one_batch_is_repaid_in_it(
+    street: Street, desk: Desk, ann: Any, lin: Any
+) -> None:
+    """A batch looks up once who ever owed anything; who borrows in that very batch is none of those."""
+    offered(street, ann)
+    meter = desk.home(tenants=(lin,))
+    desk.read(meter, AT, 10_000)
+    flush(desk, AT)
+    take(street, lin)
+    desk.pay(meter, 14_00, now_us=AT)
+    desk.post(now_us=AT)
+    assert "receivable:emergency" not in legs(desk)
+    assert desk.balance(meter) == 14_000_000 - 10_000 * 200
+    explained(desk)
+
+
 def test_lent_credit_is_not_handed_out_as_cash(street: Street, desk: Desk, ann: Any, lin: Any) -> None:
     from fairwatt.flows.two_people import CannotWish
 

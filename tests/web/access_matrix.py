@@ -53,6 +53,9 @@ MATRIX = {
     "tenant:emergency": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
     "tenant:split": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
     "tenant:top_up": Row("home", 422, 404, 404, 404, 404, 404, LOGIN, posts=True),
+    "tenant:auto": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
+    # Nothing is to be signed there: back to the page that says so.
+    "tenant:auto_go": Row("home", 302, 404, 404, 404, 404, 404, LOGIN),
     "tenant:wechat_back": Row("home", 302, 404, 404, 404, 404, 404, LOGIN),
     "lines:line": Row("line", 200, 404, 404, 200, 200, 404, LOGIN),
     "tenant:owed": Row("home", 200, 404, 404, 404, 404, 404, LOGIN),
@@ -133,6 +136,8 @@ MATRIX = {
     "console:cash_open": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:cash_take": Row("book", 404, 404, 404, 422, 404, 404, LOGIN, posts=True),
     "console:cash_done": Row("cash fact", 404, 404, 404, 302, 302, 404, LOGIN),
+    # A payment that no window scanned: `test_a_code_is_scanned_at_the_window` has one that was.
+    "console:cash_code": Row("book payment", 404, 404, 404, 404, 404, 404, LOGIN),
     "console:cash_back": Row("cash number", 404, 404, 404, 302, 404, 404, LOGIN, posts=True),
     "console:shifts": Row("book", 404, 404, 404, 200, 200, 404, LOGIN),
     "console:shift": Row("cash fact", 404, 404, 404, 200, 200, 404, LOGIN),

@@ -182,6 +182,7 @@ def test_nobody_gets_what_is_not_theirs(
         **addressed(scene),
         "line": [f"{scene.book}-{scene.wallets[0]}-5"],
         "payment": [payment],
+        "book payment": [scene.slug, payment],
         "code": ["0000-0000-0000-0000"],
         "shop order": ["wechat", "0" * 32, payment],
         "my_case": [scene.public_id(0), case.public_id],

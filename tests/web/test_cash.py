@@ -10,6 +10,7 @@ import pytest
 
 from web.accounts import administrator
 from web.cash import Window, at_the_window
+from web.offered import offered
 from web.scene import NOW_US, Scene
 
 
@@ -42,6 +43,29 @@ def test_a_room_an_amount_and_the_receipt_is_there(other: Scene, window: Window,
     assert "¥12.50" in mine and re.search(r"\b\d{4} \d{4}\b", mine), "the number the home is paid under"
     wrong = client.get(f"{desk}?q=10000099").content.decode()
     assert "a digit is wrong" in wrong and 'name="amount"' not in wrong
+
+
+def test_a_code_is_scanned_at_the_window(other: Scene, window: Window, signed_in: Any) -> None:
+    client, desk = signed_in(other.operator), f"/console/{other.slug}/cash/"
+    find = f"{desk}?q={other.labels[1]}"
+    assert "Payer&#x27;s code" not in client.get(find).content.decode(), "nobody offers it"
+    offered(other, "wechat", "scan")
+    page = client.get(find).content.decode()
+    assert "data-focus=" in page and "WeChat Pay" in page
+    form = {"wallet": other.wallets[1], "ticket": field(page, "ticket"), "tender": "code", "amount": "20"}
+    wrong = client.post(f"{desk}take/", {**form, "code": "12"})
+    assert wrong.status_code == 422 and "18 digits" in wrong.content.decode()
+    sent = [
+        client.post(f"{desk}take/", {**form, "code": "1345 6789 0123 4567 81"})["Location"] for _ in range(2)
+    ]
+    assert sent[0] == sent[1], "scanned twice, asked once"
+    shown = client.get(sent[0]).content.decode()
+    assert "is being asked" in shown and "¥20.00" in shown and 'hx-trigger="every 1s"' in shown
+    assert "<html" not in client.get(sent[0], headers={"HX-Request": "true"}).content.decode()
+    again = client.post(f"{desk}take/", {**form, "ticket": "ab" * 16, "code": "134567890123456781"})
+    assert again.status_code == 422 and "a code pays once" in again.content.decode()
+    for stranger in (other.owner, other.neighbour):
+        assert signed_in(stranger).get(sent[0]).status_code == 404
 
 
 def test_the_paper_is_verified_by_its_address_alone_and_printed_in_both_languages(

@@ -20,7 +20,7 @@ def our_ref(scene: Scene) -> str:
 
 def steps_of(our_ref: str) -> Any:
     from fairwatt.store.models import PaymentIntent
-    from fairwatt.web.pay.queries import progress
+    from fairwatt.web.progress import progress
 
     return progress(intent=PaymentIntent.objects.get(our_ref=our_ref))
 

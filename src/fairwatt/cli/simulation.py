@@ -118,7 +118,10 @@ def demo(
                 told=show.told_rooms(),
             )
 
-        run_until_signalled(show.live(ready=ready))
+        def tell(line: str) -> None:
+            print(f"top-up by {line}", flush=True)
+
+        run_until_signalled(show.live(ready=ready, tell=tell))
     print("stopped; the next `fairwatt demo` goes on from here")
 
 
@@ -187,6 +190,7 @@ def demo_check(
         force=force,
         verbose=verbose,
         at_least=_DEMO_HOLDS,
+        by_channel=True,
         at_most_s={"restore_p99_s": _RESTORE_P99_S},
     )
 
@@ -307,6 +311,7 @@ def run_judged(
     verbose: bool,
     at_least: dict[str, int] | None = None,
     at_most_s: dict[str, float] | None = None,
+    by_channel: bool = False,
 ) -> None:
     """Run a scenario with a bar of progress, print its verdict; exit code 1 when a law was broken.
 
@@ -328,7 +333,9 @@ def run_judged(
     ) as progress:
         task = progress.add_task("", total=scenario.days)
         verdict = run_scenario(
-            scenario=scenario, progress=lambda tick: progress.update(task, completed=tick // 48)
+            scenario=scenario,
+            progress=lambda tick: progress.update(task, completed=tick // 48),
+            by_channel=by_channel,
         )
     for name, least in (at_least or {}).items():
         if int(verdict.figures[name] or 0) < least:

@@ -18,6 +18,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import InterfaceError, OperationalError, connection
 
+from fairwatt.collector.agreements import Agreements
 from fairwatt.collector.bills import LOOK_S as LOOK_AT_BILLS_S
 from fairwatt.collector.bills import Bills
 from fairwatt.collector.carrier import Carrier
@@ -26,7 +27,7 @@ from fairwatt.collector.refunds import Refunds
 from fairwatt.flows import collecting
 from fairwatt.flows.merchants import Merchant, Merchants
 from fairwatt.payments.accounts import BadSettings
-from fairwatt.payments.contract import Ability, Method
+from fairwatt.payments.contract import Ability, Action, Method, State
 from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ProviderTrouble
 from fairwatt.payments.sealing import SealBroken
 
@@ -82,6 +83,7 @@ class Collector:
         )
         self._bills_s = -LOOK_AT_BILLS_S
         self.refunds = Refunds(asks=self, origin=origin)
+        self.agreements = Agreements(asks=self)
         self.efapiaos = (
             None if einvoice_key is None else Efapiaos(carrier=carrier, clock=clock, key=einvoice_key)
         )
@@ -122,12 +124,13 @@ class Collector:
                 hinted.add(self._hints.get_nowait())
             except queue.Empty:
                 break
+        collecting.let_go(now_us=now_us)
         asked = [(one, one in hinted) for one in collecting.due(now_us=now_us, limit=200)]
         asked += [(one, True) for one in hinted - {one for one, _ in asked}]
         work: list[Callable[[], None]] = [
             partial(self.ask, intent_id=one, hinted=hint) for one, hint in asked
         ]
-        work += self.refunds.due()
+        work += self.refunds.due() + self.agreements.due()
         work += self.efapiaos.due() if self.efapiaos is not None else []
         if hands is None:
             for piece in work:
@@ -142,12 +145,15 @@ class Collector:
         self._wake.set()
 
     def _safely(self, piece: Callable[[], None]) -> None:
+        # Each hand keeps its connection: a new one costs more than the question. Whether the database went away
+        # meanwhile is asked first, so that no hint is lost by it.
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
         try:
             piece()
         except Exception:
             # It is taken up again when its time in hand is over.
             log.error("collector.failed", about=getattr(piece, "keywords", {}), exc_info=True)
-        finally:
             connection.close()
 
     def ask(self, *, intent_id: int, hinted: bool = False) -> None:
@@ -181,7 +187,14 @@ class Collector:
         provider, order = merchant.provider, taken.order
         if taken.tried or taken.expired:
             # How the first try ended is not known: what it may have made is asked for before anything is made again.
-            said = self.carry(merchant, lambda at: provider.query(order=order, at=at))
+            scanned = order.method is Method.SCAN
+            asking = provider.close if scanned and taken.expired else provider.query
+            said = self.carry(merchant, lambda at: asking(order=order, at=at))
+            if scanned and not taken.expired and said.state is State.PENDING:
+                # The code is at the payer's telephone already; it may not be scanned again.
+                action = Action(method=Method.SCAN)
+                collecting.note_action(intent_id=taken.intent, action=action, now_us=self._clock.now_us())
+                return
             done = said.moves_money or taken.expired or order.method is Method.PUSH
             if done:
                 collecting.note_answer(

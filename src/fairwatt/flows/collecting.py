@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from fairwatt.flows.payment_events import add_queried, note_event
-from fairwatt.payments.contract import Action, Kind, Method, OrderAsk, ProviderFact, State
-from fairwatt.payments.exchange import ProviderTrouble
+from fairwatt.payments.contract import Action, Assurance, Kind, Method, OrderAsk, ProviderFact, State
+from fairwatt.payments.exchange import ProviderRefused, ProviderTrouble
+from fairwatt.store import auto_top_up
 from fairwatt.store.models import MerchantHealth, PaymentIntent
 
 ASKED_AT_S: Final = (5, 15, 30, 60, 120, 300, 900, 3_600)
 """Ages at which a payment nobody called about is asked for; after the last the provider's bill decides."""
+SCANNED_AT_S: Final = (3, 6, 10, 15, 20, 25, 30, 40, 50, 120, 300, 900)
+"""The same for a code at the window: somebody stands there and waits, for a minute at most."""
 HELD_US: Final = 30_000_000
 """So long an intent is another process's; who dies with one in hand holds it up no longer."""
 TROUBLE_S_MAX: Final = 300
@@ -36,6 +39,14 @@ class Taken:
     tried: bool
     """making it was tried before, and how that ended is not known"""
     expired: bool
+
+
+@transaction.atomic(durable=True)
+def let_go(*, now_us: int) -> int:
+    """Ask no more about what was credited since: its callback came, so nothing is to be asked. Return how many."""
+    done = PaymentIntent.objects.filter(ask_us__lte=now_us, account__isnull=False, state__in=_DONE)
+    free = done.select_for_update(skip_locked=True, of=("self",)).values("pk")
+    return PaymentIntent.objects.filter(pk__in=free).update(ask_us=None)
 
 
 def due(*, now_us: int, limit: int) -> list[int]:
@@ -67,6 +78,12 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
     if not (asked_for or (hinted and intent.action is not None)):
         return None
     intent.ask_us, tried = now_us + HELD_US, intent.troubles > 0
+    payer, agreed = _payer(intent)
+    if not agreed and intent.action is None and not tried:
+        # It was switched off before anybody was asked: nothing is taken.
+        intent.state, intent.ask_us = PaymentIntent.State.CLOSED, None
+        intent.save(update_fields=["state", "ask_us"])
+        return None
     if intent.action is None:
         # Who dies between here and the provider's answer has tried: a push may ring a telephone already.
         intent.troubles += 1
@@ -82,7 +99,7 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
         notify_url=f"{origin}/pay/callback/{intent.provider}/{token}/{intent.our_ref}",
         return_url=intent.return_url or f"{origin}/pay/{intent.our_ref}/",
         expires_us=expires_us,
-        payer=intent.payer,
+        payer=payer,
         provider_order=intent.provider_order,
         language=intent.language,
         on_phone=intent.on_phone,
@@ -94,8 +111,16 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
         order=order,
         made=intent.action is not None,
         tried=tried,
-        expired=expires_us <= now_us and intent.state in _OPEN,
+        expired=(expires_us <= now_us or not agreed) and intent.state in _OPEN,
     )
+
+
+def _payer(intent: PaymentIntent) -> tuple[str, bool]:
+    """Who is asked; what was agreed to be taken from, and whether that still stands."""
+    if intent.method != Method.AUTO:
+        return intent.payer, True
+    with connection.cursor() as cursor:
+        return auto_top_up.payer_of(cursor=cursor, intent=intent.pk)
 
 
 @transaction.atomic(durable=True)
@@ -149,13 +174,32 @@ def note_trouble(*, intent_id: int, trouble: ProviderTrouble, refused: bool, now
     wait_s = min(2 ** min(intent.troubles, 20), TROUBLE_S_MAX)
     intent.ask_us = now_us + wait_s * 1_000_000
     if refused and intent.state == PaymentIntent.State.CREATED:
+        note_event(intent=intent, said=_refusal(intent, trouble, now_us), now_us=now_us)
         intent.state, intent.ask_us, intent.payer = PaymentIntent.State.FAILED, None, ""
     intent.save(update_fields=["troubles", "trouble", "ask_us", "state", "payer"])
 
 
+def _refusal(intent: PaymentIntent, trouble: ProviderTrouble, now_us: int) -> ProviderFact:
+    """A no to making an order, in the provider's own word, so that it can be said to people."""
+    reason = trouble.reason if isinstance(trouble, ProviderRefused) else trouble.code
+    return ProviderFact(
+        provider=intent.provider,
+        state=State.FAILED,
+        our_ref=intent.our_ref,
+        provider_ref="",
+        event_id=f"{intent.our_ref}:refused:{reason}"[:160],
+        amount_minor=intent.amount_minor,
+        currency=intent.currency,
+        occurred_at_us=now_us,
+        assurance=Assurance.QUERIED,
+        detail=reason[:80],
+    )
+
+
 def next_ask_us(*, intent: PaymentIntent, now_us: int) -> int | None:
     """When to ask next: the next age of the plan, and when the order may be paid no more."""
-    ages = [intent.created_us + age_s * 1_000_000 for age_s in ASKED_AT_S]
+    plan = SCANNED_AT_S if intent.method == Method.SCAN else ASKED_AT_S
+    ages = [intent.created_us + age_s * 1_000_000 for age_s in plan]
     if intent.expires_us is not None and intent.state in _OPEN:
         ages.append(intent.expires_us)
     return min((at_us for at_us in ages if at_us > now_us), default=None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
@@ -25,6 +26,18 @@ from fairwatt.store.models import (
 )
 
 TOKEN_BYTES: Final = 16
+
+
+class Place(StrEnum):
+    """Where somebody chooses a way to pay."""
+
+    PAGE = "page"
+    WINDOW = "window"
+    AGREEMENT = "agreement"
+    """once, for what is taken later"""
+
+
+_PLACES: Final = {Method.SCAN: Place.WINDOW, Method.AUTO: Place.AGREEMENT}
 
 
 class MerchantRefused(ValueError):
@@ -231,7 +244,7 @@ def make_offer(
     )
 
 
-def offers(*, book: Book, at_window: bool = False) -> list[Offer]:
+def offers(*, book: Book, place: Place = Place.PAGE) -> list[Offer]:
     """The ways to pay into a book now: chosen, in its currency, with keys in force, and with a line that stands."""
     out: list[Offer] = []
     with connection.cursor() as cursor:
@@ -249,6 +262,6 @@ def offers(*, book: Book, at_window: bool = False) -> list[Offer]:
         out += [
             Offer(account=account.pk, provider=account.provider, method=Method(one), label=account.label)
             for one in chosen.methods
-            if (one == Method.SCAN) == at_window
+            if _PLACES.get(Method(one), Place.PAGE) is place
         ]
     return out

@@ -12,11 +12,16 @@ from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import format_money
 from fairwatt.flows.borrow import credit_desk
 from fairwatt.flows.merchants import Offer
+from fairwatt.payments.contract import Method
 from fairwatt.store.models import MerchantAccount, PaymentIntent, User, Wallet
 
 AMOUNT_MINOR_MAX = 500_000_00
 OPEN_US: Final = 2 * 3_600_000_000
 """How long an order may be paid; no provider here takes less than half an hour, nor more than a day."""
+
+SCAN_OPEN_US: Final = 60_000_000
+"""So long a payer at the window may take to confirm on his telephone; then the order is taken back."""
+_OPEN_US: Final = {Method.SCAN: SCAN_OPEN_US}
 
 
 class TopUpRefused(Refusal):
@@ -58,15 +63,36 @@ def start_top_up(
 
     With an `offer` the collector asks its merchant's provider at once; without one the provider is the installation's.
     """
+    intent = write_intent(
+        wallet=Wallet.objects.select_related("book").get(pk=wallet_id),
+        amount_minor=amount_minor,
+        provider=provider,
+        user_id=user_id,
+        now_us=now_us,
+        offer=offer,
+        payer=payer or Payer(),
+    )
+    return StartedTopUp(our_ref=intent.our_ref, amount_minor=amount_minor, currency=intent.currency)
+
+
+def write_intent(
+    *,
+    wallet: Wallet,
+    amount_minor: int,
+    provider: str,
+    user_id: int | None,
+    now_us: int,
+    offer: Offer | None,
+    payer: Payer,
+) -> PaymentIntent:
+    """The same in the caller's transaction, which sees that home alone from then on. Raises TopUpRefused."""
     if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
         raise TopUpRefused(
             "The amount must be between 0.01 and %(most)s. Nothing was charged; choose another amount.",
             most=AMOUNT_MINOR_MAX // 100,
         )
-    wallet = Wallet.objects.select_related("book").get(pk=wallet_id)
     check_terms(wallet=wallet, amount_minor=amount_minor, now_us=now_us)
-    who, our_ref = payer or Payer(), uuid.uuid4().hex
-    account = None
+    our_ref, account = uuid.uuid4().hex, None
     if offer is not None:
         account = MerchantAccount.objects.filter(
             pk=offer.account, organisation=wallet.book.organisation_id
@@ -75,7 +101,7 @@ def start_top_up(
             raise TopUpRefused(
                 "This way to pay is not your supplier's. Nothing was charged; choose another one."
             )
-    intent = PaymentIntent.objects.create(
+    return PaymentIntent.objects.create(
         book=wallet.book,
         wallet=wallet,
         our_ref=our_ref,
@@ -86,14 +112,13 @@ def start_top_up(
         created_by=None if user_id is None else User(pk=user_id),
         account=account,
         method="" if offer is None else offer.method,
-        payer=who.payer,
-        language=who.language[:10],
-        on_phone=who.on_phone,
-        return_url=f"{who.origin}/pay/{our_ref}/" if who.origin else "",
-        expires_us=None if offer is None else now_us + OPEN_US,
+        payer=payer.payer,
+        language=payer.language[:10],
+        on_phone=payer.on_phone,
+        return_url=f"{payer.origin}/pay/{our_ref}/" if payer.origin else "",
+        expires_us=None if offer is None else now_us + _OPEN_US.get(offer.method, OPEN_US),
         ask_us=None if offer is None else now_us,
     )
-    return StartedTopUp(our_ref=intent.our_ref, amount_minor=amount_minor, currency=intent.currency)
 
 
 def check_terms(*, wallet: Wallet, amount_minor: int, now_us: int) -> None:

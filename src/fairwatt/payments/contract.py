@@ -23,6 +23,8 @@ class Method(StrEnum):
     """the provider rings the payer's phone, who types a PIN there"""
     SCAN = "scan"
     """the window scans the code on the payer's phone"""
+    AUTO = "auto"
+    """taken from what the payer saved at the provider, as he agreed: nobody is asked at that moment"""
 
 
 class Ability(StrEnum):
@@ -120,7 +122,8 @@ class OrderAsk:
     return_url: str
     expires_us: int
     payer: str = field(default="", repr=False)
-    """an openid or a login code (JSAPI), a telephone number (PUSH), the digits of a payer's code (SCAN)"""
+    """an openid or a login code (JSAPI), a telephone number (PUSH), the digits of a payer's code (SCAN), what was saved
+    (AUTO)"""
     provider_order: str = ""
     """the provider's number of the order, where `create` told one"""
     language: str = "en"

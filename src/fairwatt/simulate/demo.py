@@ -21,6 +21,7 @@ from fairwatt.core.units import US_PER_HOUR
 from fairwatt.edge.config import TelemetryConfig
 from fairwatt.edge.telemetry import Telemetry
 from fairwatt.server.wiring import database_role
+from fairwatt.simulate.channels import Channels
 from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.foresight import Told, told_of
 from fairwatt.simulate.meters import SimMeter
@@ -123,8 +124,8 @@ class Demo:
             for one in sorted(newest.values(), key=lambda one: labels[one.wallet])
         ]
 
-    async def live(self, *, ready: Callable[[], None]) -> None:
-        """Run the history if there is none, call `ready`, and live until cancelled."""
+    async def live(self, *, ready: Callable[[], None], tell: Callable[[str], None]) -> None:
+        """Run the history if there is none, call `ready`, and live until cancelled; `tell` what is worth a line."""
         street = self.street
         seconds: list[asyncio.Task[None]] = []
         await street.open()
@@ -146,9 +147,12 @@ class Demo:
             self.stack.fleet.start_collector()
             await street.as_web(self.post.open)
             self.stack.fleet.start_notifier()
+            street.channels = Channels(street=street, in_process=False)
+            await street.channels.open()
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             self._told = told_of(await street.eyes.events())
             ready()
+            street.channels.show(street.doors, tell=tell)
             while True:
                 await self._at_the_desk(office)
                 await self._next_slice()

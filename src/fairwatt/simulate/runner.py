@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fairwatt.server.launcher.fleet import PROGRAM
+from fairwatt.simulate.channels import Channels, lines_of
 from fairwatt.simulate.scenario import Scenario
 from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.street import Street
 from fairwatt.simulate.verdict import Verdict, judge
+
+CHANNEL_MINOR = 20_00
 
 
 @contextmanager
@@ -37,10 +40,12 @@ def run_scenario(
     scenario: Scenario,
     progress: Callable[[int], None] = lambda _: None,
     program: Sequence[str] = PROGRAM,
+    by_channel: bool = False,
 ) -> Verdict:
     """Run a scenario through the whole product in a fresh installation, and judge it.
 
-    `progress` is told each finished tick; `program` starts our processes. Raises StreetStuck when the
+    `progress` is told each finished tick; `program` starts our processes; `by_channel`: in the end a top-up by each
+    channel is watched arriving. Raises StreetStuck when the
     product does not come to rest.
     """
     with (
@@ -52,7 +57,7 @@ def run_scenario(
         stack.open_doors()
         began = time.monotonic()
         try:
-            verdict = asyncio.run(_run(street))
+            verdict = asyncio.run(_run(street, by_channel=by_channel))
         except BaseException:
             show_logs(state)
             raise
@@ -72,11 +77,18 @@ def show_logs(state: Path) -> None:
             print(f"{log.stem}: {line}", file=sys.stderr)
 
 
-async def _run(street: Street) -> Verdict:
+async def _run(street: Street, *, by_channel: bool) -> Verdict:
     await street.open()
     try:
         await street.pay_openings()
         await street.run()
-        return await judge(street=street)
+        if not by_channel:
+            return await judge(street=street)
+        channels = Channels(street=street, in_process=True)
+        # Shops and a window are opened while the run is judged: none of it moves money or supply.
+        verdict, _ = await asyncio.gather(judge(street=street), channels.open())
+        verdict.broken += await channels.each_once(street.doors, amount_minor=CHANNEL_MINOR)
+        verdict.figures |= lines_of(channels.arrivals)
+        return verdict
     finally:
         await street.close()

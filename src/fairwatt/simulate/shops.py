@@ -14,7 +14,7 @@ from fairwatt.simulate.pay.world import World
 METHODS: Final = {
     "wechat": ["jsapi", "qr", "scan"],
     "alipay": ["qr", "redirect", "scan"],
-    "stripe": ["redirect"],
+    "stripe": ["redirect", "auto"],
     "mpesa": ["push"],
 }
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fairwatt.edge.agent import Agent
 from fairwatt.server.keys import SANDBOX_PROVIDER, load_private_key
 from fairwatt.server.wiring import database_role
+from fairwatt.simulate.channels import Channels
 from fairwatt.simulate.codes import type_codes
 from fairwatt.simulate.estate import Door, Gate, Paid, edge_config, make_door, make_gate, provision_street
 from fairwatt.simulate.eyes import Eyes, Happened
@@ -70,6 +71,8 @@ class Street:
         self._waiting_dark: dict[int, tuple[Door, str]] = {}
         self.eyes: Eyes
         self.pay: PaySim
+        self.channels: Channels | None = None
+        """everybody's own way to pay, where time runs freely; without them people pay at the practice platform"""
 
     def now_us(self) -> int:
         """Domain time."""
@@ -119,6 +122,8 @@ class Street:
 
     async def close(self) -> None:
         """Stop everything this street started."""
+        if self.channels is not None:
+            await self.channels.close()
         for gate in self.gates:
             if gate.agent is not None:
                 await gate.agent.stop()
@@ -314,6 +319,9 @@ class Street:
 
     async def top_up(self, door: Door, amount_minor: int) -> None:
         """Somebody at home pays, through the payment platform."""
+        if self.channels is not None:
+            self.channels.begin(door, amount_minor)
+            return
         our_ref = await self.as_web(lambda: self._start_top_up(door, amount_minor))
         online = self.gates[door.home.gateway].outage is None
         dark = not door.meter.relay_closed

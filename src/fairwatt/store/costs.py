@@ -178,6 +178,19 @@ def open_of_wallet(*, cursor: Any, book: int, wallet: int) -> list[OpenEntry]:
     return [one for one in _standing(cursor) if one.open_micro > 0]
 
 
+def owe_nothing(*, cursor: Any, book: int, wallets: Sequence[int]) -> frozenset[int]:
+    """Those of these wallets of which no fee, share, loan or debt was ever written down."""
+    if not wallets:
+        return frozenset()
+    asked = sorted(set(wallets))
+    cursor.execute(
+        "SELECT wallet FROM cost_entry WHERE book = %s AND wallet = ANY(%s) "
+        "UNION SELECT wallet FROM credit_entry WHERE book = %s AND wallet = ANY(%s)",
+        [book, asked, book, asked],
+    )
+    return frozenset(asked) - {int(wallet) for (wallet,) in cursor.fetchall()}
+
+
 def standing(*, cursor: Any, book: int, entries: Sequence[int]) -> list[OpenEntry]:
     """These entries as they stand now."""
     cursor.execute(_STANDING.format("e.id = ANY(%s)"), [book, list(entries)])

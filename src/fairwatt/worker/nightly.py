@@ -15,7 +15,7 @@ from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_HOUR
 from fairwatt.flows.check_days import check_days
 from fairwatt.store.models import Book
-from fairwatt.worker import invoicing, reconciling
+from fairwatt.worker import agreed, invoicing, reconciling
 from fairwatt.worker.ahead import Ahead
 
 log = structlog.get_logger()
@@ -69,6 +69,7 @@ def run(*, clock: Clock, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             ahead.look(now_us=clock.now_us())
+            agreed.look(now_us=clock.now_us())
             nightly.look(now_us=clock.now_us())
             invoicing.look(now_us=clock.now_us())
             if time.monotonic() - reconciled_s >= reconciling.LOOK_S:

@@ -22,6 +22,9 @@ class Step(StrEnum):
     EMPTY = "empty"
     CUT = "cut"
     RESTORED = "restored"
+    AUTO = "auto"
+    AUTO_FAILED = "auto_failed"
+    AUTO_ENDED = "auto_ended"
     CONTRACT = "contract"
     ENDED = "ended"
     BALANCE = "balance"
@@ -59,6 +62,10 @@ MANNERS: Final[Mapping[Step, Manner]] = {
     Step.EMPTY: Manner(safety=True, at_night=True, capped=False, calls=True),
     Step.CUT: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
     Step.RESTORED: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
+    # The card's own rules: who is charged hears of it, then and not in the morning.
+    Step.AUTO: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
+    Step.AUTO_FAILED: Manner(safety=True, capped=False, once_a_day=False),
+    Step.AUTO_ENDED: Manner(safety=True, capped=False, once_a_day=False),
     # A let ends when it ends, also at night; who has it must know before power goes off.
     Step.CONTRACT: Manner(safety=True, at_night=True, capped=False, calls=True, once_a_day=False),
     Step.ENDED: Manner(safety=True, at_night=True, capped=False, once_a_day=False),

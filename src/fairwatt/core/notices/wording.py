@@ -22,6 +22,9 @@ WORDS: Final[Mapping[Step, frozenset[str]]] = {
     Step.EMPTY: _HOME | {"amount"},
     Step.CUT: _HOME | {"amount"},
     Step.RESTORED: _HOME,
+    Step.AUTO: _HOME | {"amount"},
+    Step.AUTO_FAILED: _HOME | {"because"},
+    Step.AUTO_ENDED: _HOME | {"because"},
     Step.CONTRACT: _HOME | {"date"},
     Step.ENDED: _HOME | {"date"},
     Step.BALANCE: _HOME | {"date"},
@@ -171,6 +174,24 @@ DEFAULTS: Final[Mapping[str, Mapping[Step, Wording]]] = {
             "Supply of {home} is back; the meter shows it. {balance} are left.\n\n{organisation}",
             "{home}: supply is back. {balance} left.",
         ),
+        Step.AUTO: Wording(
+            "An automatic top-up of {amount}",
+            "{home} has {balance} left, less than the level you chose: {amount} are being taken from the card you saved, as you "
+            "agreed. Switch it off at any time: {link}\n\n{organisation}",
+            "{home}: {balance} left. {amount} are being taken from your saved card, as you agreed. Switch off: {link}",
+        ),
+        Step.AUTO_FAILED: Wording(
+            "No automatic top-up: {because}",
+            "{home} has {balance} left, and no automatic top-up came about: {because}. Nothing was taken. Top up by hand so that "
+            "supply stays on: {link}\n\n{organisation}",
+            "{home}: no automatic top-up, {because}. {balance} left. Top up by hand: {link}",
+        ),
+        Step.AUTO_ENDED: Wording(
+            "Automatic top-up is off",
+            "Automatic top-up for {home} is switched off: {because}. Nothing more is taken. {balance} are left; top up by hand, or "
+            "agree again: {link}\n\n{organisation}",
+            "{home}: automatic top-up is off, {because}. {balance} left. Top up by hand: {link}",
+        ),
         Step.CONTRACT: Wording(
             "Your contract ends on {date}",
             "The contract for {home} ends on {date}. Supply is switched off then, outside of your trading hours, and what is left "
@@ -265,6 +286,21 @@ DEFAULTS: Final[Mapping[str, Mapping[Step, Wording]]] = {
             "已恢复供应",
             "{home} 已恢复供应，表计已确认。剩余 {balance}。\n\n{organisation}",
             "{home}已恢复供应，剩余{balance}。",
+        ),
+        Step.AUTO: Wording(
+            "正在自动充值 {amount}",
+            "{home} 剩余 {balance}，低于您设定的水平，正按您的约定从已保存的卡中扣款 {amount}。可随时关闭：{link}\n\n{organisation}",
+            "{home}剩余{balance}，正按约定从已保存的卡扣款{amount}。随时可关闭：{link}",
+        ),
+        Step.AUTO_FAILED: Wording(
+            "自动充值未成功：{because}",
+            "{home} 剩余 {balance}，自动充值未成功：{because}。没有扣款。请手动充值以免断供：{link}\n\n{organisation}",
+            "{home}自动充值未成功：{because}。剩余{balance}，请手动充值：{link}",
+        ),
+        Step.AUTO_ENDED: Wording(
+            "自动充值已关闭",
+            "{home} 的自动充值已关闭：{because}。不会再扣款。剩余 {balance}，请手动充值或重新开通：{link}\n\n{organisation}",
+            "{home}自动充值已关闭：{because}。剩余{balance}，请手动充值：{link}",
         ),
         Step.CONTRACT: Wording(
             "您的合同将于 {date} 到期",

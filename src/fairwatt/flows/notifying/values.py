@@ -21,11 +21,27 @@ _BECAUSE: Final = {
         "no_contact": "no address is known",
         "no_receipt": "no message arrived",
         "cut_unreached": "supply is being cut and no message arrived",
+        "declined": "the bank refused the card",
+        "needs_you": "the bank wants you to confirm it yourself",
+        "limit_times": "the number you allow in a month is reached",
+        "limit_money": "the most you allow in a month is reached",
+        "not_let_in": "the amount is not let in by the rules of the home",
+        "way_closed": "the supplier takes no payments this way just now",
+        "three_failures": "the card was refused three times in a row",
+        "moved_out": "whoever agreed lives there no more",
     },
     "zh-hans": {
         "no_contact": "没有联系方式",
         "no_receipt": "没有一条通知送达",
         "cut_unreached": "正在断供且没有通知送达",
+        "declined": "银行拒绝了该卡",
+        "needs_you": "银行要求您本人确认",
+        "limit_times": "已达到您设定的每月次数",
+        "limit_money": "已达到您设定的每月金额上限",
+        "not_let_in": "该金额不符合本户的充值规则",
+        "way_closed": "供电方目前未开通此方式",
+        "three_failures": "该卡连续三次被拒",
+        "moved_out": "签约人已不在此居住",
     },
 }
 
@@ -72,7 +88,7 @@ def values_of(
     }
     if step in (Step.EMPTY, Step.CUT):
         values["amount"] = _least(cursor, wallet, available, now_us)
-    if step is Step.EMERGENCY and type(about.get("amount_micro")) is int:
+    if step in (Step.EMERGENCY, Step.AUTO) and type(about.get("amount_micro")) is int:
         values["amount"] = money(micro=about["amount_micro"], book=book)
     if step in (Step.CONTRACT, Step.ENDED):
         end_us = about.get("end_us", about.get("contract_end_us"))

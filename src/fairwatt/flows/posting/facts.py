@@ -51,6 +51,7 @@ from fairwatt.flows.posting.supply_orders import post_supply_order
 from fairwatt.flows.posting.switching import post_switch
 from fairwatt.flows.posting.taking import CostDesk, CostRefused, CostsPosted, CostWaits, recover_arrears
 from fairwatt.payments.contract import PaymentProvider
+from fairwatt.store import costs
 from fairwatt.store.facts import written_by_web
 from fairwatt.store.posting import FactAnswer
 
@@ -78,15 +79,31 @@ def post_facts(
     """
     out = PostedFacts()
     cursor.execute(
-        "SELECT id, kind, payload, raw FROM fact WHERE book = %s AND state = 'waiting' "
+        "SELECT id, kind, payload, raw, wallet FROM fact WHERE book = %s AND state = 'waiting' "
         "AND kind <> ALL(%s) ORDER BY id LIMIT %s",
         [state.book, _BEFORE_READINGS, FACTS_MAX],
     )
     rows = cursor.fetchall()
     out.more = len(rows) == FACTS_MAX
-    for fact, kind, payload, raw in rows:
+    paying = [int(wallet) for _, kind, _, _, wallet in rows if kind == "payment" and wallet is not None]
+    free = costs.owe_nothing(cursor=cursor, book=state.book, wallets=paying)
+    opened: dict[int, PaymentProvider] = {}
+    for fact, kind, payload, raw, _ in rows:
+        if kind != "payment":
+            free = frozenset()  # it may lend, or charge a fee: from here on everybody is looked up
         bench = Bench(
-            cursor, state, providers, registers, int(fact), now_us, available, reworked, codes, merchants
+            cursor,
+            state,
+            providers,
+            registers,
+            int(fact),
+            now_us,
+            available,
+            reworked,
+            codes,
+            merchants,
+            opened,
+            free,
         )
         try:
             with transaction.atomic():
@@ -277,6 +294,8 @@ def _costs_as_facts(posted: CostsPosted, answers: list[FactAnswer]) -> PostedFac
 def _recover(bench: Bench, one: PostedFacts) -> None:
     """Let a top-up repay emergency credit and debts, then what its home owes besides energy, as the rules allow."""
     for ix in list(one.credited):
+        if int(bench.state.wallets["wallet"][ix]) in bench.owe_nothing:
+            continue
         paid = sum(int(line["amount_micro"]) for line in one.lines)
         repaid = repay(bench, wallet_ix=ix, paid_micro=paid)
         if repaid is not None:

@@ -202,6 +202,8 @@ def _numbers_agree(provider: str) -> bool:
 
 def merchant_of(bench: Bench, account: int) -> PaymentProvider:
     """The provider of an account of this book's organisation. Raises CallbackRejected."""
+    if account in bench.opened:
+        return bench.opened[account]
     if bench.merchants is None:
         raise UnknownProvider("this poster holds no merchant's keys; no money was moved")
     try:
@@ -212,6 +214,7 @@ def merchant_of(bench: Bench, account: int) -> PaymentProvider:
         raise UnknownProvider(
             f"account {account} is none of this book's organisation, or has no keys in force"
         )
+    bench.opened[account] = merchant.provider
     return merchant.provider
 
 

@@ -121,6 +121,10 @@ class Bench:
     """who makes restore codes"""
     merchants: Merchants | None = None
     """whose accounts residents pay into"""
+    opened: dict[int, PaymentProvider] = field(default_factory=dict)
+    """accounts whose keys this batch has looked up"""
+    owe_nothing: frozenset[int] = frozenset()
+    """wallets of which this batch knows that nothing but energy was ever owed"""
 
 
 def refuse_fact(bench: Bench, code: str, detail: str) -> PostedFacts:

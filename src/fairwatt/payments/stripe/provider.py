@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fairwatt.payments.agreements import Agreement, AgreementAsk
 from fairwatt.payments.amounts import MINOR_DIGITS
 from fairwatt.payments.contract import (
     FRESH_S,
@@ -27,11 +28,11 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.exchange import Exchange, Moment
 from fairwatt.payments.fields import Fields
-from fairwatt.payments.stripe import bills, sessions
+from fairwatt.payments.stripe import agreements, bills, sessions
 from fairwatt.payments.stripe.signing import HEADER, StripeAccount, answer, ask, signed_at_s
 
 ABILITIES: Final = Abilities(
-    methods=frozenset({Method.REDIRECT}),
+    methods=frozenset({Method.REDIRECT, Method.AUTO}),
     can=frozenset({Ability.CLOSE, Ability.REFUND, Ability.PARTIAL_REFUND, Ability.BILL}),
     minor_digits=MINOR_DIGITS,
 )
@@ -81,6 +82,18 @@ class Stripe:
     def query_dispute(self, *, dispute: DisputeAsk, at: Moment) -> Exchange[ProviderFact]:
         """See PaymentProvider."""
         return sessions.query_dispute(self.account, dispute, at)
+
+    def sign(self, *, agreement: AgreementAsk, at: Moment) -> Exchange[Action]:
+        """See SavesPayers."""
+        return agreements.sign(self.account, agreement)
+
+    def query_agreement(self, *, agreement: AgreementAsk, at: Moment) -> Exchange[Agreement]:
+        """See SavesPayers."""
+        return agreements.signed(self.account, agreement)
+
+    def forget(self, *, agreement: AgreementAsk, at: Moment) -> Exchange[None]:
+        """See SavesPayers."""
+        return agreements.forget(self.account, agreement)
 
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider."""

@@ -20,6 +20,7 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.exchange import Exchange, Moment, NotFound, ProviderRefused
 from fairwatt.payments.fields import Fields
+from fairwatt.payments.stripe import agreements
 from fairwatt.payments.stripe.signing import StripeAccount, answer, ask
 
 NAME: Final = "stripe"
@@ -34,7 +35,9 @@ _REFUNDS: Final = {
 
 
 def create(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[Action]:
-    """Open a checkout session."""
+    """Open a checkout session, or take what was agreed."""
+    if order.method is Method.AUTO:
+        return (yield from agreements.take(account, order, at))
     said = yield from _session(account, order)
     return Action(method=Method.REDIRECT, url=said.text("url"), provider_order=said.word("id"))
 
@@ -62,6 +65,8 @@ def _session(account: StripeAccount, order: OrderAsk) -> Exchange[Fields]:
 
 def query(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
     """How the session stands. Where `create` told no number, the same key tells it now."""
+    if order.method is Method.AUTO:
+        return (yield from agreements.taken(account, order, at))
     number = order.provider_order
     if not number:
         number = (yield from _session(account, order)).word("id")
@@ -75,6 +80,8 @@ def query(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
 
 def close(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
     """Let the session be payable no more."""
+    if order.method is Method.AUTO:
+        return (yield from agreements.cancel(account, order, at))
     if not order.provider_order:
         return (yield from query(account, order, at))
     reply = yield ask(account, "POST", f"{_SESSIONS}/{quote(order.provider_order)}/expire", {})
@@ -175,12 +182,16 @@ def event_fact(account: StripeAccount, event: Fields, raw: bytes) -> ProviderFac
     word, event_id = event.word("type"), event.word("id")
     at_us = event.whole("created") * 1_000_000
     said = event.inner("data").inner("object")
+    if word.startswith("checkout.session.") and said.maybe("mode") == "setup":
+        raise NothingOfMoney("Stripe tells of a card that was saved; nothing was paid with it")
     if word.startswith("checkout.session."):
         return session_fact(account, said, raw, Assurance.HINT, at_us=at_us, event_id=event_id)
     if word in ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"):
         return refund_fact(said, raw, Assurance.HINT, at_us=at_us, event_id=event_id)
     if word.startswith("charge.dispute."):
         return _dispute(said, raw, Assurance.HINT, at_us=at_us, event_id=event_id)
+    if word.startswith("payment_intent.") and agreements.is_ours(said):
+        return agreements.fact(said, raw, Assurance.HINT, at_us=at_us, event_id=event_id)
     raise NothingOfMoney(f"Stripe tells of {word}; that moves no money here")
 
 

@@ -77,7 +77,25 @@ def answer(reply: HttpReply) -> Fields:
         # The same deed is being done at this moment, under the same key.
         raise ProviderBusy(f"Stripe is doing it already ({reason}); ask again")
     words = f"Stripe refused it ({reply.status} {reason}); nothing was done"
+    if reply.status == 402:
+        raise CardDeclined(
+            words, reason=error.maybe("decline_code") or reason, intent=_number_of(error, "payment_intent")
+        )
     raise (NotFound if reply.status == 404 else ProviderRefused)(words, reason=reason)
+
+
+class CardDeclined(ProviderRefused):
+    """The payer's bank said no. `intent` is the payment that came of it all the same, and can still be paid."""
+
+    code = "declined"
+
+    def __init__(self, message: str, *, reason: str, intent: str) -> None:
+        super().__init__(message, reason=reason)
+        self.intent = intent
+
+
+def _number_of(said: Fields, name: str) -> str:
+    return said.inner(name).maybe("id") if name in said else ""
 
 
 def signed_at_s(account: StripeAccount, header: str, body: bytes) -> int:

@@ -144,7 +144,14 @@ def query(account: WechatAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
 
 
 def close(account: WechatAccount, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
-    """Let it be payable no more; at the window this takes the order back, should it just have been paid."""
+    """Let it be payable no more.
+
+    At the window that takes the order back, should it be paid in that very moment; what is paid already stays paid.
+    """
+    if order.method is Method.SCAN:
+        stands = yield from query(account, order, at)
+        if stands.state not in (State.PENDING, State.UNKNOWN):
+            return stands
     deed = "reverse" if order.method is Method.SCAN else "close"
     content = {"mchid": account.mch_id, **({"appid": account.app_id} if deed == "reverse" else {})}
     path = f"{_ORDERS}/out-trade-no/{quote(order.our_ref)}/{deed}"

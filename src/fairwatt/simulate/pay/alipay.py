@@ -22,6 +22,9 @@ _WORDS: Final = {
     "ORDERPAID": "ACQ.REASON_TRADE_STATUS_INVALID",
     "ORDER_CLOSED": "ACQ.TRADE_HAS_CLOSE",
     "NOT_ENOUGH": "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL",
+    "NOTENOUGH": "ACQ.BUYER_BALANCE_NOT_ENOUGH",
+    "AUTHCODEEXPIRE": "ACQ.PAYMENT_AUTH_CODE_INVALID",
+    "AUTH_CODE_INVALID": "ACQ.PAYMENT_AUTH_CODE_INVALID",
 }
 _RETURN: Final = ("alipay.trade.page.pay", "alipay.trade.wap.pay")
 
@@ -112,9 +115,9 @@ class AlipayPlatform:
 
     def _scanned(self, shop: Shop, said: dict[str, Any], sent: dict[str, str]) -> dict[str, Any]:
         order = self._make(shop, said, sent, way="scan")
-        if said["auth_code"].endswith("0"):
+        if not self.books.scan(order, said["auth_code"]):
             return {"code": "10003", "msg": "order success pay inprocess", "out_trade_no": order.our_ref}
-        paid = self.books.pay(order)
+        paid = order.payments[0]
         return {
             "trade_no": paid.number,
             "out_trade_no": order.our_ref,

@@ -256,6 +256,7 @@ def stripe_transactions(
 ) -> list[dict[str, Any]]:
     """Balance transactions, newest first."""
     rows = moved(books, shop, from_us=from_s * 1_000_000, until_us=until_s * 1_000_000, faults=faults)
+    known = {paid.number: paid.intent_number for paid in books.payments(shop)}
     out = []
     for n, one in enumerate(rows):
         back = bool(one.refund_ref)
@@ -270,7 +271,7 @@ def stripe_transactions(
                 "description": one.subject,
                 "source": {
                     "id": one.refund_number if back else f"ch_{one.number}",
-                    "payment_intent": f"pi_{one.number}",
+                    "payment_intent": known.get(one.number, f"pi_{one.number}"),
                     "metadata": {"our_ref": one.our_ref, **({"refund_ref": one.refund_ref} if back else {})},
                 },
             }

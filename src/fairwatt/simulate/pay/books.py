@@ -64,6 +64,11 @@ class Payment:
     """how a dispute about it stands, in the platform's own word"""
 
     @property
+    def intent_number(self) -> str:
+        """The card platform's number of it: known before it was paid where it was taken from a saved card."""
+        return self.order.number if self.order.way == "agreed" else f"pi_{self.number}"
+
+    @property
     def refunded_minor(self) -> int:
         """What went back, or is on its way."""
         return sum(one.amount_minor for one in self.refunds if one.state in ("pending", "done"))
@@ -106,6 +111,8 @@ class Books:
         """called for every new order"""
         self._serial = 0
         self._by_number: dict[str, Order] = {}
+        self._codes: dict[str, str] = {}
+        """codes of payers' telephones that were scanned, and by which order"""
 
     def open_shop(self, dialect: Dialect) -> Shop:
         """A new merchant with keys of its own."""
@@ -144,6 +151,20 @@ class Books:
         self.orders[key] = self._by_number[made.number] = made
         self.made(made)
         return made
+
+    def scan(self, order: Order, code: str) -> bool:
+        """A payer's code at a window: whether it pays at once, or asks the payer first (it ends in 0). Raises PayError.
+
+        One that ends in 8 has not enough money behind it, one that ends in 9 is too old; each is good for one order.
+        """
+        if self._codes.setdefault(code, order.our_ref) != order.our_ref:
+            raise PayError("AUTH_CODE_INVALID", 400)
+        if code.endswith(("8", "9")):
+            order.state = "failed"
+            raise PayError("NOTENOUGH" if code.endswith("8") else "AUTHCODEEXPIRE", 403)
+        if not code.endswith("0"):
+            self.pay(order)
+        return order.paid
 
     def find(self, shop: Shop, our_ref: str) -> Order:
         """Raises PayError for an order that was never made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import parse_qs
 
 from fairwatt.simulate.pay.books import Order, PayError
 from fairwatt.simulate.pay.pages import page
@@ -31,6 +32,8 @@ def walked_in(world: World, *, method: str, path: str, body: bytes, language: st
 
 
 def _payer(world: World, order: Order, *, method: str, body: bytes, language: str) -> Said:
+    if order.way == "setup":
+        return _saver(world, order, method=method, body=body, language=language)
     if method == "POST":
         if b"do=no" in body:
             order.state = "failed"
@@ -45,4 +48,22 @@ def _payer(world: World, order: Order, *, method: str, body: bytes, language: st
     state = "paid" if order.paid else "ask" if order.state == "open" else "gone"
     if state == "ask" and world.books.now_us() >= order.expires_us:
         state = "gone"
+    return Said(200, page(order, language=language, state=state), _HTML)
+
+
+def _saver(world: World, order: Order, *, method: str, body: bytes, language: str) -> Said:
+    """The page on which a card is saved for payments that are taken later."""
+    typed = parse_qs(body.decode("utf-8", "replace"))
+    if method == "POST" and "no" in typed.get("do", []):
+        return Said(303, b"", {"Location": order.return_url})
+    if method == "POST":
+        digits = "".join(char for char in typed.get("card", [""])[0] if char.isdigit())[:19]
+        try:
+            world.stripe.cards.save(order, digits=digits)
+        except PayError:
+            return Said(409, page(order, language=language, state="gone"), _HTML)
+        return Said(303, b"", {"Location": order.return_url})
+    saved = world.stripe.cards.of_session(order) is not None
+    over = order.state != "open" or world.books.now_us() >= order.expires_us
+    state = "paid" if saved else "gone" if over else "ask"
     return Said(200, page(order, language=language, state=state), _HTML)

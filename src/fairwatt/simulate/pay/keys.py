@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 
-@dataclass(slots=True)
+@dataclass
 class ShopKeys:
     """What a shop was given by its platform, and what the platform signs with for it."""
 
-    merchant: RSAPrivateKey = field(repr=False)
-    platform: dict[str, RSAPrivateKey] = field(repr=False)
-    """by serial; the newest signs"""
     words: dict[str, str] = field(repr=False)
     """API keys, passwords, secrets"""
 
@@ -23,8 +21,6 @@ class ShopKeys:
     def make(cls) -> ShopKeys:
         """Fresh ones."""
         return cls(
-            merchant=_rsa(),
-            platform={"PUB_KEY_ID_0001": _rsa()},
             words={
                 "api_key": secrets.token_hex(16),
                 "secret_key": f"sk_test_{secrets.token_hex(12)}",
@@ -35,6 +31,17 @@ class ShopKeys:
                 "token": secrets.token_hex(12),
             },
         )
+
+    # Made when they are first wanted: two of the platforms sign nothing, and such keys take long.
+    @cached_property
+    def merchant(self) -> RSAPrivateKey:
+        """What the shop signs with."""
+        return _rsa()
+
+    @cached_property
+    def platform(self) -> dict[str, RSAPrivateKey]:
+        """What the platform signs with, by serial; the newest signs."""
+        return {"PUB_KEY_ID_0001": _rsa()}
 
     def rotate(self) -> str:
         """One more key of the platform, which signs from now on; returns its serial."""

@@ -20,6 +20,11 @@ _WORDS: Final = {
         "send": "Send",
         "no": "Cancel",
         "card": "Card number",
+        "save": "Save the card and agree",
+        "saving": "Save a card for payments that your supplier takes later",
+        "mandate": "I allow this merchant to charge this card, without asking me each time, within what I agreed with "
+        "it. I can end this at the merchant at any time.",
+        "saved": "Card saved",
         "paid": "Payment successful",
         "gone": "This order cannot be paid any more. Nothing was taken.",
         "back": "Back to the merchant",
@@ -35,6 +40,10 @@ _WORDS: Final = {
         "send": "发送",
         "no": "取消",
         "card": "卡号",
+        "save": "保存此卡并同意",
+        "saving": "保存银行卡，供商户以后扣款",
+        "mandate": "我同意商户在约定范围内从此卡扣款，无需每次确认。我可随时在商户处取消。",
+        "saved": "银行卡已保存",
         "paid": "支付成功",
         "gone": "该订单已无法支付，没有扣款。",
         "back": "返回商家",
@@ -64,9 +73,11 @@ button.plain{background:none;color:#556070;margin-top:.4rem}button:focus-visible
 #16202c;outline-offset:2px}input{font:inherit;width:100%;padding:.7rem .8rem;border:1px solid #b6bfcc;
 border-radius:.7rem;margin:0 0 1rem;text-align:center;letter-spacing:.1em}label{display:block;color:#556070;
 margin-bottom:.3rem}.note{font-size:.82rem;color:#5a6472;margin:1rem 0 0}.done{font-size:3rem;
-color:var(--tint);margin:0}
+color:var(--tint);margin:0}h1{font-size:1.25rem;line-height:1.35;margin:0 0 1.2rem}.mandate{font-size:.9rem;
+text-align:left;margin:0 0 1.2rem;color:#556070}
 @media(prefers-color-scheme:dark){body{background:#10151c;color:#e9edf3}main{background:#1a212b}
-.to,dt,label,.note,button.plain{color:#a9b4c2}dl,dl div{border-color:#2c3644}input{background:#10151c;color:inherit;
+.to,dt,label,.note,.mandate,button.plain{color:#a9b4c2}dl,dl div{border-color:#2c3644}
+input{background:#10151c;color:inherit;
 border-color:#455163}.done{color:#6fd3a0}}
 """
 
@@ -82,21 +93,25 @@ def money(order: Order) -> str:
 def page(order: Order, *, language: str, state: str) -> bytes:
     """The page of an order: `ask` for the payment, say that it was `paid`, or that it is `gone`."""
     words = _WORDS["zh" if language.startswith("zh") else "en"]
-    dialect = order.shop.dialect
+    dialect, saving = order.shop.dialect, order.way == "setup"
     rows = f"<div><dt>{words['shop']}</dt><dd>{escape(order.shop.number)}</dd></div>"
     rows += f"<div><dt>{words['order']}</dt><dd>{escape(order.our_ref[:16])}</dd></div>"
     head = f"<p class=to>{words['to']} {escape(order.subject)}</p><p class=sum>{escape(money(order))}</p>"
+    if saving:
+        head = f"<h1>{words['saving']}</h1>"
     if state == "paid":
         back = (
             f'<a class=button href="{escape(order.return_url)}">{words["back"]}</a>'
             if order.return_url
             else f"<p>{words['close']}</p>"
         )
-        middle = f"<p class=done aria-hidden=true>✓</p><p role=status><b>{words['paid']}</b></p>{head}{back}"
+        done = words["saved" if saving else "paid"]
+        middle = f"<p class=done aria-hidden=true>✓</p><p role=status><b>{done}</b></p>{head}{back}"
     elif state == "gone":
         middle = f"{head}<p role=alert>{words['gone']}</p>"
     else:
-        middle = f"{head}<dl>{rows}</dl><form method=post>{_asks(dialect, words)}</form>"
+        asks = _saves(words) if saving else _asks(dialect, words)
+        middle = f"{head}<dl>{rows}</dl><form method=post>{asks}</form>"
     html = (
         f"<!doctype html><html lang={'zh-Hans' if words is _WORDS['zh'] else 'en'}><meta charset=utf-8>"
         f'<meta name=viewport content="width=device-width"><title>{escape(_NAMES[dialect])}</title>'
@@ -105,6 +120,16 @@ def page(order: Order, *, language: str, state: str) -> bytes:
         "</section></main></html>"
     )
     return html.encode()
+
+
+def _saves(words: dict[str, str]) -> str:
+    """A card to be saved, the sentence that is agreed to, and a way out."""
+    return (
+        f"<label for=card>{words['card']}</label>"
+        '<input id=card name=card inputmode=numeric autocomplete=off value="4242 4242 4242 4242">'
+        f"<p class=mandate>{words['mandate']}</p><button name=do value=save>{words['save']}</button>"
+        f"<button class=plain name=do value=no>{words['no']}</button>"
+    )
 
 
 def _asks(dialect: str, words: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fairwatt.simulate.pay.bills import stripe_transactions
 from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop
+from fairwatt.simulate.pay.cards import Cards, Declined
 from fairwatt.simulate.pay.faults import Faults
 from fairwatt.simulate.pay.talking import Asked, Report, Said
 
@@ -20,6 +21,7 @@ class StripePlatform:
         self.books, self.faults, self.url = books, faults, url
         self._done: dict[tuple[str, str], tuple[bytes, Said]] = {}
         self._notify: dict[str, str] = {}
+        self.cards = Cards(books)
 
     def settings(self, shop: Shop) -> dict[str, Any]:
         """What the shop types in at its own supplier's."""
@@ -48,6 +50,15 @@ class StripePlatform:
             return known[1]
         try:
             said = Said.of(200, self._content(shop, asked))
+        except Declined as no:
+            left = self.cards.intent(no.order)
+            error_said = {
+                "type": "card_error",
+                "code": no.code,
+                "decline_code": no.code,
+                "payment_intent": left,
+            }
+            said = Said.of(402, {"error": error_said})
         except PayError as error:
             status = 404 if error.code == "ORDER_NOT_EXIST" else 400
             said = Said.of(status, {"error": {"type": "invalid_request_error", "code": error.code.lower()}})
@@ -72,6 +83,8 @@ class StripePlatform:
                 order = self._order(shop, number)
                 self.books.close(order)
                 return self.session(order)
+            case _, ["v1", ("payment_intents" | "payment_methods"), *_]:
+                return self._agreed(shop, asked)
             case "POST", ["v1", "refunds"]:
                 return self._refund(shop, asked.form())
             case "GET", ["v1", "refunds"]:
@@ -94,7 +107,40 @@ class StripePlatform:
                 return self._transactions(shop, asked)
         raise PayError("PARAM_ERROR")
 
+    def _agreed(self, shop: Shop, asked: Asked) -> dict[str, Any]:
+        """Cards that were saved, and what is taken from them."""
+        match asked.method, asked.path.strip("/").split("/")[1:]:
+            case "POST", ["payment_intents"]:
+                return self.cards.intent(self.cards.take(shop, asked.form()))
+            case "GET", ["payment_intents"]:
+                found = self.cards.of_customer(shop, asked.arg("customer"))
+                return {"data": [self.cards.intent(one) for one in found], "has_more": False}
+            case "GET", ["payment_intents", number]:
+                return self.cards.intent(self._order(shop, number))
+            case "POST", ["payment_intents", number, "cancel"]:
+                order = self._order(shop, number)
+                self.books.close(order)
+                return self.cards.intent(order)
+            case "GET", ["payment_methods", number]:
+                return self.cards.find(shop, number).shown()
+            case "POST", ["payment_methods", number, "detach"]:
+                return self.cards.detach(shop, number).shown()
+        raise PayError("PARAM_ERROR")
+
     def _make(self, shop: Shop, said: dict[str, str]) -> Order:
+        if said["mode"] == "setup":
+            return self.books.make(
+                shop,
+                said["client_reference_id"],
+                prefix="cs_test_",
+                amount_minor=0,
+                currency=said["currency"].upper(),
+                notify_url="",
+                return_url=said["success_url"],
+                expires_us=int(said["expires_at"]) * 1_000_000,
+                subject="",
+                way="setup",
+            )
         return self.books.make(
             shop,
             said["client_reference_id"],
@@ -116,12 +162,14 @@ class StripePlatform:
 
     def _payment(self, shop: Shop, number: str) -> Payment:
         for paid in self.books.payments(shop):
-            if f"pi_{paid.number}" == number:
+            if paid.intent_number == number:
                 return paid
         raise PayError("ORDER_NOT_EXIST")
 
     def session(self, order: Order, paid: Payment | None = None) -> dict[str, Any]:
         """A checkout session as Stripe writes it."""
+        if order.way == "setup":
+            return self._saving(order)
         paid = paid or (order.payments[0] if order.payments else None)
         return {
             "id": order.number,
@@ -129,10 +177,25 @@ class StripePlatform:
             "url": f"{self.url.rpartition('/')[0]}/p/stripe/{order.number}",
             "status": "complete" if paid else "open" if order.state == "open" else "expired",
             "payment_status": "paid" if paid else "unpaid",
-            "payment_intent": f"pi_{paid.number}" if paid else None,
+            "payment_intent": paid.intent_number if paid else None,
             "client_reference_id": order.our_ref,
             "amount_total": paid.settled_minor if paid else order.amount_minor,
             "currency": (paid.currency if paid else order.currency).lower(),
+        }
+
+    def _saving(self, order: Order) -> dict[str, Any]:
+        card = self.cards.of_session(order)
+        over = order.state != "open" or self.books.now_us() >= order.expires_us
+        setup = {"object": "setup_intent", "status": "succeeded" if card else "requires_payment_method"}
+        return {
+            "id": order.number,
+            "object": "checkout.session",
+            "mode": "setup",
+            "url": f"{self.url.rpartition('/')[0]}/p/stripe/{order.number}",
+            "status": "complete" if card else "expired" if over else "open",
+            "customer": card.customer if card else None,
+            "client_reference_id": order.our_ref,
+            "setup_intent": {**setup, "payment_method": card.shown() if card else None},
         }
 
     def _refund(self, shop: Shop, said: dict[str, str]) -> dict[str, Any]:
@@ -149,7 +212,7 @@ class StripePlatform:
         return {
             "id": one.number,
             "object": "refund",
-            "payment_intent": f"pi_{one.payment.number}",
+            "payment_intent": one.payment.intent_number,
             "amount": one.amount_minor,
             "currency": one.payment.currency.lower(),
             "status": {"pending": "pending", "done": "succeeded", "abnormal": "failed"}[one.state],
@@ -163,6 +226,8 @@ class StripePlatform:
         order = what.payment.order if isinstance(what, Refund) else what.order
         word = "refund.updated" if isinstance(what, Refund) else "checkout.session.completed"
         content = self.refund(what) if isinstance(what, Refund) else self.session(order, what)
+        if order.way == "agreed" and not isinstance(what, Refund):
+            word, content = "payment_intent.succeeded", self.cards.intent(order)
         return self._event(order, word, f"evt_{what.number}", content, forged=forged, at_s=at_s)
 
     def disputed(self, paid: Payment) -> dict[str, Any]:
@@ -171,7 +236,7 @@ class StripePlatform:
             "id": f"dp_{paid.number}",
             "object": "dispute",
             "status": paid.dispute,
-            "payment_intent": f"pi_{paid.number}",
+            "payment_intent": paid.intent_number,
             "amount": paid.settled_minor,
             "currency": paid.currency.lower(),
             "metadata": {},

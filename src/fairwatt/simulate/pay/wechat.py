@@ -136,9 +136,8 @@ class WechatPlatform:
         )
         page = f"{self.url.rpartition('/')[0]}/p/wechat/{order.number}"
         if way == "codepay":
-            if said["payer"]["auth_code"].endswith("0"):
-                raise PayError("USERPAYING")  # this payer is asked for a PIN first
-            self.books.pay(order)
+            if not self.books.scan(order, said["payer"]["auth_code"]):
+                raise PayError("USERPAYING", 202)  # this payer is asked for a PIN first
             return 200, self.transaction(order)
         return 200, {"code_url": page} if way == "native" else {"prepay_id": order.number}
 

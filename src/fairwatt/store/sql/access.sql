@@ -517,7 +517,7 @@ GRANT SELECT (id, book, wallet, person, step, key, event, at_us, state, wave, ne
 GRANT SELECT ON message, message_step, escalation, notice_text, notify_channel TO fairwatt_web, fairwatt_auditor;
 GRANT INSERT (book, wallet, person, step, key, about, at_us, next_us) ON notice TO fairwatt_web;
 DROP POLICY IF EXISTS asked_for ON notice;
-CREATE POLICY asked_for ON notice AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (step IN ('code', 'contact', 'again'));
+CREATE POLICY asked_for ON notice AS RESTRICTIVE FOR INSERT TO fairwatt_web WITH CHECK (step IN ('code', 'contact', 'again', 'auto', 'auto_failed', 'auto_ended'));
 GRANT SELECT ON contact, contact_step, notice_choice TO fairwatt_web;
 GRANT INSERT (person, channel, address, details, proof, added_us) ON contact TO fairwatt_web;
 GRANT INSERT (contact, person, step, at_us) ON contact_step TO fairwatt_web;
@@ -680,3 +680,37 @@ GRANT INSERT ON efapiao_step TO fairwatt_collector;
 GRANT UPDATE (ask_us, asks, trouble) ON efapiao_ask TO fairwatt_collector;
 GRANT USAGE ON SEQUENCE efapiao_id_seq TO fairwatt_web;
 GRANT USAGE ON SEQUENCE efapiao_step_id_seq TO fairwatt_collector;
+
+-- Automatic top-ups: residents agree and end it, the keeper watches and writes intents, the collector speaks with the provider.
+-- What may be taken from, the collector alone reads; that it was signed, it alone says.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['auto_plan', 'auto_terms', 'auto_try', 'auto_step'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (book = ANY (seen_books()) AND sees_wallet(wallet)) WITH CHECK (book = ANY (seen_books()) AND sees_wallet(wallet))', t);
+        EXECUTE format('DROP POLICY IF EXISTS collectors ON %I', t);
+        EXECUTE format('CREATE POLICY collectors ON %I TO fairwatt_collector USING (true) WITH CHECK (true)', t);
+    END LOOP;
+END $$;
+GRANT SELECT (id, book, wallet, account, author, our_ref, consent, language, return_url, made_us, expires_us, state, below, fall, fails, url,
+    shown, trouble, ask_us) ON auto_plan TO fairwatt_web, fairwatt_auditor;
+GRANT SELECT ON auto_terms, auto_try, auto_step TO fairwatt_web, fairwatt_auditor;
+GRANT INSERT (book, wallet, account, author, our_ref, consent, language, return_url, made_us, expires_us, ask_us) ON auto_plan TO fairwatt_web;
+GRANT UPDATE (state, below, fall, fails, ask_us) ON auto_plan TO fairwatt_web;
+GRANT INSERT ON auto_terms, auto_try, auto_step TO fairwatt_web;
+GRANT SELECT ON auto_plan, auto_try TO fairwatt_collector;
+GRANT UPDATE (state, url, shown, payer, provider_order, trouble, asks, ask_us) ON auto_plan TO fairwatt_collector;
+GRANT INSERT ON auto_step TO fairwatt_collector;
+GRANT USAGE ON SEQUENCE auto_plan_id_seq, auto_terms_id_seq, auto_step_id_seq TO fairwatt_web;
+GRANT USAGE ON SEQUENCE auto_step_id_seq TO fairwatt_collector;
+
+-- Codes scanned at the window: the desk's, never a resident's.
+ALTER TABLE code_scan ENABLE ROW LEVEL SECURITY;
+ALTER TABLE code_scan FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS own_rows ON code_scan;
+CREATE POLICY own_rows ON code_scan USING (book = ANY (seen_books()) AND current_setting('fairwatt.wallets', true) = '*');
+GRANT SELECT, INSERT ON code_scan TO fairwatt_web;
+GRANT SELECT (intent, book, wallet, cashier, shift, ticket, at_us) ON code_scan TO fairwatt_auditor;

@@ -23,13 +23,15 @@ from fairwatt.flows.cash_desk import (
     pay_back_cash,
     take_money,
 )
-from fairwatt.store.models import Book, Role, Wallet
+from fairwatt.flows.scan_desk import Scanned, scan_code, scan_offers, scan_stands
+from fairwatt.store.models import Book, PaymentIntent, Role, User, Wallet
 from fairwatt.web import access
 from fairwatt.web.console.cash_queries import Drawer, drawer_of, hand_outs, shift_shown, shifts_shown
 from fairwatt.web.console.frame import clerk, frame, private
 from fairwatt.web.console.typed import minor, number
 from fairwatt.web.design import cash_words
 from fairwatt.web.design.refusals import said
+from fairwatt.web.progress import Progress, progress
 
 
 @login_required
@@ -67,6 +69,8 @@ def cash_take(request: HttpRequest, slug: str) -> HttpResponse:
     user, book = clerk(request, slug)
     typed = request.POST
     wallet = number(typed.get("wallet", ""))
+    if typed.get("tender") == "code":
+        return _scan(request, book, user, wallet)
     try:
         fact = take_money(
             book_id=book.pk,
@@ -105,6 +109,9 @@ def cash_done(request: HttpRequest, slug: str, fact: int) -> HttpResponse:
         "refusal": cash_words.refusal(answer.code),
         "drawer": drawer,
     }
+    context["steps"] = steps = _steps(book, str(answer.result.get("our_ref", "")))
+    if request.headers.get("HX-Request") and steps is not None:
+        return private(render(request, "console/_arrives.html", context))
     if (number := answer.result.get("receipt")) and answer.result.get("outcome") == "credited":
         paper = drawer.receipt(number=int(number))
         home = Wallet.objects.select_related("unit").filter(pk=paper.wallet).first() if paper else None
@@ -114,6 +121,30 @@ def cash_done(request: HttpRequest, slug: str, fact: int) -> HttpResponse:
             "number": cash_words.number_of(slug=book.slug, number=int(number)),
         }
     return private(render(request, "console/cash_done.html", context))
+
+
+@login_required
+@require_GET
+def cash_code(request: HttpRequest, slug: str, our_ref: str) -> HttpResponse:
+    """What becomes of a code that was scanned: asked, confirmed, paid, at the meter; or refused, or taken back."""
+    user = access.person(request)
+    book = access.desk_book(user=user, slug=slug)
+    stands = scan_stands(book=book, our_ref=our_ref, now_us=access.now_us())
+    if stands is None:
+        raise Http404
+    wallet = Wallet.objects.select_related("unit").get(pk=stands.intent.wallet_id)
+    steps = progress(intent=stands.intent)
+    context = {
+        **frame(book=book),
+        "stands": stands,
+        "refusal": cash_words.scan_refusal(stands.reason) if stands.reason else "",
+        "home": wallet,
+        "steps": steps,
+        "over": stands.state in ("refused", "taken_back", "review") or steps.settled,
+        "drawer": drawer_of(book=book, cashier=user.pk),
+    }
+    fragment = "console/_code_stands.html" if request.headers.get("HX-Request") else "console/cash_code.html"
+    return private(render(request, fragment, context))
 
 
 @login_required
@@ -164,6 +195,32 @@ def cash_back(request: HttpRequest, slug: str, void_id: int) -> HttpResponse:
     return redirect("console:cash_done", slug=book.slug, fact=fact)
 
 
+def _scan(request: HttpRequest, book: Book, user: User, wallet: int) -> HttpResponse:
+    """The same by the code on the payer's telephone: on to what becomes of it."""
+    typed = request.POST
+    try:
+        our_ref = scan_code(
+            book_id=book.pk,
+            scanned=Scanned(
+                wallet_id=wallet,
+                amount_minor=minor(typed.get("amount", ""), digits=book.minor_digits),
+                code=typed.get("code", ""),
+                ticket=typed.get("ticket", ""),
+            ),
+            user_id=user.pk,
+            now_us=access.now_us(),
+        )
+    except Refusal as refused:
+        return _desk(request, book, wallet=wallet, error=said(refused), status=422)
+    return redirect("console:cash_code", slug=book.slug, our_ref=our_ref)
+
+
+def _steps(book: Book, our_ref: str) -> Progress | None:
+    """How a payment arrives: paid, credited, sent, confirmed by the meter; None for what is no payment."""
+    intent = PaymentIntent.objects.filter(book=book, our_ref=our_ref).first() if our_ref else None
+    return None if intent is None else progress(intent=intent)
+
+
 def _desk(
     request: HttpRequest, book: Book, *, wallet: int = 0, error: str = "", status: int = 200
 ) -> HttpResponse:
@@ -200,6 +257,7 @@ def _desk(
         "drawer": drawer,
         "hand_outs": hand_outs(book=book),
         "may_take": user.role == Role.OPERATOR,
+        "scans": scan_offers(book=book),
         "error": error,
         "typed": request.POST,
         "ticket": secrets.token_hex(16),

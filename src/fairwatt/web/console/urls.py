@@ -146,6 +146,7 @@ urlpatterns = [
     path("<slug:slug>/cash/open/", cash.cash_open, name="cash_open"),
     path("<slug:slug>/cash/take/", cash.cash_take, name="cash_take"),
     path("<slug:slug>/cash/done/<int:fact>/", cash.cash_done, name="cash_done"),
+    path("<slug:slug>/cash/code/<slug:our_ref>/", cash.cash_code, name="cash_code"),
     path("<slug:slug>/cash/back/<int:void_id>/", cash.cash_back, name="cash_back"),
     path("<slug:slug>/shifts/", cash.shifts, name="shifts"),
     path("<slug:slug>/shifts/<int:shift_id>/", cash.shift, name="shift"),

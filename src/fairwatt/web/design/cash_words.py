@@ -15,6 +15,7 @@ EVENTS: Final[Words] = {
     "desk.cash_desk_set": _("The limits of a cash desk were set"),
     "desk.shift_asked": _("A cashier opened a shift"),
     "desk.money_taken": _("{home}: a cashier took money"),
+    "desk.code_scanned": _("{home}: a payer's code was scanned at the window"),
     "desk.shift_counted": _("A drawer was counted"),
     "desk.cash_out_asked": _("A cashier handed out cash"),
     "desk.money_wished": _("Somebody asked for money to be moved by two people"),
@@ -75,3 +76,17 @@ def refusal(code: str) -> str:
 def number_of(*, slug: str, number: int) -> str:
     """A receipt's number as it stands on paper: the series is the book's."""
     return f"{slug}-{number:06d}"
+
+
+SCAN_REFUSED: Final[Words] = {
+    "NOTENOUGH": _("the payer has not enough money there"),
+    "AUTHCODEEXPIRE": _("the code is too old; ask the payer for a fresh one"),
+    "AUTH_CODE_INVALID": _("the code is no good, or was used; ask the payer for a fresh one"),
+    "ACQ.BUYER_BALANCE_NOT_ENOUGH": _("the payer has not enough money there"),
+    "ACQ.PAYMENT_AUTH_CODE_INVALID": _("the code is no good, or was used; ask the payer for a fresh one"),
+}
+
+
+def scan_refusal(slug: str) -> str:
+    """Why a scanned payment was refused; the provider's own word where we have none for it."""
+    return str(SCAN_REFUSED.get(slug, slug.replace("_", " ")))

@@ -14,6 +14,7 @@ METHODS: Final[Mapping[str, str | Promise]] = {
     "jsapi": _("inside the provider's app"),
     "push": _("on their telephone"),
     "scan": _("by their code at the window"),
+    "auto": _("by themselves, as a resident agreed"),
 }
 PROVIDERS: Final[Mapping[str, str | Promise]] = {
     "sandbox": _("the practice payment platform"),

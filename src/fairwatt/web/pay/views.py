@@ -24,7 +24,7 @@ from fairwatt.store.models import Paid, PaymentIntent, Refund, User
 from fairwatt.web import access
 from fairwatt.web.live import Fragments, live_response, still_active
 from fairwatt.web.pay.door import take
-from fairwatt.web.pay.queries import progress
+from fairwatt.web.progress import progress
 from fairwatt.web.providers import open_providers
 from fairwatt.web.refunding import RefundShown, shown
 

@@ -41,14 +41,10 @@ class TopUpForm(PlainForm):
         return cleaned
 
     def _typed(self, typed: str) -> int | None:
-        found = _AMOUNT.fullmatch(typed.strip().replace(" ", ""))
-        fraction = (found[2] or "") if found else ""
-        if found is None or len(fraction) > self._minor_digits:
+        minor = minor_of(typed, minor_digits=self._minor_digits)
+        if minor is None:
             self.add_error("amount", gettext("Write an amount such as 50 or 50.00. Nothing has been paid."))
             return None
-        minor: int = int(found[1]) * 10**self._minor_digits + int(
-            fraction.ljust(self._minor_digits, "0") or 0
-        )
         if not 0 < minor <= MOST_MAJOR * 10**self._minor_digits:
             self.add_error(
                 "amount",
@@ -57,3 +53,13 @@ class TopUpForm(PlainForm):
             )
             return None
         return minor
+
+
+def minor_of(typed: str, *, minor_digits: int) -> int | None:
+    """An amount as people write it, in the smallest unit of the currency; None for what is none."""
+    found = _AMOUNT.fullmatch(typed.strip().replace(" ", ""))
+    fraction = (found[2] or "") if found else ""
+    if found is None or len(fraction) > minor_digits:
+        return None
+    minor: int = int(found[1]) * 10**minor_digits + int(fraction.ljust(minor_digits, "0") or 0)
+    return minor

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from fairwatt.web.tenant import (
+    auto,
     credit,
     disputes,
     invoices,
@@ -56,6 +57,8 @@ urlpatterns = [
     path("<uuid:public_id>/top-up/", views.top_up, name="top_up"),
     path("<uuid:public_id>/top-up/split/", credit.split, name="split"),
     path("<uuid:public_id>/emergency/", credit.emergency, name="emergency"),
+    path("<uuid:public_id>/auto-top-up/", auto.auto, name="auto"),
+    path("<uuid:public_id>/auto-top-up/go/", auto.auto_go, name="auto_go"),
     path("<uuid:public_id>/wechat/", views.wechat_back, name="wechat_back"),
     path("<uuid:public_id>/refunds/", refunds.refunds, name="refunds"),
     path("<uuid:public_id>/owed/", owed.owed, name="owed"),
