@@ -97,7 +97,7 @@ check: lint  ## What to run before every commit: lint, and the core's laws
 
 .PHONY: test
 test: setup assets browser  ## The whole suite, on real PostgreSQL and NATS
-	FAIRWATT_STATE=.fairwatt/test $(V)/fairwatt services -- $(V)/pytest -n 3 tests
+	FAIRWATT_STATE=.fairwatt/test $(V)/fairwatt services -- $(V)/pytest -n 3 --dist worksteal tests
 
 .PHONY: explore
 explore: setup  ## The laws over fresh random cases, again and again until one breaks or Ctrl-C
