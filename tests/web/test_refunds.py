@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from fairwatt.server.launcher.services import Services
 from web.accounts import administrator
 from web.scene import NOW_US, Scene
 
 
-@pytest.fixture
-def scene(other: Scene) -> Scene:
-    """The small building: its money moves."""
-    return other
+@pytest.fixture(scope="module")
+def scene(house: Services) -> Scene:
+    """A small building of its own: how much of a payment is left depends on what else was paid."""
+    made = Scene(floors=1, columns=3)
+    made.live()
+    return made
 
 
 def test_a_refund_is_looked_at_asked_for_agreed_to_and_paid_out(scene: Scene, signed_in: Any) -> None:
