@@ -129,6 +129,18 @@ def test_months_close_in_order_once_over_and_by_an_administrator(kept: Any) -> N
         close(kept, "2013-06")
 
 
+def test_the_first_month_that_closes_has_entries(kept: Any) -> None:
+    from fairwatt.flows.keep_books import CannotClose
+    from fairwatt.reports.model import CannotAsk
+
+    with pytest.raises(CannotClose, match="begin with 2013-07"):
+        close(kept, "2012-07")
+    for month in ("0001-01", "9999-12"):
+        with pytest.raises(CannotAsk, match="No ledger reaches"):
+            close(kept, month)
+    close(kept, "2013-07")
+
+
 def test_a_month_is_never_opened_again(kept: Any) -> None:
     from django.db import ProgrammingError, connection
 

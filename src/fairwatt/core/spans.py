@@ -10,6 +10,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_DAY = date(1970, 1, 2)
+LAST_DAY = date(2199, 12, 31)
+"""Days that a person may name: what lies outside is a slip of the hand, and no page could show its instants."""
 _ONE_DAY = timedelta(days=1)
 _ONE_US = timedelta(microseconds=1)
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from fairwatt.core.ids import opening_key
 from fairwatt.core.refusal import Refusal
-from fairwatt.core.spans import date_start
+from fairwatt.core.spans import date_start, local_date
 from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import (
@@ -94,6 +94,7 @@ def close_month(
         raise CannotClose(
             "The month was closed before, with other figures. A closed month is never opened again."
         )
+    _refuse_before_the_book(book, end_us)
     with _named(
         "The month does not follow the last closed one, so it stays open. Close the months in their order."
     ):
@@ -257,6 +258,25 @@ def _first_of(month: str) -> date:
         raise CannotClose(
             "This names no month. A month is written as 2026-11. Nothing was changed."
         ) from error
+
+
+def _refuse_before_the_book(book: Book, end_us: int) -> None:
+    """The first month that is closed is that of the first entry or the one before it: months close in order, so one
+    of long ago would bar this year's for ever."""
+    if PeriodClose.objects.filter(book=book).exists():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(at_us) FROM batch WHERE book = %s", [book.pk])
+        (began_us,) = cursor.fetchone()
+    if began_us is None:
+        return
+    began = local_date(zone=book.zone, at_us=began_us).replace(day=1)
+    if end_us < date_start(zone=book.zone, day=began):
+        raise CannotClose(
+            "The book has no entry that old, so the month stays open. Months close in order: "
+            "begin with %(month)s, the first with an entry.",
+            month=began.strftime("%Y-%m"),
+        )
 
 
 def _in_range(*amounts: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from fairwatt.core.spans import date_start, local_date
+from fairwatt.core.spans import FIRST_DAY, LAST_DAY, date_start, local_date
 from fairwatt.reports.model import CannotAsk
 from fairwatt.store.batches import lines_between
 from fairwatt.store.models import Book, PeriodClose, Unit, Wallet
@@ -135,7 +135,8 @@ def reading(*, ask: Ask) -> Iterator[Reading]:
 
 
 def days_to_span(*, zone: str, first: date, last: date) -> tuple[int, int]:
-    """Turn a first and a last local day, both included, into (start, end) instants."""
+    """Turn a first and a last local day, both included, into (start, end) instants. Raises CannotAsk."""
+    _known(first, last)
     return date_start(zone=zone, day=first), date_start(zone=zone, day=last + timedelta(days=1))
 
 
@@ -151,7 +152,14 @@ def month_span(*, zone: str, month: str) -> tuple[int, int]:
         first = date.fromisoformat(f"{month}-01")
     except ValueError as error:
         raise CannotAsk("This names no month. A month is written as 2026-11. Nothing was changed.") from error
+    _known(first)
     return date_start(zone=zone, day=first), date_start(zone=zone, day=_next_month(first))
+
+
+def _known(*days: date) -> None:
+    for day in days:
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise CannotAsk("No ledger reaches into the year %(year)s. Choose another period.", year=day.year)
 
 
 def _next_month(first: date) -> date:
