@@ -113,6 +113,20 @@ def test_a_refused_ruling_leaves_the_case_open_and_a_charge_that_stands_closes_i
         assert state_of(case=opened) == "upheld"
 
 
+def test_who_approves_a_ruling_approves_the_one_that_was_looked_at(case: Case) -> None:
+    from fairwatt.flows.dispute import DisputeRefused
+
+    opened = case.open()
+    seen = case.rule(opened, 5)
+    case.answer(opened, approve=False, words="Not yet.")
+    case.rule(opened, charged(case))
+    with pytest.raises(DisputeRefused, match="Another ruling was made"):
+        case.answer(opened, ruling_id=seen.pk)
+    before = case.desk.balance(case.meter)
+    case.desk.post(now_us=case.now_us)
+    assert case.desk.balance(case.meter) == before
+
+
 def test_a_ruling_never_gives_more_than_the_line_took(case: Case) -> None:
     from fairwatt.flows.dispute import DisputeRefused
 

@@ -60,8 +60,12 @@ class Case:
 
     def answer(self, case: Any, approve: bool = True, **changes: Any) -> Any:
         from fairwatt.flows.dispute import answer_ruling
+        from fairwatt.store.models import DisputeEntry
 
-        asked = {"approve": approve, "words": "", "user_id": self.admin.pk}
+        with as_role("poster"):
+            ruled = DisputeEntry.objects.filter(dispute=case, kind="ruling").order_by("pk").last()
+        seen = ruled.pk if ruled else 0
+        asked = {"approve": approve, "words": "", "user_id": self.admin.pk, "ruling_id": seen}
         return self._do(answer_ruling, case, **{**asked, **changes})
 
     def _do(self, flow: Any, case: Any, **asked: Any) -> Any:

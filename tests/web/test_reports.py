@@ -153,7 +153,13 @@ def test_a_doubt_becomes_a_case_is_ruled_and_approved_by_another(scene: Scene, s
     assert clerk.post(desk, {"action": "rule", "refund": "999", "words": "x"}).status_code == 422
     assert clerk.post(desk, {"action": "rule", "refund": "0.000001", "words": "Misread."}).status_code == 302
     assert clerk.post(desk, {"action": "approve"}).status_code == 422
-    assert admin.post(desk, {"action": "approve", "words": ""}).status_code == 302
+    assert owner.post(mine, {"action": "say", "words": "And now?"}).status_code == 302
+    page = admin.get(desk).content.decode()
+    assert "Approve and give back" in page, "a message after the ruling does not hide its approval"
+    seen = page.partition('name="ruling" value="')[2].partition('"')[0]
+    stale = {"action": "approve", "words": "", "ruling": str(int(seen) - 1)}
+    assert admin.post(desk, stale).status_code == 422
+    assert admin.post(desk, {**stale, "ruling": seen}).status_code == 302
     assert "money given back" in owner.get(mine).content.decode()
     with as_role("poster"):
         (fact,) = Fact.objects.filter(book=scene.book, kind="adjustment", wallet=scene.wallets[0])

@@ -157,10 +157,11 @@ def rule_dispute(
 
 @transaction.atomic(durable=True)
 def answer_ruling(
-    *, dispute_id: int, book_id: int, approve: bool, words: str, user_id: int, now_us: int
+    *, dispute_id: int, book_id: int, ruling_id: int, approve: bool, words: str, user_id: int, now_us: int
 ) -> DisputeEntry:
     """Approve or refuse a ruling that gives money back; approved, the poster is asked to post it.
 
+    `ruling_id`: the ruling that the person looked at; another one, made meanwhile, is not answered with it.
     Only an administrator who did not make the ruling may. Raises DisputeRefused.
     """
     case = _case(dispute_id, book_id)
@@ -168,6 +169,10 @@ def answer_ruling(
     _not_his_own(case, user_id)
     ruling = _entries(case).filter(kind=DisputeEntry.Kind.RULING).last()
     assert ruling is not None, "a proposed case has a ruling"
+    if ruling.pk != ruling_id:
+        raise DisputeRefused(
+            "Another ruling was made since you looked. Nothing was decided; read that one and answer it."
+        )
     kind = DisputeEntry.Kind.APPROVAL if approve else DisputeEntry.Kind.REFUSAL
     with _refusals():
         entry = _entry(case, kind, user_id, now_us, words=_words(words), about=ruling)

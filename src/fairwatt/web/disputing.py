@@ -106,7 +106,9 @@ def act(*, request: HttpRequest, page: CasePage) -> str:
                 raise DisputeRefused(" ".join(str(one) for some in form.errors.values() for one in some))
             rule_dispute(**about, refund_micro=form.cleaned_data["refund"], words=words)
         case "approve" | "refuse" as answer if page.deciding:
-            answer_ruling(**about, approve=answer == "approve", words=words)
+            seen = request.POST.get("ruling", "")
+            ruling = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 18 else 0
+            answer_ruling(**about, ruling_id=ruling, approve=answer == "approve", words=words)
         case _:
             raise Http404
     return ""
@@ -123,9 +125,8 @@ def context_of(*, page: CasePage, error: str = "") -> dict[str, Any]:
             ts=to_datetime(case.line_ts_us), ref=case.line_ref, kind=case.line_kind, book=case.book_id
         ).first()
     state, _ruled_us, refund = outcome(case, entries, now_us)
-    may_answer = page.user.role == Role.ADMIN and any(
-        entry.kind == DisputeEntry.Kind.RULING and entry.author_id != page.user.pk for entry in entries[-1:]
-    )
+    rulings = [entry for entry in entries if entry.kind == DisputeEntry.Kind.RULING]
+    may_answer = page.user.role == Role.ADMIN and any(one.author_id != page.user.pk for one in rulings[-1:])
     return {
         "case": case,
         "line_id": str(LineId(case.book_id, case.wallet_id, case.line_seq)),
@@ -143,6 +144,7 @@ def context_of(*, page: CasePage, error: str = "") -> dict[str, Any]:
         "wallet": case.wallet,
         "say": SayForm(),
         "rule": RuleForm() if page.deciding and state in ("open", "overdue") else None,
+        "ruling": rulings[-1].pk if rulings else 0,
         "may_answer": page.deciding and state == "proposed" and may_answer,
         "waits": page.deciding and state == "proposed" and not may_answer,
         "ended": state in ("upheld", "granted"),
