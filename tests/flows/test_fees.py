@@ -328,3 +328,25 @@ def test_a_fee_run_waits_for_a_home_that_the_poster_does_not_know_yet(
     assert told.reload and told.facts_wait and entries(desk) == []
     desk.open(now_us=JULY_END_US)
     assert {entry.wallet for entry in entries(desk)} >= {street.wallets[0]}
+
+
+def test_nobody_takes_back_a_fee_of_the_own_home(street: Street, desk: Desk, person: Any) -> None:
+    from fairwatt.flows.fees import FeeRefused, reverse_fee
+    from fairwatt.store.models import Tenancy
+
+    meter = a_paid_home(desk)
+    with as_role("migrate"):
+        Tenancy.objects.create(wallet_id=street.wallets[0], user=person, start_us=NOON_US)
+    fee(street, person)
+    run_due(desk, JULY_END_US)
+    (entry,), charged = entries(desk), desk.balance(meter)
+    asked = {"book_id": street.book, "entry_id": entry.pk, "reason": "mine", "now_us": JULY_END_US}
+    with as_role("web"), pytest.raises(FeeRefused, match="ask a colleague"):
+        reverse_fee(**asked, by=person)
+    desk.post(now_us=JULY_END_US)
+    assert desk.balance(meter) == charged
+    colleague = staff(street, "colleague")
+    with as_role("web"):
+        reverse_fee(**asked, by=colleague)
+    desk.post(now_us=JULY_END_US)
+    assert desk.balance(meter) == 100_000_000

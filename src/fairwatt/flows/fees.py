@@ -23,6 +23,7 @@ from fairwatt.store.models import (
     FeeEnd,
     FeeRule,
     LandlordAccount,
+    Tenancy,
     Unit,
     UnitMeasure,
     User,
@@ -174,6 +175,10 @@ def reverse_fee(*, book_id: int, entry_id: int, reason: str, by: User, now_us: i
         entry = CostEntry.objects.filter(pk=entry_id, book=book_id, kind="fee").first()
         if entry is None or CostStep.objects.filter(entry=entry_id, kind="reversed").exists():
             raise FeeRefused("This fee was taken back before, or is not in this book. Nothing was changed.")
+        if entry.wallet is not None and Tenancy.objects.filter(wallet=entry.wallet, user=by).exists():
+            raise FeeRefused(
+                "Nobody takes back a fee of the home they live or have lived in. Nothing was changed; ask a colleague."
+            )
         CostStep.objects.create(
             book=book_id,
             wallet=entry.wallet,
