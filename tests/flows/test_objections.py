@@ -209,3 +209,18 @@ def test_a_refused_posting_is_asked_again_a_day_later(
     assert run_due(desk, AUGUST_US + WINDOW_US + 25 * HOUR_US) == 1
     assert balances(desk, meters) == [50_000_000, 70_000_000, 80_000_000]
     assert run_due(desk, AUGUST_US + WINDOW_US + 50 * HOUR_US) == 0
+
+
+def test_a_cost_is_shared_once_unless_it_was_taken_back(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    from fairwatt.flows.shared_costs import SharedCostRefused, take_back
+
+    three_homes(desk, street, people)
+    first = published(street, people)
+    with pytest.raises(SharedCostRefused, match="has shared this very cost"):
+        published(street, people, title="Stairs again")
+    with as_role("web"):
+        asked = {"book_id": street.book, "allocation_id": first.pk, "reason": "wrong days"}
+        take_back(**asked, by=people["colleague"], now_us=AUGUST_US)
+    published(street, people, title="Stairs again")

@@ -74,7 +74,7 @@ def share_a_cost(
             title=title,
             first_day=date(2026, 11, 6),
             end_day=date(2026, 11, 20),
-            source=Typed(amount_micro=486_400_000, evidence="Invoice 2026-1107"),
+            source=Typed(amount_micro=486_400_000, evidence=f"Invoice 2026-1107, {title}"),
             objection_days=14,
             by=scene.operator,
             now_us=at_us,

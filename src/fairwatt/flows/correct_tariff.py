@@ -150,6 +150,7 @@ def confirm_tariff_correction(*, correction_id: int, user: User, note: str, now_
             raise CannotConfirm("Only an administrator of this company confirms a correction; nothing moved.")
         if user.pk == row.preview.get("author_id") or user.username == row.author:
             raise CannotConfirm("Who placed a correction cannot confirm it as well; ask somebody else.")
+        note = note.replace("\x00", "")
         if not note.strip():
             raise CannotConfirm("Say why this correction is right; nothing moved.")
         fact, _ = facts.add(

@@ -7,7 +7,7 @@ window is over and the poster has added everything up again (flows/raise_due.py,
 from __future__ import annotations
 
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -33,6 +33,8 @@ from fairwatt.store.models import (
 )
 
 REASON_MAX: Final = 500
+TOTAL_MICRO_MAX: Final = 10**16
+"""As in keep_books: sums of many such amounts still fit where they are added up."""
 
 
 class SharedCostRefused(Refusal):
@@ -85,6 +87,11 @@ def draft_allocation(
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book_id)
         found = measure(cursor=cursor, site=site, source=source, first=first_day, end=end_day, now_us=now_us)
+    if found.total_micro > TOTAL_MICRO_MAX:
+        raise SharedCostRefused(
+            "The cost is too large to be right. Nothing was written and nobody is charged; "
+            "check the amount and its unit."
+        )
     if found.total_micro <= 0:
         raise SharedCostRefused(
             "There is nothing to share: the cost is not above zero. Nothing was written. A cost that was shared too "
@@ -125,6 +132,7 @@ def publish(*, book_id: int, allocation_id: int, seen_digest: str, by: User, now
         raise SharedCostRefused("This shared cost was published before. Nothing was changed.")
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book_id)
+        _refuse_twice(cursor, allocation)
         try:
             seen = work_out(cursor=cursor, allocation=allocation)
         except ApportionError as error:
@@ -169,6 +177,7 @@ def object_to_share(
 
     Raises SharedCostRefused after the deadline, without a reason, or when there is an objection.
     """
+    reason = reason.replace("\x00", "")
     if not reason.strip():
         raise SharedCostRefused("Say what is wrong with the share. Nothing was changed; write a reason.")
     with connection.cursor() as cursor:
@@ -294,6 +303,26 @@ def may_not_decide(*, allocation: Allocation, by: User) -> bool:
         organisation=by.organisation, is_active=True, role__in=(Role.OPERATOR, Role.ADMIN)
     )
     return staff.exclude(pk__in=authors).exists()
+
+
+def _refuse_twice(cursor: Any, allocation: Allocation) -> None:
+    """One cost is shared once: not again what the same source came to on days of a published cost that stands."""
+    costs.lock_publishing(cursor=cursor, site=allocation.site_id)
+    stands = Allocation.objects.filter(
+        site=allocation.site_id,
+        source=allocation.source,
+        total_micro=allocation.total_micro,
+        first_day__lt=allocation.end_day,
+        end_day__gt=allocation.first_day,
+        allocationproof__isnull=False,
+    )
+    for other in stands.exclude(pk=allocation.pk):
+        if not _reversed(allocation.book_id, other.pk):
+            raise SharedCostRefused(
+                "%(title)s has shared this very cost: the same evidence, amount and days. Nothing was published. "
+                "If this is another cost, say so in its evidence; if the other was wrong, take it back first.",
+                title=other.title,
+            )
 
 
 def _own_cause(share: AllocationShare, by: User) -> bool:

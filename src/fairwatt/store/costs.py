@@ -13,6 +13,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.spans import date_start, local_date, to_datetime
 
 _SHARES_LOCK: Final = 0x05AE_0000_0000_0000
+_PUBLISHING_LOCK: Final = 0x05AF_0000_0000_0000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +171,11 @@ def window_ends_us(*, cursor: Any, allocation: int) -> int | None:
 def lock_shares(*, cursor: Any, allocation: int) -> None:
     """Let an objection and the posting of its share wait for one another, until the end of the transaction."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARES_LOCK + allocation])
+
+
+def lock_publishing(*, cursor: Any, site: int) -> None:
+    """Let two publications in a building wait for one another, until the end of the transaction."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_PUBLISHING_LOCK + site])
 
 
 def open_of_wallet(*, cursor: Any, book: int, wallet: int) -> list[OpenEntry]:

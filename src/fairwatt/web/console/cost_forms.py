@@ -128,11 +128,17 @@ class DecisionForm(PlainForm):
     amount = money_field(_("New share"), required=False)
     reason = forms.CharField(label=_("Reason"), max_length=500)
 
+    def clean(self) -> dict[str, Any]:
+        typed = super().clean() or {}
+        if typed.get("outcome") == "uphold" and typed.get("amount") is None and "amount" not in self.errors:
+            self.add_error("amount", gettext("Write the new share; 0 is nothing. Nothing was decided."))
+        return typed
+
     def amount_micro(self) -> int | None:
         """The new share of an upheld objection, None for a rejected one."""
         if self.cleaned_data["outcome"] == "reject":
             return None
-        return micro_of(self.cleaned_data.get("amount") or Decimal(0))
+        return micro_of(self.cleaned_data["amount"])
 
 
 class CostForm(PlainForm):

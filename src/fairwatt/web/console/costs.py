@@ -133,7 +133,12 @@ def decide(request: HttpRequest, slug: str, share_id: int) -> HttpResponse:
         except SharedCostRefused as error:
             messages.error(request, said(error))
     else:
-        messages.error(request, gettext("A decision needs its outcome and a reason. Nothing was decided."))
+        messages.error(
+            request,
+            gettext(
+                "A decision needs its outcome, a reason and, if it is upheld, the new share. Nothing was decided."
+            ),
+        )
     return redirect("console:cost", slug=slug, cost_id=share.allocation_id)
 
 
