@@ -207,6 +207,17 @@ def test_a_late_report_waits_for_domain_time_not_wall_time(shop: Shop) -> None:
     assert shop.events[0]["paid_at_us"] == START_US
 
 
+def test_what_is_held_back_is_told_when_the_street_ends(shop: Shop) -> None:
+    async def work() -> None:
+        async with Platform(shop, faults=PayFaults(late=1000, late_s=(600, 600))) as platform:
+            platform.sim.pay(our_ref="order-1", amount_minor=500, currency="GBP")
+            platform.sim.hold_nothing_back()
+            await platform.drained()
+
+    run(work())
+    assert [event["our_ref"] for event in shop.events] == ["order-1"]
+
+
 def test_a_wrong_amount_is_settled_and_reported_when_asked_for(shop: Shop) -> None:
     async def work() -> PaySim:
         async with Platform(shop) as platform:

@@ -220,7 +220,7 @@ def replay(
     try:
         made = replay_of(readings=readings, tariff=tariff, days=days, seed=seed)
     except (IntervalFileError, TariffError, UnknownZone, OSError, UnicodeDecodeError) as error:
-        print(f"fairwatt: {_complaint(error)} Nothing was replayed.", file=sys.stderr)
+        print(f"fairwatt: {_complaint(error).rstrip('.')}. Nothing was replayed.", file=sys.stderr)
         raise typer.Exit(BAD_INPUT) from error
     for home in made.left_out:
         print(f"left out: {home} has no data over the whole span", file=sys.stderr)

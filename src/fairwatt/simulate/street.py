@@ -137,12 +137,13 @@ class Street:
     # --- the run ----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """All ticks, and a last one with every line healed."""
+        """All ticks, and at the end every line healed and every payment told."""
         for tick in range(1, self.scenario.ticks + 1):
             await self.step(tick)
             self.progress(tick)
         for gate in self.gates:
             await self._heal(gate)
+        self.pay.hold_nothing_back()
         await self.settle()
 
     async def step(self, tick: int) -> None:

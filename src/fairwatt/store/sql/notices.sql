@@ -174,7 +174,7 @@ BEGIN
                SELECT min(g.id) FROM fresh g WHERE g.kind IN ('supply.cut', 'gateway.local_trip') AND g.wallet = f.wallet)
            AND NOT was_reached(f.wallet, f.at_us)
            AND NOT (f.reason = 'contract_ended' AND was_told_of_end(f.wallet, f.at_us))
-           AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = f.wallet AND x.at_us >= descent_of(f.wallet, f.at_us));
+           AND NOT EXISTS (SELECT 1 FROM escalation x WHERE x.wallet = f.wallet AND x.at_us BETWEEN descent_of(f.wallet, f.at_us) AND f.at_us);
     PERFORM pg_notify('notices', '');
     RETURN NULL;
 END $$;
