@@ -215,7 +215,10 @@ def test_the_desk_writes_a_fee_down_and_sees_what_it_will_charge(
         "first_day": "2027-01-01",
     }
     page = text(desk.post(f"/console/{scene.slug}/fees/add/", typed, follow=True))
-    assert "Next run on 2027-02-01" in page and "¥636.00" in page
+    assert "Next run on 2027-02-01" in page and "¥636.00" in page and "charged at once" not in page
+    late = {**typed, "name": "Bicycles", "first_day": "2026-08-01"}
+    said = text(desk.post(f"/console/{scene.slug}/fees/add/", late, follow=True))
+    assert "3 runs that have fallen due since 2026-08-01 are charged at once" in said
     page = text(desk.get(f"/console/{scene.slug}/fees/"))
     assert "Parking" in page and "Still open" in page and "rent" in page
 

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 
 from fairwatt.core.costs.calendar import Calendar, Every, Run, next_run
 from fairwatt.core.costs.taking import FeePolicy
-from fairwatt.core.ids import reversal_key
+from fairwatt.core.ids import fee_run_key, reversal_key
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import local_date
-from fairwatt.flows.posting.fees import calendar_of, owed_for
+from fairwatt.flows.posting.fees import calendar_of, fee_runs, owed_for
 from fairwatt.flows.posting.taking import Owed
 from fairwatt.store import costs, facts
 from fairwatt.store.models import (
@@ -217,6 +217,20 @@ def preview_next_run(*, book: Book, fee_id: int, now_us: int) -> FeePreview:
         owed=tuple((labels.get(one.unit or 0, ""), one) for one in owed),
         without_area=tuple(missing),
     )
+
+
+def not_raised(*, book: Book, fee_id: int, now_us: int) -> list[Run]:
+    """Runs that fell due and the poster was not asked for yet: a fee that begins in the past is charged for them."""
+    today = local_date(zone=book.zone, at_us=now_us)
+    with transaction.atomic(), connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
+        (fee,) = costs.fee_terms(cursor=cursor, book=book.pk, fee=fee_id)
+        known = facts.asked_for(cursor=cursor, book=book.pk, kind="fee_run", again_us=0)
+    return [
+        run
+        for run in fee_runs(fee=fee, through=today)
+        if fee_run_key(fee=fee.fee, due=run.due.isoformat()) not in known
+    ]
 
 
 def arrears(*, book: Book) -> list[tuple[int | None, str, int, date | None]]:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.costs.calendar import next_run
 from fairwatt.core.spans import local_date
-from fairwatt.flows.fees import FeeRefused, add_fee, end_fee, preview_next_run, reverse_fee
+from fairwatt.flows.fees import FeeRefused, add_fee, end_fee, not_raised, preview_next_run, reverse_fee
 from fairwatt.flows.posting.fees import calendar_of
 from fairwatt.store import costs
 from fairwatt.store.models import Book, CostEntry, CostStep, Fee, FeeEnd, Unit, Wallet
@@ -152,12 +152,14 @@ def _fee_page(request: HttpRequest, book: Book, fee_id: int) -> dict[str, Any]:
     now_us = access.now_us()
     with seeing(scope=scope_of_book(book=book)):
         preview = preview_next_run(book=book, fee_id=fee_id, now_us=now_us)
+        overdue = not_raised(book=book, fee_id=fee_id, now_us=now_us)
         ended = FeeEnd.objects.filter(fee=found).first()
         charged = _charged(book, found)
     return {
         **frame(book=book),
         "fee": found,
         "preview": preview,
+        "overdue": overdue,
         "ended": ended,
         "charged": charged,
         "may_act": _may_act(request),
