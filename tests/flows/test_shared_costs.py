@@ -31,6 +31,8 @@ from support.forged import add_fact, forge
 from support.house import as_role
 from support.street import DAY_US, FLAT, HOUR_US, NOON_US, Street
 
+WATER = FLAT.replace("currency: GBP", "currency: GBP\nunit: m3")
+
 
 @pytest.fixture
 def street(house: Services) -> Street:
@@ -165,6 +167,26 @@ def test_a_common_meter_and_losses_are_measured_from_the_ledger(
         drafted(street, people, source=Losses(bulk_unit=other, micro_per_kwh=1, evidence=""))
     with pytest.raises(SourceRefused, match="not over"):
         drafted(street, people, source=Metered(unit=unit), now_us=NOON_US)
+
+
+def test_a_water_meter_behind_the_bulk_meter_takes_nothing_off_the_losses(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    from fairwatt.flows import provision
+    from fairwatt.flows.cost_sources import Losses
+    from fairwatt.store.models import Installation
+
+    meters = three_homes(desk, street, people, still=False)
+    with as_role("migrate"):
+        water = provision.publish_tariff(
+            book_id=street.book, slug="water", name="Water", text=WATER, now_us=NOON_US
+        )
+        Installation.objects.filter(pk=street.installations[2]).update(plan=water)
+    for meter, wh in zip(meters, (100_000, 40_000, 45_000), strict=True):
+        desk.read(meter, NOON_US + 5 * DAY_US, wh)
+    unit = Installation.objects.get(pk=street.installations[0]).unit_id
+    lost = drafted(street, people, source=Losses(bulk_unit=unit, micro_per_kwh=250_000, evidence="bill 3"))
+    assert (lost.total_micro, lost.source["lost_wh"]) == (15_000_000, 60_000)
 
 
 def test_a_formula_that_counts_what_is_not_known_is_not_published(

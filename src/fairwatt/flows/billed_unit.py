@@ -24,6 +24,14 @@ def words_of_book(*, book: int) -> str:
     return " / ".join(word for unit, word in UNIT_WORDS.items() if unit in units) or UNIT_WORDS["kWh"]
 
 
+def counted_in_kwh(*, site: int) -> set[int]:
+    """The installations of a site whose tariffs price kWh: energies of these may be added up, others are litres."""
+    plans = Installation.objects.filter(unit__site=site).values_list("id", "plan_id")
+    newest = TariffPublication.objects.filter(plan_id__in={plan for _, plan in plans})
+    units = {row.plan_id: _unit(row.text) for row in newest.order_by("plan_id", "-pk").distinct("plan_id")}
+    return {installation for installation, plan in plans if units.get(plan, "kWh") == "kWh"}
+
+
 @lru_cache(maxsize=256)
 def _unit(text: str) -> Unit:
     try:

@@ -13,6 +13,7 @@ from fairwatt.core.ledger.model import Kind
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import date_start
 from fairwatt.core.units import WH_PER_KWH
+from fairwatt.flows.billed_unit import counted_in_kwh
 from fairwatt.store.charged import charged_in
 from fairwatt.store.models import Book, Installation, Site
 
@@ -75,14 +76,10 @@ def measure(*, cursor: Any, site: Site, source: Source, first: date, end: date, 
             )
         case Losses(bulk_unit=unit, micro_per_kwh=price, evidence=evidence):
             span = _span(site.book, first, end, now_us)
-            bulk_meters = _installations(site, unit)
-            rest = [
-                pk
-                for pk in Installation.objects.filter(unit__site=site).values_list("id", flat=True)
-                if pk not in bulk_meters
-            ]
+            electric = counted_in_kwh(site=site.pk)  # a litre of water is no watt-hour
+            bulk_meters = _installations(site, unit, among=electric)
             bulk, _ = _sums(cursor, site.book_id, bulk_meters, span)
-            subs, _ = _sums(cursor, site.book_id, rest, span)
+            subs, _ = _sums(cursor, site.book_id, electric - bulk_meters, span)
             if bulk < subs:
                 raise SourceRefused(
                     "The meters behind the bulk meter counted %(wh)s Wh more than it did, so there are no losses to "
@@ -121,8 +118,9 @@ def _span(book: Book, first: date, end: date, now_us: int) -> tuple[int, int]:
     return start_us, end_us
 
 
-def _installations(site: Site, unit: int) -> set[int]:
+def _installations(site: Site, unit: int, *, among: set[int] | None = None) -> set[int]:
     found = set(Installation.objects.filter(unit_id=unit, unit__site=site).values_list("id", flat=True))
+    found = found if among is None else found & among
     if not found:
         raise SourceRefused("That unit has no meter in this building. Nothing was written; choose another.")
     return found
