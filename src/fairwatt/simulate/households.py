@@ -70,9 +70,16 @@ def credit(door: Door, told: Container[str]) -> int:
 
 
 def beyond_credit(door: Door, *, gates: list[Gate], told: Container[str]) -> bool:
-    """Say whether the gateways of a household may let more be used together than there is, asked once a household."""
+    """Say whether the gateways of a household were let use more together than there is, asked once a household.
+
+    What one of them used past its share within one reading, or unseen behind a dead line, is gone from the credit and
+    not from the shares the others hold: so only shares that grow are held against the credit.
+    """
     if len(door.household) == 1 or door is not door.household[0]:
         return False
     agents = [gates[one.home.gateway].agent for one in door.household]
-    left = [agent.guard.available_micro(wallet=door.wallet) or 0 for agent in agents if agent is not None]
-    return sum(left) > max(0, credit(door, told))
+    shares = sum(
+        max(0, agent.guard.available_micro(wallet=door.wallet) or 0) for agent in agents if agent is not None
+    )
+    before, door.shares_micro = door.shares_micro, shares
+    return shares > max(before, credit(door, told))
