@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -187,6 +188,31 @@ def test_a_water_meter_behind_the_bulk_meter_takes_nothing_off_the_losses(
     unit = Installation.objects.get(pk=street.installations[0]).unit_id
     lost = drafted(street, people, source=Losses(bulk_unit=unit, micro_per_kwh=250_000, evidence="bill 3"))
     assert (lost.total_micro, lost.source["lost_wh"]) == (15_000_000, 60_000)
+
+
+def test_own_use_is_the_electricity_of_a_wallet_in_each_unit(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    from django.db import connection
+
+    from fairwatt.flows import provision
+    from fairwatt.flows.cost_sources import own_use
+    from fairwatt.store.models import Installation
+
+    meters = three_homes(desk, street, people, still=False)
+    with as_role("migrate"):
+        water = provision.publish_tariff(
+            book_id=street.book, slug="water", name="Water", text=WATER, now_us=NOON_US
+        )
+        Installation.objects.filter(pk=street.installations[1]).update(wallet=street.wallets[0])
+        Installation.objects.filter(pk=street.installations[2]).update(plan=water)
+    desk.open()
+    for meter, wh in zip(meters, (100_000, 40_000, 45_000), strict=True):
+        desk.read(meter, NOON_US + 5 * DAY_US, wh)
+    units = [Installation.objects.get(pk=one).unit_id for one in street.installations[:2]]
+    with as_role("poster"), connection.cursor() as cursor:
+        used = own_use(cursor=cursor, site=street.site, first=date(2013, 7, 1), end=date(2013, 8, 1))
+    assert used == {(street.wallets[0], units[0]): 100_000, (street.wallets[0], units[1]): 40_000}
 
 
 def test_a_formula_that_counts_what_is_not_known_is_not_published(

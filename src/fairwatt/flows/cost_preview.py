@@ -77,8 +77,10 @@ def work_out(*, cursor: Any, allocation: Allocation) -> Preview:
     formula = formula_from_obj(allocation.formula.body)
     span = {"first": allocation.first_day, "end": allocation.end_day}
     stays = stays_in(cursor=cursor, book=book.pk, site=allocation.site_id, zone=book.zone, **span)
-    used = own_use(cursor=cursor, book=book, **span) if _counts(formula, Basis.OWN_USE) else {}
+    used = own_use(cursor=cursor, site=allocation.site, **span) if _counts(formula, Basis.OWN_USE) else {}
     by_key = {unit_key(salt=allocation.salt, unit=stay.unit, first=stay.first): stay for stay in stays}
+    # Who left and came back within the span has one use there, counted with the first stay.
+    own_wh = {key: used.pop((stay.resident or 0, stay.unit), 0) for key, stay in by_key.items()}
     participants = {
         key: Participant(
             key=key,
@@ -86,7 +88,7 @@ def work_out(*, cursor: Any, allocation: Allocation) -> Preview:
             days=stay.days,
             area_dm2=stay.area_dm2,
             heads=stay.heads,
-            own_wh=used.get(stay.resident or 0, 0),
+            own_wh=own_wh[key],
         )
         for key, stay in by_key.items()
     }

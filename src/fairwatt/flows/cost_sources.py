@@ -99,13 +99,20 @@ def measure(*, cursor: Any, site: Site, source: Source, first: date, end: date, 
             )
 
 
-def own_use(*, cursor: Any, book: Book, first: date, end: date) -> dict[int, int]:
-    """{wallet: watt-hours its lines name in the span}; never below zero."""
-    start_us, end_us = (date_start(zone=book.zone, day=day) for day in (first, end))
-    used: dict[int, int] = {}
-    for row in charged_in(cursor=cursor, book=book.pk, kinds=_KINDS, start_us=start_us, end_us=end_us):
-        used[row.wallet] = used.get(row.wallet, 0) + row.energy_wh
-    return {wallet: max(0, wh) for wallet, wh in used.items()}
+def own_use(*, cursor: Any, site: Site, first: date, end: date) -> dict[tuple[int, int], int]:
+    """{(wallet, unit): watt-hours its meters there counted in the span}; never below zero.
+
+    Where a building counts electricity, litres of its other meters are left out: the two have no sum.
+    """
+    start_us, end_us = (date_start(zone=site.book.zone, day=day) for day in (first, end))
+    units = dict(Installation.objects.filter(unit__site=site).values_list("id", "unit_id"))
+    counted = counted_in_kwh(site=site.pk) or units.keys()
+    used: dict[tuple[int, int], int] = {}
+    for row in charged_in(cursor=cursor, book=site.book_id, kinds=_KINDS, start_us=start_us, end_us=end_us):
+        if row.ref in counted:
+            place = (row.wallet, units[row.ref])
+            used[place] = used.get(place, 0) + row.energy_wh
+    return {place: max(0, wh) for place, wh in used.items()}
 
 
 def _span(book: Book, first: date, end: date, now_us: int) -> tuple[int, int]:
