@@ -74,7 +74,7 @@ class Door:
     """from when until when a restore code keeps the power on"""
     household: tuple[Door, ...] = ()
     """the doors of one wallet, this one among them; the first one opened it"""
-    shares_micro: int = 0
+    usable_micro: int = 0
     """what the household's gateways might still use together when last looked at"""
     review_us: int | None = None
     """when a payment of this home went into review, which spares it for a while"""

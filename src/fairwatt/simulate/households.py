@@ -73,13 +73,12 @@ def beyond_credit(door: Door, *, gates: list[Gate], told: Container[str]) -> boo
     """Say whether the gateways of a household were let use more together than there is, asked once a household.
 
     What one of them used past its share within one reading, or unseen behind a dead line, is gone from the credit and
-    not from the shares the others hold: so only shares that grow are held against the credit.
+    not from the shares the others hold: so only shares that grow are held against the credit, with what was overdrawn.
     """
     if len(door.household) == 1 or door is not door.household[0]:
         return False
     agents = [gates[one.home.gateway].agent for one in door.household]
-    shares = sum(
-        max(0, agent.guard.available_micro(wallet=door.wallet) or 0) for agent in agents if agent is not None
-    )
-    before, door.shares_micro = door.shares_micro, shares
-    return shares > max(before, credit(door, told))
+    shares = [agent.guard.available_micro(wallet=door.wallet) or 0 for agent in agents if agent is not None]
+    usable = sum(max(0, share) for share in shares)
+    before, door.usable_micro = door.usable_micro, usable
+    return usable > before and sum(shares) > max(0, credit(door, told))
