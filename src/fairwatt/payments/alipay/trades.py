@@ -22,6 +22,7 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.exchange import Exchange, Moment, NotFound, ProviderBusy, ProviderRefused
 from fairwatt.payments.fields import Fields
+from fairwatt.payments.standing import stands
 
 NAME: Final = "alipay"
 _STATES: Final = {
@@ -67,7 +68,7 @@ def query(account: AlipayAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
     try:
         said, raw = yield from _ask(account, "alipay.trade.query", {"out_trade_no": order.our_ref}, at)
     except NotFound:
-        return _stands(order, State.UNKNOWN, "ACQ.TRADE_NOT_EXIST", at)
+        return stands(NAME, order, State.UNKNOWN, "ACQ.TRADE_NOT_EXIST", at)
     word = said.word("trade_status")
     paid_us = said.parsed("send_pay_date", _beijing_us) if "send_pay_date" in said else at.now_us
     return _payment(
@@ -88,12 +89,12 @@ def close(account: AlipayAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
     try:
         yield from _ask(account, "alipay.trade.close", {"out_trade_no": order.our_ref}, at)
     except NotFound:
-        return _stands(order, State.CLOSED, "ACQ.TRADE_NOT_EXIST", at)
+        return stands(NAME, order, State.CLOSED, "ACQ.TRADE_NOT_EXIST", at)
     except ProviderRefused as refused:
         if refused.reason not in ("ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID"):
             raise
         return (yield from query(account, order, at))
-    return _stands(order, State.CLOSED, "TRADE_CLOSED", at)
+    return stands(NAME, order, State.CLOSED, "TRADE_CLOSED", at)
 
 
 def refund(account: AlipayAccount, ask: RefundAsk, at: Moment) -> Exchange[ProviderFact]:
@@ -221,21 +222,6 @@ def _refund(ask: RefundAsk, state: State, trade_no: str, raw: bytes, at: Moment)
         occurred_at_us=at.now_us,
         assurance=Assurance.QUERIED,
         raw_sha256=sha256(raw).hexdigest(),
-    )
-
-
-def _stands(order: OrderAsk, state: State, word: str, at: Moment) -> ProviderFact:
-    return ProviderFact(
-        provider=NAME,
-        state=state,
-        our_ref=order.our_ref,
-        provider_ref="",
-        event_id=f"{order.our_ref}:{word}",
-        amount_minor=order.amount_minor,
-        currency=order.currency,
-        occurred_at_us=at.now_us,
-        assurance=Assurance.QUERIED,
-        detail=word,
     )
 
 

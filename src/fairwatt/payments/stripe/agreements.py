@@ -23,6 +23,7 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.exchange import Exchange, Moment, NotFound, ProviderBusy, ProviderRefused
 from fairwatt.payments.fields import Fields
+from fairwatt.payments.standing import stands
 from fairwatt.payments.stripe.signing import CardDeclined, StripeAccount, answer, ask
 
 NAME: Final = "stripe"
@@ -129,7 +130,7 @@ def _declined(
         left = yield from _cancelled(account, no.intent, at)
         if left.state is not State.CLOSED:
             return left
-    return _stands(order, State.FAILED, no.reason, at)
+    return stands(NAME, order, State.FAILED, no.reason, at)
 
 
 def taken(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
@@ -139,15 +140,15 @@ def taken(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
         try:
             return fact(answer(reply), reply.body, Assurance.QUERIED, at_us=at.now_us)
         except NotFound:
-            return _stands(order, State.UNKNOWN, "not_found", at)
+            return stands(NAME, order, State.UNKNOWN, "not_found", at)
     if not order.payer:
-        return _stands(order, State.UNKNOWN, "not_found", at)  # declined before a payment came of it
+        return stands(NAME, order, State.UNKNOWN, "not_found", at)  # declined before a payment came of it
     form: dict[str, str | int] = {"customer": order.payer.partition("/")[0], "limit": 100}
     reply = yield ask(account, "GET", _INTENTS, form)
     for one in answer(reply).rows("data"):
         if is_ours(one) and one.inner("metadata").maybe("our_ref") == order.our_ref:
             return fact(one, reply.body, Assurance.QUERIED, at_us=at.now_us)
-    return _stands(order, State.UNKNOWN, "not_found", at)
+    return stands(NAME, order, State.UNKNOWN, "not_found", at)
 
 
 def cancel(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[ProviderFact]:
@@ -193,20 +194,5 @@ def fact(said: Fields, raw: bytes, assurance: Assurance, *, at_us: int, event_id
         occurred_at_us=at_us,
         assurance=assurance,
         raw_sha256=sha256(raw).hexdigest(),
-        detail=word,
-    )
-
-
-def _stands(order: OrderAsk, state: State, word: str, at: Moment) -> ProviderFact:
-    return ProviderFact(
-        provider=NAME,
-        state=state,
-        our_ref=order.our_ref,
-        provider_ref="",
-        event_id=f"{order.our_ref}:{word}",
-        amount_minor=order.amount_minor,
-        currency=order.currency,
-        occurred_at_us=at.now_us,
-        assurance=Assurance.QUERIED,
         detail=word,
     )

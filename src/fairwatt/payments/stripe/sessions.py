@@ -20,6 +20,7 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.exchange import Exchange, Moment, NotFound, ProviderRefused
 from fairwatt.payments.fields import Fields
+from fairwatt.payments.standing import stands
 from fairwatt.payments.stripe import agreements
 from fairwatt.payments.stripe.signing import StripeAccount, answer, ask
 
@@ -74,7 +75,7 @@ def query(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
     try:
         said = answer(reply)
     except NotFound:
-        return _stands(order, State.UNKNOWN, "not_found", at)
+        return stands(NAME, order, State.UNKNOWN, "not_found", at)
     return session_fact(account, said, reply.body, Assurance.QUERIED, at_us=at.now_us)
 
 
@@ -88,7 +89,7 @@ def close(account: StripeAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
     try:
         said = answer(reply)
     except NotFound:
-        return _stands(order, State.UNKNOWN, "not_found", at)
+        return stands(NAME, order, State.UNKNOWN, "not_found", at)
     except ProviderRefused:
         return (yield from query(account, order, at))  # it is complete, or expired already
     return session_fact(account, said, reply.body, Assurance.QUERIED, at_us=at.now_us)
@@ -224,20 +225,5 @@ def _dispute(said: Fields, raw: bytes, assurance: Assurance, *, at_us: int, even
         occurred_at_us=at_us,
         assurance=assurance,
         raw_sha256=sha256(raw).hexdigest(),
-        detail=word,
-    )
-
-
-def _stands(order: OrderAsk, state: State, word: str, at: Moment) -> ProviderFact:
-    return ProviderFact(
-        provider=NAME,
-        state=state,
-        our_ref=order.our_ref,
-        provider_ref="",
-        event_id=f"{order.our_ref}:{word}",
-        amount_minor=order.amount_minor,
-        currency=order.currency,
-        occurred_at_us=at.now_us,
-        assurance=Assurance.QUERIED,
         detail=word,
     )

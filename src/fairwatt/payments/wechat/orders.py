@@ -20,6 +20,7 @@ from fairwatt.payments.exchange import (
 )
 from fairwatt.payments.fields import Fields
 from fairwatt.payments.keyring import rsa_signed
+from fairwatt.payments.standing import stands
 from fairwatt.payments.wechat.signing import WechatAccount, acting, believed, signed_ask
 
 NAME: Final = "wechat"
@@ -139,7 +140,7 @@ def query(account: WechatAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
         if reply.status != 200:
             raise refused(reply, said)
     except NotFound:
-        return _stands(order, State.UNKNOWN, "ORDER_NOT_EXIST", at)
+        return stands(NAME, order, State.UNKNOWN, "ORDER_NOT_EXIST", at)
     return fact(account, said, reply.body, Assurance.QUERIED, order, at)
 
 
@@ -149,22 +150,22 @@ def close(account: WechatAccount, order: OrderAsk, at: Moment) -> Exchange[Provi
     At the window that takes the order back, should it be paid in that very moment; what is paid already stays paid.
     """
     if order.method is Method.SCAN:
-        stands = yield from query(account, order, at)
-        if stands.state not in (State.PENDING, State.UNKNOWN):
-            return stands
+        known = yield from query(account, order, at)
+        if known.state not in (State.PENDING, State.UNKNOWN):
+            return known
     deed = "reverse" if order.method is Method.SCAN else "close"
     content = {"mchid": account.mch_id, **({"appid": account.app_id} if deed == "reverse" else {})}
     path = f"{_ORDERS}/out-trade-no/{quote(order.our_ref)}/{deed}"
     reply = yield signed_ask(account, "POST", path, content, at)
     said = believed(account, reply)
     if reply.status in (200, 204):
-        return _stands(order, State.CLOSED, "CLOSED", at)
+        return stands(NAME, order, State.CLOSED, "CLOSED", at)
     if said.maybe("code") in PAID:
         return (yield from query(account, order, at))
     try:
         raise refused(reply, said)
     except NotFound:
-        return _stands(order, State.UNKNOWN, "ORDER_NOT_EXIST", at)
+        return stands(NAME, order, State.UNKNOWN, "ORDER_NOT_EXIST", at)
 
 
 def fact(
@@ -218,21 +219,6 @@ def received(said: Fields) -> int:
     if total - payer_total > explained:
         return payer_total
     return total - unfunded
-
-
-def _stands(order: OrderAsk, state: State, word: str, at: Moment) -> ProviderFact:
-    return ProviderFact(
-        provider=NAME,
-        state=state,
-        our_ref=order.our_ref,
-        provider_ref="",
-        event_id=f"{order.our_ref}:{word}",
-        amount_minor=order.amount_minor,
-        currency=order.currency,
-        occurred_at_us=at.now_us,
-        assurance=Assurance.QUERIED,
-        detail=word,
-    )
 
 
 def refused(reply: HttpReply, said: Fields) -> Exception:
