@@ -6,7 +6,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -73,7 +73,7 @@ class Collector:
         self._origin, self._dsn = origin, dsn
         self._stop = threading.Event()
         self._hints: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._wake = threading.Event()
+        self._wake, self._called = threading.Event(), threading.Event()
         self._health: dict[int, tuple[bool, str, bool]] = {}
         self.bills = Bills(
             now_us=clock.now_us,
@@ -97,11 +97,17 @@ class Collector:
         """Ask until stopped; a database that is away is waited for."""
         ear = threading.Thread(target=self._listen, name="ear", daemon=True)
         ear.start()
+        looked_s = -LOOK_S
         with ThreadPoolExecutor(HANDS, thread_name_prefix="asking") as hands:
             while not self._stop.is_set():
                 try:
-                    busy = self.look(hands=hands)
-                    self._look_at_bills()
+                    if self._called.is_set() or time.monotonic() - looked_s >= LOOK_S:
+                        self._called.clear()
+                        looked_s = time.monotonic()
+                        busy = self.look(hands=hands)
+                        self._look_at_bills()
+                    else:
+                        busy = self._do(self._hinted(), hands)
                 except (OperationalError, InterfaceError):
                     log.warning("collector.waiting", exc_info=True)
                     connection.close()
@@ -118,20 +124,25 @@ class Collector:
     def look(self, *, hands: ThreadPoolExecutor | None = None) -> bool:
         """Ask about everything that is due, and what was hinted at; whether there was anything."""
         now_us = self._clock.now_us()
+        collecting.let_go(now_us=now_us)
+        work = self._hinted(also=collecting.due(now_us=now_us, limit=200))
+        work += self.refunds.due() + self.agreements.due()
+        work += self.efapiaos.due() if self.efapiaos is not None else []
+        return self._do(work, hands)
+
+    def _hinted(self, *, also: Sequence[int] = ()) -> list[Callable[[], None]]:
+        """A piece of work for each payment that is due (`also`) or was hinted at since."""
         hinted = set()
         while True:
             try:
                 hinted.add(self._hints.get_nowait())
             except queue.Empty:
                 break
-        collecting.let_go(now_us=now_us)
-        asked = [(one, one in hinted) for one in collecting.due(now_us=now_us, limit=200)]
-        asked += [(one, True) for one in hinted - {one for one, _ in asked}]
-        work: list[Callable[[], None]] = [
-            partial(self.ask, intent_id=one, hinted=hint) for one, hint in asked
+        return [
+            partial(self.ask, intent_id=one, hinted=one in hinted) for one in dict.fromkeys((*also, *hinted))
         ]
-        work += self.refunds.due() + self.agreements.due()
-        work += self.efapiaos.due() if self.efapiaos is not None else []
+
+    def _do(self, work: list[Callable[[], None]], hands: ThreadPoolExecutor | None) -> bool:
         if hands is None:
             for piece in work:
                 piece()
@@ -256,11 +267,13 @@ class Collector:
             try:
                 with psycopg.connect(self._dsn, autocommit=True, connect_timeout=5) as ear:
                     ear.execute("LISTEN collect")
+                    self._called.set()
                     self._wake.set()
                     for told in ear.notifies():
                         if told.payload.isdigit():
                             self.hint(int(told.payload))
                         else:
+                            self._called.set()
                             self._wake.set()
                         if self._stop.is_set():
                             return
