@@ -13,6 +13,7 @@ import pytest
 from fairwatt.server.clock import WallClock
 from fairwatt.server.launcher.fleet import Fleet
 from fairwatt.server.launcher.services import Services
+from fairwatt.server.wiring import STEPS_BACK
 from fairwatt.simulate.paydrill.plan import Plan
 
 
@@ -37,6 +38,7 @@ def test_the_platforms_truth_equals_the_ledger(house: Services) -> None:
     fleet.start_web()
     try:
         verdict = asyncio.run(drill.run())
+        assert _nice(house, "collector") - _nice(house, "web") == STEPS_BACK, "callbacks are answered first"
     finally:
         for name in ("web", "collector", f"headend-{drill.book}"):
             house.supervisor.stop(name)
@@ -48,6 +50,12 @@ def test_the_platforms_truth_equals_the_ledger(house: Services) -> None:
     assert figures["timed_reports"] == 30
     assert "web at" in str(figures["broken_on_purpose"])
     assert "poster at" in str(figures["broken_on_purpose"])
+
+
+def _nice(house: Services, name: str) -> int:
+    pid = next(one.pid for one in house.supervisor.status() if one.name == name)
+    assert pid is not None
+    return os.getpriority(os.PRIO_PROCESS, pid)
 
 
 @pytest.mark.parametrize("count", [19, 2_000_001])

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import django
 import uvicorn
@@ -32,6 +32,9 @@ from fairwatt.wire.commands import Command, sign_command
 if TYPE_CHECKING:
     from fairwatt.flows.posting.planning import Poster
     from fairwatt.notifier.main import Notifier
+
+STEPS_BACK: Final = 5
+"""Of the scheduler's nice value: about a third of the share of a process that does not stand back."""
 
 
 def use_django(*, role: DatabaseRole) -> None:
@@ -94,8 +97,14 @@ def run_headend(config: Config, *, book: int) -> None:
     )
 
 
+def _stand_back() -> None:
+    """Let who answers people and platforms, and who posts, have a busy processor first."""
+    os.nice(STEPS_BACK)
+
+
 def run_keeper(config: Config) -> None:
     """Do what is due once a night, until stopped."""
+    _stand_back()
     use_django(role="web")
     from fairwatt.worker.nightly import run  # models need Django first
 
@@ -107,6 +116,7 @@ def run_keeper(config: Config) -> None:
 
 def run_collector(config: Config) -> None:
     """Speak with payment providers until stopped."""
+    _stand_back()
     use_django(role="collector")
     from fairwatt.collector.carrier import Carrier
     from fairwatt.collector.main import Collector  # models need Django first
@@ -149,6 +159,7 @@ def notifier_for(config: Config) -> "Notifier":
 
 def run_notifier(config: Config) -> None:
     """Send messages to people until stopped."""
+    _stand_back()
     use_django(role="notifier")
     notifier = notifier_for(config)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -158,6 +169,7 @@ def run_notifier(config: Config) -> None:
 
 def run_telemetry(config: Config) -> None:
     """Keep what meters do second by second, until stopped."""
+    _stand_back()
     use_django(role="telemetry")
     from fairwatt.headend.telemetry import TelemetryKeeper  # models need Django first
     from fairwatt.server.running import run_until_signalled
