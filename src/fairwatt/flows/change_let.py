@@ -24,7 +24,6 @@ def end_let(*, book_id: int, let_id: int, until_us: int, words: str, user_id: in
     book, person = _clerk(book_id, user_id)
     with connection.cursor() as cursor:
         one = _open(cursor, book, let_id)
-        lets.lock_unit(cursor=cursor, unit=one.unit)
         if until_us <= max(now_us, one.begin_us) or until_us - one.begin_us > LONGEST_US:
             raise LetImpossible(
                 "A let ends later than now and after it begins, and within two years. Nothing was changed."
@@ -98,8 +97,12 @@ def _clerk(book_id: int, user_id: int) -> tuple[Book, User]:
 
 
 def _open(cursor: Any, book: Book, let_id: int) -> Let:
+    """A let that is open, and that neither begins nor is changed by anybody else meanwhile. Raises DeskRefused."""
     facts.see_book(cursor=cursor, book=book.pk)
     one = lets.let_of(cursor=cursor, book=book.pk, let=let_id)
+    if one is not None:
+        lets.lock_unit(cursor=cursor, unit=one.unit)
+        one = lets.let_of(cursor=cursor, book=book.pk, let=let_id)  # as it stands now that nobody else may
     if one is None:
         raise NotFound("There is no such let in this book. Nothing was changed.")
     if not one.is_open:

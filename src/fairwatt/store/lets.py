@@ -14,6 +14,7 @@ from fairwatt.core.credit.contract import Contract
 from fairwatt.core.credit.policy import Windows
 
 ORDINARY: Final = "ordinary"
+_LOCK: Final = 0x4C455453
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +142,14 @@ def _lets(cursor: Any, sql: str, parameters: list[Any]) -> list[Let]:
 
 
 def lock_unit(*, cursor: Any, unit: int) -> None:
-    """Let nobody else write down a let of this unit until the transaction is over."""
-    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [0x4C455453, unit % 2**31])
+    """Let nobody else write down or begin a let of this unit until the transaction is over."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, unit % 2**31])
+
+
+def try_unit(*, cursor: Any, unit: int) -> bool:
+    """The same for who does not wait; False while somebody else has it."""
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK, unit % 2**31])
+    return bool(cursor.fetchone()[0])
 
 
 def add_let(*, cursor: Any, new: NewLet, now_us: int) -> int:

@@ -34,7 +34,12 @@ def post_let(bench: Bench, about: dict[str, Any]) -> PostedFacts:
     let, step = about.get("let"), about.get("step")
     if written_by_web(cursor=bench.cursor, fact=bench.fact):
         return refuse_fact(bench, "not_authorised", "a let goes on by the clock of the poster's own process")
-    one = lets.let_of(cursor=bench.cursor, book=bench.state.book, let=let) if type(let) is int else None
+    about_let: dict[str, Any] = {"cursor": bench.cursor, "book": bench.state.book, "let": let}
+    one = lets.let_of(**about_let) if type(let) is int else None
+    if one is not None:
+        if not lets.try_unit(cursor=bench.cursor, unit=one.unit):
+            return PostedFacts(reload=True, more=True)  # somebody at the desk is changing it
+        one = lets.let_of(**about_let)
     if one is None or not one.is_open:
         return refuse_fact(bench, "no_such_let", "this let is not open any more")
     try:
