@@ -18,7 +18,18 @@ from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
 from fairwatt.payments.accounts import refunds_to_source
 from fairwatt.store import facts, refunds
 from fairwatt.store.intervals import note_deed
-from fairwatt.store.models import AccountEnd, Book, Paid, Refund, RefundAnswer, Role, Tenancy, User, Wallet
+from fairwatt.store.models import (
+    AccountEnd,
+    Book,
+    Fact,
+    Paid,
+    Refund,
+    RefundAnswer,
+    Role,
+    Tenancy,
+    User,
+    Wallet,
+)
 
 WORDS_MAX: Final = 300
 PARTS_MAX: Final = 20
@@ -270,11 +281,17 @@ def answer_refund(
     user = acting(user_id=user_id, book=book)
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
+        refunds.hold_refund(cursor=cursor, refund=refund_id)  # answers are given one after the other
         row = Refund.objects.filter(pk=refund_id, book=book.pk).first()
         if row is None or answer not in ANSWERS:
             raise NotFound("There is no such refund in this book. No money moved; look at the list.")
         given = dict(RefundAnswer.objects.filter(refund=row.pk).values_list("answer", "author"))
         _may(row, user, answer, given)
+        if answer == "paid_out" and _waits(row):
+            raise RefundImpossible(
+                "Somebody answered this refund a moment ago, and it may be taken back by that. Pay nothing out; "
+                "look at it again."
+            )
         number = _note(cursor, row, user, answer, words, now_us)
         if answer != "paid_out":
             _add_fact(cursor, row.book, row.wallet, row.pk, number, now_us)
@@ -288,6 +305,12 @@ def answer_refund(
             reason=words[:WORDS_MAX],
             evidence={"refund": row.pk},
         )
+
+
+def _waits(row: Refund) -> bool:
+    """Whether something that was answered is still to be looked at by the poster."""
+    waiting = Fact.objects.filter(book=row.book, wallet=row.wallet, kind="refund", state="waiting")
+    return waiting.filter(payload__refund=row.pk).exists()
 
 
 def may_answer(*, row: Refund, user: User, given: dict[str, int]) -> list[str]:

@@ -161,6 +161,11 @@ def fold_intent(*, cursor: Any, intent: int) -> None:
 # --- refunds ------------------------------------------------------------------------------------------------
 
 
+def hold_refund(*, cursor: Any, refund: int) -> None:
+    """Let nobody else answer a refund until this transaction ends: who may not change its row cannot lock that."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"refund:{refund}"])
+
+
 def lock_refund(*, cursor: Any, book: int, refund: int) -> RefundRow | None:
     """A refund, held until this transaction ends."""
     cursor.execute(f"{_REFUND} WHERE book = %s AND id = %s FOR UPDATE", [book, refund])
@@ -251,10 +256,13 @@ def auto_minor(*, cursor: Any, book: int) -> int:
 
 
 def asked_lately_minor(*, cursor: Any, wallet: int, upto: int, now_us: int) -> int:
-    """What the people of a home asked back for themselves within a day up to a refund, but for what was refused."""
+    """What the people of a home asked back for themselves within a day up to a refund, but for what was refused.
+
+    What was asked later and went back first counts as well: of two browsers either may be the faster.
+    """
     cursor.execute(
         "SELECT coalesce(sum(asked_minor), 0) FROM refund WHERE wallet = %s AND origin = 'resident' "
-        "AND id <= %s AND asked_us > %s AND state NOT IN ('refused', 'withdrawn')",
+        "AND (id <= %s OR state <> 'requested') AND asked_us > %s AND state NOT IN ('refused', 'withdrawn')",
         [wallet, upto, now_us - DAY_US],
     )
     return int(cursor.fetchone()[0])
