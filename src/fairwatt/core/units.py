@@ -20,6 +20,8 @@ US_PER_MINUTE: Final = 60 * US_PER_SECOND
 US_PER_HOUR: Final = 60 * US_PER_MINUTE
 US_PER_DAY: Final = 24 * US_PER_HOUR
 INT64_MAX: Final = 2**63 - 1
+AMOUNT_MICRO_MAX: Final = 10**16
+"""No amount that people type is above this: ten thousand million, and sums of it still fit 64 bits."""
 
 _SYMBOLS: Final = {"CNY": "¥", "GBP": "£", "EUR": "€", "USD": "$", "INR": "₹", "NGN": "₦", "ZAR": "R"}
 
@@ -33,6 +35,11 @@ def micro_from_minor(*, amount_minor: int, minor_digits: int) -> int:
     if not 0 <= minor_digits <= 6:
         raise ValueError(f"minor_digits is {minor_digits}; a currency has between 0 and 6 decimals")
     return int(amount_minor * 10 ** (6 - minor_digits))
+
+
+def is_amount(*, amount_minor: int, minor_digits: int) -> bool:
+    """Whether minor units are an amount that somebody can mean: zero or more, and not past `AMOUNT_MICRO_MAX`."""
+    return 0 <= micro_from_minor(amount_minor=amount_minor, minor_digits=minor_digits) <= AMOUNT_MICRO_MAX
 
 
 def format_money(*, micro: int, currency: str, places: int = 2) -> str:

@@ -16,7 +16,7 @@ from django.db.models import Q
 from fairwatt.core.account_numbers import account_number, looks_like_one, wallet_of
 from fairwatt.core.ids import cash_out_key, payment_key, shift_end_key, shift_key
 from fairwatt.core.spans import local_day_start
-from fairwatt.core.units import format_money, micro_from_minor
+from fairwatt.core.units import format_money, is_amount, micro_from_minor
 from fairwatt.flows.borrow import CreditDesk, credit_desk
 from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
 from fairwatt.flows.start_top_up import check_terms
@@ -101,7 +101,9 @@ def open_shift(
 ) -> int:
     """Begin a shift at a desk with a float; return the fact. The same form twice is one shift. Raises DeskRefused."""
     book, person = _cashier(book_id, user_id)
-    if float_minor < 0 or not _TICKET.fullmatch(ticket):
+    if not is_amount(amount_minor=float_minor, minor_digits=book.minor_digits) or not _TICKET.fullmatch(
+        ticket
+    ):
         raise CannotTake("A float is an amount of zero or more. No shift was opened; type it again.")
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
@@ -208,8 +210,12 @@ def end_shift(
     """Count a drawer and close its shift; return the fact. Nobody is told before what should be there."""
     book = Book.objects.get(pk=book_id)
     person = acting(user_id=user_id, book=book)
-    if counted_minor < 0 or slips_minor < 0:
-        raise CannotTake("A drawer holds nothing or more. The shift stays open; count it again.")
+    if not all(
+        is_amount(amount_minor=one, minor_digits=book.minor_digits) for one in (counted_minor, slips_minor)
+    ):
+        raise CannotTake(
+            "No drawer holds less than nothing, or so much. The shift stays open; count it again."
+        )
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
         shift = cash_desk.shift_of(cursor=cursor, book=book.pk, shift=shift_id)

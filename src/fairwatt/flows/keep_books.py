@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from fairwatt.core.ids import opening_key
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import date_start, local_date
+from fairwatt.core.units import AMOUNT_MICRO_MAX
 from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import (
@@ -27,8 +28,6 @@ from fairwatt.store.models import (
     User,
     Wallet,
 )
-
-AMOUNT_MICRO_MAX: Final = 10**16
 
 
 class EntryRefused(Refusal):

@@ -12,7 +12,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from fairwatt.core.ids import deposit_key
-from fairwatt.core.units import micro_from_minor
+from fairwatt.core.units import is_amount, micro_from_minor
 from fairwatt.flows.borrow import credit_desk
 from fairwatt.flows.desk import DeskRefused, NotFound, acting
 from fairwatt.flows.two_people import write_wish
@@ -112,8 +112,11 @@ def declare_deposit(*, book_id: int, asked: DepositAsked, user_id: int, now_us: 
         if known is not None:
             return known.wish
         wallet = _living(book, asked.wallet_id)
-        if asked.amount_minor <= 0:
-            raise DepositImpossible("A deposit is more than nothing. Nothing was written down.")
+        sane = is_amount(amount_minor=asked.amount_minor, minor_digits=book.minor_digits)
+        if asked.amount_minor == 0 or not sane:
+            raise DepositImpossible(
+                "A deposit is more than nothing, and no sum past all sums. Nothing was written down."
+            )
         new = NewWish(
             book=book.pk,
             kind="deposit",

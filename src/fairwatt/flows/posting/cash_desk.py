@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fairwatt.core.ledger.recipes import counted_legs, handed_out_legs
 from fairwatt.core.spans import local_day_start
-from fairwatt.core.units import micro_from_minor
+from fairwatt.core.units import is_amount, micro_from_minor
 from fairwatt.flows.posting.claiming import post_claim, post_transfer
 from fairwatt.flows.posting.depositing import set_aside
 from fairwatt.flows.posting.money import post_proven
@@ -71,7 +71,8 @@ def _open(bench: Bench, *, desk: int, cashier: int, float_minor: int) -> PostedF
         return refuse_fact(
             bench, "not_a_cashier", "only an operator of this organisation sits at a cash desk"
         )
-    if desk not in {one.desk for one in cash_desk.desks(cursor=cursor, book=book)} or float_minor < 0:
+    known = desk in {one.desk for one in cash_desk.desks(cursor=cursor, book=book)}
+    if not known or not is_amount(amount_minor=float_minor, minor_digits=bench.state.minor_digits):
         return refuse_fact(bench, "unknown_desk", "this book has no such cash desk")
     if any(
         one.desk == desk or one.cashier == cashier for one in cash_desk.open_shifts(cursor=cursor, book=book)
@@ -172,8 +173,9 @@ def _count(bench: Bench, *, shift: int, author: int, counted_minor: int, slips_m
     role = cash_desk.staff_role(cursor=bench.cursor, book=book, user=author)
     if not (role == CASHIER and author == found.cashier) and role != "admin":
         return refuse_fact(bench, "not_your_shift", "its cashier or an administrator counts a shift")
-    if counted_minor < 0 or slips_minor < 0:
-        return refuse_fact(bench, "below_nothing", "a drawer holds nothing or more")
+    digits = bench.state.minor_digits
+    if not all(is_amount(amount_minor=one, minor_digits=digits) for one in (counted_minor, slips_minor)):
+        return refuse_fact(bench, "no_count", "a drawer holds nothing or more, and no sum past all sums")
     cash_desk.end_shift(
         cursor=bench.cursor,
         shift=found,

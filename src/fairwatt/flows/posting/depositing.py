@@ -9,7 +9,7 @@ import numpy as np
 
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.ledger.recipes import declared_deposit_legs, deposit_legs
-from fairwatt.core.units import micro_from_minor
+from fairwatt.core.units import is_amount, micro_from_minor
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.refunding import unspent
 from fairwatt.flows.posting.voiding import agreed_wish
@@ -94,6 +94,8 @@ def _declared(bench: Bench, wish: int) -> PostedFacts:
     asked = agreed_wish(bench, wish=wish, kind="deposit")
     if asked is None or asked.wallet is None:
         return refuse_fact(bench, "not_agreed", "no two people here say so; no money was moved")
+    if not is_amount(amount_minor=asked.amount_minor, minor_digits=bench.state.minor_digits):
+        return refuse_fact(bench, "no_amount", "nobody holds so much; no money was moved")
     ix = bench.state.wallet_index.get(asked.wallet)
     if ix is None or ix in bench.state.left:
         return refuse_fact(bench, "unknown_wallet", "this book has no such home; no money was moved")
