@@ -328,3 +328,24 @@ def test_the_data_says_what_the_paper_says_and_is_valid(desk: Desk, street: Stre
         pdf, _ = as_file(read=read, form="pdf")
     text = PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
     assert "不是税务发票" in text and text.replace("不是税务发票，不能代替发票", "").count("发票") == 0
+
+
+def test_who_joined_a_household_buys_nothing(desk: Desk, street: Street) -> None:
+    """An invoice names an owner who lives there, not the newest guest, and not one who was taken out."""
+    from fairwatt.store.models import Tenancy, User
+
+    with as_role("migrate"):
+        mei, bo = (
+            User.objects.create_user(f"{name}-{street.book}", None, "x", first_name=name)
+            for name in ("Mei", "Bo")
+        )
+    lived(desk, street)
+    with as_role("migrate"):
+        for user, role, end_us in ((mei, "owner", None), (bo, "member", NOON_US + 2 * DAY_US)):
+            start_us = NOON_US + (0 if role == "owner" else DAY_US)
+            Tenancy.objects.create(
+                user=user, wallet_id=street.wallets[0], start_us=start_us, end_us=end_us, role=role
+            )
+    set_up(street)
+    (made,) = issued(street, mei)
+    assert made.buyer["name"] == "Mei"

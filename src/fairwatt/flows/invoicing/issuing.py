@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from fairwatt.core.invoices.documents import (
     Document,
@@ -289,7 +290,10 @@ def buyer_of(
             )
     if known:
         return known[0].title, known[0].buyer()
-    living = Tenancy.objects.filter(wallet=wallet).order_by("-start_us").select_related("user").first()
+    # An owner who lives there, or did last: who only joined the household buys nothing.
+    owners = Tenancy.objects.filter(wallet=wallet, role=Tenancy.Part.OWNER)
+    newest = (F("end_us").desc(nulls_first=True), "-start_us")
+    living = owners.order_by(*newest).select_related("user").first()
     name = living.user.get_full_name().strip() if living is not None else ""
     place = f"{wallet.unit.site.name}, {wallet.unit.label}"
     return None, {
