@@ -6,12 +6,13 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from fairwatt.core.refusal import Refusal
-from fairwatt.core.units import format_money
+from fairwatt.core.units import format_money, micro_from_minor
 from fairwatt.flows.borrow import credit_desk
 from fairwatt.flows.merchants import Offer
+from fairwatt.flows.pacing import hold_pace
 from fairwatt.payments.contract import Method
 from fairwatt.store.models import MerchantAccount, PaymentIntent, User, Wallet
 
@@ -61,7 +62,8 @@ def start_top_up(
 ) -> StartedTopUp:
     """Record that somebody is about to pay into a wallet. Raises TopUpRefused for an amount out of range.
 
-    With an `offer` the collector asks its merchant's provider at once; without one the provider is the installation's.
+    A telephone that a person has rung is rung so often and no more (TooOften). With an `offer` the collector asks its
+    merchant's provider at once; without one the provider is the installation's.
     """
     intent = write_intent(
         wallet=Wallet.objects.select_related("book").get(pk=wallet_id),
@@ -72,6 +74,10 @@ def start_top_up(
         offer=offer,
         payer=payer or Payer(),
     )
+    if user_id is not None and offer is not None and offer.method is Method.PUSH:
+        keys = {"rung": intent.payer, "ringing": str(user_id)}
+        with connection.cursor() as cursor:
+            hold_pace(cursor=cursor, keys=keys, now_us=now_us)
     return StartedTopUp(our_ref=intent.our_ref, amount_minor=amount_minor, currency=intent.currency)
 
 
@@ -87,9 +93,11 @@ def write_intent(
 ) -> PaymentIntent:
     """The same in the caller's transaction, which sees that home alone from then on. Raises TopUpRefused."""
     if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
+        minor_micro = micro_from_minor(amount_minor=1, minor_digits=wallet.book.minor_digits)
         raise TopUpRefused(
-            "The amount must be between 0.01 and %(most)s. Nothing was charged; choose another amount.",
-            most=AMOUNT_MINOR_MAX // 100,
+            "The amount must be between %(least)s and %(most)s. Nothing was charged; choose another amount.",
+            least=format_money(micro=minor_micro, currency=wallet.book.currency),
+            most=format_money(micro=AMOUNT_MINOR_MAX * minor_micro, currency=wallet.book.currency),
         )
     check_terms(wallet=wallet, amount_minor=amount_minor, now_us=now_us)
     our_ref, account = uuid.uuid4().hex, None

@@ -32,6 +32,12 @@ def see_person(*, cursor: Any, person: int) -> None:
     cursor.execute("SELECT set_config('fairwatt.person', %s, true)", [str(person)])
 
 
+def hold_person(*, cursor: Any, person: int) -> None:
+    """The same, with nobody else changing how this person is reached until the transaction is over."""
+    see_person(cursor=cursor, person=person)
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"person:{person}"])
+
+
 def contacts(*, cursor: Any, person: int) -> list[ContactRow]:
     """What a person gave and did not take back, in order; also what is not proven yet."""
     cursor.execute(

@@ -31,10 +31,15 @@ class Limit:
 LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
     # Codes sent to a stranger's phone are a weapon; what a person may need in a day is not.
     "to": (Limit(1, _MINUTE), Limit(5, _HOUR), Limit(10, _DAY)),
+    # A network has as many addresses as one likes; a person is one.
+    "person": (Limit(6, _HOUR), Limit(15, _DAY)),
     "ip": (Limit(10, _HOUR), Limit(30, _DAY)),
     "organisation": (Limit(200, _HOUR), Limit(1_000, _DAY)),
     # Answers to short messages that come in: their sender's number can be forged.
     "answer": (Limit(1, _MINUTE), Limit(5, _HOUR), Limit(10, _DAY)),
+    # A payment that asks for the PIN on a telephone rings whichever number somebody typed.
+    "rung": (Limit(2, _MINUTE), Limit(6, _HOUR), Limit(15, _DAY)),
+    "ringing": (Limit(4, _MINUTE), Limit(12, _HOUR), Limit(30, _DAY)),
 }
 KEPT_US: Final = _DAY
 
@@ -46,8 +51,8 @@ def admit(*, kind: str, past_us: Sequence[int], now_us: int) -> None:
         if len(inside) >= limit.most:
             wait_us = inside[-limit.most] + limit.within_us - now_us
             raise TooOften(
-                "So many messages were asked for that no more are sent for now. Nothing was sent; try again in "
-                "%(minutes)d min.",
+                "So much was asked for that nothing more goes out for now. Nothing was sent and nothing charged; "
+                "try again in %(minutes)d min.",
                 minutes=max(1, -(-wait_us // _MINUTE)),
             )
 

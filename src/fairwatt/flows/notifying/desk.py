@@ -6,14 +6,17 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from fairwatt.core.notices.model import State, Step
+from fairwatt.core.notices.model import Channel, State, Step
 from fairwatt.core.notices.wording import LANGUAGES, Wording, check_wording
 from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
+from fairwatt.flows.pacing import hold_pace
 from fairwatt.store import contacts, escalations, facts, notices
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, Role
 
 ANSWERS: Final = ("called", "notice", "met", "not_found")
+PACED: Final = frozenset({Channel.SMS, Channel.EMAIL})
+"""Channels to which a code may be sent as well: both count against how often an address is written to on demand."""
 _SECRET: Final = frozenset({Step.CODE})
 
 
@@ -25,7 +28,7 @@ class NothingToSend(DeskRefused):
 
 @transaction.atomic(durable=True)
 def send_again(*, book_id: int, message_id: int, user_id: int, now_us: int) -> None:
-    """Ask for a message once more, to the same address. Raises NotAllowed, NotFound, NothingToSend."""
+    """Ask for a message once more, to the same address. Raises NotAllowed, NotFound, NothingToSend, TooOften."""
     book = Book.objects.get(pk=book_id)
     person = acting(user_id=user_id, book=book)
     with connection.cursor() as cursor:
@@ -38,6 +41,8 @@ def send_again(*, book_id: int, message_id: int, user_id: int, now_us: int) -> N
                 "This message is on its way, or its code is of no use any more. Nothing was sent."
             )
         minute = now_us // 60_000_000
+        if found.channel in PACED:
+            hold_pace(cursor=cursor, keys={"to": found.address}, now_us=now_us)
         new = notices.add_notice(
             cursor=cursor,
             book=book.pk,

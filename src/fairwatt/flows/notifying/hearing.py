@@ -8,8 +8,9 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from fairwatt.core.notices.model import Channel, State, Step, may_move
-from fairwatt.core.notices.pacing import KEPT_US, TooOften, admit
+from fairwatt.core.notices.pacing import TooOften
 from fairwatt.flows.notifying.sending import settle
+from fairwatt.flows.pacing import hold_pace
 from fairwatt.notify.contract import BadReport, Heard, Inbound, Receipt
 from fairwatt.store import contacts, facts, notices
 from fairwatt.store.models import Book
@@ -87,13 +88,8 @@ def _answer(cursor: Any, account: str, organisation: int, inbound: Inbound, now_
     number = normal_number(inbound.sender)
     if number is None:
         return
-    key = f"answer:{number}"
     try:
-        admit(
-            kind="answer",
-            past_us=contacts.past(cursor=cursor, key=key, since_us=now_us - KEPT_US),
-            now_us=now_us,
-        )
+        hold_pace(cursor=cursor, keys={"answer": number}, now_us=now_us)
     except TooOften:
         return
     books = set(Book.objects.filter(organisation_id=organisation).values_list("pk", flat=True))
@@ -112,7 +108,6 @@ def _answer(cursor: Any, account: str, organisation: int, inbound: Inbound, now_
                 about={"contact": contact, "channel": Channel.SMS, "to": number},
                 now_us=now_us,
             )
-    contacts.done(cursor=cursor, key=key, now_us=now_us)
 
 
 def normal_number(text: str) -> str | None:

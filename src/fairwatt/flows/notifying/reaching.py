@@ -4,20 +4,25 @@ send codes to others."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db import connection, transaction
 
 from fairwatt.core.notices.model import MANNERS, Channel, Step
-from fairwatt.core.notices.pacing import KEPT_US, admit
+from fairwatt.core.notices.places import is_push_address
+from fairwatt.core.notices.wording import LANGUAGES
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.notifying.hearing import normal_number
+from fairwatt.flows.pacing import hold_pace
 from fairwatt.store import contacts, facts, notices
 from fairwatt.store.contacts import ContactRow
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import User, Wallet
 
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{80,100}={0,2}\.[A-Za-z0-9_-]{20,30}={0,2}")
+"""A browser's two keys in base64url, as one text."""
 CODE_US: Final = 600_000_000
 GUESSES_MAX: Final = 5
 CONTACTS_MAX: Final = 12
@@ -53,7 +58,7 @@ def give_address(
         )
     organisation = wallet.book.organisation_id
     with connection.cursor() as cursor:
-        contacts.see_person(cursor=cursor, person=user.pk)
+        contacts.hold_person(cursor=cursor, person=user.pk)
         mine = contacts.contacts(cursor=cursor, person=user.pk)
         if any(one.proven and (one.channel, one.address) == (channel, normal) for one in mine):
             raise NotReached("Messages go to this address already. Nothing was changed.")
@@ -61,7 +66,8 @@ def give_address(
             raise NotReached(
                 "So many addresses are noted that one has to be taken back first. Nothing was sent."
             )
-        _pace(cursor, {"to": normal, "ip": ip, "organisation": str(organisation)}, now_us)
+        keys = {"to": normal, "person": str(user.pk), "ip": ip, "organisation": str(organisation)}
+        hold_pace(cursor=cursor, keys=keys, now_us=now_us)
         for one in mine:
             if not one.proven and (one.channel, one.address) == (channel, normal):
                 contacts.step_contact(
@@ -139,15 +145,6 @@ def note_address(*, user: User, channel: str, address: str, now_us: int) -> int:
     return number
 
 
-def _pace(cursor: Any, keys: Mapping[str, str], now_us: int) -> None:
-    """Every limit is looked at before any is used up. Raises TooOften."""
-    for kind, whose in keys.items():
-        found = contacts.past(cursor=cursor, key=f"{kind}:{whose}", since_us=now_us - KEPT_US)
-        admit(kind=kind, past_us=found, now_us=now_us)
-    for kind, whose in keys.items():
-        contacts.done(cursor=cursor, key=f"{kind}:{whose}", now_us=now_us)
-
-
 def prove_address(*, wallet: Wallet, user: User, contact_id: int, digits: str, now_us: int) -> None:
     """Show that a code was read; from now on the address is used. Raises NotReached; a wrong guess is counted."""
     if not _proven(wallet, user, contact_id, digits, now_us):
@@ -159,13 +156,15 @@ def prove_address(*, wallet: Wallet, user: User, contact_id: int, digits: str, n
 @transaction.atomic(durable=True)
 def _proven(wallet: Wallet, user: User, contact_id: int, digits: str, now_us: int) -> bool:
     with connection.cursor() as cursor:
-        contacts.see_person(cursor=cursor, person=user.pk)
+        # Guesses that come at the same moment are counted one after the other.
+        contacts.hold_person(cursor=cursor, person=user.pk)
         found = _mine(cursor, user, contact_id)
         if found.proven:
             return True
+        if found.guesses >= GUESSES_MAX or now_us - found.added_us > CODE_US:
+            return False
         said = "".join(one for one in digits if one.isdecimal())
-        right = found.proof == _digest(user.pk, found.address, said)
-        if found.guesses >= GUESSES_MAX or now_us - found.added_us > CODE_US or not right:
+        if found.proof != _digest(user.pk, found.address, said):
             contacts.step_contact(
                 cursor=cursor, contact=found.id, person=user.pk, step="guessed", now_us=now_us
             )
@@ -178,15 +177,10 @@ def _proven(wallet: Wallet, user: User, contact_id: int, digits: str, now_us: in
 @transaction.atomic(durable=True)
 def subscribe_push(*, wallet: Wallet, user: User, endpoint: str, p256dh: str, auth: str, now_us: int) -> int:
     """Note a browser that wants to show messages; the same one twice is one. Raises NotReached."""
-    if (
-        not endpoint.startswith("https://")
-        or len(endpoint) > 700
-        or not 80 <= len(p256dh) <= 100
-        or not 20 <= len(auth) <= 30
-    ):
+    if len(endpoint) > 700 or not is_push_address(endpoint) or not _KEY.fullmatch(p256dh + "." + auth):
         raise NotReached("This browser gave no usable address for messages. Nothing was changed.")
     with connection.cursor() as cursor:
-        contacts.see_person(cursor=cursor, person=user.pk)
+        contacts.hold_person(cursor=cursor, person=user.pk)
         mine = contacts.contacts(cursor=cursor, person=user.pk)
         for one in mine:
             if one.channel == Channel.PUSH and one.address == endpoint:
@@ -223,7 +217,7 @@ def choose(
 ) -> None:
     """Note what a person wants. What is about safety goes out all the same; here is chosen by which way."""
     body = {
-        "language": language,
+        "language": language if language in LANGUAGES else "",
         "channels": [one for one in Channel if one in channels and one is not Channel.STAFF],
         "silent": [step for step in MAY_BE_SILENT if step in silent],
         "digest": digest,
@@ -258,7 +252,7 @@ def _mine(cursor: Any, user: User, contact_id: int) -> ContactRow:
 def _mailbox(text: str) -> str | None:
     address = text.strip().lower()
     name, _, place = address.rpartition("@")
-    good = name and "." in place and address.isascii() and len(address) <= 254
+    good = name and "." in place and address.isascii() and address.isprintable() and len(address) <= 254
     return address if good and not any(one.isspace() or one in "<>,;\"'()" for one in address) else None
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fairwatt.core.account_numbers import account_number, in_groups
 from fairwatt.core.notices.model import Channel, State
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.borrow import credit_desk
 from fairwatt.flows.desk import DeskRefused
@@ -51,7 +52,7 @@ def again(request: HttpRequest, slug: str, message_id: int) -> HttpResponse:
     user, book = clerk(request, slug)
     try:
         send_again(book_id=book.pk, message_id=message_id, user_id=user.pk, now_us=access.now_us())
-    except DeskRefused as refused:
+    except Refusal as refused:
         return _page(request, book, user, error=said(refused), status=422)
     flash.success(request, gettext("Asked for. It goes out within seconds."))
     return redirect("console:messages", slug=slug)

@@ -21,6 +21,7 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_POST
 
+from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
 from fairwatt.flows.billed_unit import unit_of_wallet
@@ -164,7 +165,7 @@ def top_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
         return _who_pays(request, wallet, way.offer, form.cleaned_data["amount_minor"])
     try:
         started = _start(request, wallet, way.offer, form.cleaned_data["amount_minor"], payer)
-    except TopUpRefused as refused:
+    except Refusal as refused:
         form.add_error("choice", said(refused))
         return home_page(request, wallet, form=form, status=422)
     if way.offer is not None:
@@ -191,7 +192,8 @@ def wechat_back(request: HttpRequest, public_id: UUID) -> HttpResponse:
     wallet = wallet_of(request, public_id)
     asked = request.session.pop(_ASKED, None)
     mine = isinstance(asked, dict) and asked["home"] == str(public_id)
-    if not mine or not compare_digest(asked["state"], request.GET.get("state", "")):
+    state = request.GET.get("state", "")
+    if not mine or not compare_digest(asked["state"].encode(), state.encode()):
         return redirect("tenant:home", public_id=public_id)
     way = chosen_way(ways=ways_of(book=wallet.book, request=request), key=str(asked["account"]))
     code = request.GET.get("code", "")[:100]
