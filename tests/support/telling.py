@@ -3,12 +3,17 @@ notifier between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import base64
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from fairwatt.simulate.postbox import Postbox
+from fairwatt.simulate.postbox.phones import Asked
 from support.desk import Desk
 from support.house import as_role
 from support.till import HandClock
@@ -101,7 +106,18 @@ class Telling:
                 "sender": "+15005550006",
                 "endpoint": self.box.url,
             },
+            "webpush": {
+                "private": _b64((41).to_bytes(32)),
+                "subject": "mailto:ops@maple.example",
+                "loopback": True,
+            },
         }
+
+    def browser_keys(self, key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+        """What a browser with this key gives a page that may show messages."""
+        form = serialization.PublicFormat.UncompressedPoint
+        point = key.public_key().public_bytes(serialization.Encoding.X962, form)
+        return {"p256dh": _b64(point), "auth": _b64(bytes(16))}
 
     def look(self, *, at_us: int | None = None, notifier: Any = None) -> None:
         """The notifier looks once, at an instant."""
@@ -183,12 +199,20 @@ class Telling:
         self.look()
 
 
+def _b64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
 @contextmanager
 def open_telling(
-    desk: Desk, clock: HandClock, *, kinds: tuple[str, ...] = ("smtp", "aliyun")
+    desk: Desk,
+    clock: HandClock,
+    *,
+    kinds: tuple[str, ...] = ("smtp", "aliyun"),
+    pushed: Callable[[Asked], int] | None = None,
 ) -> Iterator[Telling]:
     """A postbox and a notifier for a desk's street."""
     secrets = {"aliyun": "al-secret", "twilio": "tw-token"}
-    with Postbox(secrets=secrets) as box:
+    with Postbox(secrets=secrets, pushed=pushed) as box:
         organisation = desk.street.site.book.organisation
         yield Telling(desk=desk, box=box, clock=clock, organisation=organisation, kinds=kinds)

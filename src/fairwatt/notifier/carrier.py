@@ -4,6 +4,7 @@ redirects."""
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 import threading
 import time
@@ -14,8 +15,9 @@ import apprise
 import httpx
 
 from fairwatt.core.notices.model import State
+from fairwatt.core.notices.places import is_public
 from fairwatt.notifier.lines import Apprise
-from fairwatt.notify.contract import HttpAsk, HttpReply, Letter, Moment, Outcome, Talk
+from fairwatt.notify.contract import CannotSay, HttpAsk, HttpReply, Letter, Moment, Outcome, Talk
 from fairwatt.notify.mail import Mail
 
 CONNECT_S: Final = 3.0
@@ -31,11 +33,35 @@ class NoAnswer(Exception):
         self.asked = asked
 
 
+class NotPublic(CannotSay):
+    """A server that somebody named is one of this house or of nobody; it was not asked."""
+
+    code = "not_public"
+
+
+class _OpenNetwork(httpx.HTTPTransport):
+    """Looks a name up once, and connects to that very number if it is one of the open network."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        name, port = request.url.host, request.url.port or 443
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        except OSError as failure:
+            raise httpx.ConnectError(type(failure).__name__, request=request) from None
+        numbers = [str(one[4][0]) for one in found]
+        if not all(is_public(number) for number in numbers):
+            raise NotPublic("this server is none of the open network")
+        request.url = request.url.copy_with(host=numbers[0])
+        request.extensions = {**request.extensions, "sni_hostname": name}
+        return super().handle_request(request)
+
+
 class Carrier:
     """Carries for any number of lines, from any thread."""
 
     def __init__(self, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._client = httpx.Client(trust_env=False, follow_redirects=False, http2=False)
+        self._open = httpx.Client(trust_env=False, follow_redirects=False, transport=_OpenNetwork())
         self._clock_s = clock_s
         self._kept: dict[tuple[str, str, bytes], tuple[float, HttpReply]] = {}
         self._lock = threading.Lock()
@@ -43,6 +69,7 @@ class Carrier:
     def close(self) -> None:
         """Hang up."""
         self._client.close()
+        self._open.close()
 
     def carry[T](self, talk: Talk[T]) -> T:
         """Ask what a sender wants asked until it knows. Raises NoAnswer."""
@@ -73,7 +100,7 @@ class Carrier:
         timeout = httpx.Timeout(TOTAL_S, connect=CONNECT_S)
         body = bytearray()
         try:
-            with self._client.stream(
+            with (self._open if ask.named else self._client).stream(
                 ask.method, ask.url, headers=dict(ask.headers), content=ask.body or None, timeout=timeout
             ) as answer:
                 for piece in answer.iter_bytes():

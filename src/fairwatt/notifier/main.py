@@ -208,6 +208,8 @@ class Notifier:
 
     def _count(self, line: Line, trouble: str, now_us: int) -> None:
         """Note how a line did; what fails again and again is left alone for a while."""
+        if line.sender.channel is Channel.PUSH:
+            return  # each browser names a server of its own: what one of them does says nothing of the line
         with self._lock:
             before = self._failures.get(line.account, 0)
             failures = self._failures[line.account] = before + 1 if trouble else 0

@@ -60,7 +60,10 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class HttpAsk:
-    """One HTTP request. `keep_s`: so long its answer may be used again (tokens); `anew`: but not this time."""
+    """One HTTP request. `keep_s`: so long its answer may be used again (tokens); `anew`: but not this time.
+
+    `named`: somebody else named the server, so it is asked only where it is one of the open network.
+    """
 
     method: str
     url: str
@@ -68,6 +71,7 @@ class HttpAsk:
     body: bytes = b""
     keep_s: int = 0
     anew: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)

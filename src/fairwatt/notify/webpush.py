@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fairwatt.core.notices.model import Channel, State
+from fairwatt.core.notices.places import is_push_address
 from fairwatt.notify.contract import BadAccount, CannotSay, HttpAsk, Letter, Moment, Outcome, Talk, trouble
 from fairwatt.notify.fields import setting
 
@@ -54,10 +55,10 @@ class WebPush:
 
     def deliver(self, *, letter: Letter, at: Moment) -> Talk[Outcome]:
         """Post to the address that the browser gave."""
+        local = self._loopback and letter.address.startswith("http://127.0.0.1:")
+        if not local and not is_push_address(letter.address):
+            raise CannotSay("a push service is asked over https only, at a public name")
         place = urlsplit(letter.address)
-        local = self._loopback and place.hostname == "127.0.0.1"
-        if place.scheme != "https" and not local:
-            raise CannotSay("a push service is asked over https only")
         shown = {"title": letter.subject, "body": letter.body, "url": letter.link, "tag": letter.ref}
         plain = json.dumps(shown, ensure_ascii=False).encode()
         body = encrypt(
@@ -75,6 +76,7 @@ class WebPush:
                 "Topic": letter.ref[:32],
             },
             body,
+            named=not local,
         )
         said = trouble(reply)
         if said is not None:
