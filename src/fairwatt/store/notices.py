@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -285,9 +285,28 @@ def move_message(
     add_step(cursor=cursor, message=number, step=state, code=reason, now_us=now_us)
 
 
-def reword(*, cursor: Any, number: int, subject: str, body: str) -> None:
-    """Give a message that has not gone out yet other words: those of several."""
-    cursor.execute("UPDATE message SET subject = %s, body = %s WHERE id = %s", [subject, body, number])
+def fold(*, cursor: Any, number: int, subject: str, body: str, of: Sequence[Row]) -> None:
+    """Give a message that has not gone out yet the words of several, and note which homes it speaks of."""
+    told = json.dumps({"folded": [[one.wallet, one.step] for one in of]})
+    cursor.execute(
+        "UPDATE message SET subject = %s, body = %s, params = params || %s::jsonb WHERE id = %s",
+        [subject, body, told, number],
+    )
+
+
+def has_left(*, cursor: Any, wallet: int, person: int, now_us: int) -> bool:
+    """Whether somebody belongs to a home no longer."""
+    cursor.execute(
+        "SELECT 1 FROM store_tenancy WHERE wallet_id = %s AND user_id = %s AND (end_us IS NULL OR end_us > %s)",
+        [wallet, person, now_us],
+    )
+    return cursor.fetchone() is None
+
+
+def is_ended(*, cursor: Any, contact: int) -> bool:
+    """Whether an address was taken back, or is no more."""
+    cursor.execute("SELECT 1 FROM contact_step WHERE contact = %s AND step IN ('ended', 'gone')", [contact])
+    return cursor.fetchone() is not None
 
 
 def forget_words(*, cursor: Any, number: int) -> None:
@@ -338,15 +357,15 @@ def of_provider(*, cursor: Any, account: str, ref: str, provider_ref: str) -> Ro
 
 
 def digests_due(*, cursor: Any, now_us: int) -> list[list[Row]]:
-    """Messages that are to go out as one: those of each person and channel whose hour has come."""
+    """Messages that are to go out as one: those of each book, person and address whose hour has come."""
     cursor.execute(
         f"SELECT {ROW} FROM message WHERE state = 'queued' AND digest AND due_us <= %s AND taken_us IS NULL "
-        "ORDER BY person, channel, id FOR UPDATE SKIP LOCKED",
+        "AND NOT params ? 'folded' ORDER BY id FOR UPDATE SKIP LOCKED",
         [now_us],
     )
-    groups: dict[tuple[int | None, str], list[Row]] = {}
+    groups: dict[tuple[int, int | None, str, str], list[Row]] = {}
     for row in rows_of(cursor):
-        groups.setdefault((row.person, row.channel), []).append(row)
+        groups.setdefault((row.book, row.person, row.channel, row.address), []).append(row)
     return [group for group in groups.values() if len(group) > 1]
 
 

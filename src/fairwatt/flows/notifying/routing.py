@@ -15,6 +15,7 @@ from fairwatt.core.notices.router import Choice, Contact, Person, Plan, Routed
 from fairwatt.core.notices.wording import DEFAULTS, Wording, language_of, say
 from fairwatt.core.spans import local_date
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
+from fairwatt.flows.notifying.sending import still_to_be_said
 from fairwatt.flows.notifying.values import values_of, wallet_with_home
 from fairwatt.store import contacts, escalations, facts, notices
 from fairwatt.store.models import Book, Wallet
@@ -311,7 +312,7 @@ class _Routing:
                 key=f"again:{self.notice.id}",
                 code=notices.new_code(cursor=self.cursor),
                 digest=False,
-                due_us=self.now_us,
+                due_us=router.due_at(step=Step(old.step), zone=self.book.zone, now_us=self.now_us),
                 state=State.QUEUED,
                 reason="",
             )
@@ -358,10 +359,13 @@ def fold_digests(*, now_us: int) -> int:
     """Make one message of those that were to wait for each other; how many went into others."""
     folded = 0
     with connection.cursor() as cursor:
-        for first, *rest in notices.digests_due(cursor=cursor, now_us=now_us):
-            facts.see_book(cursor=cursor, book=first.book)
+        for group in notices.digests_due(cursor=cursor, now_us=now_us):
+            facts.see_book(cursor=cursor, book=group[0].book)
+            whole = [one for one in group if still_to_be_said(cursor=cursor, row=one, now_us=now_us)]
+            if len(whole) < 2:
+                continue
+            first, *rest = whole
             book = Book.objects.select_related("organisation").get(pk=first.book)
-            whole = [first, *rest]
             listed = "\n".join(f"– {one.subject}: {one.params.get('home', '')}" for one in whole)
             wording = wording_of(
                 cursor=cursor, organisation=book.organisation_id, step=Step.DIGEST, language=first.language
@@ -378,7 +382,7 @@ def fold_digests(*, now_us: int) -> int:
                 language=first.language,
                 channel=Channel(first.channel),
             )
-            notices.reword(cursor=cursor, number=first.id, subject=said.subject, body=said.body)
+            notices.fold(cursor=cursor, number=first.id, subject=said.subject, body=said.body, of=whole)
             for one in rest:
                 notices.move_message(
                     cursor=cursor, number=one.id, state=State.SUPPRESSED, now_us=now_us, reason="in_digest"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -16,6 +16,8 @@ from fairwatt.store.notices import Row
 
 STUCK_US: Final = 2 * MINUTE_US
 """So long a message is in hand at most; after that whoever held it is gone."""
+_OF_THE_PERSON: Final = frozenset({Step.CODE, Step.CONTACT, Step.TRY})
+"""About somebody's addresses, wherever he lives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +38,7 @@ def take_messages(*, now_us: int, limit: int) -> list[Taken]:
         for row in notices.due_messages(cursor=cursor, now_us=now_us, stuck_us=STUCK_US, limit=limit):
             facts.see_book(cursor=cursor, book=row.book)
             # What may have gone out already is followed to its end.
-            if row.taken_us is None and notices.is_past(cursor=cursor, wallet=row.wallet, step=row.step):
-                notices.move_message(
-                    cursor=cursor,
-                    number=row.id,
-                    state=State.SUPPRESSED,
-                    now_us=now_us,
-                    reason="no_longer_true",
-                )
+            if row.taken_us is None and not still_to_be_said(cursor=cursor, row=row, now_us=now_us):
                 continue
             if row.book not in organisations:
                 organisations[row.book] = Book.objects.values_list("organisation_id", flat=True).get(
@@ -52,6 +47,26 @@ def take_messages(*, now_us: int, limit: int) -> list[Taken]:
             notices.take(cursor=cursor, number=row.id, now_us=now_us)
             taken.append(Taken(row=row, organisation=organisations[row.book], again_since_us=row.taken_us))
     return taken
+
+
+def still_to_be_said(*, cursor: Any, row: Row, now_us: int) -> bool:
+    """Whether a message that waited is still true, and for whom it was meant; one that is not, is not said."""
+    why = _why_not(cursor, row, now_us)
+    if why:
+        notices.move_message(cursor=cursor, number=row.id, state=State.SUPPRESSED, now_us=now_us, reason=why)
+    return not why
+
+
+def _why_not(cursor: Any, row: Row, now_us: int) -> str:
+    told = row.params.get("folded", [[row.wallet, row.step]])
+    if all(notices.is_past(cursor=cursor, wallet=wallet, step=step) for wallet, step in told):
+        return "no_longer_true"
+    if row.contact is not None and notices.is_ended(cursor=cursor, contact=row.contact):
+        return "taken_back"
+    if row.person is None or row.wallet is None or row.step in _OF_THE_PERSON:
+        return ""
+    left = notices.has_left(cursor=cursor, wallet=row.wallet, person=row.person, now_us=now_us)
+    return "lives_elsewhere" if left else ""
 
 
 @transaction.atomic(durable=True)

@@ -54,6 +54,8 @@ REASONS: Final[Mapping[str, str | Promise]] = {
     "silenced": _("the resident does not want it"),
     "too_many": _("so many messages went out in a day that this one waits for nobody"),
     "no_longer_true": _("it was true no more when it would have gone out"),
+    "lives_elsewhere": _("who it was for lived there no more when it would have gone out"),
+    "taken_back": _("its address was taken back before it went out"),
     "too_late": _("it was half a day old when it could have gone out"),
     "in_digest": _("it went out with others in one message"),
     "no_line": _("this organisation has no line for the channel; set one up in notify.toml"),
