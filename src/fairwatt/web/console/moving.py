@@ -69,7 +69,7 @@ def move(request: HttpRequest, slug: str, unit_id: int) -> HttpResponse:
         "title": move_words.KINDS["out" if lived_in else "in"],
         "typed": typed,
         "at": typed.get("at") or (local(seen.at_us, zone=book.zone) if seen else ""),
-        "ticket": ticket(typed.get("ticket", "")) if typed.get("ticket") else os.urandom(10).hex(),
+        "ticket": typed.get("ticket") or os.urandom(10).hex(),
         "may_act": access.may_act(user=user),
     }
     return private(render(request, "console/move.html", context, status=422 if error else 200))
