@@ -56,8 +56,9 @@ def _called(
         except (IntegrityError, OperationalError) as error:
             if connection.in_atomic_block or not _was_overtaken(error):
                 raise
-            for file in request.FILES.values():
-                file.seek(0)
+            for name in request.FILES:
+                for file in request.FILES.getlist(name):
+                    file.seek(0)
     return view(request, *args, **kwargs)
 
 

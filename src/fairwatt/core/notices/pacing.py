@@ -37,6 +37,8 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
     "organisation": (Limit(200, _HOUR), Limit(1_000, _DAY)),
     # Answers to short messages that come in: their sender's number can be forged.
     "answer": (Limit(1, _MINUTE), Limit(5, _HOUR), Limit(10, _DAY)),
+    # What the desk sends once more, whoever presses the button.
+    "again": (Limit(1, _MINUTE), Limit(5, _HOUR), Limit(10, _DAY)),
     # A payment that asks for the PIN on a telephone rings whichever number somebody typed.
     "rung": (Limit(2, _MINUTE), Limit(6, _HOUR), Limit(15, _DAY)),
     "ringing": (Limit(4, _MINUTE), Limit(12, _HOUR), Limit(30, _DAY)),

@@ -16,7 +16,7 @@ from fairwatt.store.models import Book, Role
 
 ANSWERS: Final = ("called", "notice", "met", "not_found")
 PACED: Final = frozenset({Channel.SMS, Channel.EMAIL})
-"""Channels to which a code may be sent as well: both count against how often an address is written to on demand."""
+"""Channels that ring or fill a box of anybody whose address it is."""
 _SECRET: Final = frozenset({Step.CODE})
 
 
@@ -42,7 +42,7 @@ def send_again(*, book_id: int, message_id: int, user_id: int, now_us: int) -> N
             )
         minute = now_us // 60_000_000
         if found.channel in PACED:
-            hold_pace(cursor=cursor, keys={"to": found.address}, now_us=now_us)
+            hold_pace(cursor=cursor, keys={"again": found.address}, now_us=now_us)
         new = notices.add_notice(
             cursor=cursor,
             book=book.pk,
