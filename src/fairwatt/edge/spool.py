@@ -24,7 +24,7 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
 )
 _SCHEMA_VERSION: Final = 1
-_TWICE: Final = ("issuers", "restore/", "pin/", "token/")
+_TWICE: Final = ("issuers", "restore/", "pin/", "token/", "tries/")
 """how keys begin whose values an older copy of this file must not bring back"""
 _CHANGES: Final = "twice"
 
