@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.rig import MINUTE_US, START_US, a_command, eventually, run
+from edge.rig import MINUTE_US, START_US, a_command, a_grant, eventually, run
 from edge.test_buses import deaf_converter, with_buses
 from edge.test_local_page import a_request, opened, post, say
 from edge.test_restore_codes import cut_off
@@ -26,6 +26,7 @@ from fairwatt.simulate.meters import Fault, FaultKind
 from fairwatt.simulate.meters.line import Line
 from fairwatt.simulate.meters.modbus import SimModbusBus, SimModbusMeter
 from fairwatt.wire import cbor
+from fairwatt.wire.commands import RelayOrder
 from fairwatt.wire.courier import ToGateway
 from fairwatt.wire.local_frames import Framer, frame
 from fairwatt.wire.permits import RESIDENT
@@ -264,5 +265,39 @@ def test_a_restore_taken_with_a_clock_ahead_lasts_no_longer_than_one_may(tmp_pat
             assert bench.agent.guard.restored[100] <= true_us + 3 * DAY_US + MINUTE_US
             await bench.restart()
             assert bench.agent.guard.restored[100] <= true_us + 3 * DAY_US + MINUTE_US
+
+    run(test())
+
+
+def test_a_memory_that_was_lost_beside_its_mark_obeys_no_order_of_before(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_gateway(tmp_path) as bench:
+            at_us = await bench.tick()
+            rich, poor = (
+                a_grant(register_wh=10_000, available_micro=micro, at_us=at_us) for micro in (900_000_000, -1)
+            )
+            old = a_command(meter=100, seq=1, relay=RelayOrder.CLOSED, grant=rich, issued_us=at_us)
+            await bench.obeyed(old)
+            await bench.obeyed(
+                a_command(meter=100, seq=2, relay=RelayOrder.OPEN, grant=poor, issued_us=at_us)
+            )
+            bench.broker.stop()
+            await eventually(lambda: not bench.agent.link.connected.is_set())
+            await bench.agent.stop()
+            for file in tmp_path.glob("spool.db*"):
+                file.unlink()
+            bench.time.forward()
+            await bench.restart_stopped(online=False)
+            async with over_tcp(bench) as streams:
+                await (await enter(streams)).load(ToGateway("gw1", bench.time(), (old,), None))
+            assert not bench.sims[0].relay_closed, "credit that was used up since is not given again"
+            assert bench.agent.guard.available_micro(wallet=1) is None
+            bench.broker.start()
+            assert await bench.agent.wait_connected(10)
+            assert await bench.agent.wait_drained(10)
+            assert bench.headend.codes().count("spool_rolled_back") == 1
+            now_us = await bench.tick()
+            await bench.obeyed(a_command(meter=100, seq=3, relay=RelayOrder.CLOSED, issued_us=now_us))
+            assert bench.sims[0].relay_closed, "an order of after is obeyed"
 
     run(test())
