@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -130,3 +131,12 @@ def test_a_simulated_dtu_dials_in_beats_and_carries_its_meters() -> None:
             return await found
 
     assert asyncio.run(story()) == ("13800138000", RegisterReading(42_000), 1)
+
+
+def test_a_flood_is_taken_apart_in_the_time_that_its_bytes_take() -> None:
+    stream = DtuStream(dialect=DtuDialect(heartbeats=(dtu_pattern("hex:FE 01"), dtu_pattern("ascii:PING"))))
+    flood = b"\xfe\x01" * 131_072 + b"\xaa"
+    began_s = time.process_time()
+    assert stream.feed(flood).payload == flood
+    assert time.process_time() - began_s < 2, "a quarter of a megabyte held the gateway up for ten seconds"
+    assert stream.feed(b"\xfe\x01" * 3).payload == b""

@@ -186,6 +186,21 @@ def test_what_a_meter_does_not_measure_is_unknown_not_zero() -> None:
     assert ask(meter.read_measurements(), say).terminal_temperature_dc is None
 
 
+@pytest.mark.parametrize("power_w", [3 * 10**38, -(1 << 31)])
+def test_a_float_that_no_meter_measures_never_becomes_a_value(power_w: int) -> None:
+    sim = SimModbusMeter(profile=ONE, unit="5")
+    sim.quantities = {"power_w": power_w, "a.power_w": power_w}
+    bus = SimModbusBus(meters=[sim], rtu=True)
+    meter = open_meter(profile=ONE, address="5", zone="UTC")
+    assert isinstance(meter, ReadsMeasurements)
+    assert isinstance(meter, ReadsPower)
+    with pytest.raises(UnreadableValue, match="which no meter measures"):
+        ask(meter.read_power(), lambda asked: bus.answer(asked)[0])
+    sim.quantities = {"a.current_ma": power_w}
+    with pytest.raises(UnreadableValue, match="which no meter measures"):
+        ask(meter.read_measurements(), lambda asked: bus.answer(asked)[0])
+
+
 def test_gaps_between_registers_are_read_over_only_where_the_model_allows_it() -> None:
     sim = SimModbusMeter(profile=ONE, unit="5")
     sim.load_w = 2_300

@@ -1,11 +1,13 @@
 """The up and down frames: what goes in comes out, and nothing else gets in."""
 
+import time
+
 import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairwatt.wire import frames
+from fairwatt.wire import cbor, frames
 from fairwatt.wire.errors import BadShape, BadVersion, Damaged, FrameError, MalformedCbor, TooLarge
 from fairwatt.wire.frames import Ack, Commands, Event, Item, SayAgain, UpFrame
 
@@ -218,3 +220,22 @@ def test_what_the_gateway_no_longer_has_is_not_waited_for() -> None:
     frame = a_frame(oldest_seq=5, items=(Item(5, 1, b"x"),))
     assert frames.stored_up_to(stored_seq=0, frame=frame) == 5
     assert frames.stored_up_to(stored_seq=0, frame=a_frame(oldest_seq=8, items=())) == 7
+
+
+@pytest.mark.parametrize(
+    "head", ["d823", "d90023", "da00000023", "db0000000000000023", "d824", "9fd823", "81c1d823"]
+)
+def test_a_tag_that_costs_its_reader_dearly_is_not_even_read(head: str) -> None:
+    text = b"a|b" * 60_000
+    hostile = bytes.fromhex(head) + b"\x7a" + len(text).to_bytes(4) + text
+    began_s = time.process_time()
+    for _ in range(20):
+        with pytest.raises(MalformedCbor, match="nothing here writes"):
+            cbor.decode(hostile, max_bytes=len(hostile), what="it")
+    assert time.process_time() - began_s < 1, "each took half a second, and stayed in memory"
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_bytes_that_look_like_such_a_tag_are_bytes(before: bytes, after: bytes) -> None:
+    value = [1, before + b"\xd8\x23" + after, {"k": [before, "\u0423", -1, True, None]}, 1 << 40]
+    assert cbor.decode(cbor.encode(value), max_bytes=1000, what="it") == value

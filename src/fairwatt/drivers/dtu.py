@@ -10,6 +10,7 @@ unit (their text in an ascii pattern, hexadecimal digits in a hex one), `{any:n}
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -176,8 +177,9 @@ class DtuStream:
     def _without_packets(self, data: bytes) -> tuple[bytes, bytes]:
         payload, reply = bytearray(), b""
         position = 0
+        alone = [one for one in self.dialect.heartbeats if one.size >= _SHORT or _is_only(data, one.size)]
         while position < len(data):
-            whole = self._packet_at(data, position)
+            whole = self._packet_at(data, position, alone)
             if whole is not None:
                 size, answer = whole
                 position += size
@@ -190,14 +192,13 @@ class DtuStream:
                 position += 1
         return bytes(payload), reply
 
-    def _packet_at(self, data: bytes, position: int) -> tuple[int, bytes] | None:
+    def _packet_at(
+        self, data: bytes, position: int, heartbeats: Iterable[Pattern]
+    ) -> tuple[int, bytes] | None:
         """Return size and answer of the unit's own packet that stands here."""
-        for pattern in self.dialect.heartbeats:
+        for pattern in heartbeats:
             size = pattern.size
-            is_all = data == data[:size] * (len(data) // size) and not len(data) % size
-            if len(data) - position < size or (size < _SHORT and not is_all):
-                continue
-            if pattern.fits(data[position : position + size]):
+            if len(data) - position >= size and pattern.fits(data[position : position + size]):
                 self.heartbeats += 1
                 return size, self.dialect.heartbeat_reply
         again = self.dialect.registration
@@ -211,3 +212,8 @@ class DtuStream:
     def _may_become_packet(self, rest: bytes) -> bool:
         own = (*self.dialect.heartbeats, *((self.dialect.registration,) if self.dialect.registration else ()))
         return any(len(rest) < one.size and one.size >= _SHORT and one.fits(rest) for one in own)
+
+
+def _is_only(data: bytes, size: int) -> bool:
+    """Say whether what came is one packet of a size, or the same again and again."""
+    return not len(data) % size and data == data[:size] * (len(data) // size)

@@ -195,6 +195,7 @@ class Agent(Waits):
         self.guard.set_back(now_us=now_us)
         self.spool.put([("guard", self.guard.dump())])
         self.safety.set_back(now_us=now_us)
+        self.local.set_back(now_us=now_us)
 
     def _restore(self, kept: bytes | None) -> bool:
         """Take up what was counted; say whether this memory turned out to be an older copy."""

@@ -31,7 +31,7 @@ class DtuDoor:
         self.port = port
         self.buses = tuple(buses)
         self._lines: dict[str, Line] = {}
-        self._callers: set[_Caller] = set()
+        self._callers: dict[_Caller, None] = {}
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -54,14 +54,16 @@ class DtuDoor:
         return line if line is not None and line.alive else None
 
     def came(self, caller: "_Caller") -> None:
-        """Count a caller in."""
-        self._callers.add(caller)
+        """Count a caller in; for one too many, whoever has said nothing for longest goes."""
+        self._callers[caller] = None
         if len(self._callers) > _CALLERS_MAX:
-            caller.close()
+            idle = next((one for one in self._callers if not one.is_known), caller)
+            self.went(idle)
+            idle.close()
 
     def went(self, caller: "_Caller") -> None:
         """Count a caller out."""
-        self._callers.discard(caller)
+        self._callers.pop(caller, None)
 
     def registered(self, bus: str, line: Line) -> None:
         """A DTU is on the line; one that calls again after a broken radio link takes its old line's place."""
@@ -81,6 +83,11 @@ class _Caller(Line):
         self._open = [(bus, DtuStream(dialect=bus.dialect())) for bus in door.buses]
         self._stream: DtuStream | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has said who it is."""
+        return self._stream is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -24,7 +24,7 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
 )
 _SCHEMA_VERSION: Final = 1
-_TWICE: Final = ("issuers", "restore/", "pin/", "token/")
+_TWICE: Final = ("issuers", "restore/", "pin/", "token/", "tries/")
 """how keys begin whose values an older copy of this file must not bring back"""
 _CHANGES: Final = "twice"
 
@@ -94,7 +94,8 @@ class Spool:
         for statement in _SCHEMA:
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-        self._db.execute("INSERT OR IGNORE INTO kv VALUES ('epoch', ?)", (max(1, now_us).to_bytes(8, "big"),))
+        first = (max(1, now_us).to_bytes(8, "big"),)
+        is_new = self._db.execute("INSERT OR IGNORE INTO kv VALUES ('epoch', ?)", first).rowcount > 0
         self._db.execute("COMMIT")
         self.epoch = int.from_bytes(self.get("epoch") or b"")
         last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name='record'").fetchone()
@@ -108,12 +109,12 @@ class Spool:
         self._count: int = row[0]
         self._bytes: int = row[1]
         self._history: int = self._db.execute(query + "<= ?", (self._acked_seq,)).fetchone()[1]
-        self.newer: Reached | None = self._known_newer()
+        self.newer: Reached | None = self._known_newer(is_new)
 
-    def _known_newer(self) -> Reached | None:
-        """What the mark knows of this memory that is not in it: then this is an older copy."""
+    def _known_newer(self, is_new: bool) -> Reached | None:
+        """What the mark knows of this memory that is not in it: then this is an older copy, or one that lost all."""
         reached = self._mark.read()
-        return reached if reached is not None and reached > (self.epoch, self._last_seq) else None
+        return reached if reached and (is_new or reached > (self.epoch, self._last_seq)) else None
 
     def _recall(self) -> None:
         """Learn from the second place what this copy has forgotten."""

@@ -4,6 +4,7 @@ A command of a slot is on the disk before the meter hears of it; its receipt is 
 stands what the meter then shows of itself, which alone is the proof.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -43,6 +44,7 @@ log = structlog.get_logger(__name__)
 _KEPT: Final = "standing/"
 _ISSUERS: Final = "issuers"
 _SETTINGS: Final = "settings"
+_REMEMBERED_ANSWERS: Final = 256
 
 type Keys = Mapping[bytes, Ed25519PublicKey]
 
@@ -75,6 +77,8 @@ class Standing:
         self.watches = Watches(spool=spool)
         self.limits = Limits(spool=spool)
         self.issuers: Keys = self._known_issuers()
+        self._told: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+        """which command was answered by which record of the spool"""
 
     def _known_issuers(self) -> Keys:
         kept = self._spool.get(_ISSUERS)
@@ -114,8 +118,8 @@ class Standing:
         elif message != known:
             self._answer(message, command, Result.OTHER_BYTES)
         elif receipt:
-            self._say(command, receipt)
-            await self._report(command)
+            self._say(message, command, receipt)
+            await self._report(message, command)
         else:
             await self._carry_out(message, command)
 
@@ -159,7 +163,7 @@ class Standing:
             self._finish(message, command, Result.METER_REFUSED)
             return
         self._finish(message, command, Result.APPLIED)
-        await self._report(command)
+        await self._report(message, command)
 
     async def _do(self, command: Command) -> None:
         body = command.body
@@ -221,15 +225,17 @@ class Standing:
         self._spool.put([(_SETTINGS, cbor.encode(dict(body.settings)))])
         self._on_settings(self.configured())
 
-    async def _report(self, command: Command) -> None:
+    async def _report(self, message: bytes, command: Command) -> None:
         """Spool what the meter or this gateway now is, whatever was wished: the proof, or the contrary."""
+        if self._waits("reported", message):
+            return
         detail: dict[str, int | str | bool | bytes | None] = {"kind": command.kind, "seq": command.seq}
         try:
             detail |= await self._shown(command)
         except DriverError as error:
             log.warning("standing_not_shown", meter=command.meter, error=str(error))
             return
-        self._event("reported", command.meter, detail)
+        self._note("reported", message, command.meter, detail)
 
     async def _shown(self, command: Command) -> dict[str, int | str | bool | bytes | None]:
         meter = command.meter
@@ -262,15 +268,28 @@ class Standing:
         receipt = self._receipt(message, command, result)
         with self._spool.atomic():
             self._store(command, message, receipt)
-            self._say(command, receipt)
+            self._say(message, command, receipt)
         log.info("standing_done", meter=command.meter, kind=command.kind, seq=command.seq, result=result.name)
 
     def _answer(self, message: bytes, command: Command, result: Result) -> None:
-        self._say(command, self._receipt(message, command, result))
+        self._say(message, command, self._receipt(message, command, result))
 
-    def _say(self, command: Command, receipt: bytes) -> None:
-        detail: Detail = {"kind": command.kind, "seq": command.seq, "message": receipt}
-        self._event("standing_receipt", command.meter, detail)
+    def _say(self, message: bytes, command: Command, receipt: bytes) -> None:
+        if not self._waits("standing_receipt", message):
+            detail: Detail = {"kind": command.kind, "seq": command.seq, "message": receipt}
+            self._note("standing_receipt", message, command.meter, detail)
+
+    def _note(self, code: str, message: bytes, meter: int, detail: Detail) -> None:
+        self._told[code, hash8(message)] = self._event(code, meter, detail)
+        if len(self._told) > _REMEMBERED_ANSWERS:
+            self._told.popitem(last=False)
+
+    def _waits(self, code: str, message: bytes) -> bool:
+        """Say whether such an answer to these bytes waits to be acknowledged already.
+
+        Events are never dropped: whoever offers one command again and again could fill the memory otherwise.
+        """
+        return self._told.get((code, hash8(message)), 0) > self._spool.acked_seq
 
     def _receipt(self, message: bytes, command: Command, result: Result) -> bytes:
         told = Receipt(command.meter, command.seq, result, Relay.UNKNOWN, None, self._now(), hash8(message))
@@ -295,9 +314,9 @@ class Standing:
             cbor.octets(receipt, what="receipt"),
         )
 
-    def _event(self, code: str, meter: int, detail: Detail) -> None:
+    def _event(self, code: str, meter: int, detail: Detail) -> int:
         body = encode_event(Event(code, self._now(), meter, detail))
-        self._spool.append(kind=Kind.EVENT, body=body, at_us=self._now())
+        return self._spool.append(kind=Kind.EVENT, body=body, at_us=self._now())
 
 
 def _not_this_model(meter: int, what: str) -> NotThisModel:

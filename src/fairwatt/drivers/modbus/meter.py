@@ -24,6 +24,7 @@ from .pdu import REGISTERS_MAX, WRITE_COIL, WRITE_REGISTER, Question
 from .values import Item, parse_bit, parse_item
 
 _FRAMINGS: Final[dict[str, Callable[[int], Framing]]] = {"modbus-rtu": RtuFraming, "modbus-tcp": TcpFraming}
+_MEASURED_MAX: Final = (1 << 31) - 1
 _PHASE: Final = ("voltage_dv", "current_ma", "power_w", "power_factor_milli")
 _WHOLE: Final = (
     "neutral_current_ma",
@@ -92,7 +93,7 @@ class ModbusMeter:
             data = yield self._ask(Question(function=first.function, address=first.address, count=count))
             for item in block:
                 at = 2 * (item.address - first.address)
-                told[item.name] = item.decode(data[at : at + 2 * item.words])
+                told[item.name] = _measured(item, data[at : at + 2 * item.words])
         return _measurements(told)
 
     def _blocks(self) -> list[list[Item]]:
@@ -114,7 +115,7 @@ class ModbusMeter:
     def _one(self, name: str) -> Talk[int]:
         item = self._items[name]
         data = yield self._ask(item.question)
-        value = item.decode(data)
+        value = _measured(item, data)
         if value is None:
             raise UnreadableValue(what=name, data=data, why="which means it is not measured")
         return value
@@ -213,6 +214,14 @@ def open_modbus(*, profile: MeterProfile, **settings: Any) -> ModbusMeter:
     if "relay" in profile.settings:
         return (ModbusPrepaidMeter if load else ModbusRelayMeter)(profile=profile, **settings)
     return (ModbusLoadMeter if load else ModbusMeter)(profile=profile, **settings)
+
+
+def _measured(item: Item, data: bytes) -> int | None:
+    """A measured value, within what a reading has room for. Raises `UnreadableValue`: a float may say anything."""
+    value = item.decode(data)
+    if value is not None and abs(value) > _MEASURED_MAX:
+        raise UnreadableValue(what=item.name, data=data, why="which no meter measures")
+    return value
 
 
 def _table(profile: MeterProfile, name: str) -> dict[str, Any]:

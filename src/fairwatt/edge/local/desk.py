@@ -59,7 +59,7 @@ NEEDS: Final = {
 class TakesCodes(Protocol):
     """Enters codes and permits with the meter's bus for itself."""
 
-    async def enter(self, *, meter: int, text: str) -> Answer: ...
+    async def enter(self, *, meter: int, text: str, proven: bool) -> Answer: ...
 
     async def restore(self, *, meter: int, hours: int, permit: Permit) -> Answer: ...
 
@@ -129,7 +129,7 @@ class Desk:
     async def _code(self, permit: Permit, args: list[object]) -> object:
         meter = self._meter(permit, _arguments(args, 2)[0])
         text = cbor.text(args[1], what="the code", max_chars=80)
-        return list(await self._codes.enter(meter=meter, text=text))
+        return list(await self._codes.enter(meter=meter, text=text, proven=True))
 
     async def _restore(self, permit: Permit, args: list[object]) -> object:
         meter = self._meter(permit, _arguments(args, 2)[0])

@@ -15,6 +15,7 @@ from fairwatt.core.commands.restore_code import Lock, Marker, Memory, Mistyped, 
 from fairwatt.drivers.contract import DriverError
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.local.answers import Answer
+from fairwatt.edge.local.locks import CODES, Locks
 from fairwatt.edge.meters import MeterPoint
 from fairwatt.edge.rollback import Doubt
 from fairwatt.edge.spool import Spool
@@ -45,7 +46,10 @@ class Proves(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the gateway remembers of one meter. ``done``: the relay was seen closed, so it is not ordered again."""
+    """What the gateway remembers of one meter. ``done``: the relay was seen closed, so it is not ordered again.
+
+    ``lock``: of what anybody typed there.
+    """
 
     memory: Memory = field(default_factory=Memory)
     lock: Lock = field(default_factory=Lock)
@@ -74,6 +78,7 @@ class Emergency:
         self._doubt = doubt
         self._marker, self._sign, self._prove, self._may_close = marker, sign, prove, may_close
         self._valid_us = valid_s * _S
+        self._own_tries = Locks(spool=spool, kind=CODES)
         self._held: dict[int, Held] = {}
 
     def load(self) -> None:
@@ -87,13 +92,23 @@ class Emergency:
                 self._held[meter] = Held(memory=Memory(_LOCKED_OUT))
             self._tell_guard(meter)
 
+    def set_back(self, *, now_us: int) -> None:
+        """The clock was found ahead and set back: no restore goes on for longer than one may ever last."""
+        latest_us = now_us + max(restore_code.HOURS) * _HOUR_US
+        for meter, held in list(self._held.items()):
+            if held.until_us > latest_us:
+                self._keep(meter, replace(held, until_us=latest_us), [], now_us)
+
     def in_force_until_us(self, *, meter: int, now_us: int) -> int:
         """Until when a restore is in force; 0 when none is."""
         until_us = self._held.get(meter, Held()).until_us
         return until_us if now_us < until_us else 0
 
-    async def enter(self, *, meter: int, digits: str, now_us: int) -> Answer:
-        """Try a restore code at a meter. Only a code whose check digit holds counts as a try."""
+    async def enter(self, *, meter: int, digits: str, now_us: int, proven: bool = False) -> Answer:
+        """Try a restore code at a meter. Only a code whose check digit holds counts as a try.
+
+        The tries of who is ``proven`` are counted apart from those of everybody.
+        """
         if self._marker is None:
             return Answer("no_key")
         try:
@@ -101,7 +116,7 @@ class Emergency:
         except Mistyped:
             return Answer(Outcome.MISTYPED)
         held = self._held.get(meter, Held())
-        lock = held.lock.seen(now_us=now_us)
+        lock = (self._own_tries.of(meter) if proven else held.lock).seen(now_us=now_us)
         if now_us < lock.until_us:
             return Answer("locked", wait_s=-(-(lock.until_us - now_us) // _S))
         verdict = restore_code.judge(
@@ -113,11 +128,13 @@ class Emergency:
             marker=self._marker,
         )
         if verdict.outcome is not Outcome.ACCEPTED:
-            return self._refuse(meter, replace(held, lock=lock), verdict.outcome, now_us)
+            return self._refuse(meter, held, lock, verdict.outcome, now_us, proven=proven)
         if verdict.day <= self._doubt.codes_us // _DAY_US:
             return Answer("in_doubt")
         if not self._may_close(meter, now_us):
             return Answer("unsafe")
+        if proven and lock.failures:
+            self._own_tries.keep(meter, Lock())
         after = replace(held, memory=held.memory.using(verdict.counter), lock=Lock())
         said: Detail = {"how": "code", "counter": verdict.counter, "day": verdict.day}
         return await self._restore(meter, after, verdict.hours, said, now_us)
@@ -176,14 +193,21 @@ class Emergency:
             self._keep(point.number, replace(held, done=relay == Relay.CLOSED), [], now_us)
         return relay == Relay.CLOSED
 
-    def _refuse(self, meter: int, held: Held, outcome: Outcome, now_us: int) -> Answer:
+    def _refuse(
+        self, meter: int, held: Held, lock: Lock, outcome: Outcome, now_us: int, *, proven: bool
+    ) -> Answer:
         # A code of a neighbour, an old or a used one is known to be ours: no guess. It gets no wait, and no event.
         if outcome is not Outcome.WRONG:
             return Answer(outcome)
-        after = replace(held, lock=held.lock.failed(now_us=now_us))
-        detail: Detail = {"outcome": outcome.value, "failures": after.lock.failures}
-        self._keep(meter, after, [Event("restore_code_refused", now_us, meter, detail)], now_us)
-        return Answer(outcome, wait_s=restore_code.wait_s(after.lock.failures))
+        lock = lock.failed(now_us=now_us)
+        detail: Detail = {"outcome": outcome.value, "failures": lock.failures}
+        with self._spool.atomic():
+            if proven:
+                self._own_tries.keep(meter, lock)
+            else:
+                held = replace(held, lock=lock)
+            self._keep(meter, held, [Event("restore_code_refused", now_us, meter, detail)], now_us)
+        return Answer(outcome, wait_s=restore_code.wait_s(lock.failures))
 
     def _keep(self, meter: int, held: Held, events: list[Event], now_us: int) -> None:
         with self._spool.atomic():

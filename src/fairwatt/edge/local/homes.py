@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from fairwatt.core.commands.restore_code import Lock, plain_digits
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.local.answers import Answer
+from fairwatt.edge.local.locks import PINS, Locks
 from fairwatt.edge.spool import Spool
-from fairwatt.wire import cbor
 from fairwatt.wire.records import Relay
 
 _S: Final = 1_000_000
@@ -85,7 +85,8 @@ class Homes:
     ) -> None:
         self._meters = frozenset(meters)
         self._known = {meter: home for meter, home in known.items() if meter in self._meters}
-        self._guard, self._spool, self._restored = guard, spool, restored_until_us
+        self._guard, self._restored = guard, restored_until_us
+        self._locks = Locks(spool=spool, kind=PINS)
         self._by_name = {_plain(home.name): meter for meter, home in self._known.items()}
 
     def meters(self) -> frozenset[int]:
@@ -123,29 +124,16 @@ class Homes:
 
     def open_with_pin(self, *, meter: int, pin: str, now_us: int) -> Answer | None:
         """None when the PIN is the home's; else why not. Wrong ones cost the same waits as wrong codes."""
-        lock = self._lock(meter).seen(now_us=now_us)
+        lock = self._locks.of(meter).seen(now_us=now_us)
         if now_us < lock.until_us:
             return Answer("locked", wait_s=-(-(lock.until_us - now_us) // _S))
         home = self._known.get(meter)
         if home is not None and home.pin and _same(plain_digits(pin[:40]), home.pin):
             if lock.failures:
-                self._keep(meter, Lock())
+                self._locks.keep(meter, Lock())
             return None
-        # On the disk, so that pulling the plug buys no fresh tries.
-        self._keep(meter, lock.failed(now_us=now_us))
+        self._locks.keep(meter, lock.failed(now_us=now_us))
         return Answer("wrong_pin")
-
-    def _lock(self, meter: int) -> Lock:
-        kept = self._spool.get(f"pin/{meter}")
-        if kept is None:
-            return Lock()
-        failures, last = cbor.array(
-            cbor.decode(kept, max_bytes=64, what="a kept lock"), length=2, what="a lock"
-        )
-        return Lock(cbor.integer(failures, what="failures"), cbor.signed(last, what="last_us"))
-
-    def _keep(self, meter: int, lock: Lock) -> None:
-        self._spool.put([(f"pin/{meter}", cbor.encode(list(lock)))])
 
 
 def _plain(name: str) -> str:

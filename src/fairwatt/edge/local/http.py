@@ -76,8 +76,7 @@ class HttpDoor:
         self._inside[client] += 1
         try:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(WITHIN_S):
-                    await self._answer(reader, writer, client)
+                await self._answer(reader, writer, client)
         finally:
             self._inside[client] -= 1
             if not self._inside[client]:
@@ -85,19 +84,26 @@ class HttpDoor:
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str) -> None:
-        method = ""
+        head_only = False
         try:
-            request = await read_request(reader, client=client)
-            method = request.method
-            response = await self._handler(request)
+            async with asyncio.timeout(WITHIN_S):
+                request = await read_request(reader, client=client)
         except NotUnderstood as error:
             response = Response(status=error.status, body=f"{error.status.phrase}\n".encode())
+        else:
+            # Not hurried: a code that is used up on a slow line is answered, however long its meter takes.
+            response, head_only = await self._responded(request), request.method == "HEAD"
+        writer.write(written(response, head_only=head_only))
+        async with asyncio.timeout(WITHIN_S):
+            await writer.drain()
+
+    async def _responded(self, request: Request) -> Response:
+        try:
+            return await self._handler(request)
         except Exception:
             # One request must not stop the page; what it was is in the log.
             log.error("page_failed", exc_info=True)
-            response = Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, body=b"Try again later.\n")
-        writer.write(written(response, head_only=method == "HEAD"))
-        await writer.drain()
+            return Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, body=b"Try again later.\n")
 
 
 async def read_request(reader: asyncio.StreamReader, /, *, client: str) -> Request:
@@ -147,12 +153,12 @@ async def _body(reader: asyncio.StreamReader, method: str, headers: Mapping[str,
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdecimal()):
         raise NotUnderstood(HTTPStatus.BAD_REQUEST)
+    if len(length) > 6 or int(length) > BODY_BYTES:
+        raise NotUnderstood(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if method != "POST":
         if int(length):
             raise NotUnderstood(HTTPStatus.BAD_REQUEST)
         return ""
-    if len(length) > 6 or int(length) > BODY_BYTES:
-        raise NotUnderstood(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise NotUnderstood(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     body = await reader.readexactly(int(length))

@@ -241,15 +241,21 @@ class Local:
             server.close_clients()
         self._servers, self._tasks = [], []
 
+    def set_back(self, *, now_us: int) -> None:
+        """The clock was found ahead and set back. Raises SpoolError."""
+        self._emergency.set_back(now_us=now_us)
+
     async def keep(self, points: Collection[MeterPoint], /, *, at_us: int) -> None:
         """At each pass over a bus, with its turn held: restores that wait for their meter, and those that end."""
         for point in points:
             await self._emergency.keep(point, now_us=at_us)
 
-    async def enter(self, *, meter: int, text: str) -> Answer:
+    async def enter(self, *, meter: int, text: str, proven: bool = False) -> Answer:
         """Try typed text at a meter: a restore code, a token, or whatever kind of code it is."""
         async with self._agent.turn_at(self._agent.meters.points[meter]):
-            answer = await enter_code(kinds=self._kinds, meter=meter, text=text, now_us=self._now())
+            answer = await enter_code(
+                kinds=self._kinds, meter=meter, text=text, now_us=self._now(), proven=proven
+            )
         self._agent.link.records_wait(at_us=self._now())
         log.info("code_typed", meter=meter, outcome=str(answer.outcome))
         return answer

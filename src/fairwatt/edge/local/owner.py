@@ -12,7 +12,8 @@ from fairwatt.wire.local import Request
 from fairwatt.wire.local_frames import HANDSHAKE_BYTES
 from fairwatt.wire.permits import RESIDENT, Permit
 
-OWNER: Final = Permit(bytes(16), "owner", bytes(32), "", "", (), (), RESIDENT, 0, 0, 0)
+OWNER: Final = Permit(bytes(16), "owner", b"", "", "", (), (), RESIDENT, 0, 0, 0)
+"""Without a key: any number of commands at once are the same owner's."""
 
 
 class OwnerSession:

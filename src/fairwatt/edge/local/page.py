@@ -25,7 +25,10 @@ _CLIENTS_MAX: Final = 512
 
 
 class Tries:
-    """At most so many posts a minute from one address, and from all of them together. Wall time, in memory."""
+    """At most so many posts a minute from one address, and from all of them together. Wall time, in memory.
+
+    What is one too many from an address counts for nobody else: a hurried hand leaves the others their share.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,16 +37,19 @@ class Tries:
     def wait_s(self, client: str) -> int:
         """Count one try; how long to wait when it is one too many, else 0."""
         now_s = int(self._clock())
-        minute = now_s // 60
-        over = False
-        for who, most in ((client, POSTS_A_MINUTE), ("", POSTS_A_MINUTE_ALL)):
-            then, count = self._counts.pop(who, (minute, 0))
-            count = count + 1 if then == minute else 1
-            self._counts[who] = (minute, count)
-            over = over or count > most
+        within = all(
+            self._count(who, now_s // 60) <= most
+            for who, most in ((client, POSTS_A_MINUTE), ("", POSTS_A_MINUTE_ALL))
+        )
         while len(self._counts) > _CLIENTS_MAX:
             self._counts.popitem(last=False)
-        return 60 - now_s % 60 if over else 0
+        return 0 if within else 60 - now_s % 60
+
+    def _count(self, who: str, minute: int) -> int:
+        then, count = self._counts.pop(who, (minute, 0))
+        count = count + 1 if then == minute else 1
+        self._counts[who] = (minute, count)
+        return count
 
 
 class Page:
@@ -94,7 +100,7 @@ class Page:
             return self._shown(request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
         if request.path == "/home":
             return self._home(request, language, home, meter)
-        answer = await self._codes.enter(meter=meter, text=request.form.get("code", ""))
+        answer = await self._codes.enter(meter=meter, text=request.form.get("code", ""), proven=False)
         status = HTTPStatus.OK if answer.accepted else HTTPStatus.UNPROCESSABLE_ENTITY
         return self._shown(request, Shown(language=language, home=home, answer=answer), status)
 
@@ -132,7 +138,7 @@ class Page:
         site = request.headers.get("sec-fetch-site")
         origin = request.headers.get("origin")
         if site not in (None, "same-origin") or (
-            origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+            origin is not None and origin.partition("://")[2] != request.headers.get("host")
         ):
             return False
         cookie = _cookie(request.headers)

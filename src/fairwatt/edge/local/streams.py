@@ -13,6 +13,7 @@ import structlog
 from fairwatt.edge.local.desk import Desk, Session
 from fairwatt.wire.errors import FrameError
 from fairwatt.wire.local_frames import MAX_FRAME_BYTES, Framer, frame
+from fairwatt.wire.permits import Permit
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,8 @@ AT_DOOR_MAX: Final = 16
 IDLE_S: Final = 60.0
 HANDSHAKE_S: Final = 10.0
 """from the first byte to the proof, however many bytes come in between"""
+UNPROVEN_MAX: Final = 8
+"""so much is answered without a proof: each costs the gateway a signature"""
 PENALTY_S: Final = 0.5
 _READ: Final = 4096
 
@@ -57,12 +60,14 @@ class Visits:
         self._desk, self._session = desk, session
         self._idle_s, self._handshake_s = idle_s, handshake_s
         self._at_door: list[str] = []
-        self._inside = 0
+        self._inside: dict[Writes, bytes] = {}
+        """who proved himself, by the key he did it with"""
 
     async def visit(self, reader: Reads, writer: Writes, /, *, address: str = "") -> None:
         """Serve one stream that ends: a TCP connection, a BLE link.
 
-        Before the proof an ``address`` has one place, so that nobody who cannot prove himself keeps out who can.
+        Before the proof an ``address`` has one place, so that nobody who cannot prove himself keeps out who can; after
+        it a holder has one, and whoever comes again takes his own: no resident keeps out an administrator.
         """
         if len(self._at_door) >= AT_DOOR_MAX or (address and address in self._at_door):
             writer.close()
@@ -70,11 +75,11 @@ class Visits:
         self._at_door.append(address)
         entered = False
 
-        def let_in() -> bool:
+        def let_in(permit: Permit) -> bool:
             nonlocal entered
-            if not entered and self._inside < VISITORS_MAX:
+            if not entered and self._has_place(permit.holder_key):
                 self._at_door.remove(address)
-                self._inside, entered = self._inside + 1, True
+                self._inside[writer], entered = permit.holder_key, True
             return entered
 
         try:
@@ -82,24 +87,31 @@ class Visits:
                 await self._serve(reader, writer, let_in=let_in)
         finally:
             if entered:
-                self._inside -= 1
+                self._inside.pop(writer, None)
             else:
                 self._at_door.remove(address)
             writer.close()
+
+    def _has_place(self, holder: bytes) -> bool:
+        """Say whether one more may come in; an earlier visit of the same holder ends."""
+        for other in [writer for writer, key in self._inside.items() if key == holder and holder]:
+            del self._inside[other]
+            other.close()
+        return len(self._inside) < VISITORS_MAX
 
     async def stand_by(self, reader: Reads, writer: Writes, /) -> None:
         """Serve a stream that never ends, a serial line: a greeting begins a new visit at any time."""
         await self._serve(reader, writer, let_in=None)
 
-    async def _serve(self, reader: Reads, writer: Writes, *, let_in: Callable[[], bool] | None) -> None:
+    async def _serve(self, reader: Reads, writer: Writes, *, let_in: Callable[[Permit], bool] | None) -> None:
         """One visit; with nobody to let in, a line that never ends, and one visit after the other."""
-        framer, session = Framer(), self._session()
+        framer, session, unproven = Framer(), self._session(), 0
         for_ever, now_s = let_in is None, asyncio.get_running_loop().time
         prove_until_s = now_s() + self._handshake_s
         while True:
             inside = session.permit is not None
-            if inside:
-                if let_in is not None and not let_in():
+            if session.permit is not None:
+                if let_in is not None and not let_in(session.permit):
                     return
                 prove_until_s = now_s() + self._handshake_s  # a greeting begins anew at any time
             until_s = now_s() + self._idle_s if inside else prove_until_s
@@ -108,6 +120,10 @@ class Visits:
             if not data:
                 return
             for payload in framer.feed(data):
+                await asyncio.sleep(0)  # meters and other visitors have their turn, however much is said here
+                unproven = 0 if session.permit is not None else unproven + 1
+                if unproven > UNPROVEN_MAX and not for_ever:
+                    return
                 try:
                     answer, request = session.take(payload)
                 except FrameError as error:

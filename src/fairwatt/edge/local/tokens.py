@@ -20,6 +20,7 @@ from fairwatt.core.tokens.meter_state import MemoryUnreadable, meter_from_obj, m
 from fairwatt.edge.guard import Guard
 from fairwatt.edge.heads import Carried
 from fairwatt.edge.local.answers import Answer
+from fairwatt.edge.local.locks import TOKENS, Locks
 from fairwatt.edge.local.look import money
 from fairwatt.edge.meters import MeterPoint
 from fairwatt.edge.rollback import Doubt
@@ -50,7 +51,7 @@ class Settles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the gateway remembers of one meter's tokens."""
+    """What the gateway remembers of one meter's tokens. ``lock``: of what anybody typed there."""
 
     meter: Meter = field(repr=False)
     lock: Lock = field(default_factory=Lock)
@@ -76,6 +77,7 @@ class Tokens:
         self._points, self._spool, self._doubt, self._guard = points, spool, doubt, guard
         self._marker, self._settle, self._may_close = marker, settle, may_close
         self._entropy, self._currency = entropy, currency
+        self._own_tries = Locks(spool=spool, kind=TOKENS)
         self._held: dict[int, Held] = {}
         self._lost: set[int] = set()
 
@@ -95,8 +97,11 @@ class Tokens:
                 self._held[meter] = held
                 self._guard.carried[meter] = held.credits
 
-    async def enter(self, *, meter: int, digits: str, now_us: int) -> Answer:
-        """Try a token at a meter. What neither this gateway's keys nor the form of a token explains counts as a try."""
+    async def enter(self, *, meter: int, digits: str, now_us: int, proven: bool = False) -> Answer:
+        """Try a token at a meter. What neither this gateway's keys nor the form of a token explains counts as a try.
+
+        The tries of who is ``proven`` are counted apart from those of everybody.
+        """
         if self._marker is None:
             return Answer("no_key")
         if meter in self._lost:
@@ -104,7 +109,7 @@ class Tokens:
         held = self._held.get(meter)
         if held is None:
             held = Held(carried.new_meter(marker=self._marker, meter=meter, at_us=now_us))
-        lock = held.lock.seen(now_us=now_us)
+        lock = (self._own_tries.of(meter) if proven else held.lock).seen(now_us=now_us)
         if now_us < lock.until_us:
             return Answer("locked", wait_s=-(-(lock.until_us - now_us) // _S))
         verdict = carried.judge(
@@ -116,7 +121,7 @@ class Tokens:
             now_us=now_us,
         )
         if verdict.outcome is not Outcome.ACCEPTED:
-            return self._refuse(meter, replace(held, lock=lock), verdict.outcome, now_us)
+            return self._refuse(meter, held, lock, verdict.outcome, now_us, proven=proven)
         if verdict.paid_us <= self._doubt.codes_us:
             return Answer("token_in_doubt")
         wallet = self._guard.wallet_of(meter=meter)
@@ -124,6 +129,8 @@ class Tokens:
             return Answer("token_no_grant")
         if self._granted_us(wallet) >= verdict.paid_us:
             return Answer("token_in_balance")
+        if proven and lock.failures:
+            self._own_tries.keep(meter, Lock())
         return await self._take(meter, wallet, held, verdict, now_us)
 
     def _granted_us(self, wallet: int) -> int:
@@ -155,14 +162,21 @@ class Tokens:
             return "token_accepted_short"
         return "token_accepted_waits" if self._may_close(point.number, now_us) else "token_accepted_unsafe"
 
-    def _refuse(self, meter: int, held: Held, outcome: Outcome, now_us: int) -> Answer:
+    def _refuse(
+        self, meter: int, held: Held, lock: Lock, outcome: Outcome, now_us: int, *, proven: bool
+    ) -> Answer:
         # A neighbour's, an old or a used token is known to be ours: no guess. It gets no wait, and no event.
         if outcome not in (Outcome.WRONG, Outcome.EXPIRED, Outcome.NOT_YET):
             return Answer(outcome)
-        after = replace(held, lock=held.lock.failed(now_us=now_us))
-        detail: Detail = {"outcome": outcome.value, "failures": after.lock.failures}
-        self._keep(meter, after, Event("token_refused", now_us, meter, detail), now_us)
-        return Answer(outcome, wait_s=wait_s(after.lock.failures))
+        lock = lock.failed(now_us=now_us)
+        detail: Detail = {"outcome": outcome.value, "failures": lock.failures}
+        with self._spool.atomic():
+            if proven:
+                self._own_tries.keep(meter, lock)
+            else:
+                held = replace(held, lock=lock)
+            self._keep(meter, held, Event("token_refused", now_us, meter, detail), now_us)
+        return Answer(outcome, wait_s=wait_s(lock.failures))
 
     def _keep(self, meter: int, held: Held, event: Event, now_us: int) -> None:
         assert self._marker is not None
