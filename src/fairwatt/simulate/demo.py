@@ -48,6 +48,16 @@ RESERVE_DAYS: Final = 2
 """Days of its own use that a home keeps before a fee takes anything."""
 CASHIER: Final = "cashier"
 CASH_DESK: Final = "Lobby"
+SELLER: Final = {
+    "name": "Maple Court Management",
+    "tax_number": "GB123456789",
+    "street": "4 Maple Court",
+    "city": "London",
+    "postcode": "E1 4XX",
+    "country": "GB",
+    "contact": "office@maple.example",
+}
+"""Who sells on the street; made up, and its tax number has only the right shape."""
 FLOAT_MINOR: Final = 200_00
 VACANT: Final = ((6, 1), (6, 2), (6, 3), (6, 4))
 
@@ -254,6 +264,7 @@ class Demo:
         from fairwatt.core.costs.taking import FeePolicy
         from fairwatt.flows import provision
         from fairwatt.flows.fees import set_fee_rule
+        from fairwatt.flows.invoicing.setting_up import set_up_invoices
         from fairwatt.store.models import Role, User
 
         password = secrets.token_urlsafe(9)
@@ -281,6 +292,14 @@ class Demo:
             for name in newcomers:
                 tenant(name)
             set_fee_rule(book_id=street.book, policy=policy, by=None, now_us=street.scenario.start_us)
+            set_up_invoices(
+                book_id=street.book,
+                moment="consumption",
+                series="MAPLE",
+                seller=SELLER,
+                author=ORGANISATION,
+                now_us=street.scenario.start_us,
+            )
             for name, role in staff:
                 provision.add_person(
                     organisation_slug=ORGANISATION, username=name, role=role, password=password

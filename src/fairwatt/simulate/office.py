@@ -78,6 +78,7 @@ class Office(Books):
             Deed(self._at(month, 11), self._doubt),
             Deed(self._at(month, 12), self._look_at_days),
             Deed(self._at(month, 12), lambda now_us: self._close(now_us, self._first.strftime("%Y-%m"))),
+            Deed(self._at(month, 12), lambda now_us: self._invoice(now_us, self._first.strftime("%Y-%m"))),
         ]
 
     # --- what homes count by, and what they owe ---------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -119,6 +119,14 @@ class Books:
             user_id=self._person("manager").pk,
             now_us=now_us,
         )
+
+    def _invoice(self, now_us: int, month: str) -> None:
+        from fairwatt.flows.invoicing.issuing import CannotInvoice
+        from fairwatt.flows.invoicing.months import ask_month, work_runs
+
+        with suppress(CannotInvoice):  # nothing is left to be invoiced: this was done before
+            ask_month(book_id=self._book.pk, month=month, user_id=self._person("desk").pk, now_us=now_us)
+        work_runs(now_us=now_us, book_id=self._book.pk)
 
     # --- small things -----------------------------------------------------------------------------------
 
