@@ -23,6 +23,8 @@ class Shop:
     keys: ShopKeys
     serial: str = "PUB_KEY_ID_0001"
     """the name of the platform key that signs now"""
+    name: str = ""
+    """what payers read who type its number"""
 
 
 @dataclass(slots=True)
@@ -133,6 +135,15 @@ class Books:
         self._serial += 1
         return f"{prefix}{self.now_us() // 1000:x}{self._serial:06d}{self.draw.getrandbits(24):06x}"
 
+    def short_number(self) -> str:
+        """A number as M-PESA's: ten capitals and digits, by the instant and a count."""
+        self._serial += 1
+        left, out = self.now_us() // 1000 * 1296 + self._serial % 1296, ""
+        while left:
+            left, digit = divmod(left, 36)
+            out = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + out
+        return out.rjust(10, "A")[-10:]
+
     def make(self, shop: Shop, our_ref: str, *, prefix: str, **about: Any) -> Order:
         """Make an order; the same reference again is the same order, and with another amount it is refused."""
         key = (shop.dialect, shop.number, our_ref)
@@ -190,6 +201,29 @@ class Books:
             currency or order.currency,
             self.now_us(),
         )
+        order.payments.append(paid)
+        self.heard(paid)
+        return paid
+
+    def take(
+        self, shop: Shop, *, number: str, named: str, amount_minor: int, currency: str, notify_url: str
+    ) -> Payment:
+        """A payer paid by himself, under a number of the platform's own: the shop made no order."""
+        order = Order(
+            shop=shop,
+            our_ref=named,
+            number=number,
+            amount_minor=amount_minor,
+            currency=currency,
+            notify_url=notify_url,
+            return_url="",
+            expires_us=self.now_us(),
+            subject=shop.name,
+            way="paybill",
+            made_us=self.now_us(),
+        )
+        self.orders[(shop.dialect, shop.number, number)] = self._by_number[number] = order
+        paid = Payment(order, number, amount_minor, currency, self.now_us())
         order.payments.append(paid)
         self.heard(paid)
         return paid
