@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -15,6 +16,9 @@ from fairwatt.payments.exchange import Exchange, Moment, ProviderTrouble
 from fairwatt.payments.unasked import Listed, TakesUnasked, unasked
 
 log = structlog.get_logger(__name__)
+
+REST_S: Final = 2.0
+"""Between two questions to one account's provider: announcements, however many, ask no more often."""
 
 
 class Asks(Protocol):
@@ -38,10 +42,18 @@ class Unasked:
 
     def __init__(self, *, asks: Asks, origin: str) -> None:
         self._asks, self._origin = asks, origin
+        self._asked_s: dict[int, float] = {}
 
     def due(self) -> list[Callable[[], None]]:
         """What is to be asked now, an account each."""
-        return [partial(self.ask, account=one) for one in flow.due(now_us=self._asks.now_us())]
+        now_s = time.monotonic()
+        rested = [
+            one
+            for one in flow.due(now_us=self._asks.now_us())
+            if now_s - self._asked_s.get(one, -REST_S) >= REST_S
+        ]
+        self._asked_s |= dict.fromkeys(rested, now_s)
+        return [partial(self.ask, account=one) for one in rested]
 
     def ask(self, *, account: int) -> None:
         """Tell a provider our addresses where it does not know them, and read its list."""

@@ -49,8 +49,6 @@ AGAIN_US: Final = US_PER_HOUR
 """So far back it is read again each time: a row may come late into a list."""
 KEPT_US: Final = 47 * US_PER_HOUR
 """Lists go back 48 hours."""
-REST_US: Final = 2 * US_PER_SECOND
-"""Announcements, however many, ask no more often than this."""
 HELD_US: Final = 30 * US_PER_SECOND
 HOPED_US: Final = US_PER_HOUR
 """So long a payment that was announced is looked for out of turn."""
@@ -162,7 +160,7 @@ def _home(cursor: Any, organisation: int, named: str) -> rows.Named | None:
 def due(*, now_us: int) -> list[int]:
     """Accounts whose provider is to be told our addresses or asked for its list."""
     with connection.cursor() as cursor:
-        return rows.due(cursor=cursor, now_us=now_us, rested_us=now_us - REST_US)
+        return rows.due(cursor=cursor, now_us=now_us)
 
 
 @transaction.atomic(durable=True)
@@ -170,13 +168,7 @@ def take(*, merchant: Merchant, now_us: int, origin: str) -> InHand | None:
     """Take an account in hand, unless another process has it. Only what came in since we listen is read."""
     provider = unasked(provider=merchant.provider)
     with connection.cursor() as cursor:
-        stands = rows.take(
-            cursor=cursor,
-            account=merchant.account,
-            now_us=now_us,
-            rested_us=now_us - REST_US,
-            until_us=now_us + HELD_US,
-        )
+        stands = rows.take(cursor=cursor, account=merchant.account, now_us=now_us, until_us=now_us + HELD_US)
         if stands is None:
             return None
         if provider is None:

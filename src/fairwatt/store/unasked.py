@@ -80,18 +80,19 @@ SELECT a.id FROM store_merchantaccount a LEFT JOIN listening l ON l.account = a.
    AND (l.account IS NOT NULL OR EXISTS (
         SELECT 1 FROM store_merchantoffer o WHERE o.account_id = a.id AND o.methods ? 'paybill'
            AND o.id = (SELECT max(n.id) FROM store_merchantoffer n WHERE n.account_id = a.id)))
-   AND (l.account IS NULL OR l.ask_us <= %(now)s OR l.asked_us <= %(rested)s AND EXISTS (
-        SELECT 1 FROM announced h WHERE h.account = a.id AND h.heard_us >= l.asked_us))
+   AND (l.account IS NULL OR l.ask_us <= %(now)s OR EXISTS (
+        SELECT 1 FROM announced h WHERE h.account = a.id AND h.heard_us >= l.asked_us AND NOT EXISTS (
+            SELECT 1 FROM listed_payment p WHERE p.account = h.account AND p.provider_ref = h.provider_ref)))
 """
 
 
-def due(*, cursor: Any, now_us: int, rested_us: int) -> list[int]:
-    """Accounts whose provider is to be asked now; what was announced does not ask again before it `rested`."""
-    cursor.execute(f"{_OFFERS} ORDER BY a.id", {"now": now_us, "rested": rested_us})
+def due(*, cursor: Any, now_us: int) -> list[int]:
+    """Accounts whose provider is to be asked now: by the clock, or for what was announced since it was."""
+    cursor.execute(f"{_OFFERS} ORDER BY a.id", {"now": now_us})
     return [int(account) for (account,) in cursor.fetchall()]
 
 
-def take(*, cursor: Any, account: int, now_us: int, rested_us: int, until_us: int) -> Listening | None:
+def take(*, cursor: Any, account: int, now_us: int, until_us: int) -> Listening | None:
     """Take an account in hand; None where another process has it, or it is not due any more."""
     cursor.execute(
         "INSERT INTO listening AS l (account, begun_us, read_us, ask_us) VALUES (%s, %s, %s, %s) "
@@ -101,7 +102,7 @@ def take(*, cursor: Any, account: int, now_us: int, rested_us: int, until_us: in
     cursor.execute(
         f"UPDATE listening SET asked_us = %(now)s, ask_us = %(until)s WHERE account = %(account)s "
         f"AND account IN ({_OFFERS}) RETURNING {', '.join(Listening._fields)}",
-        {"now": now_us, "rested": rested_us, "until": until_us, "account": account},
+        {"now": now_us, "until": until_us, "account": account},
     )
     row = cursor.fetchone()
     return None if row is None else Listening._make(row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from secrets import randbelow
 from typing import Any, Final, Literal
 
 from fairwatt.simulate.pay.keys import ShopKeys
@@ -112,13 +113,15 @@ class Books:
         self.made: Callable[[Order], None] = lambda _: None
         """called for every new order"""
         self._serial = 0
+        # As its keys, a shop is another one each time: what is known of a merchant's number is known for ever.
+        self._first = 1_000_000_000 + randbelow(8 * 10**8)
         self._by_number: dict[str, Order] = {}
         self._codes: dict[str, str] = {}
         """codes of payers' telephones that were scanned, and by which order"""
 
     def open_shop(self, dialect: Dialect) -> Shop:
         """A new merchant with keys of its own."""
-        number = f"{1_900_000_000 + len(self.shops)}"
+        number = f"{self._first + len(self.shops)}"
         shop = Shop(dialect, number, ShopKeys.make())
         self.shops.append(shop)
         return shop
