@@ -10,6 +10,7 @@ from fairwatt.server.launcher.services import Services
 from fairwatt.simulate.paysim import PaySim
 from support.desk import Desk, opened_desk
 from support.laws import check_laws
+from support.phone import Phone
 from support.street import HOUR_US, NOON_US, Street
 from support.till import CURRENCY, HandClock, Till, open_platform, open_till
 
@@ -49,3 +50,10 @@ def till(request: pytest.FixtureRequest, house: object, clock: HandClock, sim: P
             yield opened
         sim.world.faults.set(http="")
         check_laws(desk.street.book, acked=desk.acked)
+
+
+@pytest.fixture
+def phone(till: Till) -> Iterator[Phone]:
+    kept = till.world.asks
+    yield Phone(till)
+    till.world.asks = kept

@@ -11,7 +11,7 @@ from fairwatt.payments.alipay.bills import _unzipped
 from fairwatt.payments.alipay.bills import read_trades as read_alipay
 from fairwatt.payments.billing import BILLING
 from fairwatt.payments.contract import BillRow, Kind
-from fairwatt.payments.mpesa.provider import _row as mpesa_row
+from fairwatt.payments.mpesa.paybill import bill_row as mpesa_row
 from fairwatt.payments.reconcile import Compared, Drift, Known, OurRefund, Ours, Side, Told, compare
 from fairwatt.payments.wechat.bills import read_trades as read_wechat
 from fairwatt.simulate.pay.bills import Moved, Seeded, alipay_trades, moved, seeded, wechat_trades

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,6 +119,40 @@ def test_a_resident_pays_and_watches_it_arrive(browser: Browser, site: Site, sho
     assert (intent.state, intent.provider, intent.amount_minor) == ("credited", way, 2_000)
     expect(page.locator("#steps li.done").nth(1)).to_be_visible(timeout=15_000)
     page.context.close()
+
+
+def test_a_resident_pays_from_the_telephones_own_menu(browser: Browser, site: Site, shop: Scene) -> None:
+    from fairwatt.store.models import PaymentIntent
+
+    page = home(browser, site, shop, viewport={"width": 390, "height": 844})
+    paybill, number = page.locator(".paybill code").all_inner_texts()
+    menu = page.context.new_page()
+    until(lambda: bool(site.sim.world.mpesa.paybills.addresses), "the collector tells where we listen")
+    menu.goto(f"{site.sim.url}/p/mpesa/menu")
+    menu.get_by_label("Business number").fill(paybill)
+    menu.get_by_label("Account number").fill(f"{number[:-1]}{(int(number[-1]) + 1) % 10}")
+    menu.get_by_label("Amount").fill("20")
+    menu.get_by_role("button", name="Continue").click()
+    menu.get_by_role("button", name="Send").click()
+    expect(menu.get_by_role("alert")).to_contain_text("the account number is wrong")
+    menu.get_by_label("Account number").fill(number)
+    menu.get_by_role("button", name="Continue").click()
+    menu.get_by_role("button", name="Send").click()
+    expect(menu.get_by_role("status")).to_contain_text("Confirmed")
+    mine = PaymentIntent.objects.filter(wallet=shop.wallets[0], method="paybill")
+    until(mine.exists, "told, asked, taken in")
+    post(shop, site)
+    assert [(one.state, one.amount_minor) for one in mine] == [("credited", 2_000)]
+    page.context.close()
+
+
+def until(there: Callable[[], bool], what: str) -> None:
+    """Wait for another process."""
+    for _ in range(100):
+        if there():
+            return
+        time.sleep(0.1)
+    raise AssertionError(what)
 
 
 def test_inside_wechat_the_sheet_is_offered(browser: Browser, site: Site, shop: Scene) -> None:

@@ -28,7 +28,7 @@ def add(
     provider: Annotated[str, typer.Option(help="wechat, alipay, stripe or mpesa.")],
     file: SettingsFile,
     label: Annotated[str, typer.Option(help="What residents see beside the provider.")] = "",
-    offer: Annotated[str, typer.Option(help="Ways to pay, as in qr,jsapi,redirect,push,scan.")] = "",
+    offer: Annotated[str, typer.Option(help="Ways to pay, as in qr,jsapi,redirect,push,scan,paybill.")] = "",
 ) -> None:
     """Give an organisation an account: what its residents pay goes there, never through anybody else.
 
@@ -118,6 +118,60 @@ def offer(
         chosen = [] if methods == "none" else [one for one in methods.split(",") if one]
         merchants.offer(account_id=account, methods=chosen, author=getpass.getuser(), now_us=now_us)
         typer.echo(f"Account {account} offers {', '.join(chosen) or 'nothing'} from now on.")
+
+
+@app.command()
+def listen(
+    account: Annotated[int, typer.Argument(help="Number of the account.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Tell the provider once more, as after a deletion there.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a provider was told of where we listen for payments that payers begin there (`paybill`).
+
+    An account that offers `paybill` is told by the collector. Example: fairwatt merchant listen 3 --again
+    """
+    with _commissioning() as (config, now_us):
+        from fairwatt.flows import unasked
+        from fairwatt.store.models import MerchantAccount
+
+        chosen = MerchantAccount.objects.get(pk=account)
+        if again:
+            unasked.tell_again(account_id=chosen.pk, now_us=now_us)
+        told = _listening(chosen, config.web_origin())
+        if as_json:
+            typer.echo(json.dumps(told, ensure_ascii=False))
+            return
+        typer.echo(f"Asks us:  {told['check']}\nTells us: {told['tell']}\n{_LISTENS[told['state']]}")
+        if told["trouble"]:
+            typer.echo(f"The provider's newest trouble: {told['trouble']}.")
+
+
+_LISTENS = {
+    "none": "Nobody listens: the account does not offer `paybill`, or the collector has not run since it does.",
+    "telling": "The provider is told by the collector as soon as it answers. Its list is read meanwhile.",
+    "told": "The provider knows these addresses.",
+    "kept": "The provider keeps addresses that it was told before. If they are not these, delete them at the "
+    "provider's own page and run this with --again. Until then payments are found in its list, within two minutes.",
+}
+
+
+def _listening(account: Any, origin: str) -> dict[str, Any]:
+    from fairwatt.flows import unasked
+    from fairwatt.payments.unasked import addresses
+
+    check, tell = addresses(origin=origin, token=account.token)
+    stands = unasked.stands(account=account)
+    state = "none" if stands is None else stands.state
+    return {
+        "account": account.pk,
+        "check": check,
+        "tell": tell,
+        "state": state,
+        "told_us": None if stands is None else stands.told_us,
+        "trouble": "" if stands is None else stands.trouble,
+    }
 
 
 @app.command("list")

@@ -9,6 +9,7 @@ import structlog
 from django.db import connection
 
 from fairwatt.flows.reconciling import bill_desk
+from fairwatt.payments.billing import BILLING
 from fairwatt.payments.contract import Bill, BillCorrupt, BillKind, BillNotReady
 from fairwatt.payments.exchange import Exchange, Moment, ProviderTrouble
 
@@ -31,9 +32,14 @@ class Bills:
         merchant: Callable[[int], Merchant],
         carry: Callable[[Merchant, Callable[[Moment], Exchange[Bill]]], Bill],
         ask: Callable[[int], None],
+        read_day: Callable[[int, tuple[int, int]], None],
     ) -> None:
-        """`carry` asks a provider, `ask` asks about one intent; both are the collector's."""
+        """`carry` asks a provider, `ask` asks about one intent, `read_day` takes in what payers began.
+
+        All are the collector's.
+        """
         self._now_us, self._merchant, self._carry, self._ask = now_us, merchant, carry, ask
+        self._read_day = read_day
 
     def look(self) -> int:
         """Fetch what is due; how many bills came. An account that fails stops no other."""
@@ -71,8 +77,16 @@ class Bills:
         number = bill_desk.note_bill(due=due, bill=bill, now_us=self._now_us())
         if number is not None:
             log.info("bills.came", account=due.account, day=due.day, rows=len(bill.rows))
+            self._take_in(due)
             self._follow(due, number)
         return True
+
+    def _take_in(self, due: bill_desk.BillDue) -> None:
+        """Take in what payers began by themselves that day. Where that fails now, the list is read again soon."""
+        try:
+            self._read_day(due.account, BILLING[due.provider].span(due.day))
+        except (BillCorrupt, ProviderTrouble):
+            log.warning("bills.list_trouble", account=due.account, day=due.day)
 
     def _follow(self, due: bill_desk.BillDue, bill: int) -> None:
         """Ask about what nobody told us of; what asking does not tell is left to the poster on the bill's word."""

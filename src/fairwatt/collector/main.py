@@ -24,6 +24,7 @@ from fairwatt.collector.bills import Bills
 from fairwatt.collector.carrier import Carrier
 from fairwatt.collector.efapiao import Efapiaos
 from fairwatt.collector.refunds import Refunds
+from fairwatt.collector.unasked import Unasked
 from fairwatt.flows import collecting
 from fairwatt.flows.merchants import Merchant, Merchants
 from fairwatt.payments.accounts import BadSettings
@@ -80,10 +81,12 @@ class Collector:
             merchant=self.merchant,
             carry=self.carry,
             ask=lambda intent: self.ask(intent_id=intent, hinted=True),
+            read_day=lambda account, span: self.unasked.read_day(account=account, span=span),
         )
         self._bills_s = -LOOK_AT_BILLS_S
         self.refunds = Refunds(asks=self, origin=origin)
         self.agreements = Agreements(asks=self)
+        self.unasked = Unasked(asks=self, origin=origin)
         self.efapiaos = (
             None if einvoice_key is None else Efapiaos(carrier=carrier, clock=clock, key=einvoice_key)
         )
@@ -126,7 +129,7 @@ class Collector:
         now_us = self._clock.now_us()
         collecting.let_go(now_us=now_us)
         work = self._hinted(also=collecting.due(now_us=now_us, limit=200))
-        work += self.refunds.due() + self.agreements.due()
+        work += self.refunds.due() + self.agreements.due() + self.unasked.due()
         work += self.efapiaos.due() if self.efapiaos is not None else []
         return self._do(work, hands)
 

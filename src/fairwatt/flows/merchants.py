@@ -35,9 +35,15 @@ class Place(StrEnum):
     WINDOW = "window"
     AGREEMENT = "agreement"
     """once, for what is taken later"""
+    PROVIDER = "provider"
+    """nowhere here: the payer begins at the provider"""
 
 
-_PLACES: Final = {Method.SCAN: Place.WINDOW, Method.AUTO: Place.AGREEMENT}
+_PLACES: Final = {
+    Method.SCAN: Place.WINDOW,
+    Method.AUTO: Place.AGREEMENT,
+    Method.PAYBILL: Place.PROVIDER,
+}
 
 
 class MerchantRefused(ValueError):
@@ -80,8 +86,10 @@ class Merchants:
         self._reading, self._acting = reading, acting
         self._opened: dict[int, tuple[tuple[int, ...], Merchant]] = {}
 
-    def by_token(self, *, token: str, provider: str) -> Merchant | None:
-        """The account whose callbacks end in this token."""
+    def by_token(self, *, token: str, provider: str | None = None) -> Merchant | None:
+        """The account whose callbacks end in this token; with `provider` only if it is one there."""
+        if provider is None:
+            return self._open("token = %s", [token])
         return self._open("token = %s AND provider = %s", [token, provider])
 
     def of(self, *, account: int, book: int | None = None) -> Merchant | None:
@@ -252,12 +260,10 @@ def offers(*, book: Book, place: Place = Place.PAGE) -> list[Offer]:
         ready = {int(account) for (account,) in cursor.fetchall()}
     down = set(MerchantHealth.objects.filter(available=False).values_list("account_id", flat=True))
     for account in MerchantAccount.objects.filter(organisation=book.organisation_id).order_by("pk"):
-        able = ABILITIES[account.provider]
         chosen = MerchantOffer.objects.filter(account=account).order_by("-pk").first()
         if chosen is None or account.pk not in ready or account.pk in down:
             continue
-        simulated = {one.settings.get("currency") for one in MerchantKey.objects.filter(account=account)}
-        if able.minor_digits.get(book.currency) != book.minor_digits and book.currency not in simulated:
+        if not takes_currency(account=account, book=book):
             continue
         out += [
             Offer(account=account.pk, provider=account.provider, method=Method(one), label=account.label)
@@ -265,3 +271,12 @@ def offers(*, book: Book, place: Place = Place.PAGE) -> list[Offer]:
             if _PLACES.get(Method(one), Place.PAGE) is place
         ]
     return out
+
+
+def takes_currency(*, account: MerchantAccount, book: Book) -> bool:
+    """Whether an account takes a book's currency in the book's smallest unit; a simulator's takes what it was told."""
+    able = ABILITIES[account.provider].minor_digits
+    if able.get(book.currency) == book.minor_digits:
+        return True
+    keys = MerchantKey.objects.filter(account=account)
+    return book.currency in {one.settings.get("currency") for one in keys}

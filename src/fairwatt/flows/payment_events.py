@@ -41,16 +41,27 @@ def add_signed(
     if intent.account_id is not None:
         payload["account"] = intent.account_id
     key = payment_key(provider=said.provider, event=said.event_id)
-    return _add(intent=intent, key=key, payload=payload, raw=raw, now_us=now_us)
+    return _add(
+        book=intent.book_id, wallet=intent.wallet_id, key=key, payload=payload, raw=raw, now_us=now_us
+    )
 
 
 def add_queried(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> tuple[int, bool]:
+    """Leave to the poster what the provider told the collector of an intent."""
+    return leave_queried(
+        book=intent.book_id, wallet=intent.wallet_id, account=intent.account_id, said=said, now_us=now_us
+    )
+
+
+def leave_queried(
+    *, book: int, wallet: int | None, account: int | None, said: ProviderFact, now_us: int
+) -> tuple[int, bool]:
     """Leave to the poster what the provider told the collector; that it was the collector, the database notes."""
     if said.kind is not Kind.PAYMENT or said.assurance is not Assurance.QUERIED or not said.moves_money:
         raise ValueError("only a payment that its provider was asked about is left to the poster so")
     payload = {
         "provider": said.provider,
-        "account": intent.account_id,
+        "account": account,
         "queried": {
             "our_ref": said.our_ref,
             "provider_ref": said.provider_ref,
@@ -59,22 +70,23 @@ def add_queried(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> tu
             "currency": said.currency,
             "occurred_at_us": said.occurred_at_us,
             "raw_sha256": said.raw_sha256,
+            **({"named": said.named} if said.named else {}),
         },
     }
     key = asked_payment_key(provider=said.provider, reference=said.provider_ref)
-    return _add(intent=intent, key=key, payload=payload, raw=b"", now_us=now_us)
+    return _add(book=book, wallet=wallet, key=key, payload=payload, raw=b"", now_us=now_us)
 
 
 def _add(
-    *, intent: PaymentIntent, key: str, payload: dict[str, Any], raw: bytes, now_us: int
+    *, book: int, wallet: int | None, key: str, payload: dict[str, Any], raw: bytes, now_us: int
 ) -> tuple[int, bool]:
     with connection.cursor() as cursor:
         return facts.add(
             cursor=cursor,
-            book=intent.book_id,
+            book=book,
             kind="payment",
             natural_key=key,
-            wallet=intent.wallet_id,
+            wallet=wallet,
             payload=payload,
             raw=raw,
             now_us=now_us,

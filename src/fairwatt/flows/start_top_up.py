@@ -92,14 +92,7 @@ def write_intent(
     payer: Payer,
 ) -> PaymentIntent:
     """The same in the caller's transaction, which sees that home alone from then on. Raises TopUpRefused."""
-    if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
-        minor_micro = micro_from_minor(amount_minor=1, minor_digits=wallet.book.minor_digits)
-        raise TopUpRefused(
-            "The amount must be between %(least)s and %(most)s. Nothing was charged; choose another amount.",
-            least=format_money(micro=minor_micro, currency=wallet.book.currency),
-            most=format_money(micro=AMOUNT_MINOR_MAX * minor_micro, currency=wallet.book.currency),
-        )
-    check_terms(wallet=wallet, amount_minor=amount_minor, now_us=now_us)
+    check_amount(wallet=wallet, amount_minor=amount_minor, now_us=now_us)
     our_ref, account = uuid.uuid4().hex, None
     if offer is not None:
         account = MerchantAccount.objects.filter(
@@ -127,6 +120,21 @@ def write_intent(
         expires_us=None if offer is None else now_us + _OPEN_US.get(offer.method, OPEN_US),
         ask_us=None if offer is None else now_us,
     )
+
+
+def check_amount(*, wallet: Wallet, amount_minor: int, now_us: int) -> None:
+    """Refuse an amount that nobody may pay in, or not this home. Raises TopUpRefused.
+
+    The transaction sees that home alone from then on.
+    """
+    if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
+        minor_micro = micro_from_minor(amount_minor=1, minor_digits=wallet.book.minor_digits)
+        raise TopUpRefused(
+            "The amount must be between %(least)s and %(most)s. Nothing was charged; choose another amount.",
+            least=format_money(micro=minor_micro, currency=wallet.book.currency),
+            most=format_money(micro=AMOUNT_MINOR_MAX * minor_micro, currency=wallet.book.currency),
+        )
+    check_terms(wallet=wallet, amount_minor=amount_minor, now_us=now_us)
 
 
 def check_terms(*, wallet: Wallet, amount_minor: int, now_us: int) -> None:

@@ -94,6 +94,7 @@ SETTINGS: Final[Mapping[str, tuple[Setting, ...]]] = {
         Setting("consumer_key", Secrecy.ACTING),
         Setting("consumer_secret", Secrecy.ACTING),
         Setting("passkey", Secrecy.ACTING),
+        Setting("nominated_number", required=False),
     ),
 }
 """What is asked for on a page or in a file. An address other than the provider's own is said in a file only."""
@@ -206,6 +207,7 @@ def _mpesa(said: Mapping[str, Any]) -> PaymentProvider:
             consumer_secret=str(said.get("consumer_secret", "")),
             passkey=str(said.get("passkey", "")),
             till=bool(said.get("till", False)),
+            nominated_number=str(said.get("nominated_number", "")),
             currency=str(said.get("currency", "KES")),
             gateway=str(said.get("gateway", MPESA_GATEWAY)),
             checkout=str(said.get("checkout", "")),

@@ -25,6 +25,8 @@ class Method(StrEnum):
     """the window scans the code on the payer's phone"""
     AUTO = "auto"
     """taken from what the payer saved at the provider, as he agreed: nobody is asked at that moment"""
+    PAYBILL = "paybill"
+    """the payer begins at the provider and types the number of the home; nothing is asked for here"""
 
 
 class Ability(StrEnum):
@@ -99,6 +101,8 @@ class ProviderFact:
     raw_sha256: str = ""
     detail: str = ""
     """the provider's own word for the state"""
+    named: str = ""
+    """the account number that the payer typed, where the payment began at the provider"""
 
     @property
     def moves_money(self) -> bool:
@@ -122,8 +126,7 @@ class OrderAsk:
     return_url: str
     expires_us: int
     payer: str = field(default="", repr=False)
-    """an openid or a login code (JSAPI), a telephone number (PUSH), the digits of a payer's code (SCAN), what was saved
-    (AUTO)"""
+    """an openid or a login code (JSAPI), a telephone number (PUSH), a payer's code (SCAN), what was saved (AUTO)"""
     provider_order: str = ""
     """the provider's number of the order, where `create` told one"""
     language: str = "en"

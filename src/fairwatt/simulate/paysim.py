@@ -28,6 +28,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fairwatt.simulate.pay.door import walked_in
+from fairwatt.simulate.pay.menu import at_the_telephone
 from fairwatt.simulate.pay.world import World
 from fairwatt.simulate.paypages import Answer, Page, checkout_page, read_order
 
@@ -311,6 +312,10 @@ class PaySim:
         target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         said = await self.world.answer(method=method, target=target, headers=headers, body=form)
         language = headers.get("accept-language", "")
+        if said is None:
+            said = await at_the_telephone(
+                self.world, method=method, path=scope["path"], body=form, language=language
+            )
         if said is None:
             said = walked_in(self.world, method=method, path=scope["path"], body=form, language=language)
         self._wake.set()

@@ -15,7 +15,7 @@ METHODS: Final = {
     "wechat": ["jsapi", "qr", "scan"],
     "alipay": ["qr", "redirect", "scan"],
     "stripe": ["redirect", "auto"],
-    "mpesa": ["push"],
+    "mpesa": ["push", "paybill"],
 }
 
 
@@ -36,6 +36,7 @@ def open_shops(*, world: World, organisation: str, currency: str, config: Config
         for dialect in DIALECTS:
             shop, settings = world.open_shop(dialect)
             settings["currency"] = currency
+            shop.name = owner.name
             known = MerchantAccount.objects.filter(organisation=owner, provider=dialect).first()
             if known is None:
                 made = merchants.add_account(

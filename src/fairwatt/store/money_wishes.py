@@ -54,6 +54,8 @@ class Waiting(NamedTuple):
     amount_minor: int
     currency: str
     at_us: int
+    named: str
+    """the account number that was typed, where the payer named one"""
 
 
 class Void(NamedTuple):
@@ -127,12 +129,13 @@ def _wishes(cursor: Any, where: str, parameters: list[Any], limit: int) -> list[
 def in_suspense(*, cursor: Any, book: int, currency: str, of: int | None = None) -> list[Waiting]:
     """Money that lies in suspense: payments nobody could place, and payments taken back to be placed anew."""
     cursor.execute(
-        "SELECT x.of, x.provider, x.reference, x.amount_minor, x.currency, x.at_us FROM ("
+        "SELECT x.of, x.provider, x.reference, x.amount_minor, x.currency, x.at_us, x.named FROM ("
         " SELECT f.id AS of, f.result->>'provider' AS provider, f.result->>'provider_ref' AS reference,"
         "        (f.result->>'amount_minor')::bigint AS amount_minor, f.result->>'currency' AS currency,"
-        "        f.created_us AS at_us FROM fact f WHERE f.book = %s AND f.kind = 'payment' AND f.state = 'posted'"
+        "        f.created_us AS at_us, coalesce(f.result->>'named', '') AS named"
+        "   FROM fact f WHERE f.book = %s AND f.kind = 'payment' AND f.state = 'posted'"
         "    AND f.result->>'outcome' = 'review' AND f.result->>'currency' = %s"
-        " UNION ALL SELECT v.fact, r.provider, r.reference, w.amount_minor, %s, v.at_us FROM credit_void v"
+        " UNION ALL SELECT v.fact, r.provider, r.reference, w.amount_minor, %s, v.at_us, '' FROM credit_void v"
         "   JOIN receipt r ON r.fact = v.of JOIN money_wish w ON w.id = v.wish WHERE v.book = %s AND v.way = 'suspense'"
         ") x WHERE NOT EXISTS (SELECT 1 FROM suspense_end e WHERE e.of = x.of) AND (%s::bigint IS NULL OR x.of = %s)"
         " ORDER BY x.of",

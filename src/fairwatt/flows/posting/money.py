@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fairwatt.core.account_numbers import wallets_in
 from fairwatt.core.ledger.model import Kind
 from fairwatt.core.ledger.recipes import topup_legs, unmatched_topup_legs
 from fairwatt.core.units import micro_from_minor
@@ -82,6 +83,9 @@ def post_proven(
         return _suspense(bench, paid, "amount_differs", wallet_ix)
     if wallet_ix is None:
         return _suspense(bench, paid, "unknown_wallet", None)
+    if paid.named and int(wallet) not in wallets_in(text=paid.named):
+        # Who wrote the intent down is not believed: the payer's own words name the home.
+        return _suspense(bench, paid, "another_home", None)
     if intent_state in _CREDITED and not _numbers_agree(paid.provider):
         # An order there takes one payment, which the bill calls by another number than the answer to a question.
         return PostedFacts(
@@ -155,8 +159,12 @@ def _paid(paid: ProviderFact) -> dict[str, Any]:
     return {"our_ref": paid.our_ref, "amount_minor": paid.amount_minor, "currency": paid.currency}
 
 
+def _named(paid: ProviderFact) -> dict[str, Any]:
+    return {"named": paid.named} if paid.named else {}
+
+
 def _answer(bench: Bench, paid: ProviderFact, **result: Any) -> FactAnswer:
-    who = {"provider": paid.provider, "provider_ref": paid.provider_ref, **_paid(paid)}
+    who = {"provider": paid.provider, "provider_ref": paid.provider_ref, **_paid(paid), **_named(paid)}
     return FactAnswer(fact=bench.fact, state="posted", result={**result, **who})
 
 
@@ -227,6 +235,7 @@ def _queried(provider: str, said: dict[str, Any]) -> ProviderFact:
             "amount_minor": int(amount_minor),
             "currency": str(currency),
             "occurred_at_us": int(occurred_at_us),
+            **more,
         } if our_ref and provider_ref and amount_minor > 0:
             return ProviderFact(
                 provider=provider,
@@ -237,6 +246,7 @@ def _queried(provider: str, said: dict[str, Any]) -> ProviderFact:
                 currency=currency,
                 occurred_at_us=occurred_at_us,
                 assurance=Assurance.QUERIED,
+                named=str(more.get("named", "")),
             )
     raise MalformedCallback("what the collector left is no payment; no money was moved")
 
@@ -306,7 +316,7 @@ def _suspense(bench: Bench, paid: ProviderFact, reason: str, wallet_ix: int | No
             at_us=bench.now_us,
             wallet=None if wallet_ix is None else int(state.wallets["wallet"][wallet_ix]),
             reason=reason,
-            evidence=_paid(paid),
+            evidence={**_paid(paid), **_named(paid)},
         )
     )
     return out

@@ -40,6 +40,8 @@ class MPesaAccount:
     passkey: str = field(default="", repr=False)
     till: bool = False
     """a till number (buy goods) instead of a pay bill number"""
+    nominated_number: str = ""
+    """the telephone M-Pesa knows the merchant by: with it the list of what came in is asked to be kept"""
     currency: str = "KES"
     gateway: str = GATEWAY
     checkout: str = ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from fairwatt.core.units import US_PER_DAY, US_PER_SECOND
 from fairwatt.payments.amounts import minor_from_text
 from fairwatt.payments.clocks import NAIROBI, wall_us
 from fairwatt.payments.contract import (
@@ -22,13 +23,10 @@ from fairwatt.payments.contract import (
     Action,
     Assurance,
     Bill,
-    BillCorrupt,
     BillKind,
     BillNotReady,
-    BillRow,
     CallbackRejected,
     DisputeAsk,
-    Kind,
     MalformedCallback,
     Method,
     OrderAsk,
@@ -38,17 +36,16 @@ from fairwatt.payments.contract import (
 )
 from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ReplyNotBelieved, no_disputes
 from fairwatt.payments.fields import Fields
+from fairwatt.payments.mpesa import paybill
 from fairwatt.payments.mpesa.asking import PROCESSING, MPesaAccount, answer, asked, password
+from fairwatt.payments.unasked import Announced, Listed, Verdict
 
 NAME: Final = "mpesa"
 ABILITIES: Final = Abilities(
-    methods=frozenset({Method.PUSH}), can=frozenset({Ability.BILL}), minor_digits={"KES": 2}
+    methods=frozenset({Method.PUSH, Method.PAYBILL}), can=frozenset({Ability.BILL}), minor_digits={"KES": 2}
 )
-ACCOUNT_CHARS: Final = 12
-"""So much of our reference does M-Pesa carry; its bill names an order by it."""
 _PHONE: Final = re.compile(r"(?:\+?254|0)?([17][0-9]{8})")
 _BUSY: Final = frozenset({"17", "26", "1001"})
-_PAGES_MAX: Final = 5_000
 _FAILED: Final = {
     "1": "not enough money",
     "1019": "expired",
@@ -102,7 +99,7 @@ class MPesa:
             "PartyB": self.account.short_code,
             "PhoneNumber": payer,
             "CallBackURL": order.notify_url,
-            "AccountReference": order.our_ref[:ACCOUNT_CHARS],
+            "AccountReference": order.our_ref[: paybill.REF_CHARS],
             "TransactionDesc": order.subject[:13],
         }
         reply = yield from asked(self.account, "/mpesa/stkpush/v1/processrequest", content)
@@ -157,27 +154,13 @@ class MPesa:
 
     def fetch_bill(self, *, day: str, kind: BillKind, at: Moment) -> Exchange[Bill]:
         """See PaymentProvider. The pull API gives the last 48 hours, page by page; amounts are gross."""
-        rows: list[BillRow] = []
-        raw = bytearray()
-        for _ in range(_PAGES_MAX):
-            content: dict[str, object] = {
-                "ShortCode": self.account.short_code,
-                "StartDate": f"{day} 00:00:00",
-                "EndDate": f"{day} 23:59:59",
-                "OffSetValue": str(len(rows)),
-            }
-            reply = yield from asked(self.account, "/pulltransactions/v1/query", content)
-            said = answer(reply)
-            if said.maybe("ResponseCode") == "1001":
-                raise BillNotReady(f"M-Pesa has no list of {day} yet")
-            page = said.nested_rows("Response")
-            raw += reply.body + b"\n"
-            rows += [_row(one, self.account.currency) for one in page]
-            if not page:
-                return Bill(
-                    day=day, kind=kind, rows=tuple(rows), raw_sha256=sha256(raw).hexdigest(), raw=bytes(raw)
-                )
-        raise BillCorrupt(f"the list of {day} has no end; ask again")
+        start_us = wall_us(f"{day} 00:00:00", zone=NAIROBI)
+        until_us = start_us + US_PER_DAY - US_PER_SECOND
+        found, raw, answered = yield from paybill.pulled(self.account, since_us=start_us, until_us=until_us)
+        if not answered:
+            raise BillNotReady(f"M-Pesa has no list of {day} yet")
+        rows = tuple(paybill.bill_row(one, self.account.currency) for one in found)
+        return Bill(day=day, kind=kind, rows=rows, raw_sha256=sha256(raw).hexdigest(), raw=raw)
 
     def health(self, *, at: Moment) -> Exchange[bool]:
         """See PaymentProvider. The login, and that a question about no push is understood."""
@@ -215,6 +198,29 @@ class MPesa:
         """See PaymentProvider. Another answer may lose a callback for ever: what is dropped is thanked for, too."""
         return Ack(200, json.dumps({"ResultCode": 0, "ResultDesc": "Accepted"}).encode(), "application/json")
 
+    # --- payments that a payer begins on the telephone (payments.unasked) --------------------------------------
+
+    @property
+    def shop(self) -> str:
+        """See TakesUnasked. A till is paid without an account number, so nobody's home can be named there."""
+        return "" if self.account.till else self.account.short_code
+
+    def parse_announced(self, *, body: bytes) -> Announced:
+        """See TakesUnasked."""
+        return paybill.parse_announced(body, currency=self.account.currency)
+
+    def answer_check(self, *, verdict: Verdict) -> Ack:
+        """See TakesUnasked."""
+        return paybill.answer_check(verdict)
+
+    def listen(self, *, check_url: str, tell_url: str, at: Moment) -> Exchange[bool]:
+        """See TakesUnasked."""
+        return paybill.listen(self.account, check_url=check_url, tell_url=tell_url)
+
+    def listed(self, *, since_us: int, until_us: int, at: Moment) -> Exchange[Listed]:
+        """See TakesUnasked. M-Pesa keeps 48 hours."""
+        return paybill.listed(self.account, since_us=since_us, until_us=until_us)
+
     def _stands(
         self, order: OrderAsk, state: State, word: str, at: Moment, *, raw: bytes = b""
     ) -> ProviderFact:
@@ -231,23 +237,6 @@ class MPesa:
             raw_sha256=sha256(raw).hexdigest(),
             detail=_FAILED.get(word, word),
         )
-
-
-def _row(said: Fields, currency: str) -> BillRow:
-    try:
-        amount = minor_from_text(said.text("amount"), digits=2)
-        at_us = wall_us(said.text("trxDate")[:19].replace("T", " "), zone=NAIROBI)
-    except ValueError as wrong:
-        raise BillCorrupt(f"a row of the list cannot be read: {wrong}") from wrong
-    back = "reversal" in said.text("transactiontype").lower()
-    return BillRow(
-        kind=Kind.CHARGEBACK if back else Kind.PAYMENT,
-        our_ref=said.maybe("billreference"),
-        provider_ref=said.word("transactionId"),
-        amount_minor=-amount if back else amount,
-        currency=currency,
-        occurred_at_us=at_us,
-    )
 
 
 def _no_refunds() -> ProviderRefused:

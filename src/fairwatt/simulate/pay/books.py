@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from secrets import randbelow
 from typing import Any, Final, Literal
 
 from fairwatt.simulate.pay.keys import ShopKeys
@@ -23,6 +24,8 @@ class Shop:
     keys: ShopKeys
     serial: str = "PUB_KEY_ID_0001"
     """the name of the platform key that signs now"""
+    name: str = ""
+    """what payers read who type its number"""
 
 
 @dataclass(slots=True)
@@ -110,13 +113,15 @@ class Books:
         self.made: Callable[[Order], None] = lambda _: None
         """called for every new order"""
         self._serial = 0
+        # As its keys, a shop is another one each time: what is known of a merchant's number is known for ever.
+        self._first = 1_000_000_000 + randbelow(8 * 10**8)
         self._by_number: dict[str, Order] = {}
         self._codes: dict[str, str] = {}
         """codes of payers' telephones that were scanned, and by which order"""
 
     def open_shop(self, dialect: Dialect) -> Shop:
         """A new merchant with keys of its own."""
-        number = f"{1_900_000_000 + len(self.shops)}"
+        number = f"{self._first + len(self.shops)}"
         shop = Shop(dialect, number, ShopKeys.make())
         self.shops.append(shop)
         return shop
@@ -132,6 +137,15 @@ class Books:
         """A number of the platform's own; the instant in it keeps those of a restarted platform new."""
         self._serial += 1
         return f"{prefix}{self.now_us() // 1000:x}{self._serial:06d}{self.draw.getrandbits(24):06x}"
+
+    def short_number(self) -> str:
+        """A number as M-PESA's: ten capitals and digits, by the instant and a count."""
+        self._serial += 1
+        left, out = self.now_us() // 1000 * 1296 + self._serial % 1296, ""
+        while left:
+            left, digit = divmod(left, 36)
+            out = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + out
+        return out.rjust(10, "A")[-10:]
 
     def make(self, shop: Shop, our_ref: str, *, prefix: str, **about: Any) -> Order:
         """Make an order; the same reference again is the same order, and with another amount it is refused."""
@@ -190,6 +204,29 @@ class Books:
             currency or order.currency,
             self.now_us(),
         )
+        order.payments.append(paid)
+        self.heard(paid)
+        return paid
+
+    def take(
+        self, shop: Shop, *, number: str, named: str, amount_minor: int, currency: str, notify_url: str
+    ) -> Payment:
+        """A payer paid by himself, under a number of the platform's own: the shop made no order."""
+        order = Order(
+            shop=shop,
+            our_ref=named,
+            number=number,
+            amount_minor=amount_minor,
+            currency=currency,
+            notify_url=notify_url,
+            return_url="",
+            expires_us=self.now_us(),
+            subject=shop.name,
+            way="paybill",
+            made_us=self.now_us(),
+        )
+        self.orders[(shop.dialect, shop.number, number)] = self._by_number[number] = order
+        paid = Payment(order, number, amount_minor, currency, self.now_us())
         order.payments.append(paid)
         self.heard(paid)
         return paid

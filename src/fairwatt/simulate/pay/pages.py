@@ -112,12 +112,18 @@ def page(order: Order, *, language: str, state: str) -> bytes:
     else:
         asks = _saves(words) if saving else _asks(dialect, words)
         middle = f"{head}<dl>{rows}</dl><form method=post>{asks}</form>"
+    return framed(dialect, middle, language=language)
+
+
+def framed(dialect: str, middle: str, *, language: str) -> bytes:
+    """A page of a platform around what it says."""
+    chinese = language.startswith("zh")
     html = (
-        f"<!doctype html><html lang={'zh-Hans' if words is _WORDS['zh'] else 'en'}><meta charset=utf-8>"
+        f"<!doctype html><html lang={'zh-Hans' if chinese else 'en'}><meta charset=utf-8>"
         f'<meta name=viewport content="width=device-width"><title>{escape(_NAMES[dialect])}</title>'
         f"<style>:root{{--tint:{_TINTS[dialect]}}}{_STYLE}</style>"
-        f"<main><header>{escape(_NAMES[dialect])}</header><section>{middle}<p class=note>{words['note']}</p>"
-        "</section></main></html>"
+        f"<main><header>{escape(_NAMES[dialect])}</header><section>{middle}"
+        f"<p class=note>{_WORDS['zh' if chinese else 'en']['note']}</p></section></main></html>"
     )
     return html.encode()
 

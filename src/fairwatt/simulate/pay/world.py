@@ -21,6 +21,7 @@ from fairwatt.simulate.pay.wechat import WechatPlatform
 
 _NO_PROXY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 RETRIES_MAX: Final = 12
+ASK_S: Final = 10
 
 
 class Platform(Protocol):
@@ -75,6 +76,8 @@ class World:
             "mpesa": self.mpesa,
         }
         self.sendings: list[Sending] = []
+        self.asks: Callable[[Report], tuple[int, bytes]] = ask
+        """how a shop is asked before money is taken; a test answers by hand"""
         self._held: Sending | None = None
 
     # --- shops ----------------------------------------------------------------------------------------------
@@ -128,6 +131,12 @@ class World:
         if self._chance("wrong_currency"):
             currency = "USD" if order.currency != "USD" else "EUR"
         return self.books.pay(order, settle_minor=settle, currency=currency, anyway=anyway)
+
+    def dial(self, *, shop: str, named: str, amount_minor: int) -> Payment:
+        """Somebody types a merchant's number, an account number and an amount into the telephone. Raises PayError."""
+        typed = self.mpesa.paybills.typed(shop=shop, named=named, amount_minor=amount_minor)
+        check = self.mpesa.paybills.check(typed)
+        return self.mpesa.paybills.take(typed, None if check is None else self.asks(check))
 
     def order(self, *, our_ref: str) -> Order:
         """The newest order of that reference. Raises KeyError."""
@@ -249,14 +258,19 @@ class World:
 
 def post(report: Report) -> int:
     """Deliver one report; the HTTP status, or 0 when nobody answered."""
+    return ask(report)[0]
+
+
+def ask(report: Report) -> tuple[int, bytes]:
+    """The same, and what was answered."""
     request = urllib.request.Request(  # noqa: S310  our own callback
         report.url, data=report.body, headers=dict(report.headers), method="POST"
     )
     try:
-        with _NO_PROXY.open(request, timeout=10) as answer:
-            return int(answer.status)
+        with _NO_PROXY.open(request, timeout=ASK_S) as answer:
+            return int(answer.status), answer.read(65_536)
     except urllib.error.HTTPError as error:
         error.close()
-        return int(error.code)
+        return int(error.code), b""
     except (OSError, HTTPException):
-        return 0
+        return 0, b""

@@ -170,6 +170,10 @@ BEGIN
         OR NEW.action IS NOT NULL THEN
         RAISE EXCEPTION 'a payment intent begins unpaid' USING ERRCODE = 'insufficient_privilege';
     END IF;
+    -- What the provider lists unasked is written down by who reads its list; whatever else is meant to be paid, by people.
+    IF (current_user = 'fairwatt_collector') <> (NEW.method = 'paybill') THEN
+        RAISE EXCEPTION 'only the collector writes down what began at the provider' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     RETURN NEW;
 END $$;
 DROP TRIGGER IF EXISTS intent_begins_unpaid ON store_paymentintent;
@@ -714,3 +718,29 @@ DROP POLICY IF EXISTS own_rows ON code_scan;
 CREATE POLICY own_rows ON code_scan USING (book = ANY (seen_books()) AND current_setting('fairwatt.wallets', true) = '*');
 GRANT SELECT, INSERT ON code_scan TO fairwatt_web;
 GRANT SELECT (intent, book, wallet, cashier, shift, ticket, at_us) ON code_scan TO fairwatt_auditor;
+
+-- Payments that begin at the provider. The web notes what was announced and reads homes to answer; that money came in, the
+-- collector alone says, who reads no more of a home than its number, its book and whether a meter is at work there.
+DO $$
+DECLARE t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['announced', 'listed_payment', 'listening'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+        EXECUTE format('DROP POLICY IF EXISTS own_rows ON %I', t);
+        EXECUTE format('CREATE POLICY own_rows ON %I USING (current_setting(''fairwatt.wallets'', true) = ''*'' AND EXISTS (
+            SELECT 1 FROM store_merchantaccount a JOIN store_book b ON b.organisation_id = a.organisation_id
+             WHERE a.id = %I.account AND b.id = ANY (seen_books())))', t, t);
+        EXECUTE format('DROP POLICY IF EXISTS collectors ON %I', t);
+        EXECUTE format('CREATE POLICY collectors ON %I TO fairwatt_collector USING (true) WITH CHECK (true)', t);
+    END LOOP;
+END $$;
+GRANT SELECT, INSERT ON announced TO fairwatt_web;
+GRANT SELECT ON listening TO fairwatt_web;
+GRANT SELECT ON announced, listed_payment, listening TO fairwatt_auditor;
+GRANT SELECT ON announced, store_merchantoffer TO fairwatt_collector;
+GRANT SELECT, INSERT ON listed_payment TO fairwatt_collector;
+GRANT SELECT, INSERT, UPDATE ON listening TO fairwatt_collector;
+GRANT SELECT (id, book_id) ON store_wallet TO fairwatt_collector;
+GRANT SELECT (wallet_id, closed_us) ON store_installation TO fairwatt_collector;
+GRANT INSERT ON store_paymentintent TO fairwatt_collector;

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.merchant_desk import choose, propose
 from fairwatt.flows.merchants import TOKEN_BYTES
+from fairwatt.flows.unasked import stands
 from fairwatt.payments.accounts import ABILITIES, SETTINGS, Secrecy
 from fairwatt.store.models import (
     Book,
@@ -167,5 +168,6 @@ def _row(account: MerchantAccount, in_force: set[int]) -> dict[str, Any]:
         "waiting": [key for key in keys if key.pk not in in_force],
         "ready": any(key.pk in in_force for key in keys),
         "health": MerchantHealth.objects.filter(account=account).first(),
+        "listening": stands(account=account),
         "refused": refused.values("code").annotate(count=Sum("count")).order_by("-count"),
     }

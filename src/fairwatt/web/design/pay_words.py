@@ -15,6 +15,7 @@ METHODS: Final[Mapping[str, str | Promise]] = {
     "push": _("on their telephone"),
     "scan": _("by their code at the window"),
     "auto": _("by themselves, as a resident agreed"),
+    "paybill": _("from their telephone's own menu, by account number"),
 }
 PROVIDERS: Final[Mapping[str, str | Promise]] = {
     "sandbox": _("the practice payment platform"),

@@ -16,7 +16,9 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils.datastructures import CaseInsensitiveMapping
 
 from fairwatt.flows.receive_payment import BODY_MAX, count_refused, receive_callback
+from fairwatt.flows.unasked import hear
 from fairwatt.payments.contract import Ack, CallbackRejected
+from fairwatt.payments.unasked import PLACE
 from fairwatt.web import access
 from fairwatt.web.providers import open_merchants
 
@@ -41,10 +43,12 @@ def take(*, provider: str, token: str, hint_ref: str, headers: Any, body: bytes)
 
     The provider repeats until it hears that all is well, so everything that is stored, also for the second time, is.
     """
-    merchant = open_merchants().by_token(token=token, provider=provider)
+    merchant = open_merchants().by_token(token=token, provider=None if provider == PLACE else provider)
     if merchant is None:
         return None
     now_us = access.now_us()
+    if provider == PLACE:
+        return hear(merchant=merchant, what=hint_ref, body=body, now_us=now_us)
     try:
         receive_callback(
             provider=merchant.provider,

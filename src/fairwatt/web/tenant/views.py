@@ -21,6 +21,7 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_POST
 
+from fairwatt.core.account_numbers import account_number
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import date_start, local_date, next_day_start
 from fairwatt.core.units import US_PER_DAY
@@ -42,7 +43,7 @@ from fairwatt.web.providers import open_merchants, open_providers
 from fairwatt.web.tenant import charts, queries
 from fairwatt.web.tenant.forms import TopUpForm
 from fairwatt.web.tenant.history import totals_of
-from fairwatt.web.tenant.ways import CHECKOUTS, chosen_way, on_phone, payer_of, ways_of
+from fairwatt.web.tenant.ways import CHECKOUTS, chosen_way, on_phone, paybills_of, payer_of, ways_of
 
 PROVIDER = "sandbox"
 _ASKED = "wechat_top_up"
@@ -252,7 +253,13 @@ def home_page(
     request: HttpRequest, wallet: Wallet, *, form: TopUpForm | None = None, status: int = 200
 ) -> HttpResponse:
     """The resident's page; with a form, what was wrong with it."""
-    context = {**_context(wallet), "form": form, "ways": ways_of(book=wallet.book, request=request)}
+    context = {
+        **_context(wallet),
+        "form": form,
+        "ways": ways_of(book=wallet.book, request=request),
+        "paybills": paybills_of(book=wallet.book),
+        "number": account_number(wallet=wallet.pk),
+    }
     return _private(render(request, "tenant/home.html", context, status=status))
 
 

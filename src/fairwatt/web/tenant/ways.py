@@ -10,10 +10,12 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
-from fairwatt.flows.merchants import Offer, offers
+from fairwatt.flows.merchants import Offer, Place, offers
 from fairwatt.payments.contract import Method
 from fairwatt.payments.mpesa.provider import telephone
+from fairwatt.payments.unasked import unasked
 from fairwatt.store.models import Book
+from fairwatt.web.providers import open_merchants
 
 SANDBOX: Final = "sandbox"
 _PHONE: Final = re.compile(r"Mobile|Android|iPhone|MicroMessenger", re.IGNORECASE)
@@ -33,13 +35,24 @@ class Way:
     asks_phone: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayBill:
+    """A merchant's number that payers type at the provider."""
+
+    provider: str
+    shop: str
+
+
 def on_phone(request: HttpRequest) -> bool:
     """Whether the browser says it is a telephone's."""
     return bool(_PHONE.search(request.headers.get("User-Agent", "")))
 
 
 def ways_of(*, book: Book, request: HttpRequest) -> list[Way]:
-    """One way an account, the one that suits the browser; the practice platform where nobody offers anything."""
+    """One way an account, the one that suits the browser; the practice platform where nobody offers anything.
+
+    None where residents pay only by what they begin at the provider.
+    """
     phone = on_phone(request)
     in_wechat = bool(_IN_WECHAT.search(request.headers.get("User-Agent", "")))
     by_account: dict[int, list[Offer]] = {}
@@ -58,7 +71,20 @@ def ways_of(*, book: Book, request: HttpRequest) -> list[Way]:
                     asks_phone=chosen.method is Method.PUSH,
                 )
             )
-    return out or [Way(key=SANDBOX, provider=SANDBOX, label="", offer=None, asks_phone=False)]
+    if out or offers(book=book, place=Place.PROVIDER):
+        return out
+    return [Way(key=SANDBOX, provider=SANDBOX, label="", offer=None, asks_phone=False)]
+
+
+def paybills_of(*, book: Book) -> list[PayBill]:
+    """The numbers that a payer may type at a provider by himself, with the account number of the home."""
+    out = []
+    for one in offers(book=book, place=Place.PROVIDER):
+        merchant = open_merchants().of(account=one.account)
+        found = None if merchant is None else unasked(provider=merchant.provider)
+        if found is not None:
+            out.append(PayBill(provider=one.provider, shop=found.shop))
+    return out
 
 
 def _fitting(several: Collection[Offer], *, phone: bool, in_wechat: bool) -> Offer | None:

@@ -1,6 +1,15 @@
 // Small manners of the pages: the amount on the pay button, the unit panel, and saying when the link is lost.
 "use strict";
 (() => {
+  if (navigator.clipboard) {
+    for (const button of document.querySelectorAll("[data-copy]")) {
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = button.dataset.done;
+      });
+    }
+  }
   const form = document.querySelector("form.top-up");
   if (form) {
     const label = form.querySelector("[data-pay-text]");
