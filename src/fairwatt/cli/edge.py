@@ -161,14 +161,15 @@ def _say_bench(config: Path, line: str, meters: list[int], *, as_json: bool) -> 
 def _there(path: Path) -> Path:
     if not path.is_file():
         raise BadInput(
-            f"There is no file {path}. Nothing was started; name the gateway's settings with --config, or make some "
+            f"There is no file {path}. Nothing was done; name the gateway's settings with --config, or make some "
             "with `fairwatt edge simulate`."
         )
     return path
 
 
 def _settings(path: Path) -> EdgeConfig:
-    from fairwatt.edge.config import ConfigError, load
+    from fairwatt.edge.config import ConfigError
+    from fairwatt.edge.settings_file import load
 
     try:
         return load(_there(path))
@@ -191,7 +192,7 @@ def _show(told: dict[str, Any], *, clear: bool) -> None:
         console.clear()
     zone = ZoneInfo(told["zone"])
     for name, text in _facts(told, zone):
-        console.print(f"{name:<9} {text}", highlight=False, markup=False)
+        console.print(f"{name:<9} {text}", highlight=False, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("meter", "bus", "read at", "kWh", "W", "V", "relay", ""):
         table.add_column(column, justify="right" if column in ("kWh", "W", "V") else "left")
@@ -202,7 +203,7 @@ def _show(told: dict[str, Any], *, clear: bool) -> None:
         text = f"{_units(wallet['available_micro'])} {wallet['currency']}, {wallet['meters']} meter(s) here"
         console.print(f"wallet {wallet['wallet']}: {text}", highlight=False)
     for trouble in told["trouble"]:
-        console.print(f"! {trouble['text']}", highlight=False, markup=False, style="red")
+        console.print(f"! {trouble['text']}", highlight=False, markup=False, soft_wrap=True, style="red")
 
 
 def _facts(told: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str]]:
