@@ -12,10 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from fairwatt.edge.agent import Agent
 from fairwatt.edge.config import BusConfig, EdgeConfig, ListenConfig
 from fairwatt.edge.meters import Branch, MeterPoint
 from fairwatt.wire.records import UNKNOWN_I32, Relay
+
+log = structlog.get_logger(__name__)
 
 type Picture = dict[str, Any]
 
@@ -43,6 +47,11 @@ async def answering(agent: Agent) -> AsyncIterator[None]:
         server = await asyncio.start_unix_server(_teller(lambda: picture(agent)), path)
     finally:
         os.umask(before)
+    config = agent.config
+    meters = sum(len(line.meters) for line in config.lines)
+    log.info(
+        "agent_runs", gateway=config.gateway, meters=meters, buses=len(config.lines), answers_at=str(path)
+    )
     try:
         yield
     finally:
