@@ -50,6 +50,12 @@ def status(folder: Path, *arguments: str) -> tuple[int, Any]:
     return done.returncode, json.loads(done.stdout) if "--json" in arguments else done.stdout
 
 
+def told_by(folder: Path, *arguments: str) -> tuple[int, str]:
+    program = [sys.executable, "-m", "fairwatt.cli", "edge", *arguments, "--config", "edge-bench/edge.toml"]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("line", [(), ("--serial",)], ids=["tcp", "serial"])
 def test_a_newcomer_has_a_running_gateway_in_two_commands(tmp_path: Path, line: tuple[str, ...]) -> None:
     with running(tmp_path, "simulate", "--meters", "2", "--json", *line) as bench:
@@ -74,6 +80,10 @@ def test_a_newcomer_has_a_running_gateway_in_two_commands(tmp_path: Path, line: 
             code, text = status(tmp_path)
             assert str(said["meters"][0]) in text
             assert "gw-bench" in text
+            code, words = told_by(tmp_path, "code", str(said["meters"][0]), said["code"])
+            assert (code, "Power is on until" in words) == (0, True)
+            code, words = told_by(tmp_path, "code", str(said["meters"][0]), said["code"])
+            assert (code, "used already" in words) == (1, True)
         code, told = status(tmp_path, "--json")
         assert (code, told["running"], told["spool"]["records"] >= 1) == (1, False, True)
         assert told["trouble"][0]["code"] == "not_running"

@@ -17,6 +17,7 @@ from fairwatt.server.errors import BadInput
 
 if TYPE_CHECKING:
     from fairwatt.edge.config import EdgeConfig
+    from fairwatt.simulate.gateway import Bench
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -134,9 +135,7 @@ def simulate(
         try:
             await asyncio.wait([answering, told], return_when=asyncio.FIRST_COMPLETED)
             if ready.is_set():
-                _say_bench(
-                    bench.config, bench.line, [int(meter.number) for meter in bench.meters], as_json=as_json
-                )
+                _say_bench(bench, as_json=as_json)
             await answering
         finally:
             answering.cancel()
@@ -149,13 +148,19 @@ def simulate(
         raise BadInput(f"The bench cannot be set up: {error}. Name another --folder or --port.") from error
 
 
-def _say_bench(config: Path, line: str, meters: list[int], *, as_json: bool) -> None:
+def _say_bench(bench: Bench, *, as_json: bool) -> None:
+    from fairwatt.simulate.gateway import PAGE, PIN
+
+    config, line, meters = bench.config, bench.line, [int(meter.number) for meter in bench.meters]
     if as_json:
-        print(json.dumps({"config": str(config), "line": line, "meters": meters}), flush=True)
+        told = {"config": str(config), "line": line, "meters": meters, "page": f"http://{PAGE}/"}
+        print(json.dumps({**told, "home": bench.home(0), "pin": PIN, "code": bench.code}), flush=True)
         return
     print(f"{len(meters)} meters answer at {line}. In other windows:", flush=True)
     print(f"  fairwatt edge run --config {config}")
-    print(f"  fairwatt edge status --config {config} --watch 2", flush=True)
+    print(f"  fairwatt edge status --config {config} --watch 2")
+    print(f"The gateway's own page is then at http://{PAGE}/ (home {bench.home(0)}, PIN {PIN}).")
+    print(f"A restore code for that home, good once: {bench.code}", flush=True)
 
 
 def _there(path: Path) -> Path:
