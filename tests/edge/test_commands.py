@@ -19,6 +19,7 @@ from edge.test_config import TEXT, a_folder
 from edge.visiting import a_gateway, a_pass
 from fairwatt.cli.main import app
 from fairwatt.edge.local.visitor import write_pass
+from fairwatt.edge.status import picture
 
 
 @contextmanager
@@ -156,3 +157,23 @@ def test_a_gateway_that_is_not_reached_is_told_with_what_it_means(
     assert code == 1
     assert f"is not reached at {way[1]}" in words
     assert "Nothing was sent and supply is as it was" in words
+
+
+def test_a_full_disk_is_trouble_until_there_is_room_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with a_gateway(tmp_path) as bench:
+            agent, at_us = bench.agent, await bench.tick()
+            db = agent.spool._db
+            (pages,) = db.execute("PRAGMA page_count").fetchone()
+            db.execute(f"PRAGMA max_page_count={pages}")
+            while not agent.not_kept:
+                at_us += 60_000_000
+                await agent._survive(agent.poll_once(at_us), at_us=at_us)
+            (trouble,) = [one for one in picture(agent)["trouble"] if one["code"] == "not_kept"]
+            assert "no room left" in trouble["text"]
+            assert "supply stays as it is" in trouble["text"]
+            db.execute("PRAGMA max_page_count=1000000")
+            await agent._survive(agent.poll_once(at_us + 60_000_000), at_us=at_us)
+            assert not [one for one in picture(agent)["trouble"] if one["code"] == "not_kept"]
+
+    run(test())

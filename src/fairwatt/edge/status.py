@@ -156,6 +156,7 @@ def picture(agent: Agent) -> Picture:
             "epoch": agent.spool.epoch,
             "last_seq": agent.spool.last_seq,
             "acked_seq": agent.spool.acked_seq,
+            "not_kept": agent.not_kept,
         },
         "buses": [_bus(branch) for branch in agent.meters.branches],
         "meters": meters,
@@ -223,6 +224,8 @@ def _trouble(told: Picture) -> list[Picture]:
         text = "no answer from the head-end: readings are kept, credit is counted by the last grants"
         found.append({"code": "alone", "text": text})
     spool = told["spool"]
+    if spool["not_kept"]:
+        found.append({"code": "not_kept", "text": spool["not_kept"]})
     if spool["bytes"] * 100 >= spool["max_bytes"] * _ALMOST_FULL_PERCENT:
         text = "the memory is almost full: the oldest readings will make room, receipts and events never do"
         found.append({"code": "spool_almost_full", "text": text})
