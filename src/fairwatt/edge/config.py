@@ -110,8 +110,6 @@ class BusConfig:
             )
         if self.interval_s is not None and self.interval_s < 1:
             raise ConfigError(f"bus {self.name}: interval_s must be at least 1")
-        if self.host and not self.port:
-            raise ConfigError(f"bus {self.name}: host needs its port")
         if self.listen_port:
             self.dialect()
         self._each_meter_is_another()

@@ -68,6 +68,8 @@ def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
 
 
 def _bus(tree: dict[str, Any]) -> BusConfig:
+    if tree.get("host") and not tree.get("port"):
+        raise TableError(f"{_called('bus', tree)}: host needs its port")
     return built(BusConfig, _rest(tree), where=_called("bus", tree), meters=_meters("bus", tree))
 
 
