@@ -17,6 +17,7 @@ from fairwatt.cli.meter import PROTOCOLS, app
 from fairwatt.drivers.explaining import decimal_text
 from fairwatt.drivers.modbus.frame import rtu_frame
 from fairwatt.drivers.profile import load_profile
+from fairwatt.server.errors import BadInput
 from fairwatt.simulate.meters.mqttmeter import SimMqttMeter
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "chirpstack_uplink_example.json"
@@ -149,3 +150,9 @@ def test_every_byte_of_any_recording_is_told_once(protocol: str, noise: bytes, f
     json.dumps(pieces)
     if not PROTOCOLS[protocol].is_text:
         assert "".join(piece["hex"] for piece in pieces) == data.hex().upper()
+
+
+def test_a_file_that_is_not_there_is_no_message() -> None:
+    done = CliRunner().invoke(app, ["decode", "--protocol", "chirpstack", "event.json"])
+    assert isinstance(done.exception, BadInput)
+    assert "There is no file event.json" in str(done.exception)

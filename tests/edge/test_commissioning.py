@@ -13,9 +13,10 @@ from fairwatt.cli.main import app
 from fairwatt.core.insight.pulse import Verdict
 from fairwatt.drivers.profile import load_profile
 from fairwatt.edge.bus import Bus, BusDown, Silent
-from fairwatt.edge.config import BusConfig, MeterConfig, load
+from fairwatt.edge.config import BusConfig, MeterConfig
 from fairwatt.edge.pulse import pulse
 from fairwatt.edge.scan import Heard, Scanned, scan_bus
+from fairwatt.edge.settings_file import load
 from fairwatt.edge.status import socket_path
 from fairwatt.server.errors import BadInput, OperatorError
 from fairwatt.simulate import gateway

@@ -6,7 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from edge.rig import GATEWAY_KEY, ISSUER
-from fairwatt.edge.config import ConfigError, load
+from fairwatt.edge.config import ConfigError
+from fairwatt.edge.settings_file import load
 
 TEXT = """
 [gateway]
@@ -77,12 +78,34 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("interval_s = 30", "intervall_s = 30", "intervall_s"),
         ("[gateway]", "[gateway", "cannot be read"),
         ("issuer.pub", "nowhere.pub", "nowhere.pub"),
+        ('public = "issuer.pub"', 'public = "password"', "no public key in PEM"),
+        ('kid = "01"', 'kid = "zz"', "'zz' is not hexadecimal"),
+        ("[broker]", "[brokr]\n[broker]", r"no table \[brokr\]"),
+        ("port = 1883", 'port = "1883"', r"\[broker\]: port is a whole number"),
+        ("port = 1883", "port = 70000", "70000 is no port"),
+        ("port = 4196", "", "host needs its port"),
+        ("port = 4196", "port = 4196\nbuad = 9600", "bus line-1 has no setting 'buad'"),
+        ("port = 4196", "port = 4196\nattempts = true", "attempts is a whole number"),
+        ("port = 4196", 'port = 4196\nheartbeats = "FE"', "heartbeats is a list"),
+        ("Asia/Shanghai", "Asia/Nowhere", "no time zone 'Asia/Nowhere'"),
+        ("number = 101", "", "bus line-1, meter no. 2 lacks the setting 'number'"),
+        ('address = "000000000002"', 'address = "1"', "both homes would pay"),
+        ('address = "000000000002"', "address = 2", "meter 101: address is text"),
+        ('address = "000000000002"', 'address = "2027-X"', "meter 101: .*2027-X"),
+        ('password = "02123456"', 'profile = "nomodel"', "nomodel"),
+        ('name = "line-1"', "", r"\[\[bus\]\] lacks the setting 'name'"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_starts(tmp_path: Path, old: str, new: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as raised:
         load(a_folder(tmp_path, text=TEXT.replace(old, new)))
-    assert "not started" in str(raised.value)
+    assert "the agent was not started; supply stays as it is" in str(raised.value)
+    assert "__init__" not in str(raised.value)
+
+
+def test_a_bus_without_a_meter_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"bus line-1 has no meter; add a \[\[bus.meter\]\]"):
+        load(a_folder(tmp_path, text=TEXT[: TEXT.index("[[bus.meter]]")]))
 
 
 def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:

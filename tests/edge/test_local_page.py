@@ -58,9 +58,11 @@ def test_a_code_is_typed_without_a_script_and_answered_in_both_languages(tmp_pat
             status, body = await post(bench, "/code", home=" 4-201 ", code="1234567890123456")
             assert status == 422
             assert "a code has 16 digits" in body
+            assert 'value="1234567890123456"' in body, "what was mistyped stays, to be compared"
             status, body = await post(bench, "/code", home="4-201", code=a_code(), lang="zh")
             assert status == 200
             assert "已接受" in body
+            assert a_code() not in body, "a code that is used up is shown to nobody"
             assert bench.sims[0].relay_closed
             assert "<script" not in body
             status, body = await post(bench, "/code", home="9-999", code=a_code())

@@ -7,12 +7,14 @@ import getpass
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairwatt.cli.files import read_bytes
+from fairwatt.edge.tables import PORT_MAX
 from fairwatt.server.errors import BadInput, OperatorError
 
 if TYPE_CHECKING:
@@ -35,10 +37,12 @@ def code(
     Works with no line to anybody. Exit code 0: accepted. 1: refused, and why. 2: the agent does not run here.
     Example: fairwatt edge code 100 1234 5678 9012 3456 --config edge.toml
     """
-    from fairwatt.edge.config import ConfigError, load
+    from fairwatt.edge.config import ConfigError
     from fairwatt.edge.local.answers import Answer, sentence
     from fairwatt.edge.local.desk import Op
+    from fairwatt.edge.settings_file import load
 
+    spoken = _language(language)  # before anything is typed: a code is used up once
     try:
         found = load(config)
     except ConfigError as error:
@@ -49,7 +53,7 @@ def code(
         )
     value = asyncio.run(_ask_owner(found.local.socket, Op.CODE, [meter, " ".join(text)]))
     answer = Answer(*value)
-    words = sentence(answer, language=_language(language), zone=found.zone)
+    words = sentence(answer, language=spoken, zone=found.zone)
     told = {"meter": meter, **answer._asdict(), "text": words}
     typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
     raise typer.Exit(0 if answer.accepted else 1)
@@ -110,7 +114,7 @@ def courier(
     holds: Annotated[Path, typer.Option("--pass", help="Your pass: permit and key.")] = Path("courier.pass"),
     tcp: Annotated[str, typer.Option(help="The gateway's host:port.")] = "",
     serial: Annotated[str, typer.Option(help="The serial device you are plugged into.")] = "",
-    ble: Annotated[str, typer.Option(help="The gateway's Bluetooth address (needs fairwatt[ble]).")] = "",
+    ble: Annotated[str, typer.Option(help="The gateway's Bluetooth address (needs the extra ble).")] = "",
     baud: Annotated[int, typer.Option(help="Speed of the serial line.")] = 115_200,
     language: Language = "en",
     as_json: AsJson = False,
@@ -133,8 +137,12 @@ def courier(
         )
     except (PassUnusable, BagUnreadable) as error:
         raise BadInput(str(error)) from error
-    except (LocalRefused, FrameError, Silent, OSError) as error:
+    except (LocalRefused, FrameError, Silent) as error:
         raise OperatorError(f"{error}.") from error
+    except OSError as error:
+        raise OperatorError(
+            f"The line broke ({error}). What was done so far is not done twice: do it again."
+        ) from error
     typer.echo(json.dumps(told, ensure_ascii=False, default=str) if as_json else words)
     raise typer.Exit(0 if told.get("done", True) else 1)
 
@@ -169,33 +177,42 @@ async def _streams(tcp: str, serial: str, ble: str, baud: int) -> AsyncIterator[
 
     if sum(map(bool, (tcp, serial, ble))) != 1:
         raise BadInput("Say one way: --tcp HOST:PORT, --serial DEVICE or --ble ADDRESS. Nothing was sent.")
-    if ble:
-        from fairwatt.edge.local.ble_visitor import ble_streams
+    streams: tuple[Any, Any]
+    async with AsyncExitStack() as stack:
+        try:
+            if ble:
+                from fairwatt.edge.local.ble_visitor import ble_streams
 
-        async with ble_streams(ble) as streams:
-            yield streams
-        return
-    if tcp:
-        host, _, port = tcp.rpartition(":")
-        if not host or not port.isdecimal():
-            raise BadInput(f"{tcp!r} is no host:port. Nothing was sent.")
-        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    else:
-        reader, writer = await serial_streams(serial, baud=baud)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
+                streams = await stack.enter_async_context(ble_streams(ble))
+            else:
+                streams = await (_call(tcp) if tcp else serial_streams(serial, baud=baud))
+                stack.callback(streams[1].close)
+        except OSError as error:
+            raise OperatorError(
+                f"The gateway is not reached at {tcp or serial or ble} ({error}). Nothing was sent and supply is as it "
+                "was; compare the way with [local] of its edge.toml, and see that you are on its network or plugged in."
+            ) from error
+        yield streams
+
+
+async def _call(tcp: str) -> tuple[Any, Any]:
+    host, _, port = tcp.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= PORT_MAX:
+        raise BadInput(f"{tcp!r} is no host:port. Nothing was sent; write it as 10.0.0.7:7420.")
+    return await asyncio.open_connection(host.strip("[]"), int(port))
 
 
 async def _load(visitor: Visitor, file: Path) -> tuple[dict[str, Any], str]:
     from fairwatt.wire.courier import ToGateway, decode_bag
 
-    bag = decode_bag(file.read_bytes())
+    bag = decode_bag(read_bytes(file))
     if not isinstance(bag, ToGateway) or bag.gateway != visitor.welcome.gateway:
         raise BadInput(f"{file} is not for gateway {visitor.welcome.gateway}. Nothing was sent.")
     loaded = await visitor.load(bag)
-    words = f"{loaded.taken} messages taken, {loaded.refused} refused; {loaded.forgotten} records need not be kept now."
+    words = (
+        f"Messages taken: {loaded.taken}, refused: {loaded.refused}. "
+        f"Records it need not keep now: {loaded.forgotten}."
+    )
     return {**loaded._asdict(), "done": not loaded.refused}, words
 
 
@@ -203,23 +220,35 @@ async def _unload(visitor: Visitor, file: Path) -> tuple[dict[str, Any], str]:
     from fairwatt.wire.courier import encode_bag
 
     bag = await visitor.unload()
-    file.write_bytes(encode_bag(bag))
+    try:
+        file.write_bytes(encode_bag(bag))
+    except OSError as error:
+        raise BadInput(
+            f"{file} cannot be written ({error.strerror}). The gateway keeps everything; name another file."
+        ) from error
     told = {"gateway": bag.gateway, "frames": len(bag.frames), "file": str(file)}
     return (
         told,
-        f"{len(bag.frames)} frames of {bag.gateway} are in {file}; the gateway keeps its copy until they are stored.",
+        f"All that {bag.gateway} keeps is in {file} (frames: {len(bag.frames)}). It keeps its copy until that is "
+        f"stored: hand it in with fairwatt courier bring {file}.",
     )
 
 
 async def _look(visitor: Visitor) -> tuple[dict[str, Any], str]:
+    from fairwatt.edge.local.look import kwh, money
+
     seen = await visitor.look()
     homes = [home._asdict() for home in seen.homes]
-    lines = [f"{seen.gateway}: {seen.waiting} records wait"]
+    lines = [f"{seen.gateway}, records that wait: {seen.waiting}"]
     for home in seen.homes:
         state = {0: "off", 1: "on"}.get(home.relay, "?")
-        lines.append(
-            f"{home.home:<16} {state:<4} {home.register_wh} Wh  {home.available_micro} micro-units left"
+        register = "not read yet" if home.register_wh is None else kwh(home.register_wh)
+        left = (
+            "no account here"
+            if home.available_micro is None
+            else f"{money(home.available_micro, currency='')} left"
         )
+        lines.append(f"{home.home:<16} {state:<4} {register:>16}  {left}")
     return {"gateway": seen.gateway, "waiting": seen.waiting, "homes": homes}, "\n".join(lines)
 
 

@@ -35,7 +35,8 @@ def by_hand(*, host: str, port: int, device: str, baud: int, parity: str) -> lis
 
 def of_settings(path: Path, name: str) -> list[BusConfig]:
     """The buses of a gateway, or the one of that name, while its agent does not run. Raises BadInput, OperatorError."""
-    from fairwatt.edge.config import ConfigError, load
+    from fairwatt.edge.config import ConfigError
+    from fairwatt.edge.settings_file import load
     from fairwatt.edge.status import ask
 
     try:

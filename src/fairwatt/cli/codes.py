@@ -180,7 +180,7 @@ def policy(
 @app.command()
 def key(
     gateway: Annotated[str, typer.Option(help="The gateway's name in the books.")],
-    out: Annotated[Path, typer.Option(help="New file (0600) for [local] code_key of its edge.toml.")],
+    out: Annotated[Path, typer.Option(help="New file (0600): the code_key of its edge.toml.")],
 ) -> None:
     """Write the secret that lets one gateway judge codes; at commissioning, and carried there by a safe way.
 

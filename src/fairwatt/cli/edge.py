@@ -17,6 +17,7 @@ from fairwatt.server.errors import BadInput
 
 if TYPE_CHECKING:
     from fairwatt.edge.config import EdgeConfig
+    from fairwatt.simulate.gateway import Bench
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -134,9 +135,7 @@ def simulate(
         try:
             await asyncio.wait([answering, told], return_when=asyncio.FIRST_COMPLETED)
             if ready.is_set():
-                _say_bench(
-                    bench.config, bench.line, [int(meter.number) for meter in bench.meters], as_json=as_json
-                )
+                _say_bench(bench, as_json=as_json)
             await answering
         finally:
             answering.cancel()
@@ -149,26 +148,33 @@ def simulate(
         raise BadInput(f"The bench cannot be set up: {error}. Name another --folder or --port.") from error
 
 
-def _say_bench(config: Path, line: str, meters: list[int], *, as_json: bool) -> None:
+def _say_bench(bench: Bench, *, as_json: bool) -> None:
+    from fairwatt.simulate.gateway import PAGE, PIN
+
+    config, line, meters = bench.config, bench.line, [int(meter.number) for meter in bench.meters]
     if as_json:
-        print(json.dumps({"config": str(config), "line": line, "meters": meters}), flush=True)
+        told = {"config": str(config), "line": line, "meters": meters, "page": f"http://{PAGE}/"}
+        print(json.dumps({**told, "home": bench.home(0), "pin": PIN, "code": bench.code}), flush=True)
         return
     print(f"{len(meters)} meters answer at {line}. In other windows:", flush=True)
     print(f"  fairwatt edge run --config {config}")
-    print(f"  fairwatt edge status --config {config} --watch 2", flush=True)
+    print(f"  fairwatt edge status --config {config} --watch 2")
+    print(f"The gateway's own page is then at http://{PAGE}/ (home {bench.home(0)}, PIN {PIN}).")
+    print(f"A restore code for that home, good once: {bench.code}", flush=True)
 
 
 def _there(path: Path) -> Path:
     if not path.is_file():
         raise BadInput(
-            f"There is no file {path}. Nothing was started; name the gateway's settings with --config, or make some "
+            f"There is no file {path}. Nothing was done; name the gateway's settings with --config, or make some "
             "with `fairwatt edge simulate`."
         )
     return path
 
 
 def _settings(path: Path) -> EdgeConfig:
-    from fairwatt.edge.config import ConfigError, load
+    from fairwatt.edge.config import ConfigError
+    from fairwatt.edge.settings_file import load
 
     try:
         return load(_there(path))
@@ -191,7 +197,7 @@ def _show(told: dict[str, Any], *, clear: bool) -> None:
         console.clear()
     zone = ZoneInfo(told["zone"])
     for name, text in _facts(told, zone):
-        console.print(f"{name:<9} {text}", highlight=False, markup=False)
+        console.print(f"{name:<9} {text}", highlight=False, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("meter", "bus", "read at", "kWh", "W", "V", "relay", ""):
         table.add_column(column, justify="right" if column in ("kWh", "W", "V") else "left")
@@ -202,7 +208,7 @@ def _show(told: dict[str, Any], *, clear: bool) -> None:
         text = f"{_units(wallet['available_micro'])} {wallet['currency']}, {wallet['meters']} meter(s) here"
         console.print(f"wallet {wallet['wallet']}: {text}", highlight=False)
     for trouble in told["trouble"]:
-        console.print(f"! {trouble['text']}", highlight=False, markup=False, style="red")
+        console.print(f"! {trouble['text']}", highlight=False, markup=False, soft_wrap=True, style="red")
 
 
 def _facts(told: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str]]:

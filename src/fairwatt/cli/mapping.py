@@ -29,7 +29,7 @@ def rooms(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a map of rooms and meters line by line, and print the [[bus.meter]] tables it makes for edge.toml.
+    """Check a map of rooms and meters line by line, and print the tables (\\[\\[bus.meter]]) it makes for edge.toml.
 
     Nothing is changed. Passwords are not in a map: add them to the tables. Exit code 0: every line is good. 1: some
     are not, each is named, and no table is printed. 2: the file cannot be read.
@@ -52,7 +52,8 @@ def rooms(
 
 
 def _buses(config: Path | None) -> list[str]:
-    from fairwatt.edge.config import ConfigError, load
+    from fairwatt.edge.config import ConfigError
+    from fairwatt.edge.settings_file import load
 
     if config is None:
         return []

@@ -131,6 +131,10 @@ def _recorded(recording: str, *, is_text: bool) -> bytes:
         return raw
     text = read_text(Path(recording), bytes_max=BYTES_MAX) if is_file else recording
     if is_text:
+        if not is_file and "{" not in text and ("." in text or "/" in text):
+            raise BadInput(
+                f"There is no file {text[:80]}. Nothing was read; name one, or give the message itself."
+            )
         return text.encode()
     lines = "".join(line.partition("#")[0] for line in text.splitlines())
     for between in ("0x", ",", ":", "-"):

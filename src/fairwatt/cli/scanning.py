@@ -176,8 +176,8 @@ def _show(told: list[dict[str, Any]]) -> None:
             highlight=False,
         )
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column in ("address", "state", "meter", "register", ""):
-            table.add_column(column, justify="right" if column in ("meter", "register") else "left")
+        for column in ("address", "state", "meter", "Wh or l", ""):
+            table.add_column(column, justify="right" if column in ("meter", "Wh or l") else "left")
         for one in bus["meters"]:
             words = _WORDS.get(one["trouble"], one["trouble"])
             if one["state"] == "silent":

@@ -58,6 +58,7 @@ class Agent(Waits):
         self._progress = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._was_alone = False
+        self.not_kept = ""  # why the last pass could not be kept
         self.spool: Spool
         self.meters: Meters
         self.guard: Guard
@@ -264,7 +265,9 @@ class Agent(Waits):
     async def _survive(self, deed: Coroutine[Any, Any, None], *, at_us: int) -> None:
         try:
             await deed
+            self.not_kept = ""
         except SpoolError as error:
+            self.not_kept = str(error)
             log.critical("tick_lost", at_us=at_us, error=str(error))
         except Exception:
             # Whatever went wrong once, the meters are read again at the next tick.

@@ -1,4 +1,4 @@
-"""Settings of one gateway, from a TOML file or built in code.
+"""Settings of one gateway, as an `edge.toml` has them (`settings_file.py` reads it) or built in code.
 
 [gateway]   book, site, id, zone, spool, interval_s, voltage_every, measure_every, link_timeout_s
 [broker]    host, port, password_file
@@ -17,14 +17,13 @@
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from fairwatt.core.alarms.model import AlarmError
 from fairwatt.core.alarms.policy import default_policy, with_settings
@@ -32,7 +31,8 @@ from fairwatt.drivers.contract import DriverError
 from fairwatt.drivers.dtu import DtuDialect, Pattern, dtu_pattern
 from fairwatt.drivers.profile import load_profile
 from fairwatt.drivers.registry import open_listener
-from fairwatt.edge.local.settings import LocalConfig, read_local
+from fairwatt.edge.addresses import place_on_bus
+from fairwatt.edge.local.settings import LocalConfig
 from fairwatt.wire.topics import check_id
 
 DEFAULT_PROFILE = "dlt645_single_phase"
@@ -112,6 +112,21 @@ class BusConfig:
             raise ConfigError(f"bus {self.name}: interval_s must be at least 1")
         if self.listen_port:
             self.dialect()
+        self._each_meter_is_another()
+
+    def _each_meter_is_another(self) -> None:
+        found: dict[tuple[str, str], int] = {}
+        for meter in self.meters:
+            try:
+                place = place_on_bus(profile=meter.profile, address=meter.address)
+            except DriverError as error:
+                raise ConfigError(f"bus {self.name}: meter {meter.number}: {error}") from error
+            if place in found:
+                raise ConfigError(
+                    f"bus {self.name}: meters {found[place]} and {meter.number} have one address, {meter.address}: "
+                    "both homes would pay for the same use"
+                )
+            found[place] = meter.number
 
     def dialect(self) -> DtuDialect:
         """What the DTU of this bus says by itself. Raises ConfigError."""
@@ -270,6 +285,12 @@ class EdgeConfig:
     def __post_init__(self) -> None:
         for part in (self.book, self.site, self.gateway):
             check_id(part)
+        try:
+            ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ConfigError(
+                f"gateway.zone: there is no time zone {self.zone!r}; write it as Asia/Shanghai"
+            ) from error
         if self.interval_s < 1 or self.voltage_every < 1 or self.measure_every < 0:
             raise ConfigError(
                 "gateway.interval_s and gateway.voltage_every must be at least 1, gateway.measure_every at least 0"
@@ -290,70 +311,3 @@ class EdgeConfig:
     def lines(self) -> tuple[BusConfig | ListenConfig, ...]:
         """Whatever meters are behind: those that are asked and those that speak by themselves."""
         return (*self.buses, *self.listens)
-
-
-def load(path: Path, /) -> EdgeConfig:
-    """Read an ``edge.toml``. Relative paths in it start at its folder. Raises ConfigError."""
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}; the agent was not started") from error
-    try:
-        return _from_tree(tree, path.parent)
-    except KeyError as error:
-        raise ConfigError(f"{path} lacks the setting {error}; the agent was not started") from error
-    except (OSError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}; the agent was not started") from error
-
-
-def _from_tree(tree: dict[str, Any], folder: Path) -> EdgeConfig:
-    gateway, keys = dict(tree["gateway"]), tree["keys"]
-    broker = dict(tree["broker"])
-    password_file = folder / broker.pop("password_file")
-    password = password_file.read_text(encoding="utf-8").strip()
-    gateway_id = gateway.pop("id")
-    spool = folder / gateway.pop("spool")
-    mark = gateway.pop("spool_mark", None)
-    return EdgeConfig(
-        gateway=gateway_id,
-        spool=spool,
-        spool_mark=None if mark is None else folder / mark,
-        local=read_local(tree["local"], folder=folder, spool=spool) if "local" in tree else None,
-        broker=BrokerConfig(password=password, **broker),
-        buses=tuple(_bus(bus) for bus in tree.get("bus", ())),
-        listens=tuple(_listen(one, folder) for one in tree.get("listen", ())),
-        key=_private_key(folder / keys["own"]),
-        kid=bytes.fromhex(keys["own_kid"]) if "own_kid" in keys else gateway_id.encode(),
-        telemetry=TelemetryConfig(**tree["telemetry"]) if "telemetry" in tree else None,
-        issuers={bytes.fromhex(one["kid"]): _public_key(folder / one["public"]) for one in keys["issuer"]},
-        **gateway,
-    )
-
-
-def _bus(tree: dict[str, Any]) -> BusConfig:
-    rest = {name: value for name, value in tree.items() if name != "meter"}
-    rest["heartbeats"] = tuple(rest.get("heartbeats", ()))
-    return BusConfig(meters=tuple(MeterConfig(**meter) for meter in tree["meter"]), **rest)
-
-
-def _listen(tree: dict[str, Any], folder: Path) -> ListenConfig:
-    rest = {name: value for name, value in tree.items() if name not in ("meter", "password_file")}
-    if "password_file" in tree:
-        rest["password"] = (folder / tree["password_file"]).read_text(encoding="utf-8").strip()
-    return ListenConfig(meters=tuple(MeterConfig(**meter) for meter in tree["meter"]), **rest)
-
-
-def _private_key(path: Path) -> Ed25519PrivateKey:
-    if path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path} can be read by others: run chmod 600 on it")
-    key = load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path} is not an Ed25519 private key")
-    return key
-
-
-def _public_key(path: Path) -> Ed25519PublicKey:
-    key = load_pem_public_key(path.read_bytes())
-    if not isinstance(key, Ed25519PublicKey):
-        raise ConfigError(f"{path} is not an Ed25519 public key")
-    return key

@@ -141,7 +141,9 @@ class Link:
                 pause_s = broker.reconnect_max_s
                 log.critical("spool_failed", error=_first(group), retry_s=pause_s)
             except* (aiomqtt.MqttError, OSError) as group:
-                log.warning("link_down", error=_first(group), retry_s=pause_s)
+                log.warning(
+                    "link_down", broker=f"{broker.host}:{broker.port}", error=_first(group), retry_s=pause_s
+                )
             except* Exception as group:
                 # The meters are read and kept whatever ails the line; without it the gateway is alone.
                 pause_s = broker.reconnect_max_s

@@ -19,11 +19,8 @@ from typing import Final
 
 from fairwatt.core.metering.transformer import DIRECT, Transformer, TransformerError, parse_ratio
 from fairwatt.drivers.contract import DriverError
-from fairwatt.drivers.dlt645.exchange import one_meter
-from fairwatt.drivers.profile import load_profile
-from fairwatt.drivers.registry import open_meter
+from fairwatt.edge.addresses import one_spelling, place_on_bus
 from fairwatt.edge.config import DEFAULT_PROFILE
-from fairwatt.edge.scan import DLT645
 
 NEEDED: Final = ("room", "bus", "address")
 COLUMNS: Final = (
@@ -148,11 +145,7 @@ def _row(line: int, cells: dict[str | None, str | list[str] | None], buses: Coll
 def _meter_fault(cell: dict[str | None, str]) -> str:
     """Whether a meter of that model can have that address, by the driver that would ask it."""
     try:
-        profile = load_profile(key=cell.get("profile") or DEFAULT_PROFILE)
-        address = cell["address"]
-        if profile.protocol == DLT645:
-            one_meter(number=address)
-        open_meter(profile=profile, address=address, zone="UTC")
+        place_on_bus(profile=cell.get("profile") or DEFAULT_PROFILE, address=cell["address"])
     except DriverError as error:
         return str(error)
     return ""
@@ -167,7 +160,7 @@ def _twice(rows: list[Row]) -> Iterator[Fault]:
             (f"meter {row.number}", numbers.setdefault(row.number, row)),
             (
                 f"address {row.address} on bus {row.bus}",
-                places.setdefault((row.bus, _same(row.address)), row),
+                places.setdefault((row.bus, one_spelling(row.address)), row),
             ),
         ):
             if first is not row:
@@ -177,8 +170,3 @@ def _twice(rows: list[Row]) -> Iterator[Fault]:
                     "charged by one meter. Correct one of them.",
                 )
                 break
-
-
-def _same(address: str) -> str:
-    """One spelling for each number, so that 7 and 007 on a bus are one meter."""
-    return address.lstrip("0") or "0" if address.isdecimal() else address.upper()

@@ -12,10 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from fairwatt.edge.agent import Agent
 from fairwatt.edge.config import BusConfig, EdgeConfig, ListenConfig
 from fairwatt.edge.meters import Branch, MeterPoint
 from fairwatt.wire.records import UNKNOWN_I32, Relay
+
+log = structlog.get_logger(__name__)
 
 type Picture = dict[str, Any]
 
@@ -43,6 +47,11 @@ async def answering(agent: Agent) -> AsyncIterator[None]:
         server = await asyncio.start_unix_server(_teller(lambda: picture(agent)), path)
     finally:
         os.umask(before)
+    config = agent.config
+    meters = sum(len(line.meters) for line in config.lines)
+    log.info(
+        "agent_runs", gateway=config.gateway, meters=meters, buses=len(config.lines), answers_at=str(path)
+    )
     try:
         yield
     finally:
@@ -147,6 +156,7 @@ def picture(agent: Agent) -> Picture:
             "epoch": agent.spool.epoch,
             "last_seq": agent.spool.last_seq,
             "acked_seq": agent.spool.acked_seq,
+            "not_kept": agent.not_kept,
         },
         "buses": [_bus(branch) for branch in agent.meters.branches],
         "meters": meters,
@@ -214,6 +224,8 @@ def _trouble(told: Picture) -> list[Picture]:
         text = "no answer from the head-end: readings are kept, credit is counted by the last grants"
         found.append({"code": "alone", "text": text})
     spool = told["spool"]
+    if spool["not_kept"]:
+        found.append({"code": "not_kept", "text": spool["not_kept"]})
     if spool["bytes"] * 100 >= spool["max_bytes"] * _ALMOST_FULL_PERCENT:
         text = "the memory is almost full: the oldest readings will make room, receipts and events never do"
         found.append({"code": "spool_almost_full", "text": text})

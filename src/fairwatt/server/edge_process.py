@@ -11,7 +11,8 @@ import structlog
 
 from fairwatt.drivers.contract import DriverError
 from fairwatt.edge.agent import Agent
-from fairwatt.edge.config import ConfigError, load
+from fairwatt.edge.config import ConfigError
+from fairwatt.edge.settings_file import load
 from fairwatt.edge.spool import SpoolError
 from fairwatt.edge.status import answering
 from fairwatt.server.clock import SteadyClock, clock_for

@@ -13,10 +13,18 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from fairwatt.core.commands import restore_code
+from fairwatt.edge.local.homes import hash_pin
 from fairwatt.simulate.meters import Dlt645Bus, SerialPort, SimMeter
 
 METER_BASE: Final = 202_700_000_000
 METER_PASSWORD: Final = "02123456"  # noqa: S105 - a virtual meter's factory password
+PIN: Final = "2468"
+"""of every virtual home"""
+PAGE: Final = "127.0.0.1:8480"
+TCP: Final = "127.0.0.1:7420"
+_CODE_HOURS: Final = 1
+_DAY_US: Final = 86_400_000_000
 _STEP_S: Final = 0.25
 _WATT_MICROSECONDS_A_WH: Final = 3_600_000_000
 
@@ -55,6 +63,8 @@ class Bench:
         self.bus = Dlt645Bus(meters=self.meters, now=_now_us, port=wishes.port)
         self._serial = SerialPort(self.bus) if wishes.serial else None
         self._rest = [0] * wishes.meters
+        self.code = ""
+        """a restore code for the first meter, once the files are written"""
 
     @property
     def line(self) -> str:
@@ -104,7 +114,41 @@ class Bench:
         if not password.exists():
             password.touch(mode=0o600)
             password.write_text(secrets.token_urlsafe(24) + "\n")
+        self._write_local(folder)
         self.config.write_text(self._toml())
+
+    def _write_local(self, folder: Path) -> None:
+        """What opens the gateway's own doors: the secret of its codes, and homes that all have one PIN."""
+        secret = folder / "restore.key"
+        if not secret.exists():
+            secret.touch(mode=0o600)
+            secret.write_text(secrets.token_hex(32) + "\n")
+        homes = (
+            f'[[home]]\nmeter = {int(meter.number)}\nname = "{self.home(n)}"\n'
+            f'pin = "{hash_pin(PIN, salt=secrets.token_bytes(16))}"\n'
+            for n, meter in enumerate(self.meters)
+        )
+        (folder / "homes.toml").write_text("\n".join(homes))
+        self.code = self._next_code()
+
+    def home(self, n: int, /) -> str:
+        """Name of the home of one meter."""
+        return f"1-{n + 101}"
+
+    def _next_code(self) -> str:
+        """A restore code for the first meter, another one at each start: the count is kept, as an office keeps it."""
+        folder = self.wishes.folder
+        key, count = bytes.fromhex((folder / "restore.key").read_text()), folder / "restore.count"
+        counter = 1 + (int(count.read_text()) if count.exists() else 0)
+        count.write_text(f"{counter}\n")
+        digits = restore_code.write_code(
+            marker=lambda meter, said: restore_code.mark_of(key=key, meter=meter, said=said),
+            meter=int(self.meters[0].number),
+            counter=counter,
+            hours=_CODE_HOURS,
+            day=_now_us() // _DAY_US,
+        )
+        return restore_code.grouped(digits)
 
     def _toml(self) -> str:
         wishes = self.wishes
@@ -138,6 +182,13 @@ own = "gateway.pem"
 [[keys.issuer]]
 kid = "01"
 public = "issuer.pub"
+
+[local]  # what it offers to people who stand before it
+code_key = "restore.key"
+homes = "homes.toml"
+currency = "CNY"
+page = "{PAGE}"
+tcp = "{TCP}"
 
 [[bus]]
 name = "bench"

@@ -157,9 +157,10 @@ def sentence(answer: Answer, *, language: str, zone: str) -> str:
 
 
 def clock_time(at_us: int, *, language: str, zone: str) -> str:
-    """An instant as people there say it."""
+    """An instant as people there say it. A visitor who does not know the site's zone says so."""
     at = datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).astimezone(ZoneInfo(zone))
-    return at.strftime("%m月%d日 %H:%M" if language == "zh" else "%d %b %H:%M")
+    said = at.strftime("%m月%d日 %H:%M" if language == "zh" else "%d %b %H:%M")
+    return f"{said} UTC" if zone == "UTC" else said
 
 
 def duration(seconds: int, *, language: str) -> str:

@@ -150,7 +150,9 @@ class Desk:
     def _meter(self, permit: Permit, value: object) -> int:
         meter = cbor.integer(value, what="meter", low=1, high=_U64)
         if meter not in self._homes.meters() or not permit.covers(meter):
-            raise LocalRefused("unknown_meter", "no such meter is open to your permit here; nothing was done")
+            raise LocalRefused(
+                "unknown_meter", "there is no such meter here, or not for your permit; nothing was done"
+            )
         return meter
 
 

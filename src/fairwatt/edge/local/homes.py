@@ -59,10 +59,10 @@ def read_homes(path: Path, /) -> dict[int, Home]:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
         rows = [Home(int(one["meter"]), str(one["name"]), str(one.get("pin", ""))) for one in tree["home"]]
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise HomesUnusable(f"{path} cannot be used: {error}; the agent was not started") from error
+        raise HomesUnusable(f"{path} cannot be used: {error}") from error
     homes = {row.meter: row for row in rows}
     if len(homes) != len(rows) or len({_plain(row.name) for row in rows}) != len(rows):
-        raise HomesUnusable(f"{path}: a meter or a name is given twice; the agent was not started")
+        raise HomesUnusable(f"{path}: a meter or a name is given twice")
     for row in rows:
         if row.pin and row.pin.count("$") != 2:
             raise HomesUnusable(

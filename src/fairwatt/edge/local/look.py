@@ -131,6 +131,8 @@ class Shown(NamedTuple):
 
     language: str
     home: str = ""
+    code: str = ""
+    """what was typed and not taken, to be compared and mended"""
     answer: Answer | None = None
     state: HomeState | None = None
     problem: str = ""
@@ -164,7 +166,7 @@ def page(shown: Shown, /, *, token: str, zone: str, currency: str, now_us: int) 
 <section class="card" aria-labelledby="enter"><h2 id="enter">{w["enter"]}</h2>
 <form method="post" action="/code">{hidden}{home}
 <label>{w["code"]}<input class="code" name="code" required maxlength="60" inputmode="numeric" autocomplete="off"
- placeholder="0000 0000 0000 0000" aria-describedby="enter-hint"></label>
+ placeholder="0000 0000 0000 0000" value="{escape(shown.code)}" aria-describedby="enter-hint"></label>
 <p class="fine" id="enter-hint">{w["enter_hint"]}</p><button>{w["send"]}</button></form></section>
 <section class="card" aria-labelledby="look"><h2 id="look">{w["look"]}</h2>
 <form method="post" action="/home">{hidden}{home}
@@ -193,11 +195,7 @@ def _state(shown: Shown, state: HomeState, *, zone: str, currency: str, now_us: 
         Relay(state.relay), ("", w["relay_unknown"])
     )
     left = w["unknown"] if state.available_micro is None else money(state.available_micro, currency=currency)
-    register = (
-        w["unknown"]
-        if state.register_wh is None
-        else f"{state.register_wh // 1000}.{state.register_wh % 1000:03d} kWh"
-    )
+    register = w["unknown"] if state.register_wh is None else kwh(state.register_wh)
     as_of = clock_time(state.at_us, language=language, zone=zone) if state.at_us else w["unknown"]
     restored = ""
     if now_us < state.restored_until_us:
@@ -208,6 +206,11 @@ def _state(shown: Shown, state: HomeState, *, zone: str, currency: str, now_us: 
 <dl><div><dt>{w["supply"]}</dt><dd class="{relay[0]}">{relay[1]}</dd></div>
 <div><dt>{w["register"]}</dt><dd>{register}</dd></div>
 <div><dt>{w["as_of"]}</dt><dd>{as_of}</dd></div></dl><p class="fine">{w["provisional"]}</p></section>"""
+
+
+def kwh(register_wh: int, /) -> str:
+    """A register as the meter shows it."""
+    return f"{register_wh // 1000}.{register_wh % 1000:03d} kWh"
 
 
 def money(micro: int, /, *, currency: str) -> str:

@@ -91,18 +91,20 @@ class Page:
         if not self._meant(request):
             return self._shown(request, Shown(language=language, problem="not_meant"), HTTPStatus.FORBIDDEN)
         home = request.form.get("home", "").strip()[:60]
+        typed = request.form.get("code", "").strip()[:60]
         if wait_s := self._tries.wait_s(request.client):
-            shown = Shown(language=language, home=home, answer=Answer("busy", wait_s=wait_s))
+            shown = Shown(language=language, home=home, code=typed, answer=Answer("busy", wait_s=wait_s))
             return self._shown(request, shown, HTTPStatus.TOO_MANY_REQUESTS)
         meter = self._homes.find(home)
         if meter is None:
-            shown = Shown(language=language, home=home, answer=Answer("unknown_meter"))
+            shown = Shown(language=language, home=home, code=typed, answer=Answer("unknown_meter"))
             return self._shown(request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
         if request.path == "/home":
             return self._home(request, language, home, meter)
         answer = await self._codes.enter(meter=meter, text=request.form.get("code", ""), proven=False)
         status = HTTPStatus.OK if answer.accepted else HTTPStatus.UNPROCESSABLE_ENTITY
-        return self._shown(request, Shown(language=language, home=home, answer=answer), status)
+        shown = Shown(language=language, home=home, code="" if answer.accepted else typed, answer=answer)
+        return self._shown(request, shown, status)
 
     def _home(self, request: Request, language: str, home: str, meter: int) -> Response:
         pin = request.form.get("pin", "")
