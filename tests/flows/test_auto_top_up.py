@@ -97,9 +97,9 @@ class Agreed:
             switch_off(wallet_id=self.wallet, user_id=self.user.pk, now_us=self.till.clock.us)
 
     def spend(self, kwh: int) -> None:
-        """Credit is used up by so much."""
+        """Credit is used up by so much, in as many hours as the meter needs to carry it."""
         self.wh += kwh * 1000
-        self.till.clock.us += HOUR_US
+        self.till.clock.us += -(-kwh // 20) * HOUR_US
         self.till.desk.read(self.till.desk.street.homes[0], self.till.clock.us, self.wh)
         flush(self.till.desk, self.till.clock.us)
 
