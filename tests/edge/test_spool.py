@@ -29,6 +29,14 @@ def test_records_come_out_in_the_order_they_went_in(tmp_path: Path) -> None:
     assert len(spool.read(after_seq=0, max_bytes=1, max_items=100)) == 1, "one record always goes"
 
 
+def test_what_people_use_and_when_is_for_nobody_else_on_the_box(tmp_path: Path) -> None:
+    fill(a_spool(tmp_path), 1)
+    assert {one.name: one.stat().st_mode & 0o077 for one in tmp_path.glob("spool.db*")} == {
+        "spool.db": 0,
+        "spool.db-wal": 0,
+    }
+
+
 def test_only_an_acknowledgement_of_this_life_deletes(tmp_path: Path) -> None:
     spool = a_spool(tmp_path)
     fill(spool, 5)

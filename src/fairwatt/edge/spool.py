@@ -76,6 +76,7 @@ class Spool:
         self._second = SecondPlace((mark or path).with_suffix(".kept"))
         self._second_due = False
         try:
+            path.touch(mode=0o600)  # it tells what people use and when; its journal takes the same rights
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -83,7 +84,7 @@ class Spool:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._prepare(now_us)
             self._recall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise _named(error, path) from error
 
     def _prepare(self, now_us: int) -> None:
@@ -375,7 +376,7 @@ def _key(meter: int) -> bytes:
     return meter.to_bytes(8, "big")
 
 
-def _named(error: sqlite3.Error, path: Path) -> SpoolError:
+def _named(error: sqlite3.Error | OSError, path: Path) -> SpoolError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")):
         return SpoolFull(_full_text(path))
