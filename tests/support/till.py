@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -222,7 +223,7 @@ def open_till(desk: Desk, dialect: Dialect, clock: HandClock, sim: PaySim) -> It
 
     shop, settings = sim.world.open_shop(dialect)
     reading, acting = X25519PrivateKey.generate(), X25519PrivateKey.generate()
-    token = f"{id(shop):032x}"[-32:]
+    token = secrets.token_hex(16)
     book = Book.objects.get(pk=desk.street.book)
     with as_role("migrate"):
         key = add_account(

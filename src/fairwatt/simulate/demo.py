@@ -28,6 +28,7 @@ from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.movers import home_at
 from fairwatt.simulate.network import LinkFaults
 from fairwatt.simulate.office import Office
+from fairwatt.simulate.office_books import SELLER
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.postbox.demo import DemoPost, mailbox_of
 from fairwatt.simulate.residents import Habit
@@ -48,16 +49,6 @@ RESERVE_DAYS: Final = 2
 """Days of its own use that a home keeps before a fee takes anything."""
 CASHIER: Final = "cashier"
 CASH_DESK: Final = "Lobby"
-SELLER: Final = {
-    "name": "Maple Court Management",
-    "tax_number": "GB123456789",
-    "street": "4 Maple Court",
-    "city": "London",
-    "postcode": "E1 4XX",
-    "country": "GB",
-    "contact": "office@maple.example",
-}
-"""Who sells on the street; made up, and its tax number has only the right shape."""
 FLOAT_MINOR: Final = 200_00
 VACANT: Final = ((6, 1), (6, 2), (6, 3), (6, 4))
 

@@ -13,6 +13,16 @@ from fairwatt.core.units import US_PER_HOUR
 if TYPE_CHECKING:
     from fairwatt.store.models import Site, Unit, User
 
+SELLER: Final = {
+    "name": "Maple Court Management",
+    "tax_number": "GB123456789",
+    "street": "4 Maple Court",
+    "city": "London",
+    "postcode": "E1 4XX",
+    "country": "GB",
+    "contact": "office@maple.example",
+}
+"""Who sells on the street; made up, and its tax number has only the right shape."""
 _FLOAT_MICRO: Final = 250_000_000
 """What the owner leaves on the trust account above the residents' money."""
 _PENNY_MICRO: Final = 10_000
