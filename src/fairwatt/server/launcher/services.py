@@ -3,7 +3,10 @@
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import IO, Final, Literal, Self
 
 from fairwatt.server.config import Config
@@ -21,6 +24,9 @@ type ServiceName = Literal["postgres", "nats"]
 LEFTOVER_PATIENCE_S: Final = 30.0
 PORT_TRIES: Final = 3
 """How often a service may find its port taken between our choosing it and its listening."""
+
+RELOAD_S: Final = 3.0
+"""So long the message broker is waited for when it takes its accounts anew; gateways try again by themselves."""
 
 
 class AlreadyRunning(OperatorError):
@@ -118,7 +124,10 @@ class Services:
             )
         changed = write_accounts(self.config, logins=logins)
         if changed:
+            log = self.config.state / "log" / "nats.log"
+            read = log.stat().st_size if log.exists() else 0
             self.supervisor.send("nats", signal.SIGHUP)
+            _wait_reloaded(log, read)
         return changed
 
     def _start(
@@ -151,3 +160,15 @@ class Services:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         self._lock = lock
+
+
+def _wait_reloaded(log: Path, read: int) -> None:
+    """Wait until the server says that it took its accounts anew; one that starts just now reads them anyway."""
+    until_s = time.monotonic() + RELOAD_S
+    while time.monotonic() < until_s:
+        with suppress(OSError), log.open("rb") as said:
+            said.seek(read)
+            new = said.read()
+            if b"Reloaded server configuration" in new or b"Failed to reload" in new:
+                return
+        time.sleep(0.01)
