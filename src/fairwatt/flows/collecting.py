@@ -45,7 +45,7 @@ class Taken:
 def let_go(*, now_us: int) -> int:
     """Ask no more about what was credited since: its callback came, so nothing is to be asked. Return how many."""
     done = PaymentIntent.objects.filter(ask_us__lte=now_us, account__isnull=False, state__in=_DONE)
-    free = done.select_for_update(skip_locked=True, of=("self",)).values("pk")
+    free = done.select_for_update(skip_locked=True, of=("self",), no_key=True).values("pk")
     return PaymentIntent.objects.filter(pk__in=free).update(ask_us=None)
 
 
@@ -62,7 +62,7 @@ def due(*, now_us: int, limit: int) -> list[int]:
 def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> Taken | None:
     """Take an intent in hand, unless somebody else has it or nothing is to be asked. A hint asks before its time."""
     intent = (
-        PaymentIntent.objects.select_for_update(of=("self",), skip_locked=True)
+        PaymentIntent.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
         .select_related("account", "book")
         .filter(pk=intent_id, account__isnull=False)
         .first()
@@ -126,7 +126,7 @@ def _payer(intent: PaymentIntent) -> tuple[str, bool]:
 @transaction.atomic(durable=True)
 def note_action(*, intent_id: int, action: Action, now_us: int) -> None:
     """The provider made the order: the payer's page shows what comes next."""
-    intent = PaymentIntent.objects.select_for_update().get(pk=intent_id)
+    intent = PaymentIntent.objects.select_for_update(no_key=True).get(pk=intent_id)
     intent.action = {"method": action.method, "url": action.url, "sheet": dict(action.sheet)}
     intent.provider_order = action.provider_order
     intent.payer = ""  # a telephone, a login code: asked once, kept no longer
@@ -142,7 +142,7 @@ def note_action(*, intent_id: int, action: Action, now_us: int) -> None:
 @transaction.atomic(durable=True)
 def note_answer(*, intent_id: int, said: ProviderFact, now_us: int, expired: bool) -> None:
     """The provider said how it stands. Money it names goes to the poster, whatever the intent was before."""
-    intent = PaymentIntent.objects.select_for_update().get(pk=intent_id)
+    intent = PaymentIntent.objects.select_for_update(no_key=True).get(pk=intent_id)
     _fold(intent, said, now_us, expired=expired)
 
 
@@ -168,7 +168,7 @@ def _fold(intent: PaymentIntent, said: ProviderFact, now_us: int, *, expired: bo
 @transaction.atomic(durable=True)
 def note_trouble(*, intent_id: int, trouble: ProviderTrouble, refused: bool, now_us: int) -> None:
     """Asking failed: ask again later, sooner at first. A making that was refused for certain ends the intent."""
-    intent = PaymentIntent.objects.select_for_update().get(pk=intent_id)
+    intent = PaymentIntent.objects.select_for_update(no_key=True).get(pk=intent_id)
     intent.troubles += 1
     intent.trouble = trouble.code
     wait_s = min(2 ** min(intent.troubles, 20), TROUBLE_S_MAX)
