@@ -193,7 +193,7 @@ def test_case_23_our_clock_is_wrong_and_the_payment_is_credited_all_the_same(til
 
 
 @at(*ALL)
-@pytest.mark.parametrize("step", ["note_event", "add_queried"])
+@pytest.mark.parametrize("step", ["hear_queried", "next_ask_us"])
 def test_case_25_crash_between_the_providers_success_and_the_commit(
     till: Till, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

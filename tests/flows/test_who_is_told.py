@@ -246,7 +246,7 @@ def test_a_code_is_guessed_five_times_at_most_also_by_many_browsers_at_once(tell
             wallet=wallet,
             user=person,
             channel="sms",
-            address="+44 7700 900456",
+            address="+44 7700 900731",
             digits="482913",
             ip="198.51.100.7",
             language="en",

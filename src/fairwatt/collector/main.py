@@ -183,7 +183,7 @@ class Collector:
                 self._make(taken, merchant)
             else:
                 self._enquire(taken, merchant)
-            self._stands(taken.account, "")
+            self._stands(taken, "")
         except ProviderTrouble as trouble:
             self._note(taken, trouble)
 
@@ -246,16 +246,15 @@ class Collector:
             now_us=self._clock.now_us(),
         )
         # A no is an answer: the line stands.
-        self._stands(taken.account, "" if isinstance(trouble, ProviderRefused) else trouble.code)
+        self._stands(taken, "" if isinstance(trouble, ProviderRefused) else trouble.code)
 
-    def _stands(self, account: int, code: str) -> None:
+    def _stands(self, taken: collecting.Taken, code: str) -> None:
         """Tell how a line stands, when that is another than before."""
-        now_us, skew = self._clock.now_us(), None
+        account, now_us, skew = taken.account, self._clock.now_us(), None
         available = code != Unusable.code
         if available:
-            token = self.merchant(account).token
-            available = self._carrier.available(account=token)
-            skew = skew_s(date_header=self._carrier.date(account=token), now_us=now_us)
+            available = self._carrier.available(account=taken.token)
+            skew = skew_s(date_header=self._carrier.date(account=taken.token), now_us=now_us)
         wrong = skew is not None and abs(skew) > SKEW_S_MAX
         if self._health.get(account) == (available, code, wrong):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -12,52 +12,76 @@ from fairwatt.store import facts
 from fairwatt.store.models import PaymentIntent
 
 
+class Meant(NamedTuple):
+    """Of the intent that a word is about, what never changes."""
+
+    pk: int
+    book_id: int
+    wallet_id: int
+    account_id: int | None
+
+
+class Heard(NamedTuple):
+    """What became of a provider's word: stored now, or known before."""
+
+    fresh: bool
+    """exactly that was not written before"""
+    fact: int = 0
+    """what the poster posts; 0: nothing, for no money moves by it"""
+    new: bool = False
+    """the fact was not there before"""
+
+
 def note_event(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> bool:
-    """Write down what was said; False when exactly that was written before. Inside the caller's transaction."""
-    if intent.account_id is None:
-        return True
-    with connection.cursor() as cursor:
-        facts.see_book(cursor=cursor, book=intent.book_id)
-        cursor.execute(
-            "INSERT INTO store_paymentevent (book_id, wallet, account_id, intent_id, kind, state, assurance, event_id, "
-            "provider_ref, refund_ref, amount_minor, currency, occurred_us, detail, raw_sha256, heard_us) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
-            "ON CONFLICT ON CONSTRAINT payment_event_once DO NOTHING RETURNING id",
-            [
-                *(intent.book_id, intent.wallet_id, intent.account_id, intent.pk),
-                *(str(said.kind), str(said.state), str(said.assurance), said.event_id, said.provider_ref),
-                *(said.refund_ref, said.amount_minor, said.currency, said.occurred_at_us, said.detail),
-                *(said.raw_sha256, now_us),
-            ],
-        )
-        return cursor.fetchone() is not None
+    """Write down what was said and move nothing; False when exactly that was written before."""
+    return _hear(intent=intent, said=said, now_us=now_us).fresh
 
 
-def add_signed(
-    *, intent: PaymentIntent, said: ProviderFact, headers: dict[str, str], raw: bytes, now_us: int
-) -> tuple[int, bool]:
-    """Leave a callback's own bytes to the poster, who verifies them again; (fact, True when new)."""
+def hear_signed(
+    *,
+    intent: PaymentIntent | Meant,
+    said: ProviderFact,
+    headers: dict[str, str],
+    raw: bytes,
+    now_us: int,
+    call_after: bool = False,
+) -> Heard:
+    """Write down a callback, and leave its own bytes to the poster, who verifies them again; in one statement."""
+    if not _pays(said):
+        return _hear(intent=intent, said=said, now_us=now_us, call_after=call_after)
     payload: dict[str, Any] = {"provider": said.provider, "headers": headers}
     if intent.account_id is not None:
         payload["account"] = intent.account_id
     key = payment_key(provider=said.provider, event=said.event_id)
-    return _add(
-        book=intent.book_id, wallet=intent.wallet_id, key=key, payload=payload, raw=raw, now_us=now_us
+    return _hear(
+        intent=intent, said=said, now_us=now_us, key=key, payload=payload, raw=raw, call_after=call_after
     )
 
 
-def add_queried(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> tuple[int, bool]:
-    """Leave to the poster what the provider told the collector of an intent."""
-    return leave_queried(
-        book=intent.book_id, wallet=intent.wallet_id, account=intent.account_id, said=said, now_us=now_us
-    )
+def hear_queried(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> Heard:
+    """Write down what the provider told the collector of an intent, and leave it to the poster where it is money."""
+    if not _pays(said):
+        return _hear(intent=intent, said=said, now_us=now_us)
+    key, payload = _queried(account=intent.account_id, said=said)
+    return _hear(intent=intent, said=said, now_us=now_us, key=key, payload=payload)
 
 
 def leave_queried(
     *, book: int, wallet: int | None, account: int | None, said: ProviderFact, now_us: int
 ) -> tuple[int, bool]:
-    """Leave to the poster what the provider told the collector; that it was the collector, the database notes."""
-    if said.kind is not Kind.PAYMENT or said.assurance is not Assurance.QUERIED or not said.moves_money:
+    """Leave to the poster what no intent asked for; that the collector was told it, the database notes."""
+    key, payload = _queried(account=account, said=said)
+    with connection.cursor() as cursor:
+        return _add(cursor, book, wallet, now_us, key, payload)
+
+
+def _pays(said: ProviderFact) -> bool:
+    return said.kind is Kind.PAYMENT and said.moves_money
+
+
+def _queried(*, account: int | None, said: ProviderFact) -> tuple[str, dict[str, Any]]:
+    """Natural key and payload of a payment that its provider was asked about."""
+    if not _pays(said) or said.assurance is not Assurance.QUERIED:
         raise ValueError("only a payment that its provider was asked about is left to the poster so")
     payload = {
         "provider": said.provider,
@@ -73,21 +97,58 @@ def leave_queried(
             **({"named": said.named} if said.named else {}),
         },
     }
-    key = asked_payment_key(provider=said.provider, reference=said.provider_ref)
-    return _add(book=book, wallet=wallet, key=key, payload=payload, raw=b"", now_us=now_us)
+    return asked_payment_key(provider=said.provider, reference=said.provider_ref), payload
+
+
+def _hear(
+    *,
+    intent: PaymentIntent | Meant,
+    said: ProviderFact,
+    now_us: int,
+    key: str = "",
+    payload: dict[str, Any] | None = None,
+    raw: bytes = b"",
+    call_after: bool = False,
+) -> Heard:
+    with connection.cursor() as cursor:
+        if intent.account_id is None:
+            # Nobody's account, so there is no history to write; only the poster judges what was sent.
+            return Heard(
+                True, *_add(cursor, intent.book_id, intent.wallet_id, now_us, key, payload or {}, raw)
+            )
+        content, mark = facts.written(payload=payload or {}, raw=raw)
+        cursor.execute(
+            "SELECT is_fresh, number, is_new FROM hear_of_payment(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
+            "%s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                *(intent.book_id, intent.wallet_id, intent.account_id, intent.pk),
+                *(str(said.kind), str(said.state), str(said.assurance), said.event_id, said.provider_ref),
+                *(said.refund_ref, said.amount_minor, said.currency, said.occurred_at_us, said.detail),
+                *(said.raw_sha256, now_us, call_after, key, mark, content, raw),
+            ],
+        )
+        fresh, number, new = cursor.fetchone()
+    return Heard(bool(fresh), int(number or 0), bool(new))
 
 
 def _add(
-    *, book: int, wallet: int | None, key: str, payload: dict[str, Any], raw: bytes, now_us: int
+    cursor: Any,
+    book: int,
+    wallet: int | None,
+    now_us: int,
+    key: str,
+    payload: dict[str, Any],
+    raw: bytes = b"",
 ) -> tuple[int, bool]:
-    with connection.cursor() as cursor:
-        return facts.add(
-            cursor=cursor,
-            book=book,
-            kind="payment",
-            natural_key=key,
-            wallet=wallet,
-            payload=payload,
-            raw=raw,
-            now_us=now_us,
-        )
+    if not key:
+        return 0, False
+    return facts.add(
+        cursor=cursor,
+        book=book,
+        kind="payment",
+        natural_key=key,
+        wallet=wallet,
+        payload=payload,
+        raw=raw,
+        now_us=now_us,
+    )

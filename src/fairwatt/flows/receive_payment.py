@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
-from fairwatt.flows.payment_events import add_signed, note_event
-from fairwatt.payments.contract import CallbackRejected, Kind, PaymentProvider
-from fairwatt.store.models import PaymentIntent
+from fairwatt.flows.payment_events import Meant, hear_signed
+from fairwatt.payments.contract import Assurance, CallbackRejected, Kind, PaymentProvider
+from fairwatt.store import calls
 
 BODY_MAX = 64 * 1024
-# Hundreds of these come a second at a month's end, and building the same statement anew costs more than asking it.
-_INTENT: Final = """
-SELECT * FROM store_paymentintent WHERE our_ref = %s AND provider = %s AND account_id IS NOT DISTINCT FROM %s
+# Hundreds of these come a second at a month's end: so they are written by hand.
+_NAMED: Final = """
+SELECT id, book_id, wallet_id, account_id FROM store_paymentintent
+ WHERE our_ref = %s AND provider = %s AND account_id IS NOT DISTINCT FROM %s
+"""
+_NUMBERED: Final = """
+SELECT id, book_id, wallet_id, account_id FROM store_paymentintent
+ WHERE provider_ref = %s AND provider_ref <> '' AND provider = %s AND account_id IS NOT DISTINCT FROM %s
+ ORDER BY id LIMIT 1
 """
 
 
@@ -35,9 +41,10 @@ class Received:
 
     fact_id: int
     duplicate: bool
+    calls: tuple[calls.Call, ...] = ()
+    """whom to call now, where that was left to the caller"""
 
 
-@transaction.atomic(durable=True)
 def receive_callback(
     *,
     provider: PaymentProvider,
@@ -46,32 +53,50 @@ def receive_callback(
     now_us: int,
     account: int | None = None,
     hint_ref: str = "",
+    call_after: bool = False,
 ) -> Received:
-    """Verify and store a provider's callback; answer the provider only after this returns.
+    """Verify and store a provider's callback, all of it in one statement; answer the provider only after this returns.
 
-    `account` is the merchant's whose address was called. Raises CallbackRejected (the provider should see 4xx) when
-    the bytes prove nothing.
+    `account` is the merchant's whose address was called. With `call_after` whoever waits for what is stored is called
+    by the caller. Raises CallbackRejected (the provider should see 4xx) when the bytes prove nothing.
     """
     if len(body) > BODY_MAX:
         raise CallbackRejected(f"the callback has more than {BODY_MAX} bytes; no money was moved")
     said = provider.parse_callback(headers=headers, body=body, now_us=now_us, hint_ref=hint_ref)
-    intent = next(iter(PaymentIntent.objects.raw(_INTENT, [said.our_ref, provider.name, account])), None)
+    intent = _intent(_NAMED, said.our_ref, provider.name, account)
     if intent is None and said.kind is not Kind.PAYMENT:
         # What was made in the provider's own back office names the payment by the provider's number.
-        mine = PaymentIntent.objects.filter(provider=provider.name, account=account)
-        intent = mine.filter(provider_ref=said.our_ref).exclude(provider_ref="").first()
+        intent = _intent(_NUMBERED, said.our_ref, provider.name, account)
     if intent is None:
         raise UnknownReference(
             f"no top-up has the reference {said.our_ref[:60]}; nothing was credited. The provider reports it again, "
             "and its own list of payments shows it"
         )
-    fresh = note_event(intent=intent, said=said, now_us=now_us)
-    if said.kind is not Kind.PAYMENT or not said.moves_money:
-        return Received(fact_id=0, duplicate=not fresh)
-    fact_id, new = add_signed(
-        intent=intent, said=said, headers=_kept(provider, headers), raw=body, now_us=now_us
+    heard = hear_signed(
+        intent=intent,
+        said=said,
+        headers=_kept(provider, headers),
+        raw=body,
+        now_us=now_us,
+        call_after=call_after,
     )
-    return Received(fact_id=fact_id, duplicate=not new)
+    if heard.fact:
+        return Received(
+            fact_id=heard.fact,
+            duplicate=not heard.new,
+            calls=(calls.poster(book=intent.book_id),) if heard.new else (),
+        )
+    hint = heard.fresh and said.kind is Kind.PAYMENT and said.assurance is Assurance.HINT
+    return Received(
+        fact_id=0, duplicate=not heard.fresh, calls=(calls.collector(intent=intent.pk),) if hint else ()
+    )
+
+
+def _intent(statement: str, *values: Any) -> Meant | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row = cursor.fetchone()
+    return None if row is None else Meant(*row)
 
 
 @transaction.atomic(durable=True)

@@ -23,26 +23,19 @@ def add(
     The same key with other bytes, or without bytes with another content, is another fact, kept under the key and a
     digest: what it is, the poster says in public. So nobody takes a key away from the one who means it.
     """
-    see_book(cursor=cursor, book=book)
+    content, mark = written(payload=payload, raw=raw)
+    cursor.execute(
+        "SELECT number, is_new FROM add_fact(%s, %s, %s, %s, %s, %s, %s, %s)",
+        [book, kind, natural_key, mark, wallet, content, raw, now_us],
+    )
+    number, new = cursor.fetchone()
+    return int(number), bool(new)
+
+
+def written(*, payload: dict[str, Any], raw: bytes) -> tuple[str, str]:
+    """A fact's content as it is stored, and the digest that tells it from another one under its key."""
     content = json.dumps(payload, sort_keys=True)
-    digest = sha256(raw or content.encode()).hexdigest()[:16]
-    for key in (natural_key, f"{natural_key}#{digest}"):
-        cursor.execute(
-            "INSERT INTO fact (book, kind, natural_key, wallet, payload, raw, created_us) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (book, kind, natural_key) DO NOTHING RETURNING id",
-            [book, kind, key, wallet, content, raw, now_us],
-        )
-        row = cursor.fetchone()
-        if row is not None:
-            return int(row[0]), True
-        cursor.execute(
-            "SELECT id, raw, payload = %s::jsonb FROM fact WHERE book = %s AND kind = %s AND natural_key = %s",
-            [content, book, kind, key],
-        )
-        known, stored, same = cursor.fetchone()
-        if bytes(stored) == raw and (raw or same):
-            break
-    return int(known), False
+    return content, sha256(raw or content.encode()).hexdigest()[:16]
 
 
 def asked_for(*, cursor: Any, book: int, kind: str, again_us: int) -> set[str]:
@@ -82,7 +75,4 @@ def written_by_collector(*, cursor: Any, fact: int) -> bool:
 
 def see_book(*, cursor: Any, book: int) -> None:
     """Let this transaction see the rows of one book (row-level security), and every wallet in it."""
-    cursor.execute(
-        "SELECT set_config('fairwatt.books', %s, true), set_config('fairwatt.wallets', '*', true)",
-        [str(book)],
-    )
+    cursor.execute("SELECT see_book(%s)", [book])

@@ -58,7 +58,8 @@ def post_proven(
         return refuse_fact(bench, "no_payment", "it proves no payment that succeeded; no money was moved")
     cursor.execute(
         "SELECT id, wallet_id, amount_minor, currency, state FROM store_paymentintent "
-        "WHERE our_ref = %s AND provider = %s AND book_id = %s AND account_id IS NOT DISTINCT FROM %s FOR NO KEY UPDATE",
+        "WHERE our_ref = %s AND provider = %s AND book_id = %s AND account_id IS NOT DISTINCT FROM %s "
+        "FOR NO KEY UPDATE",
         [paid.our_ref, paid.provider, state.book, account],
     )
     intent = cursor.fetchone()

@@ -92,7 +92,7 @@ END $$;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
-GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
+GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), see_book(int) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 
 -- What an earlier release granted is taken back first: this file is the whole truth about who may do what.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_poster, fairwatt_web, fairwatt_auditor;
@@ -123,6 +123,7 @@ GRANT SELECT (wallet_id, start_us, end_us) ON store_tenancy TO fairwatt_poster;
 GRANT INSERT ON cost_entry TO fairwatt_poster;
 -- What falls due by the clock is a fact of the poster's own process, answered like any other.
 GRANT INSERT (book, kind, natural_key, wallet, payload, raw, created_us) ON fact TO fairwatt_poster;
+GRANT EXECUTE ON FUNCTION add_fact(int, text, text, text, bigint, jsonb, bytea, bigint) TO fairwatt_poster, fairwatt_web;
 -- What an adjustment or an opening balance rests on is looked up by the poster itself.
 GRANT SELECT ON store_dispute, store_disputeentry, store_openingentry TO fairwatt_poster;
 
@@ -221,13 +222,17 @@ ALTER TABLE store_paymentevent FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS own_rows ON store_paymentevent;
 CREATE POLICY own_rows ON store_paymentevent USING (book_id = ANY (seen_books()) AND sees_wallet(wallet));
 GRANT INSERT ON store_paymentevent TO fairwatt_web;
+GRANT EXECUTE ON FUNCTION hear_of_payment(int, bigint, bigint, bigint, text, text, text, text, text, text, bigint, text, bigint,
+    text, text, bigint, boolean, text, text, jsonb, bytea) TO fairwatt_web;
 GRANT SELECT, INSERT, UPDATE ON store_callbackcount TO fairwatt_web;
 -- The collector is told what to ask, and writes down what it heard: intents of accounts, events, and facts that wait for the
 -- poster. It reads no ledger, no person, and cannot say that anything was credited.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_collector;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_collector;
 GRANT USAGE ON SCHEMA public TO fairwatt_collector;
-GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint) TO fairwatt_collector;
+GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), see_book(int), add_fact(int, text, text, text, bigint, jsonb, bytea,
+    bigint), hear_of_payment(int, bigint, bigint, bigint, text, text, text, text, text, text, bigint, text, bigint, text, text,
+    bigint, boolean, text, text, jsonb, bytea) TO fairwatt_collector;
 GRANT SELECT ON merchant_key_in_force, store_merchantaccount, store_merchantkey, store_merchantconfirmation TO fairwatt_collector;
 GRANT SELECT ON merchant_acting, store_paymentintent, store_organisation, store_book, store_paymentevent TO fairwatt_collector;
 GRANT UPDATE (state, action, payer, provider_order, trouble, troubles, asks, ask_us) ON store_paymentintent TO fairwatt_collector;
@@ -536,7 +541,7 @@ GRANT USAGE ON SEQUENCE contact_id_seq, contact_step_id_seq, notice_choice_id_se
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fairwatt_notifier;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM fairwatt_notifier;
 GRANT USAGE ON SCHEMA public TO fairwatt_notifier;
-GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), descent_of(bigint, bigint), was_reached(bigint, bigint), was_told_of_end(bigint, bigint) TO fairwatt_notifier;
+GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), see_book(int), descent_of(bigint, bigint), was_reached(bigint, bigint), was_told_of_end(bigint, bigint) TO fairwatt_notifier;
 GRANT SELECT ON store_organisation, store_book, store_site, store_unit, store_wallet, store_tenancy, store_meter, store_installation,
     wallet_head, forecast_head, event, notice, message, message_step, escalation, contact, contact_step, notice_choice, notice_text,
     notify_channel, notify_heard, notify_pace TO fairwatt_notifier;

@@ -20,6 +20,7 @@ from fairwatt.flows.unasked import hear
 from fairwatt.payments.contract import Ack, CallbackRejected
 from fairwatt.payments.unasked import PLACE
 from fairwatt.web import access
+from fairwatt.web.pay.bell import Bell
 from fairwatt.web.providers import open_merchants
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,12 @@ _NOT_FOUND: Final = Ack(404, b"", "text/plain")
 _SICK: Final = Ack(503, b"", "text/plain")
 
 
-def take(*, provider: str, token: str, hint_ref: str, headers: Any, body: bytes) -> Ack | None:
+def take(
+    *, provider: str, token: str, hint_ref: str, headers: Any, body: bytes, bell: Bell | None = None
+) -> Ack | None:
     """Take a callback of a merchant's own account; None where there is no such account.
+
+    With a bell, whoever waits for what is stored is called by it, after the commit.
 
     The provider repeats until it hears that all is well, so everything that is stored, also for the second time, is.
     """
@@ -50,17 +55,20 @@ def take(*, provider: str, token: str, hint_ref: str, headers: Any, body: bytes)
     if provider == PLACE:
         return hear(merchant=merchant, what=hint_ref, body=body, now_us=now_us)
     try:
-        receive_callback(
+        received = receive_callback(
             provider=merchant.provider,
             headers=headers,
             body=body,
             now_us=now_us,
             account=merchant.account,
             hint_ref=hint_ref,
+            call_after=bell is not None,
         )
     except CallbackRejected as refused:
         count_refused(account=merchant.account, code=refused.code, now_us=now_us)
         return merchant.provider.ack(refused=refused)
+    if bell is not None:
+        bell.ring(received.calls)
     return merchant.provider.ack(refused=None)
 
 
@@ -70,6 +78,7 @@ class CallbackDoor:
     def __init__(self, pages: Application) -> None:
         self._pages = pages
         self._hands = ThreadPoolExecutor(HANDS, thread_name_prefix="callbacks")
+        self._bell = Bell()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request, as ASGI has it."""
@@ -87,7 +96,7 @@ class CallbackDoor:
             if body is not None:
                 headers = _headers(scope)
                 loop = asyncio.get_running_loop()
-                ack = await loop.run_in_executor(self._hands, _answer, parts, headers, body)
+                ack = await loop.run_in_executor(self._hands, _answer, parts, headers, body, self._bell)
         await _say(send, ack or _NOT_FOUND)
 
 
@@ -122,11 +131,13 @@ def _headers(scope: Message) -> CaseInsensitiveMapping[str]:
     )
 
 
-def _answer(parts: tuple[str, str, str], headers: CaseInsensitiveMapping[str], body: bytes) -> Ack | None:
+def _answer(
+    parts: tuple[str, str, str], headers: CaseInsensitiveMapping[str], body: bytes, bell: Bell
+) -> Ack | None:
     provider, token, ref = parts
     for last in (False, True):
         try:
-            return take(provider=provider, token=token, hint_ref=ref, headers=headers, body=body)
+            return take(provider=provider, token=token, hint_ref=ref, headers=headers, body=body, bell=bell)
         except (OperationalError, InterfaceError):
             # The connection was kept while the database went away. Taking the same twice is taking it once.
             connection.close()

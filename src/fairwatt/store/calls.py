@@ -1,0 +1,31 @@
+"""Calling the processes that wait for rows, by those who store so many that they call after their commit.
+
+A call that is lost costs a moment: the poster and the collector also look for themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+type Call = tuple[str, str]
+"""A channel, and what is said on it."""
+
+
+def poster(*, book: int) -> Call:
+    """A fact waits in a book."""
+    return "fact", str(book)
+
+
+def collector(*, intent: int) -> Call:
+    """Something was heard of a payment that only its provider can confirm."""
+    return "collect", str(intent)
+
+
+def call(*, cursor: Any, calls: Iterable[Call]) -> None:
+    """Call now; outside of a transaction, so that nobody waits for a disk."""
+    channels, words = zip(*calls, strict=True)
+    cursor.execute(
+        "SELECT pg_notify(channel, word) FROM unnest(%s::text[], %s::text[]) AS calls (channel, word)",
+        [list(channels), list(words)],
+    )

@@ -1,0 +1,47 @@
+"""Calls whoever waits for what the door has stored: one voice for all hands, and never two calls at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+
+from django.db import Error, connection
+
+from fairwatt.store import calls
+
+log = logging.getLogger(__name__)
+
+
+class Bell:
+    """Rings in a thread of its own; what is rung meanwhile goes out together, once."""
+
+    def __init__(self) -> None:
+        self._due: set[calls.Call] = set()
+        self._lock, self._wake = threading.Lock(), threading.Event()
+        self._voice: threading.Thread | None = None
+
+    def ring(self, some: Iterable[calls.Call]) -> None:
+        """Call soon. A call that fails is not repeated: those who wait also look for themselves."""
+        with self._lock:
+            self._due.update(some)
+            if not self._due:
+                return
+            if self._voice is None:
+                self._voice = threading.Thread(target=self._speak, name="bell", daemon=True)
+                self._voice.start()
+        self._wake.set()
+
+    def _speak(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            with self._lock:
+                due, self._due = self._due, set()
+            try:
+                if due:
+                    with connection.cursor() as cursor:
+                        calls.call(cursor=cursor, calls=due)
+            except Error:
+                connection.close()
+                log.warning("callback.call_lost", exc_info=True)
