@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -12,7 +11,7 @@ from django.db import connection
 
 from support.house import as_role
 from support.moment import held_before
-from support.till import Till, at
+from support.till import Till, at, token_of
 
 SOON_S = 5.0
 
@@ -77,7 +76,7 @@ def test_who_waits_for_a_report_is_called_after_its_commit(
     while heard(ear, within_s=0.2):
         pass
     sending = till.world.due()[0].make()
-    token, _, hint = urlsplit(sending.url).path.removeprefix(f"/pay/callback/{till.dialect}/").partition("/")
+    token, hint = token_of(sending)
     merchant = till.merchants().by_token(token=token, provider=till.dialect)
     about: dict[str, Any] = {"headers": sending.headers, "body": sending.body, "hint_ref": hint}
     with as_role("web"):

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fairwatt.collector.carrier import Carrier, Limits
+from fairwatt.payments.callbacks import PREFIX
 from fairwatt.payments.contract import CallbackRejected
 from fairwatt.simulate.pay.books import Dialect, Order, Shop
 from fairwatt.simulate.pay.talking import Report
@@ -149,9 +150,7 @@ class Till:
         """The same under the role this thread has."""
         from fairwatt.flows.receive_payment import count_refused, receive_callback
 
-        token, _, hint = (
-            urlsplit(report.url).path.removeprefix(f"/pay/callback/{self.dialect}/").partition("/")
-        )
+        token, hint = token_of(report)
         merchant = self.merchants().by_token(token=token, provider=self.dialect)
         assert merchant is not None, report.url
         try:
@@ -247,6 +246,12 @@ def open_till(desk: Desk, dialect: Dialect, clock: HandClock, sim: PaySim) -> It
 def at(*dialects: str) -> Any:
     """Do this test at these platforms."""
     return pytest.mark.parametrize("till", dialects, indirect=True)
+
+
+def token_of(report: Report) -> tuple[str, str]:
+    """Whose account an address is, and the reference in it."""
+    _, token, hint = (urlsplit(report.url).path.removeprefix(PREFIX) + "/").split("/")[:3]
+    return token, hint
 
 
 def suspense(till: Till) -> int:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fairwatt.payments.callbacks import address
 from fairwatt.server.clock import clock_for
 from fairwatt.server.config import Config
 from fairwatt.server.errors import BadInput
@@ -57,10 +58,8 @@ def add(
                 account_id=key.account_id, methods=methods, author=getpass.getuser(), now_us=now_us
             )
         typer.echo(f"Account {key.account_id}, keys {key.pk}, fingerprint {key.fingerprint[:16]}.")
-        typer.echo(
-            f"Callbacks: {config.web_origin()}/pay/callback/{provider}/{key.account.token} (tell Stripe this one; the "
-            "others are told with each order)."
-        )
+        called = address(origin=config.web_origin(), provider=provider, token=key.account.token)
+        typer.echo(f"Callbacks: {called} (tell Stripe this one; the others are told with each order).")
 
 
 @app.command()

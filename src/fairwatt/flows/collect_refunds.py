@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from fairwatt.core.ids import refund_word_key
 from fairwatt.core.ledger.refunds import RefundState
 from fairwatt.flows.payment_events import note_event
+from fairwatt.payments.callbacks import address
 from fairwatt.payments.contract import (
     MOVES_MONEY,
     Assurance,
@@ -107,7 +108,7 @@ def _ask_of(
         paid_minor=paid.paid_minor,
         currency=paid.currency,
         reason="",
-        notify_url=f"{origin}/pay/callback/{account.provider}/{account.token}/{paid.our_ref}",
+        notify_url=address(origin=origin, provider=account.provider, token=account.token, ref=paid.our_ref),
         provider_refund=provider_refund,
     )
 

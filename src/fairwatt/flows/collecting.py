@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from fairwatt.flows.payment_events import hear_queried, note_event
+from fairwatt.payments.callbacks import address
 from fairwatt.payments.contract import Action, Assurance, Kind, Method, OrderAsk, ProviderFact, State
 from fairwatt.payments.exchange import ProviderRefused, ProviderTrouble
 from fairwatt.store import auto_top_up
@@ -96,7 +97,7 @@ def take(*, intent_id: int, now_us: int, origin: str, hinted: bool = False) -> T
         currency=intent.currency,
         method=Method(intent.method),
         subject=f"Fairwatt {intent.our_ref[:8]}",
-        notify_url=f"{origin}/pay/callback/{intent.provider}/{token}/{intent.our_ref}",
+        notify_url=address(origin=origin, provider=intent.provider, token=token, ref=intent.our_ref),
         return_url=intent.return_url or f"{origin}/pay/{intent.our_ref}/",
         expires_us=expires_us,
         payer=payer,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, cast
 
+from fairwatt.payments.callbacks import PREFIX
 from fairwatt.payments.contract import Ack, Method, PaymentProvider, ProviderFact
 from fairwatt.payments.exchange import Exchange, Moment
 
@@ -88,5 +89,5 @@ def unasked(*, provider: PaymentProvider) -> TakesUnasked | None:
 
 def addresses(*, origin: str, token: str) -> tuple[str, str]:
     """Where a provider asks before a payment, and where it tells of one."""
-    begins = f"{origin}/pay/callback/{PLACE}/{token}"
+    begins = f"{origin}{PREFIX}{PLACE}/{token}"
     return f"{begins}/{CHECK}", f"{begins}/{TELL}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+from fairwatt.payments.callbacks import address
 from fairwatt.server.config import Config
 from fairwatt.server.keys import MERCHANT_ACTING, MERCHANT_READING, load_sealing_public
 from fairwatt.server.wiring import database_role
@@ -62,4 +63,6 @@ def open_shops(*, world: World, organisation: str, currency: str, config: Config
                     now_us=now_us,
                 )
             if dialect == "stripe":
-                world.stripe.listen(shop, f"{config.web_origin()}/pay/callback/stripe/{known.token}")
+                world.stripe.listen(
+                    shop, address(origin=config.web_origin(), provider=dialect, token=known.token)
+                )

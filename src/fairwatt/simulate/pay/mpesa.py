@@ -12,7 +12,7 @@ from fairwatt.payments.clocks import NAIROBI, wall, wall_us
 from fairwatt.simulate.pay.bills import moved
 from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop
 from fairwatt.simulate.pay.faults import Faults
-from fairwatt.simulate.pay.paybill import PayBills
+from fairwatt.simulate.pay.paybill import TABOO, PayBills
 from fairwatt.simulate.pay.talking import Asked, Report, Said
 
 PUSH_US = 90_000_000
@@ -82,6 +82,8 @@ class MPesaPlatform:
         raise PayError("404.001.01", 404)
 
     def _push(self, shop: Shop, said: dict[str, Any]) -> dict[str, Any]:
+        if any(word in said["CallBackURL"].lower() for word in TABOO):
+            raise PayError("400.002.02", 400)
         # There is no key against doing it twice: every push is a new one.
         order = self.books.make(
             shop,

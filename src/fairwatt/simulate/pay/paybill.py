@@ -13,7 +13,8 @@ from fairwatt.simulate.pay.talking import Report
 
 PHONE: Final = "2547 ***** 126"
 """As version 2 tells it: nobody learns who paid."""
-_TABOO: Final = ("mpesa", "m-pesa", "safaricom")
+TABOO: Final = ("mpesa", "m-pesa", "safaricom")
+"""Words that this platform takes in no address it is given."""
 _JSON: Final = {"Content-Type": "application/json"}
 
 
@@ -53,7 +54,7 @@ class PayBills:
             "Cancelled",
         ):
             raise PayError("400.002.02", 400)
-        if any(word in url.lower() for word in _TABOO for url in both) or not all(both):
+        if any(word in url.lower() for word in TABOO for url in both) or not all(both):
             raise PayError("400.003.02", 400)
         if shop.number in self.addresses:
             raise PayError("500.003.1001 Urls are already registered", 500)

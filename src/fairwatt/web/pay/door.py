@@ -17,6 +17,7 @@ from django.utils.datastructures import CaseInsensitiveMapping
 
 from fairwatt.flows.receive_payment import BODY_MAX, count_refused, receive_callback
 from fairwatt.flows.unasked import hear
+from fairwatt.payments.callbacks import PREFIX, provider_at
 from fairwatt.payments.contract import Ack, CallbackRejected
 from fairwatt.payments.unasked import PLACE
 from fairwatt.web import access
@@ -30,7 +31,6 @@ type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
 type Application = Callable[[Any, Any, Any], Awaitable[None]]
 
-PREFIX: Final = "/pay/callback/"
 HANDS: Final = 6
 """As many callbacks are stored at once; more only wait for one another's disk."""
 BODY_S: Final = 10.0
@@ -48,7 +48,8 @@ def take(
 
     The provider repeats until it hears that all is well, so everything that is stored, also for the second time, is.
     """
-    merchant = open_merchants().by_token(token=token, provider=None if provider == PLACE else provider)
+    own = None if provider == PLACE else provider_at(place=provider)
+    merchant = open_merchants().by_token(token=token, provider=own)
     if merchant is None:
         return None
     now_us = access.now_us()
