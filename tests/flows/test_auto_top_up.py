@@ -260,6 +260,9 @@ def test_a_page_that_was_left_ends_and_a_bank_that_wants_its_payer_says_so(
         Tenancy.objects.filter(user=agreed.user).update(end_us=till.clock.us)
     assert agreed.watch(after_s=86_400) == 0
     assert agreed.steps()[-1] == ("ended", "moved_out")
+    with as_role("notifier"), connection.cursor() as cursor:
+        cursor.execute("SELECT person FROM notice WHERE wallet = %s AND step = 'auto_ended'", [agreed.wallet])
+        assert cursor.fetchall() == [(None,)], "who stays behind hears of it, whoever it is"
 
 
 def test_nobody_reads_another_homes_agreement_and_no_page_says_that_it_is_signed(house: object) -> None:

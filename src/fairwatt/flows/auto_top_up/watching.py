@@ -233,14 +233,17 @@ class _Look:
         rows.end_plan(cursor=self.cursor, plan=self.plan.plan, now_us=self.now_us)
         rows.add_step(cursor=self.cursor, plan=self.plan, step="ended", reason=reason, now_us=self.now_us)
         self.plan = self.plan._replace(state="ended")
-        self._tell(Told.AUTO_ENDED, f"ended:{self.plan.plan}", because=reason)
+        # Who agreed has gone; whoever still lives there has to top up by hand from now on.
+        gone = reason == "moved_out"
+        self._tell(Told.AUTO_ENDED, f"ended:{self.plan.plan}", everybody=gone, because=reason)
 
-    def _tell(self, step: Told, key: str, **about: Any) -> None:
+    def _tell(self, step: Told, key: str, *, everybody: bool = False, **about: Any) -> None:
+        """Tell who agreed, or everybody who lives there."""
         notices.add_notice(
             cursor=self.cursor,
             book=self.plan.book,
             wallet=self.plan.wallet,
-            person=self.plan.author,
+            person=None if everybody else self.plan.author,
             step=step,
             key=f"auto:{key}",
             about=about,
