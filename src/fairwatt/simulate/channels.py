@@ -15,10 +15,12 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from fairwatt.core.account_numbers import account_number
 from fairwatt.server.keys import MERCHANT_ACTING, MERCHANT_READING, load_sealing_key
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.channel_desk import Desk, open_desk
 from fairwatt.simulate.estate import ORGANISATION, Door
+from fairwatt.simulate.pay.paybill import Typed
 from fairwatt.simulate.shops import open_shops
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 WAIT_S: Final = 20.0
 LOOK_S: Final = 0.01
+AGAIN_S: Final = 0.5
 SHOWN_MINOR: Final = 20_00
 
 
@@ -46,6 +49,7 @@ CHANNELS: Final = (
     Channel("Alipay", "alipay", "qr"),
     Channel("card", "stripe", "redirect"),
     Channel("M-PESA", "mpesa", "push", "254700000001"),
+    Channel("M-PESA PayBill", "mpesa", "paybill"),
     Channel("cash", "cash", ""),
     Channel("bank transfer", "transfer", ""),
 )
@@ -56,7 +60,8 @@ class Arrival:
     """One top-up on its way; wall seconds since it was paid, once each step was seen."""
 
     channel: str
-    our_ref: str
+    ref: str
+    """ours; of what a payer began at the provider, the provider's"""
     paid_s: float = 0.0
     credited_s: float | None = None
     sent_s: float | None = None
@@ -79,6 +84,8 @@ class Channels:
     _collector: Any = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _codes: int = 0
+    _typed: dict[str, Typed] = field(default_factory=dict)
+    """what payers typed into their telephones and have not sent yet"""
 
     async def open(self) -> None:
         """Shops at the platforms, a window with an open shift, and the collector's keys."""
@@ -107,9 +114,12 @@ class Channels:
         await self._ask([])
         for one, channel in zip(begun, CHANNELS, strict=True):
             await self._pay(one, channel)
-        hinted = [one.our_ref for one, channel in zip(begun, CHANNELS, strict=True) if channel.method]
+        hinted = [one.ref for one, channel in zip(begun, CHANNELS, strict=True) if channel.method]
         self.street.pay.poke()
         await self._ask(hinted)
+        while self.in_process and not watching.done():
+            await self._ask([])
+            await asyncio.sleep(AGAIN_S)
         await watching
         self.arrivals += begun
         return [f"{one.channel}: paid and not confirmed by the meter" for one in begun if not one.done]
@@ -148,6 +158,8 @@ class Channels:
         self.arrivals.append(one)
 
     async def _start(self, channel: Channel, door: Door, amount_minor: int) -> Arrival:
+        if channel.method == "paybill":
+            return self._type(channel, door, amount_minor)
         assert self._desk is not None, "open the window first"
         self._codes += 1
         code = f"13{os.getpid() % 10**6:06d}{self._codes:09d}1"
@@ -163,14 +175,36 @@ class Channels:
         our_ref = await self.street.as_web(begin)
         return Arrival(channel.name, our_ref, paid_s=time.monotonic())
 
+    def _type(self, channel: Channel, door: Door, amount_minor: int) -> Arrival:
+        """At the telephone: the supplier's number, the home's, an amount. Nothing stands at the product yet."""
+        books = self.street.pay.world.books
+        shop = next(one for one in books.shops if one.dialect == channel.provider)
+        named = account_number(wallet=door.wallet)
+        typed = self.street.pay.world.mpesa.paybills.typed(
+            shop=shop.number, named=named, amount_minor=amount_minor
+        )
+        self._typed[typed.number] = typed
+        return Arrival(channel.name, typed.number, paid_s=time.monotonic())
+
+    async def _send(self, one: Arrival) -> None:
+        """The PIN is typed: the platform asks the supplier, takes the money and tells of it."""
+        world, typed = self.street.pay.world, self._typed.pop(one.ref)
+        check = world.mpesa.paybills.check(typed)
+        said = None if check is None else await asyncio.to_thread(world.asks, check)
+        one.paid_s = time.monotonic()
+        world.mpesa.paybills.take(typed, said)
+
     async def _pay(self, one: Arrival, channel: Channel) -> None:
         """The payer pays at the platform, once the order stands there. What is paid by hand is paid already."""
         if not channel.method:
             return
+        if channel.method == "paybill":
+            await self._send(one)
+            return
         until_s, world = time.monotonic() + WAIT_S, self.street.pay.world
         while True:
             try:
-                order = world.order(our_ref=one.our_ref)
+                order = world.order(our_ref=one.ref)
                 break
             except KeyError:
                 if time.monotonic() > until_s:
@@ -213,10 +247,10 @@ class Channels:
         """Look until so many are confirmed, or for so long."""
         until_s = time.monotonic() + WAIT_S
         while sum(one.done for one in some) < count and time.monotonic() < until_s:
-            found = await self.street.eyes.arrivals([one.our_ref for one in some])
+            found = await self.street.eyes.arrivals([one.ref for one in some])
             now_s = time.monotonic()
             for one in some:
-                state = found.get(one.our_ref)
+                state = found.get(one.ref)
                 if state is None:
                     continue
                 passed = round(now_s - one.paid_s, 3)

@@ -99,17 +99,19 @@ class Eyes:
         )
         return [LedgerLine(*row) for row in rows]
 
-    async def arrivals(self, our_refs: list[str]) -> dict[str, str]:
-        """Payments of these references that were credited, and how the order of each stands ('': there is none)."""
+    async def arrivals(self, refs: list[str]) -> dict[str, str]:
+        """Payments of these references, ours or the provider's, that were credited; how the order of each stands ('':
+        there is none)."""
         rows = await self._ask(
-            "SELECT f.result ->> 'our_ref', coalesce(o.state, '') FROM fact f LEFT JOIN LATERAL "
+            "SELECT r.ref, coalesce(o.state, '') FROM fact f CROSS JOIN LATERAL "
+            "(VALUES (f.result ->> 'our_ref'), (f.result ->> 'provider_ref')) r (ref) LEFT JOIN LATERAL "
             "(SELECT state FROM outbox "
             "WHERE wallet = f.wallet AND fact = f.id ORDER BY id DESC LIMIT 1) o ON true WHERE f.book = %(book)s "
             "AND f.kind = 'payment' AND f.state = 'posted' AND f.result ->> 'outcome' = 'credited' "
-            "AND f.result ->> 'our_ref' = ANY(%(refs)s)",
-            refs=our_refs,
+            "AND r.ref = ANY(%(refs)s)",
+            refs=refs,
         )
-        return {str(our_ref): str(state) for our_ref, state in rows}
+        return {str(ref): str(state) for ref, state in rows}
 
     async def number(self, sql: str, **values: object) -> int:
         """One number, for figures; `%(book)s` is the book."""
