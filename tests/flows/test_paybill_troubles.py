@@ -180,6 +180,14 @@ def test_case_18_what_only_the_bill_tells_of_is_credited_and_no_difference(phone
 
 
 @at("mpesa")
+def test_what_was_typed_is_no_push_because_one_begins_so(phone: Phone) -> None:
+    ref, _ = phone.till.made()
+    phone.unchecked(ref[:5])
+    phone.settle()
+    assert suspense(phone.till) == TEN, "money without a home, until two people place it"
+
+
+@at("mpesa")
 def test_a_day_of_pushes_menus_and_money_without_a_home_agrees(phone: Phone) -> None:
     counter = Counter(phone.till)
     counter.paid(2)

@@ -14,7 +14,7 @@ from fairwatt.payments.reconcile import Drift
 from support.desk import opened_desk
 from support.house import as_role
 from support.street import DAY_US, HOUR_US, Street
-from support.till import CURRENCY, Till, at, open_till, suspense
+from support.till import CURRENCY, Dead, Till, at, dies, open_till, suspense
 
 ALL = ("wechat", "alipay", "stripe", "mpesa")
 NO_FAULT = {
@@ -156,6 +156,42 @@ def test_case_18_they_have_it_and_we_do_not(till: Till) -> None:
         _the_push_is_found_after_all(till, lost, order)
     assert (till.balance(), suspense(till)) == (35_000_000, 0), "issued again, told again: credited once"
     assert till.intent(ref).state == "credited"
+
+
+@at("wechat")
+def test_case_18_who_dies_over_a_bill_follows_it_the_next_time(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bill was kept already, and has nothing new when it is had again."""
+    counter = Counter(till)
+    lost, order = till.made(2500)
+    till.world.pay(order)
+    till.world.sendings.clear()
+    counter.day = counter.billing.day_of(till.clock.us)
+    counter.morning()
+    with monkeypatch.context() as broken, pytest.raises(Dead):
+        broken.setattr("fairwatt.flows.reconciling.bill_desk.unheard", dies)
+        counter.fetch()
+    assert till.balance() == 0
+    counter.fetch(after_s=86_400)
+    assert (till.intent(lost).state, till.balance()) == ("credited", 25_000_000)
+
+
+@at("wechat")
+def test_case_18_an_answer_that_the_poster_could_not_read_is_credited_by_the_bill(till: Till) -> None:
+    """Its keys were missing for a while; the same answer again would be the same fact, refused already."""
+    counter = Counter(till)
+    lost, order = till.made(2500)
+    till.world.pay(order)
+    till.world.sendings.clear()
+    till.ask(after_s=6)
+    till.desk.street.merchants = None
+    till.desk.post(now_us=till.clock.us)
+    assert (till.intent(lost).state, till.balance()) == ("paid", 0)
+    counter.day = counter.billing.day_of(till.clock.us)
+    counter.morning()
+    counter.fetch()
+    assert (till.intent(lost).state, till.balance()) == ("credited", 25_000_000)
 
 
 def _the_push_is_found_after_all(till: Till, lost: str, order: Any) -> None:

@@ -74,11 +74,12 @@ class Bills:
             log.warning("bills.trouble", account=due.account, day=due.day, state=state)
             bill_desk.note_no_bill(due=due, state=state, detail=str(trouble), now_us=self._now_us())
             return False
-        number = bill_desk.note_bill(due=due, bill=bill, now_us=self._now_us())
-        if number is not None:
+        number, new = bill_desk.note_bill(due=due, bill=bill, now_us=self._now_us())
+        if new:
             log.info("bills.came", account=due.account, day=due.day, rows=len(bill.rows))
-            self._take_in(due)
-            self._follow(due, number)
+        # Also where it was had before: whoever kept it then may not have come to this.
+        self._take_in(due)
+        self._follow(due, number)
         return True
 
     def _take_in(self, due: bill_desk.BillDue) -> None:
@@ -97,5 +98,5 @@ class Bills:
                 bill_desk.note_asked(due=due, bill=bill, one=one, now_us=self._now_us())
         asked = {one.intent for one in found if one.open}
         for one in bill_desk.unheard(due=due, bill=bill) if found else ():
-            if one.intent not in asked or not bill_desk.paid_by_now(intent=one.intent):
+            if one.intent not in asked or not bill_desk.paid_by_now(one=one):
                 bill_desk.leave_billed(due=due, bill=bill, one=one, now_us=self._now_us())

@@ -51,10 +51,10 @@ class Refunds:
         work: list[Callable[[], None]] = []
         for refund in collect_refunds.due_refunds(now_us=now_us, limit=AT_ONCE):
             work.append(partial(self.ask, refund_id=refund))
-        for event in collect_refunds.heard_of(now_us=now_us, limit=AT_ONCE):
-            if self._later.get(event, 0) <= now_us:
-                self._later[event] = now_us + AGAIN_US
-                work.append(partial(self.follow, event_id=event))
+        self._later = {event: at_us for event, at_us in self._later.items() if at_us > now_us}
+        for event in collect_refunds.heard_of(now_us=now_us, limit=AT_ONCE, later=self._later):
+            self._later[event] = now_us + AGAIN_US
+            work.append(partial(self.follow, event_id=event))
         return work
 
     def ask(self, *, refund_id: int, hinted: bool = False) -> None:

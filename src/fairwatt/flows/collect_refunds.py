@@ -6,6 +6,7 @@ is one refund. What is heard of money on its way back, a callback or a hint, onl
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -162,7 +163,7 @@ def refused_word(*, ask: RefundAsk, provider: str, reason: str, now_us: int) -> 
 
 _HEARD: Final = """
 SELECT e.id FROM store_paymentevent e
- WHERE e.kind <> 'payment' AND e.assurance IN ('hint', 'signed') AND e.heard_us > %s
+ WHERE e.kind <> 'payment' AND e.assurance IN ('hint', 'signed') AND e.heard_us > %s AND e.id <> ALL (%s)
    AND NOT EXISTS (SELECT 1 FROM store_paymentevent q WHERE q.kind = e.kind AND q.account_id = e.account_id
         AND q.id > e.id AND q.assurance = 'queried' AND ((q.provider_ref <> '' AND q.provider_ref = e.provider_ref)
              OR (q.refund_ref <> '' AND q.refund_ref = e.refund_ref)))
@@ -172,11 +173,12 @@ SELECT e.id FROM store_paymentevent e
 """
 
 
-def heard_of(*, now_us: int, limit: int) -> list[int]:
-    """Events of money on its way back that nobody has asked about."""
+def heard_of(*, now_us: int, limit: int, later: Collection[int] = ()) -> list[int]:
+    """Events of money on its way back that nobody has asked about, but for those to be asked about `later`: what nobody
+    can answer for keeps nobody else waiting."""
     with transaction.atomic(), connection.cursor() as cursor:
         _see_all()
-        cursor.execute(_HEARD, [now_us - HEARD_US, limit])
+        cursor.execute(_HEARD, [now_us - HEARD_US, list(later), limit])
         return [int(event) for (event,) in cursor.fetchall()]
 
 

@@ -57,8 +57,9 @@ def receive_callback(
 ) -> Received:
     """Verify and store a provider's callback, all of it in one statement; answer the provider only after this returns.
 
-    `account` is the merchant's whose address was called. With `call_after` whoever waits for what is stored is called
-    by the caller. Raises CallbackRejected (the provider should see 4xx) when the bytes prove nothing.
+    `account` is the merchant's whose address was called. With `call_after` whoever waits for a payment is called by the
+    caller (`Received.calls`); of refunds and chargebacks the database tells the collector itself. Raises
+    CallbackRejected (the provider should see 4xx) when the bytes prove nothing.
     """
     if len(body) > BODY_MAX:
         raise CallbackRejected(f"the callback has more than {BODY_MAX} bytes; no money was moved")
@@ -86,7 +87,8 @@ def receive_callback(
             duplicate=not heard.new,
             calls=(calls.poster(book=intent.book_id),) if heard.new else (),
         )
-    hint = heard.fresh and said.kind is Kind.PAYMENT and said.assurance is Assurance.HINT
+    # Also what was heard before: whoever stored it may have died before he called, and nobody else looks for a hint.
+    hint = said.kind is Kind.PAYMENT and said.assurance is Assurance.HINT
     return Received(
         fact_id=0, duplicate=not heard.fresh, calls=(calls.collector(intent=intent.pk),) if hint else ()
     )

@@ -21,6 +21,7 @@ from fairwatt.flows.merchants import Merchant, takes_currency
 from fairwatt.flows.payment_events import leave_queried, note_event
 from fairwatt.flows.receive_payment import BODY_MAX, count_refused
 from fairwatt.flows.start_top_up import TopUpRefused, check_amount
+from fairwatt.payments.billing import BILLING
 from fairwatt.payments.contract import (
     Ack,
     CallbackRejected,
@@ -229,7 +230,8 @@ def _take_one(*, merchant: Merchant, shop: str, said: ProviderFact, now_us: int)
     """Write a payment down once: an intent of the home that was named and a fact for its book's poster."""
     account = MerchantAccount.objects.get(pk=merchant.account)
     with connection.cursor() as cursor:
-        if rows.is_order(cursor=cursor, account=account.pk, named=said.named):
+        ref_chars = BILLING[account.provider].ref_chars
+        if rows.is_order(cursor=cursor, account=account.pk, named=said.named, ref_chars=ref_chars):
             return False
         home = _home(cursor, account.organisation_id, said.named)
         book = _book(account, home, said)

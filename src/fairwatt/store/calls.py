@@ -1,6 +1,7 @@
 """Calling the processes that wait for rows, by those who store so many that they call after their commit.
 
-A call that is lost costs a moment: the poster and the collector also look for themselves.
+Who dies between the commit and the call has answered nobody, so the provider says it again and the call is made then;
+a fact is found by the poster's own look round in any case.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ def add(
     raw: bytes,
     now_us: int,
 ) -> tuple[int, bool]:
-    """Store a fact once; return (fact id, True when it is new). The poster is called by a trigger.
+    """Store a fact once; return (fact id, True when it is new). A trigger calls the poster, unless the transaction
+    said that it does so itself (`store.calls`).
 
     The same key with other bytes, or without bytes with another content, is another fact, kept under the key and a
     digest: what it is, the poster says in public. So nobody takes a key away from the one who means it.

@@ -153,11 +153,11 @@ def take_in(*, cursor: Any, entry: Entry, now_us: int) -> bool:
     return cursor.fetchone() is not None
 
 
-def is_order(*, cursor: Any, account: int, named: str) -> bool:
-    """Whether what a payer is said to have typed is the beginning of an order of ours: it was asked for then."""
+def is_order(*, cursor: Any, account: int, named: str, ref_chars: int) -> bool:
+    """Whether what a payer is said to have typed is what the provider has of an order of ours."""
     cursor.execute(
-        "SELECT 1 FROM store_paymentintent WHERE account_id = %s AND method <> 'paybill' AND %s <> '' "
-        "AND starts_with(our_ref, %s) LIMIT 1",
-        [account, named, named],
+        "SELECT 1 FROM store_paymentintent WHERE account_id = %s AND method <> 'paybill' "
+        "AND left(our_ref, %s) = %s LIMIT 1",
+        [account, ref_chars, named],
     )
     return cursor.fetchone() is not None

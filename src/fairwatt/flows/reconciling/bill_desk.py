@@ -72,8 +72,8 @@ def take(*, due: BillDue, now_us: int) -> bool:
 
 
 @transaction.atomic(durable=True)
-def note_bill(*, due: BillDue, bill: Bill, now_us: int) -> int | None:
-    """Keep a bill that came; its number where its content is new. What was had before is only counted."""
+def note_bill(*, due: BillDue, bill: Bill, now_us: int) -> tuple[int, bool]:
+    """Keep a bill that came; its number, and whether its content is new. What was had before is only counted."""
     with connection.cursor() as cursor:
         found = bills.heard(cursor=cursor, account=due.account, day=due.day)
         last = bills.in_force(found)
@@ -99,7 +99,10 @@ def note_bill(*, due: BillDue, bill: Bill, now_us: int) -> int | None:
                 _fee_fact(due, book, number, now_us)
         ask_us = now_us + CONFIRM_US if new and last is not None else _once_more(due, now_us)
         bills.ask_again(cursor=cursor, account=due.account, day=due.day, ask_us=ask_us)
-    return number if new else None
+    if new or last is None:
+        assert number is not None  # a new content is always written down
+        return number, True
+    return last.id, False
 
 
 def _once_more(due: BillDue, now_us: int) -> int | None:
@@ -197,10 +200,15 @@ def _heal(due: BillDue, bill: int, one: Unheard, how: str, now_us: int) -> None:
         )
 
 
-def paid_by_now(*, intent: int) -> bool:
-    """Whether asking told that it was paid: the poster has that fact, or had it."""
-    found = PaymentIntent.objects.filter(pk=intent).values_list("state", flat=True).first()
-    return found == "paid" or found in _CREDITED
+@transaction.atomic
+def paid_by_now(*, one: Unheard) -> bool:
+    """Whether asking told that it was paid: it is credited, or the poster has what was told and has not refused it."""
+    state = PaymentIntent.objects.filter(pk=one.intent).values_list("state", flat=True).first()
+    if state != "paid":
+        return state in _CREDITED
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=one.book)
+        return bills.answer_stands(cursor=cursor, book=one.book, intent=one.intent)
 
 
 @transaction.atomic(durable=True)

@@ -163,6 +163,18 @@ def posted_number(*, cursor: Any, book: int, provider_ref: str) -> bool:
     return cursor.fetchone() is not None
 
 
+def answer_stands(*, cursor: Any, book: int, intent: int) -> bool:
+    """Whether what a provider answered about an order waits for the poster or was posted. The transaction must see the
+    book."""
+    cursor.execute(
+        "SELECT 1 FROM store_paymentintent i JOIN fact f ON f.wallet = i.wallet_id AND f.book = i.book_id "
+        "WHERE i.id = %s AND i.book_id = %s AND f.kind = 'payment' AND f.state <> 'refused' "
+        "AND f.payload->'queried'->>'our_ref' = i.our_ref LIMIT 1",
+        [intent, book],
+    )
+    return cursor.fetchone() is not None
+
+
 def add_heal(
     *, cursor: Any, bill: int, n: int, account: int, day: str, intent: int, how: str, now_us: int
 ) -> bool:

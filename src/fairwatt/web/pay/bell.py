@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
+from typing import Final
 
 from django.db import Error, connection
 
 from fairwatt.store import calls
 
 log = logging.getLogger(__name__)
+
+RETRY_S: Final = 0.2
 
 
 class Bell:
@@ -22,7 +26,7 @@ class Bell:
         self._voice: threading.Thread | None = None
 
     def ring(self, some: Iterable[calls.Call]) -> None:
-        """Call soon. A call that fails is not repeated: those who wait also look for themselves."""
+        """Call soon; while the database is away, as soon as it is back."""
         with self._lock:
             self._due.update(some)
             if not self._due:
@@ -44,4 +48,6 @@ class Bell:
                         calls.call(cursor=cursor, calls=due)
             except Error:
                 connection.close()
-                log.warning("callback.call_lost", exc_info=True)
+                log.warning("callback.call_waits", exc_info=True)
+                time.sleep(RETRY_S)
+                self.ring(due)
