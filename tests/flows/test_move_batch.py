@@ -50,6 +50,31 @@ def test_a_whole_corridor_leaves_in_one_file(street: Street, desk: Desk) -> None
     assert RefundWish.objects.filter(book=book.pk).count() == 3
 
 
+def test_the_same_file_again_after_it_was_done_moves_nobody(street: Street, desk: Desk) -> None:
+    """The answer was lost, the person presses again: whoever has the home by now is not put out of it."""
+    from fairwatt.flows.move_batch import ask_all, read_rows
+    from fairwatt.store.models import Book, Fact, Wallet
+
+    meter = desk.home()
+    read_us = NOON_US + HOUR_US
+    desk.read(meter, read_us, 500)
+    desk.open(now_us=read_us)
+    book, clerk = Book.objects.get(pk=street.book), clerk_of(desk)
+    rows = read_rows(data=b"home,move\n0001,change\n", name="term.csv")
+    named, accounts = set(), []
+    for now_us in (read_us + 300_000_000, read_us + 600_000_000):
+        with as_role("web"):
+            named.add(
+                ask_all(book_id=book.pk, rows=rows, user_id=clerk.pk, now_us=now_us, entropy=b"0123456789")
+            )
+        follow(desk, now_us=now_us)
+        accounts.append(Wallet.objects.filter(book=book).count())
+    moved = list(Fact.objects.filter(book=book.pk, kind="move").values_list("state", flat=True))
+    assert (len(named), moved) == (1, ["posted"])
+    assert accounts[0] == accounts[1]
+    assert len(desk.events("desk.moves_asked")) == 1
+
+
 def test_one_wrong_row_changes_nothing_and_is_named(street: Street, desk: Desk) -> None:
     from fairwatt.flows.move_batch import ask_all, look_at, read_rows
     from fairwatt.flows.move_home import MoveImpossible

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from fairwatt.store import facts
+from support.credit import document, person, rule
 from support.desk import Desk
 from support.house import as_role
 from support.lets import emptied, let, publish_packages, state_of, tick
@@ -142,7 +143,49 @@ def test_what_the_window_paid_is_not_taken_back_as_well(
     assert (paid, back) in ((True, False), (False, True)), (given, office.row(refund).state)
 
 
-def begun(deed: Callable[[], None]) -> threading.Thread:
+def test_a_file_of_moves_pressed_twice_is_asked_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the house keeps of it says that one person did it once."""
+    from fairwatt.flows import move_batch
+
+    desk.read(desk.home(), NOON_US + HOUR_US, 500)
+    desk.open(now_us=NOON_US + HOUR_US)
+    rows, clerk = [{"home": "0001", "move": "out"}], clerk_of(desk).pk
+
+    def ask() -> None:
+        about = {"book_id": desk.street.book, "rows": rows, "user_id": clerk, "entropy": b"0123456789"}
+        move_batch.ask_all(now_us=NOON_US + HOUR_US + 1, **about)
+
+    with as_role("web"), held_before(monkeypatch, move_batch, "look_at", ask) as held:
+        other = begun(ask)
+        other.join(1)
+        held.finish()
+        other.join(WAIT_S)
+    assert held.raised == []
+    assert len(desk.events("desk.moves_asked")) == 1
+
+
+def test_a_rule_is_agreed_to_or_refused_and_never_both(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two administrators answer at once: the second is told that nobody is asked any more."""
+    from fairwatt.flows import credit_rules
+
+    desk.home()
+    ann, bob = person(desk.street, "ann"), person(desk.street, "bob")
+    written = rule(desk.street, ann, body=document("friendly: {hours: []}"))
+
+    def say(step: str, who: Any) -> Callable[[], Any]:
+        about = {"book_id": desk.street.book, "rule_id": written.rule, "words": "", "now_us": NOON_US}
+        return lambda: credit_rules.step_rule(step=step, user_id=who.pk, **about)
+
+    with as_role("web"), held_before(monkeypatch, credit_rules, "_note", say("approve", bob)) as held:
+        other = begun(say("refuse", ann))
+        other.join(1)
+        held.finish()
+        other.join(WAIT_S)
+    assert held.raised == []
+    assert [event.evidence["step"] for event in desk.events("desk.credit_step")] == ["approve"]
+
+
+def begun(deed: Callable[[], object]) -> threading.Thread:
     """Somebody who does it beside; being refused is an answer too."""
     from fairwatt.core.refusal import Refusal
 

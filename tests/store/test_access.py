@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from psycopg import errors
 
+from fairwatt.server.config import DATABASE_ROLES
 from store.conftest import Neighbours
+from support.house import as_role
 
 LEDGER = (
     "line",
@@ -206,3 +208,30 @@ def test_the_poster_knows_nothing_about_people(neighbours: Neighbours, table: st
         pytest.raises(errors.InsufficientPrivilege, match="permission denied"),
     ):
         ask(f"SELECT * FROM {table}")
+
+
+def test_what_was_granted_by_hand_is_gone_when_the_rights_are_settled_again(neighbours: Neighbours) -> None:
+    """A line that is deleted from the file takes the right with it, from every role."""
+    from django.db import connection, transaction
+
+    from fairwatt.store.apps import grant_access
+
+    roles = [f"fairwatt_{role}" for role in DATABASE_ROLES if role not in ("admin", "migrate")]
+    with as_role("migrate"), transaction.atomic(), connection.cursor() as cursor:
+
+        def rights() -> set[tuple[str, str]]:
+            cursor.execute(
+                "SELECT r, p.oid::regprocedure::text FROM pg_proc p, unnest(%s::text[]) r "
+                "WHERE p.pronamespace = 'public'::regnamespace AND has_function_privilege(r, p.oid, 'EXECUTE')",
+                [roles],
+            )
+            return set(cursor.fetchall())
+
+        settled = rights()
+        cursor.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {', '.join(roles)}")
+        by_hand = rights()
+        grant_access()
+        again = rights()
+        transaction.set_rollback(True)
+    assert {role for role, _ in by_hand - settled} == set(roles)
+    assert again == settled

@@ -105,6 +105,7 @@ def step_rule(*, book_id: int, rule_id: int, step: str, words: str, user_id: int
     person = acting(user_id=user_id, book=book)
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
+        credit_rules.hold_rule(cursor=cursor, rule=rule_id)  # answers are given one after the other
         rule = _rule(cursor, book, rule_id)
         _check_step(rule, step, person, now_us)
         number = credit_rules.add_step(

@@ -15,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.desk import acting
@@ -29,7 +30,7 @@ from fairwatt.flows.move_home import (
     preview_move,
 )
 from fairwatt.flows.sheets import Unreadable, read_sheet
-from fairwatt.store import facts
+from fairwatt.store import facts, moves
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, Fact, Installation, Unit
 
@@ -101,12 +102,17 @@ def ask_all(
     """Ask for every move of a file in one transaction; return the name they have together.
 
     Raises DeskRefused, also when a single row cannot be: then nothing was asked for. The same file again, by the same
-    form, is the same moves.
+    form, is the same moves, also when they were done meanwhile: nobody moves twice.
     """
     book = Book.objects.get(pk=book_id)
     person = acting(user_id=user_id, book=book)
+    together = sha256(entropy + repr([sorted(row.items()) for row in rows]).encode()).hexdigest()[:20]
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
+        moves.hold_file(cursor=cursor, book=book.pk, together=together)
+    if _asked_together(book, together).exists():
+        return together
     looked = look_at(book=book, rows=rows, now_us=now_us)
-    together = sha256(entropy + repr(sorted(rows[0].items())).encode()).hexdigest()[:20]
     wrong = next((row for row in looked if row.error is not None), None)
     if wrong is not None and wrong.error is not None:
         raise MoveImpossible("Row %(line)d: %(why)s", line=wrong.line, why=wrong.error)
@@ -139,9 +145,7 @@ def results_of(*, book: Book, together: str) -> list[RowResult]:
     """What became of the moves of a file, in their order; empty where there is no such."""
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
-        found = list(
-            Fact.objects.filter(book=book.pk, kind="move", payload__together=together).order_by("pk")
-        )
+        found = list(_asked_together(book, together).order_by("pk"))
     labels = dict(
         Unit.objects.filter(pk__in=[fact.payload["unit"] for fact in found]).values_list("pk", "label")
     )
@@ -156,6 +160,10 @@ def results_of(*, book: Book, together: str) -> list[RowResult]:
         )
         for fact in found
     ]
+
+
+def _asked_together(book: Book, together: str) -> QuerySet[Fact]:
+    return Fact.objects.filter(book=book.pk, kind="move", payload__together=together)
 
 
 def _asked(book: Book, units: dict[str, Unit], row: dict[str, str], kind: str, now_us: int) -> MoveAsked:

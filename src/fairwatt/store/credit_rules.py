@@ -136,6 +136,11 @@ def add_rule(*, cursor: Any, new: NewRule, now_us: int) -> int:
     return int(cursor.fetchone()[0])
 
 
+def hold_rule(*, cursor: Any, rule: int) -> None:
+    """Let nobody else answer a rule until this transaction ends: who may not change its row cannot lock that."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"credit_rule:{rule}"])
+
+
 def add_step(*, cursor: Any, rule: Rule, step: str, author: int, words: str, now_us: int) -> int:
     """Write down what a person said to a rule; return the number of the step."""
     cursor.execute(

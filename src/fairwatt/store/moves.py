@@ -31,6 +31,11 @@ class Change:
     basis: str
 
 
+def hold_file(*, cursor: Any, book: int, together: str) -> None:
+    """Let nobody else ask for the moves of this file until this transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"moves:{book}:{together}"])
+
+
 def left_wallets(*, cursor: Any, book: int) -> list[int]:
     """Wallets whose person left for good."""
     cursor.execute("SELECT wallet FROM account_end WHERE book = %s", [book])

@@ -90,7 +90,9 @@ BEGIN
 END $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+-- From every role at once, before the first grant: a function is given to several roles in one line, tables role by role.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, fairwatt_poster, fairwatt_web, fairwatt_auditor, fairwatt_collector,
+    fairwatt_telemetry, fairwatt_notifier;
 GRANT USAGE ON SCHEMA public TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 GRANT EXECUTE ON FUNCTION seen_books(), sees_wallet(bigint), see_book(int) TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 
