@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fairwatt.core.ledger.model import DRAWER, WINDOW, Kind
-from fairwatt.core.ledger.recipes import refund_held_legs, refund_paid_legs, rounded_legs
+from fairwatt.core.ledger.model import DRAWER, SUSPENSE, WINDOW, Kind
+from fairwatt.core.ledger.recipes import refund_found_legs, refund_held_legs, refund_paid_legs, rounded_legs
 from fairwatt.core.ledger.refunds import HELD, RefundState, Room, advance_refund, refund_room, shortfall_minor
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.leasing import NOWHERE, apart_of
@@ -244,6 +244,22 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
         batch=bench.state.last_batch + 1,
     )
     return succeed_refund(bench, row, provider=DRAWER)
+
+
+def paid_twice(bench: Bench, row: RefundRow, *, provider: str) -> PostedFacts:
+    """The window and the provider both paid: what `provider` paid last was owed no more, and has to be asked for."""
+    amount = _micro(bench, row.amount_minor)
+    refunds.move_refund(
+        cursor=bench.cursor, refund=row.id, state=RefundState.SUCCEEDED, now_us=bench.now_us, paid_by="both"
+    )
+    about = {"refund": row.id, "amount_micro": amount}
+    return PostedFacts(
+        legs=list(
+            refund_found_legs(currency=row.currency, provider=provider, amount_micro=amount, account=SUSPENSE)
+        ),
+        events=[_event("refund.paid_twice", bench, row, about)],
+        answers=[_answer(bench, {"outcome": "succeeded", "refund": row.id, "paid_by": "both"})],
+    )
 
 
 def succeed_refund(bench: Bench, row: RefundRow, *, provider: str, provider_refund: str = "") -> PostedFacts:
