@@ -221,14 +221,18 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
     )
     if not one or not other or one == other or not staff:
         return refuse_fact(bench, "not_authorised", "two people say together that the window paid")
-    if row.state == RefundState.SUCCEEDED:
+    # The provider was faster than the second person: the cash had gone out by then.
+    twice = row.state == RefundState.SUCCEEDED and row.paid_by == "source"
+    if row.state == RefundState.SUCCEEDED and not twice:
         return _answered(bench, dict(_DUPLICATE))
-    if row.state != RefundState.ABNORMAL and (row.state, row.way) != (RefundState.SUBMITTED, "window"):
+    at_window = row.state == RefundState.ABNORMAL or (row.state, row.way) == (RefundState.SUBMITTED, "window")
+    if not at_window and not twice:
         return refuse_fact(bench, "not_at_window", "this refund is not one for the window; no money moved")
+    done = paid_twice if twice else succeed_refund
     drawer = cash_desk.open_shift_of(cursor=bench.cursor, book=bench.state.book, cashier=one)
     # Two people saw the money go: what no drawer held came out of the safe.
     if drawer is None or row.amount_minor > drawer.expected_minor:
-        return succeed_refund(bench, row, provider=WINDOW)
+        return done(bench, row, provider=WINDOW)
     # Who paid sits at a drawer: the cash is out of it, and the count must know.
     cash_desk.add_cash_out(
         cursor=bench.cursor,
@@ -243,7 +247,7 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
         now_us=bench.now_us,
         batch=bench.state.last_batch + 1,
     )
-    return succeed_refund(bench, row, provider=DRAWER)
+    return done(bench, row, provider=DRAWER)
 
 
 def paid_twice(bench: Bench, row: RefundRow, *, provider: str) -> PostedFacts:
