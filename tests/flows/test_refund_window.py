@@ -81,6 +81,17 @@ def test_the_provider_pays_before_the_second_person_saw_the_window_pay(office: O
 
 
 @at("wechat")
+def test_the_provider_pays_after_two_people_saw_the_window_pay(office: Office) -> None:
+    refund = _bounced(office)
+    office.answer(refund, "paid_out", office.asker)
+    office.answer(refund, "confirm")
+    office.till.post()
+    _settled_there(office)
+    office.till.post()
+    _paid_both_ways(office, refund)
+
+
+@at("wechat")
 def test_what_went_out_of_a_drawer_all_the_same_is_missed_by_no_count(office: Office) -> None:
     drawer = Drawer(office.desk, now_us=office.till.clock.us)
     shift = drawer.open(100_00)
