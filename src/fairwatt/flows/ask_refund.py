@@ -330,6 +330,8 @@ def _may(row: Refund, user: User, answer: str, given: dict[str, int]) -> None:
     if user.role not in (Role.OPERATOR, Role.ADMIN):
         raise NotAllowed("Only operators and administrators answer refunds. No money moved; ask one of them.")
     at_window = row.state == RefundState.ABNORMAL or (row.state, row.way) == (RefundState.SUBMITTED, "window")
+    # The provider paid before the second person had said so: the cash that went out is in the books only by that word.
+    overtaken = (row.state, row.paid_by) == (RefundState.SUCCEEDED, "source")
     waits = row.state == RefundState.REQUESTED
     open_to = {
         "approve": waits,
@@ -338,7 +340,7 @@ def _may(row: Refund, user: User, answer: str, given: dict[str, int]) -> None:
         or row.state == RefundState.APPROVED
         or (at_window and row.way == "window" and "paid_out" not in given),
         "paid_out": at_window,
-        "confirm": at_window and "paid_out" in given,
+        "confirm": (at_window or overtaken) and "paid_out" in given,
     }
     if not open_to[answer] or answer in given or ("approve" in given and answer == "refuse"):
         raise RefundImpossible("This refund has gone on meanwhile. No money moved by this; look at it again.")

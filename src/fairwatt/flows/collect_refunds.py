@@ -168,7 +168,7 @@ SELECT e.id FROM store_paymentevent e
         AND q.id > e.id AND q.assurance = 'queried' AND ((q.provider_ref <> '' AND q.provider_ref = e.provider_ref)
              OR (q.refund_ref <> '' AND q.refund_ref = e.refund_ref)))
    AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.account = e.account_id AND r.refund_ref = e.refund_ref
-        AND r.origin <> 'provider' AND r.state NOT IN ('submitted', 'abnormal'))
+        AND r.origin <> 'provider' AND r.state NOT IN ('submitted', 'abnormal') AND r.paid_by <> 'window')
  ORDER BY e.id LIMIT %s
 """
 
@@ -195,6 +195,8 @@ def take_heard(*, event_id: int, origin: str) -> Heard | None:
     if paid is None:
         return None
     ours = Refund.objects.filter(account=event.account_id, refund_ref=event.refund_ref).first()
+    # What the window paid is asked about, and never asked for again.
+    under_way = ours is not None and event.refund_ref and ours.paid_by != "window"
     ask = _ask_of(
         paid, event.account, origin, refund_ref=event.refund_ref, provider_refund=event.provider_ref
     )
@@ -206,7 +208,7 @@ def take_heard(*, event_id: int, origin: str) -> Heard | None:
     return Heard(
         event=event.pk,
         account=event.account_id,
-        refund=ours.pk if ours is not None and event.refund_ref else None,
+        refund=ours.pk if ours is not None and under_way else None,
         ask=replace(ask, amount_minor=event.amount_minor),
         dispute=dispute,
     )

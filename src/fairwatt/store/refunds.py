@@ -147,14 +147,16 @@ def move_paid(
 
 
 def fold_intent(*, cursor: Any, intent: int) -> None:
-    """Let the state of a top-up say what became of its payments."""
+    """Let the state of a top-up say what became of its payments, but for those that were claimed for another home."""
     cursor.execute(
         # What was paid by hand no provider takes back: there it went back as two people agreed.
-        "UPDATE store_paymentintent SET state = (SELECT CASE WHEN sum(lost_minor) > sum(hand) THEN 'chargeback' "
+        "UPDATE store_paymentintent i SET state = (SELECT CASE WHEN sum(lost_minor) > sum(hand) THEN 'chargeback' "
         "WHEN sum(done_minor + hand) >= sum(paid_minor) THEN 'refunded' WHEN sum(done_minor + hand) > 0 "
-        "THEN 'part_refunded' ELSE 'credited' END FROM paid, LATERAL (SELECT CASE WHEN provider "
-        "IN ('cash', 'terminal', 'transfer') THEN lost_minor ELSE 0 END AS hand) h WHERE intent = %s) WHERE id = %s",
-        [intent, intent],
+        "THEN 'part_refunded' ELSE 'credited' END FROM paid p, LATERAL (SELECT CASE WHEN p.provider "
+        "IN ('cash', 'terminal', 'transfer') THEN lost_minor ELSE 0 END AS hand) h "
+        "WHERE p.intent = i.id AND p.wallet = i.wallet_id) WHERE i.id = %s "
+        "AND EXISTS (SELECT 1 FROM paid p WHERE p.intent = i.id AND p.wallet = i.wallet_id)",
+        [intent],
     )
 
 

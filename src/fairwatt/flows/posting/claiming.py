@@ -11,7 +11,7 @@ from fairwatt.flows.posting.money import post_proven
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
 from fairwatt.flows.posting.voiding import agreed_wish
 from fairwatt.payments.contract import Assurance, ProviderFact
-from fairwatt.store import cash_desk, money_wishes
+from fairwatt.store import cash_desk, money_wishes, refunds
 from fairwatt.store.cash_desk import NewReceipt
 from fairwatt.store.money_wishes import Waiting, Wish
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
@@ -118,6 +118,7 @@ def _place(bench: Bench, asked: Wish, found: Waiting, amount_micro: int) -> int:
         "AND state = 'review' AND our_ref = (SELECT result->>'our_ref' FROM fact WHERE id = %s AND kind = 'payment')",
         [wallet, wallet, bench.now_us, state.book, found.of],
     )
+    _note_paid(bench, found, wallet)
     new = NewReceipt(
         fact=bench.fact,
         wallet=wallet,
@@ -128,4 +129,38 @@ def _place(bench: Bench, asked: Wish, found: Waiting, amount_micro: int) -> int:
     )
     return cash_desk.number_receipt(
         cursor=cursor, book=state.book, batch=state.last_batch + 1, new=new, now_us=bench.now_us
+    )
+
+
+def _note_paid(bench: Bench, found: Waiting, wallet: int) -> None:
+    """Keep what a provider took where refunds and chargebacks of it are added up: as much as was paid there."""
+    state = bench.state
+    bench.cursor.execute(
+        "SELECT i.id, i.our_ref, i.account_id FROM fact f JOIN store_paymentintent i "
+        "ON i.our_ref = f.result->>'our_ref' AND i.book_id = f.book AND i.provider = f.result->>'provider' "
+        "AND i.account_id = (f.payload->>'account')::bigint WHERE f.id = %s AND f.book = %s AND f.kind = 'payment'",
+        [found.of, state.book],
+    )
+    order = bench.cursor.fetchone()
+    if order is None:
+        return  # taken by hand, or paid for no order of ours: no provider gives that back by an order's reference
+    intent, our_ref, account = order
+    refunds.add_paid(
+        cursor=bench.cursor,
+        book=state.book,
+        fact=bench.fact,
+        wallet=wallet,
+        intent=int(intent),
+        our_ref=our_ref,
+        provider=found.provider,
+        account=int(account),
+        provider_ref=found.reference,
+        currency=found.currency,
+        paid_minor=found.amount_minor,
+        now_us=bench.now_us,
+    )
+    # A dispute may name the payment by the provider's own number alone.
+    bench.cursor.execute(
+        "UPDATE store_paymentintent SET provider_ref = %s WHERE id = %s AND provider_ref = ''",
+        [found.reference, intent],
     )

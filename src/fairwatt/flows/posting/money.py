@@ -80,7 +80,10 @@ def post_proven(
     asked = (int(amount_minor), currency)
     if (paid.amount_minor, paid.currency) != asked or paid.currency != state.currency:
         if intent_state not in _CREDITED:
-            cursor.execute("UPDATE store_paymentintent SET state = 'review' WHERE id = %s", [intent_id])
+            cursor.execute(
+                "UPDATE store_paymentintent SET state = 'review', provider_ref = %s WHERE id = %s",
+                [paid.provider_ref, intent_id],
+            )
         return _suspense(bench, paid, "amount_differs", wallet_ix)
     if wallet_ix is None:
         return _suspense(bench, paid, "unknown_wallet", None)

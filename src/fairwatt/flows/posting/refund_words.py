@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fairwatt.core.ledger.model import PAYABLE_REFUNDS, SUSPENSE, WALLET, Kind
+from fairwatt.core.ledger.model import PAYABLE_REFUNDS, WALLET, Kind
 from fairwatt.core.ledger.recipes import chargeback_legs, refund_found_legs
 from fairwatt.core.ledger.refunds import RefundState
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.money import merchant_of
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
-from fairwatt.flows.posting.refunding import fail_refund, fold_payment, succeed_refund, wallet_line
+from fairwatt.flows.posting.refunding import (
+    fail_refund,
+    fold_payment,
+    paid_twice,
+    succeed_refund,
+    wallet_line,
+)
 from fairwatt.payments.contract import (
     MOVES_MONEY,
     Assurance,
@@ -150,32 +156,21 @@ def _done_all_the_same(bench: Bench, row: RefundRow, said: ProviderFact) -> Post
     """The provider paid what was given up as failed, or what the window had paid by then."""
     if row.state == RefundState.SUCCEEDED and row.paid_by != "window":
         return _answered(bench, _DUPLICATE)
+    if row.state == RefundState.SUCCEEDED:
+        return paid_twice(bench, row, provider=said.provider)
+    if row.state != RefundState.FAILED or row.payment is None:
+        return refuse_fact(bench, "not_submitted", "this refund was never asked of its provider")
     amount = _micro(bench, row.amount_minor)
     out = PostedFacts()
-    if row.state == RefundState.FAILED and row.payment is not None:
-        refunds.move_paid(cursor=bench.cursor, fact=row.payment, done_minor=row.amount_minor)
-        fold_payment(bench, row.payment)
-        _take(bench, out, row.wallet, said.provider, amount, row.wish)
-        by = "source"
-    elif row.state == RefundState.SUCCEEDED:
-        # It was paid twice, by the window and by the provider: a person has to ask for it back.
-        legs = refund_found_legs(
-            currency=row.currency, provider=said.provider, amount_micro=amount, account=SUSPENSE
-        )
-        out.legs += legs
-        by = "both"
-    else:
-        return refuse_fact(bench, "not_submitted", "this refund was never asked of its provider")
+    refunds.move_paid(cursor=bench.cursor, fact=row.payment, done_minor=row.amount_minor)
+    fold_payment(bench, row.payment)
+    _take(bench, out, row.wallet, said.provider, amount, row.wish)
     refunds.move_refund(
-        cursor=bench.cursor, refund=row.id, state=RefundState.SUCCEEDED, now_us=bench.now_us, paid_by=by
+        cursor=bench.cursor, refund=row.id, state=RefundState.SUCCEEDED, now_us=bench.now_us, paid_by="source"
     )
     about = {"refund": row.id, "amount_micro": amount}
-    out.events.append(
-        _event("refund.paid_twice", bench, row.wallet, about)
-        if by == "both"
-        else _event("refund.succeeded", bench, row.wallet, about, reason=by)
-    )
-    out.add(_answered(bench, {"outcome": "succeeded", "refund": row.id, "paid_by": by}))
+    out.events.append(_event("refund.succeeded", bench, row.wallet, about, reason="source"))
+    out.add(_answered(bench, {"outcome": "succeeded", "refund": row.id, "paid_by": "source"}))
     return out
 
 

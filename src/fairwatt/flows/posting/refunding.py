@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fairwatt.core.ledger.model import DRAWER, WINDOW, Kind
-from fairwatt.core.ledger.recipes import refund_held_legs, refund_paid_legs, rounded_legs
+from fairwatt.core.ledger.model import DRAWER, SUSPENSE, WINDOW, Kind
+from fairwatt.core.ledger.recipes import refund_found_legs, refund_held_legs, refund_paid_legs, rounded_legs
 from fairwatt.core.ledger.refunds import HELD, RefundState, Room, advance_refund, refund_room, shortfall_minor
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.leasing import NOWHERE, apart_of
@@ -221,14 +221,18 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
     )
     if not one or not other or one == other or not staff:
         return refuse_fact(bench, "not_authorised", "two people say together that the window paid")
-    if row.state == RefundState.SUCCEEDED:
+    # The provider was faster than the second person: the cash had gone out by then.
+    twice = row.state == RefundState.SUCCEEDED and row.paid_by == "source"
+    if row.state == RefundState.SUCCEEDED and not twice:
         return _answered(bench, dict(_DUPLICATE))
-    if row.state != RefundState.ABNORMAL and (row.state, row.way) != (RefundState.SUBMITTED, "window"):
+    at_window = row.state == RefundState.ABNORMAL or (row.state, row.way) == (RefundState.SUBMITTED, "window")
+    if not at_window and not twice:
         return refuse_fact(bench, "not_at_window", "this refund is not one for the window; no money moved")
+    done = paid_twice if twice else succeed_refund
     drawer = cash_desk.open_shift_of(cursor=bench.cursor, book=bench.state.book, cashier=one)
     # Two people saw the money go: what no drawer held came out of the safe.
     if drawer is None or row.amount_minor > drawer.expected_minor:
-        return succeed_refund(bench, row, provider=WINDOW)
+        return done(bench, row, provider=WINDOW)
     # Who paid sits at a drawer: the cash is out of it, and the count must know.
     cash_desk.add_cash_out(
         cursor=bench.cursor,
@@ -243,7 +247,23 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
         now_us=bench.now_us,
         batch=bench.state.last_batch + 1,
     )
-    return succeed_refund(bench, row, provider=DRAWER)
+    return done(bench, row, provider=DRAWER)
+
+
+def paid_twice(bench: Bench, row: RefundRow, *, provider: str) -> PostedFacts:
+    """The window and the provider both paid: what `provider` paid last was owed no more, and has to be asked for."""
+    amount = _micro(bench, row.amount_minor)
+    refunds.move_refund(
+        cursor=bench.cursor, refund=row.id, state=RefundState.SUCCEEDED, now_us=bench.now_us, paid_by="both"
+    )
+    about = {"refund": row.id, "amount_micro": amount}
+    return PostedFacts(
+        legs=list(
+            refund_found_legs(currency=row.currency, provider=provider, amount_micro=amount, account=SUSPENSE)
+        ),
+        events=[_event("refund.paid_twice", bench, row, about)],
+        answers=[_answer(bench, {"outcome": "succeeded", "refund": row.id, "paid_by": "both"})],
+    )
 
 
 def succeed_refund(bench: Bench, row: RefundRow, *, provider: str, provider_refund: str = "") -> PostedFacts:
