@@ -101,6 +101,8 @@ def demo(
         ) as progress,
     ):
         task = progress.add_task("", total=HISTORY_DAYS)
+        if not screen.is_terminal:
+            print("opening; two weeks of history come first, about a minute", file=sys.stderr, flush=True)
         show = Demo(
             stack=stack,
             folder=state,
@@ -133,6 +135,8 @@ def _welcome(
     moved: list[tuple[str, str]],
     told: list[tuple[str, str, int | None]],
 ) -> None:
+    from fairwatt.simulate.pay.menu import ADDRESS as TELEPHONE
+
     first, last = welcome.rooms[0], welcome.rooms[-1]
     table = Table(title=f"Fairwatt is live: {welcome.url}", show_header=True)
     table.add_column("who")
@@ -147,6 +151,10 @@ def _welcome(
     screen.print(table)
     screen.print(f"password for all of them: [bold]{welcome.password}[/bold]", highlight=False)
     screen.print(f"letters, short messages and staff's chat arrive at {welcome.postbox}", highlight=False)
+    screen.print(
+        f"a telephone to pay a home's account number with (M-PESA PayBill): {welcome.paysim}{TELEPHONE}",
+        highlight=False,
+    )
     for room, newcomer in moved:
         screen.print(
             f"changed hands while its gateway had no line, and was set right when the meter spoke: {room} "

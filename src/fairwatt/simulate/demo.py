@@ -153,7 +153,8 @@ class Demo:
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             self._told = told_of(await street.eyes.events())
             ready()
-            street.channels.show(street.doors, tell=tell)
+            # Who was said to be without power stays so until a person pays.
+            street.channels.show([door for door in street.doors if door.meter.relay_closed], tell=tell)
             while True:
                 await self._at_the_desk(office)
                 await self._next_slice()
