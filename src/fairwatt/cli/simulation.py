@@ -101,7 +101,7 @@ def demo(
         ) as progress,
     ):
         task = progress.add_task("", total=HISTORY_DAYS)
-        if not screen.is_terminal:
+        if began_us is None and not screen.is_terminal:
             print("opening; two weeks of history come first, about a minute", file=sys.stderr, flush=True)
         show = Demo(
             stack=stack,

@@ -154,7 +154,8 @@ class Demo:
             self._told = told_of(await street.eyes.events())
             ready()
             # Who was said to be without power stays so until a person pays.
-            street.channels.show([door for door in street.doors if door.meter.relay_closed], tell=tell)
+            lit = [door for door in street.doors if door.meter.relay_closed]
+            street.channels.show(lit or street.doors, tell=tell)
             while True:
                 await self._at_the_desk(office)
                 await self._next_slice()

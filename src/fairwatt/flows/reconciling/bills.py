@@ -144,7 +144,7 @@ class Unheard:
 
 
 def unheard(*, cursor: Any, bill: int, account: int, ref_chars: int) -> list[Unheard]:
-    """Payments of orders of ours that a bill has and no posted or waiting fact of the account names by its number."""
+    """Payments that a bill has of orders of ours, under another number than the order was credited by, if it was."""
     cursor.execute(
         "SELECT r.n, i.id, i.our_ref, i.book_id, i.state FROM provider_bill_row r "
         "JOIN store_paymentintent i ON i.account_id = %s AND left(i.our_ref, %s) = r.our_ref "
