@@ -153,9 +153,8 @@ class Demo:
             seconds = [asyncio.create_task(telemetry.run()) for telemetry in self._second_by_second()]
             self._told = told_of(await street.eyes.events())
             ready()
-            # Who was said to be without power stays so until a person pays.
-            lit = [door for door in street.doors if door.meter.relay_closed]
-            street.channels.show(lit or street.doors, tell=tell)
+            lit = [door for door in street.doors if door.meter.relay_closed] or street.doors
+            street.channels.show(lit, tell=tell)
             while True:
                 await self._at_the_desk(office)
                 await self._next_slice()
