@@ -81,7 +81,7 @@ def install(
         "INSERT INTO store_installation (meter_id, unit_id, wallet_id, plan_id, opened_us, opening_wh, "
         "opening_counter_wh, ct_primary, ct_secondary, ct_in_register) "
         "SELECT %s, unit_id, wallet_id, plan_id, %s, %s, %s, COALESCE(%s, ct_primary), COALESCE(%s, ct_secondary), "
-        "%s IS NULL AND ct_in_register FROM store_installation WHERE id = %s RETURNING id",
+        "%s::int IS NULL AND ct_in_register FROM store_installation WHERE id = %s RETURNING id",
         [meter, at_us, opening_wh, opening_counter_wh, primary, secondary, primary, like],
     )
     return int(cursor.fetchone()[0])
