@@ -16,9 +16,13 @@ from fairwatt.flows.posting.lending import week_start
 from fairwatt.flows.tonight import held_now
 from fairwatt.store import credit_entries, facts
 from fairwatt.store.credit_entries import NOTHING, Owing
-from fairwatt.store.models import Book, Tenancy, Wallet, WalletHead
+from fairwatt.store.models import Book, Tenancy, Wallet
 
 KIND: Final = "emergency"
+_STANDS: Final = """
+SELECT coalesce((SELECT balance_micro FROM wallet_head WHERE wallet = %s), 0),
+       EXISTS (SELECT 1 FROM fact WHERE book = %s AND wallet = %s AND kind = %s AND state = 'waiting')
+"""
 
 
 class BorrowRefused(Refusal):
@@ -82,7 +86,7 @@ class CreditDesk:
 
 def credit_desk(*, wallet: Wallet, now_us: int) -> CreditDesk:
     """What a home is offered and owes now. Reads; the transaction names the home alone."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         _see(cursor, wallet)
         return _desk(cursor, wallet, now_us)
 
@@ -145,7 +149,6 @@ def _refused(cursor: Any, book: int, key: str) -> bool:
 
 def _desk(cursor: Any, wallet: Wallet, now_us: int) -> CreditDesk:
     book: Book = wallet.book
-    head = WalletHead.objects.filter(wallet=wallet.pk).first()
     held = held_now(cursor=cursor, book=book, now_us=now_us, wallet=wallet.pk).homes.get(wallet.pk)
     owing = credit_entries.owing(
         cursor=cursor,
@@ -154,16 +157,14 @@ def _desk(cursor: Any, wallet: Wallet, now_us: int) -> CreditDesk:
         now_us=now_us,
         wallets=[wallet.pk],
     ).get(wallet.pk, NOTHING)
-    cursor.execute(
-        "SELECT EXISTS (SELECT 1 FROM fact WHERE book = %s AND wallet = %s AND kind = %s AND state = 'waiting')",
-        [book.pk, wallet.pk, KIND],
-    )
+    cursor.execute(_STANDS, [wallet.pk, book.pk, wallet.pk, KIND])
+    available_micro, asked = cursor.fetchone()
     return CreditDesk(
         wallet=wallet,
-        available_micro=head.balance_micro if head else 0,
+        available_micro=int(available_micro),
         held=held,
         owing=owing,
-        asked=bool(cursor.fetchone()[0]),
+        asked=bool(asked),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -132,15 +133,19 @@ def _payer(intent: PaymentIntent) -> tuple[str, bool]:
 @transaction.atomic(durable=True)
 def note_action(*, intent_id: int, action: Action, now_us: int) -> None:
     """The provider made the order: the payer's page shows what comes next."""
-    intent = PaymentIntent.objects.select_for_update(no_key=True).get(pk=intent_id)
-    intent.action = {"method": action.method, "url": action.url, "sheet": dict(action.sheet)}
-    intent.provider_order = action.provider_order
-    intent.payer = ""  # a telephone, a login code: asked once, kept no longer
+    (intent,) = PaymentIntent.objects.raw(_HOLD, [intent_id])
     if intent.state == PaymentIntent.State.CREATED:
         intent.state = PaymentIntent.State.PENDING
-    intent.trouble, intent.troubles = "", 0
     intent.ask_us = next_ask_us(intent=intent, now_us=now_us)
-    intent.save(update_fields=["action", "provider_order", "payer", "state", "trouble", "troubles", "ask_us"])
+    # A telephone, a login code: asked once, kept no longer.
+    _write(
+        "action = %s, provider_order = %s, payer = '', state = %s, trouble = '', troubles = 0, ask_us = %s",
+        intent,
+        json.dumps({"method": action.method, "url": action.url, "sheet": dict(action.sheet)}),
+        action.provider_order,
+        str(intent.state),
+        intent.ask_us,
+    )
     if action.settled is not None:
         _fold(intent, action.settled, now_us, expired=False)
 

@@ -67,7 +67,8 @@ def held_to(
         for one in rules
         if one.kind in _WHY and one.agreed and now_us < one.start_us < now_us + DATES_AHEAD * US_PER_DAY
     ]
-    maker = _Maker([*standing, *coming, *also], zone, now_us, postpaid_of_book(cursor=cursor, book=book))
+    postpaid = postpaid_of_book(cursor=cursor, book=book, wallet=wallet)
+    maker = _Maker([*standing, *coming, *also], zone, now_us, postpaid)
     homes: dict[int, Merged] = {}
     broken: dict[int, tuple[Rule, Exception]] = {}
     for place in places(cursor=cursor, book=book, wallet=wallet):
@@ -81,7 +82,7 @@ def held_to(
             broken[place.wallet] = made
     if any(one.low_days for one in homes.values()):
         homes = _warned_by_days(cursor, book, zone, homes, now_us)
-    for one, hours in trading_of(cursor=cursor, book=book).items():
+    for one, hours in trading_of(cursor=cursor, book=book, wallet=wallet).items():
         if one in homes:
             homes[one] = _trading(homes[one], hours)
     return HeldTo(homes=homes, broken=broken, rules=[*rules, *also])

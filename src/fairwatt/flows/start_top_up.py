@@ -14,7 +14,8 @@ from fairwatt.flows.borrow import credit_desk
 from fairwatt.flows.merchants import Offer
 from fairwatt.flows.pacing import hold_pace
 from fairwatt.payments.contract import Method
-from fairwatt.store.models import MerchantAccount, PaymentIntent, User, Wallet
+from fairwatt.store.models import PaymentIntent, Wallet
+from fairwatt.store.rows import insert
 
 AMOUNT_MINOR_MAX = 500_000_00
 OPEN_US: Final = 2 * 3_600_000_000
@@ -93,25 +94,17 @@ def write_intent(
 ) -> PaymentIntent:
     """The same in the caller's transaction, which sees that home alone from then on. Raises TopUpRefused."""
     check_amount(wallet=wallet, amount_minor=amount_minor, now_us=now_us)
-    our_ref, account = uuid.uuid4().hex, None
-    if offer is not None:
-        account = MerchantAccount.objects.filter(
-            pk=offer.account, organisation=wallet.book.organisation_id
-        ).first()
-        if account is None:
-            raise TopUpRefused(
-                "This way to pay is not your supplier's. Nothing was charged; choose another one."
-            )
-    return PaymentIntent.objects.create(
+    our_ref = uuid.uuid4().hex
+    intent = PaymentIntent(
         book=wallet.book,
         wallet=wallet,
         our_ref=our_ref,
-        provider=provider if account is None else account.provider,
+        provider=provider if offer is None else _provider(wallet, offer),
         amount_minor=amount_minor,
         currency=wallet.book.currency,
         created_us=now_us,
-        created_by=None if user_id is None else User(pk=user_id),
-        account=account,
+        created_by_id=user_id,
+        account_id=None if offer is None else offer.account,
         method="" if offer is None else offer.method,
         payer=payer.payer,
         language=payer.language[:10],
@@ -120,6 +113,20 @@ def write_intent(
         expires_us=None if offer is None else now_us + _OPEN_US.get(offer.method, OPEN_US),
         ask_us=None if offer is None else now_us,
     )
+    insert(row=intent)
+    return intent
+
+
+def _provider(wallet: Wallet, offer: Offer) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT provider FROM store_merchantaccount WHERE id = %s AND organisation_id = %s",
+            [offer.account, wallet.book.organisation_id],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        raise TopUpRefused("This way to pay is not your supplier's. Nothing was charged; choose another one.")
+    return str(found[0])
 
 
 def check_amount(*, wallet: Wallet, amount_minor: int, now_us: int) -> None:

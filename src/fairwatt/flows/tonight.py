@@ -20,10 +20,10 @@ from fairwatt.flows.credit_terms import PACE_DAYS, HeldTo, held_to
 from fairwatt.store import facts as inbox
 from fairwatt.store import lets
 from fairwatt.store.alarms import held_open
-from fairwatt.store.credit_rules import Rule, mean_days
+from fairwatt.store.credit_rules import Rule, mean_days, policies
 from fairwatt.store.credit_supply import Standing, standing_of_book
 from fairwatt.store.heads import newest_quarantine, payments_in_review
-from fairwatt.store.models import Book, Policy, TariffPublication
+from fairwatt.store.models import Book, TariffPublication
 from fairwatt.store.restore_codes import restored_until
 
 REVIEW_US = 72 * 3_600_000_000
@@ -82,9 +82,9 @@ def held_now(
 ) -> HeldTo:
     """What every home of a book, or one, is held to, as the poster would read it now."""
     bases: dict[int, CreditPolicy] = {}
-    for policy in Policy.objects.filter(book=book):
+    for policy, body in policies(cursor=cursor, book=book.pk, wallet=wallet):
         try:
-            bases[policy.pk] = policy_from_obj(policy.body)
+            bases[policy] = policy_from_obj(body)
         except ValueError:
             continue  # the poster raises the alarm; nobody under it is cut
     return held_to(

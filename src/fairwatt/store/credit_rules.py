@@ -170,6 +170,16 @@ def places(*, cursor: Any, book: int, wallet: int | None = None) -> list[Place]:
     return [Place(int(w), int(s), int(p), bool(spared)) for w, s, p, spared in cursor.fetchall()]
 
 
+def policies(*, cursor: Any, book: int, wallet: int | None = None) -> list[tuple[int, Any]]:
+    """(number, body as an object) of every policy of a book; or of the one a wallet was opened under."""
+    one = "" if wallet is None else " AND id = (SELECT policy_id FROM store_wallet WHERE id = %s)"
+    cursor.execute(
+        f"SELECT id, body FROM store_policy WHERE book_id = %s{one} ORDER BY id",
+        [book] if wallet is None else [book, wallet],
+    )
+    return [(int(number), json.loads(body)) for number, body in cursor.fetchall()]
+
+
 def mean_days(*, cursor: Any, book: int, before_us: int, days: int) -> dict[int, int]:
     """{wallet: what a whole day cost of late, rounded up}, of the cache of days: to warn by, not to charge."""
     cursor.execute(

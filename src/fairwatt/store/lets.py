@@ -255,11 +255,11 @@ def still_on(*, cursor: Any, book: int, ends: Mapping[int, int]) -> set[int]:
     return {int(wallet) for (wallet,) in cursor.fetchall()}
 
 
-def trading_of(*, cursor: Any, book: int) -> dict[int, Windows]:
-    """{wallet: hours in which it trades} of the lets that have an account."""
+def trading_of(*, cursor: Any, book: int, wallet: int | None = None) -> dict[int, Windows]:
+    """{wallet: hours in which it trades} of the lets that have an account, or of the one that has this account."""
     return {
         one.wallet: one.trading
-        for one in running_of(cursor=cursor, book=book)
+        for one in running_of(cursor=cursor, book=book, wallet=wallet)
         if one.wallet is not None and one.trading
     }
 

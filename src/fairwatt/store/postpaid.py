@@ -83,17 +83,16 @@ _POSTPAID: Final = (
 )
 
 
-def postpaid_of_book(*, cursor: Any, book: int) -> dict[int, Postpaid]:
-    """{wallet: what is known} of every home of a book that pays after use, or did."""
-    cursor.execute(f"{_POSTPAID} ORDER BY p.wallet", [book])
+def postpaid_of_book(*, cursor: Any, book: int, wallet: int | None = None) -> dict[int, Postpaid]:
+    """{wallet: what is known} of every home of a book that pays after use, or did; or of one."""
+    one = "" if wallet is None else " AND p.wallet = %s"
+    cursor.execute(f"{_POSTPAID}{one} ORDER BY p.wallet", [book] if wallet is None else [book, wallet])
     return {int(row[0]): Postpaid(*row) for row in cursor.fetchall()}
 
 
 def postpaid_of(*, cursor: Any, book: int, wallet: int) -> Postpaid | None:
     """The same of one home; None where it was always prepaid."""
-    cursor.execute(f"{_POSTPAID} AND p.wallet = %s", [book, wallet])
-    row = cursor.fetchone()
-    return None if row is None else Postpaid(*row)
+    return postpaid_of_book(cursor=cursor, book=book, wallet=wallet).get(wallet)
 
 
 def add_postpaid(
