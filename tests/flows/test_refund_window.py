@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from support.cash import Drawer
+from support.house import as_role
+from support.moment import held_before
 from support.refunds import Office
 from support.street import HOUR_US, NOON_US
 from support.till import HandClock, Till, at, suspense
@@ -43,9 +45,14 @@ def _bounced(office: Office) -> int:
 
 def _settled_there(office: Office) -> None:
     """The accountant settles it in the provider's own back office; its report makes us ask."""
+    _becomes(office, "done")
+
+
+def _becomes(office: Office, state: Literal["done", "closed"]) -> None:
+    """The provider says how it ended there, when it is asked; nothing is posted yet."""
     (payment,) = office.till.world.books.payments(office.till.shop)
     (refund,) = payment.refunds
-    refund.state = "done"
+    refund.state = state
     office.till.world.books.heard(refund)
     office.till.deliver_due()
     office.till.ask(after_s=3)
@@ -117,4 +124,96 @@ def test_what_the_provider_paid_is_confirmed_by_nobody_where_the_window_paid_not
             office.answer(refund, answer, office.asker)
     assert office.row(refund).paid_by == "source"
     assert not office.desk.events("refund.paid_twice")
+    office.agree()
+
+
+@at("wechat", "stripe")
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_a_provider_gives_up_after_the_cash_went_out_stays_owed_until_it_is_confirmed(
+    office: Office, waits: bool
+) -> None:
+    """Given back to the wallet by then, it would be there and in the payer's hand."""
+    drawer = Drawer(office.desk, now_us=office.till.clock.us)
+    shift = drawer.open(100_00)
+    refund = _bounced(office)
+    before = office.till.balance()
+    office.answer(refund, "paid_out", drawer.cashier)
+    _becomes(office, "closed")
+    if not waits:
+        office.till.post()
+        assert (office.row(refund).state, office.account("payable:refunds")) == ("abnormal", FOUR)
+    office.answer(refund, "confirm")
+    office.till.post()
+    row: Any = office.row(refund)
+    assert (row.state, row.paid_by) == ("succeeded", "window")
+    assert (office.till.balance(), office.account("payable:refunds")) == (before, 0)
+    drawer.now_us = office.till.clock.us
+    counted = drawer.count(shift, 96_00).result
+    assert (counted["expected_minor"], counted["over_minor"]) == (96_00, 0)
+    office.agree()
+
+
+@at("wechat")
+@pytest.mark.parametrize("when", ["before", "between", "after"])
+def test_a_provider_that_gives_up_and_pays_in_the_end_is_in_the_books_beside_the_window(
+    office: Office, when: str
+) -> None:
+    """Closed and then settled all the same: before the window's second person, around it, or after."""
+    refund = _bounced(office)
+    office.answer(refund, "paid_out", office.asker)
+
+    def confirm() -> None:
+        office.answer(refund, "confirm")
+        office.till.post()
+
+    if when == "before":
+        confirm()
+    _becomes(office, "closed")
+    office.till.post()
+    if when == "between":
+        confirm()
+    _settled_there(office)
+    office.till.post()
+    if when == "after":
+        confirm()
+    _paid_both_ways(office, refund)
+    assert office.account("clearing:window") == FOUR
+
+
+@at("wechat")
+def test_nobody_pays_out_what_its_provider_gave_up(office: Office) -> None:
+    """It is credit again by then: paid out as well, it would be given twice."""
+    before = office.till.balance()
+    refund = _bounced(office)
+    _becomes(office, "closed")
+    office.till.post()
+    with pytest.raises(Exception, match="gone on"):
+        office.answer(refund, "paid_out", office.asker)
+    assert (office.row(refund).state, office.account("payable:refunds")) == ("failed", 0)
+    assert office.till.balance() == before + 10_000_000
+    office.agree()
+
+
+@at("wechat")
+def test_who_pays_out_while_the_provider_gives_up_is_told(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page said that it waits at the window; the poster was a moment faster."""
+    from fairwatt.flows import ask_refund
+
+    refund = _bounced(office)
+    _becomes(office, "closed")
+    with as_role("web"):
+        book = office.book
+
+        def pay() -> None:
+            about = {"book": book, "refund_id": refund, "user_id": office.asker.pk}
+            ask_refund.answer_refund(answer="paid_out", now_us=office.till.clock.us, **about)
+
+        with held_before(monkeypatch, ask_refund, "_note", pay) as held:
+            with as_role("poster"):
+                office.till.post()
+            held.finish()
+    assert office.row(refund).state == "failed"
+    assert ["gone on" in str(one) for one in held.raised] == [True], "nobody may pay cash for it now"
     office.agree()

@@ -293,7 +293,11 @@ def answer_refund(
                 "look at it again."
             )
         number = _note(cursor, row, user, answer, words, now_us)
-        if answer != "paid_out":
+        if answer == "paid_out":
+            # No poster moves this refund on before we end, for the answer names it: what it did before counts.
+            row.refresh_from_db()
+            _may(row, user, answer, given)
+        else:
             _add_fact(cursor, row.book, row.wallet, row.pk, number, now_us)
         note_deed(
             cursor=cursor,

@@ -132,6 +132,9 @@ def _of_ours(bench: Bench, row: RefundRow, said: ProviderFact) -> PostedFacts:
     if not waits or said.state not in (State.FAILED, State.CLOSED, State.ABNORMAL):
         return _answered(bench, _DUPLICATE)
     if said.state is not State.ABNORMAL:
+        if "paid_out" in refunds.who_answered(cursor=bench.cursor, refund=row.id):
+            # The window's cash went out: the money stays owed until the second person says that it did.
+            return _answered(bench, {"outcome": "at_window", "refund": row.id})
         return fail_refund(bench, row, RefundState.FAILED, said.detail[:60] or str(said.state))
     if row.state == RefundState.ABNORMAL:
         return _answered(bench, _DUPLICATE)

@@ -86,7 +86,7 @@ class Refund:
     number: str
     amount_minor: int
     at_us: int
-    state: Literal["pending", "done", "abnormal"] = "pending"
+    state: Literal["pending", "done", "abnormal", "closed"] = "pending"
     at_desk: bool = False
     """made by the shop in the platform's own back office: it carries none of the shop's references"""
 

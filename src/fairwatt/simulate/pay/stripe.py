@@ -5,13 +5,20 @@ from __future__ import annotations
 import hmac
 import json
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from fairwatt.simulate.pay.bills import stripe_transactions
 from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop
 from fairwatt.simulate.pay.cards import Cards, Declined
 from fairwatt.simulate.pay.faults import Faults
 from fairwatt.simulate.pay.talking import Asked, Report, Said
+
+_REFUND_WORDS: Final = {
+    "pending": "pending",
+    "done": "succeeded",
+    "abnormal": "failed",
+    "closed": "canceled",
+}
 
 
 class StripePlatform:
@@ -215,7 +222,7 @@ class StripePlatform:
             "payment_intent": one.payment.intent_number,
             "amount": one.amount_minor,
             "currency": one.payment.currency.lower(),
-            "status": {"pending": "pending", "done": "succeeded", "abnormal": "failed"}[one.state],
+            "status": _REFUND_WORDS[one.state],
             "metadata": {}
             if one.at_desk
             else {"our_ref": one.payment.order.our_ref, "refund_ref": one.refund_ref},

@@ -22,7 +22,12 @@ from fairwatt.simulate.pay.keys import private_pem, public_pem
 from fairwatt.simulate.pay.talking import Asked, Report, Said
 
 _AUTHORIZATION: Final = re.compile(r'(\w+)="([^"]*)"')
-_REFUND_WORDS: Final = {"pending": "PROCESSING", "done": "SUCCESS", "abnormal": "ABNORMAL"}
+_REFUND_WORDS: Final = {
+    "pending": "PROCESSING",
+    "done": "SUCCESS",
+    "abnormal": "ABNORMAL",
+    "closed": "CLOSED",
+}
 
 
 class WechatPlatform:
