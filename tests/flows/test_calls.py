@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from support.house import as_role
 from support.moment import held_before
@@ -100,11 +100,17 @@ def test_who_waits_for_a_report_is_called_after_its_commit(
             )
 
 
-def test_a_bell_rings_once_the_database_is_back(
-    house: object, ear: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "trouble", [OperationalError("the database is away"), RuntimeError("no database one")]
+)
+def test_a_bell_rings_once_its_trouble_is_over(
+    house: object,
+    ear: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    trouble: Exception,
 ) -> None:
-    from django.db import OperationalError
-
+    """No exception ends its thread, for nobody would begin it again; each is written down."""
     from fairwatt.store import calls
     from fairwatt.web.pay.bell import Bell
 
@@ -112,13 +118,16 @@ def test_a_bell_rings_once_the_database_is_back(
 
     def call(**about: Any) -> None:
         if next(away, False):
-            raise OperationalError("the database is away")
+            raise trouble
         real(**about)
 
     monkeypatch.setattr(calls, "call", call)
     with as_role("web"):
         Bell().ring([calls.collector(intent=7)])
         assert heard(ear) == [("collect", "7")]
+    assert [one.message for one in caplog.records if one.name == "fairwatt.web.pay.bell"] == [
+        "callback.call_waits"
+    ] * 2
 
 
 @at("wechat", "stripe")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from django.db import Error, connection
+from django.db import connection
 
 from fairwatt.store import calls
 
@@ -46,7 +46,7 @@ class Bell:
                 if due:
                     with connection.cursor() as cursor:
                         calls.call(cursor=cursor, calls=due)
-            except Error:
+            except Exception:  # whatever it is, nobody would start this thread again
                 connection.close()
                 log.warning("callback.call_waits", exc_info=True)
                 time.sleep(RETRY_S)
