@@ -12,6 +12,26 @@ DECLINES: Final = {"4000000000000341": "card_declined", "4000002760003184": "aut
 _BRANDS: Final = {"4": "visa", "5": "mastercard", "3": "amex", "6": "unionpay"}
 
 
+class NoCard(PayError):
+    """What was typed is no card number."""
+
+
+def card_number(typed: str) -> str:
+    """The digits of a card number as somebody typed it: 12 to 19 with a right check digit (ISO/IEC 7812-1).
+
+    Raises NoCard.
+    """
+    digits = "".join(typed.split()).replace("-", "")
+    if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 19):
+        raise NoCard("incorrect_number", 402)
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        total += sum(divmod(int(digit) * (2 if place % 2 else 1), 10))
+    if total % 10:
+        raise NoCard("incorrect_number", 402)
+    return digits
+
+
 class Declined(Exception):
     """The bank says no; the payment stays there, to be paid by somebody or cancelled."""
 
@@ -51,7 +71,7 @@ class Cards:
         """by order: whose card it is taken from"""
 
     def save(self, session: Order, *, digits: str) -> Card:
-        """The payer typed a card and agreed."""
+        """The payer typed a card and agreed. Raises NoCard, or PayError where it is too late."""
         if session.state != "open" or self._books.now_us() >= session.expires_us:
             raise PayError("ORDER_CLOSED")
         known = self._of_session.get(session.number)
@@ -61,7 +81,7 @@ class Cards:
             session.shop,
             self._books.next_number("pm_"),
             self._books.next_number("cus_"),
-            digits or "4242" * 4,
+            card_number(digits),
         )
         self._cards[made.number] = self._of_session[session.number] = made
         return made

@@ -6,6 +6,7 @@ import json
 from urllib.parse import parse_qs
 
 from fairwatt.simulate.pay.books import Order, PayError
+from fairwatt.simulate.pay.cards import NoCard, card_number
 from fairwatt.simulate.pay.pages import page
 from fairwatt.simulate.pay.talking import Said
 from fairwatt.simulate.pay.world import World
@@ -40,7 +41,11 @@ def _payer(world: World, order: Order, *, method: str, body: bytes, language: st
             world.say_no(order)
         elif not order.paid:
             try:
+                if order.shop.dialect == "stripe":
+                    card_number(_card(parse_qs(body.decode("utf-8", "replace"))))
                 world.pay(order)
+            except NoCard as wrong:
+                return Said(wrong.status, page(order, language=language, state="card"), _HTML)
             except PayError:
                 return Said(409, page(order, language=language, state="gone"), _HTML)
         if order.paid and order.return_url:
@@ -51,15 +56,20 @@ def _payer(world: World, order: Order, *, method: str, body: bytes, language: st
     return Said(200, page(order, language=language, state=state), _HTML)
 
 
+def _card(typed: dict[str, list[str]]) -> str:
+    return typed.get("card", [""])[0]
+
+
 def _saver(world: World, order: Order, *, method: str, body: bytes, language: str) -> Said:
     """The page on which a card is saved for payments that are taken later."""
     typed = parse_qs(body.decode("utf-8", "replace"))
     if method == "POST" and "no" in typed.get("do", []):
         return Said(303, b"", {"Location": order.return_url})
     if method == "POST":
-        digits = "".join(char for char in typed.get("card", [""])[0] if char.isdigit())[:19]
         try:
-            world.stripe.cards.save(order, digits=digits)
+            world.stripe.cards.save(order, digits=_card(typed))
+        except NoCard as wrong:
+            return Said(wrong.status, page(order, language=language, state="card"), _HTML)
         except PayError:
             return Said(409, page(order, language=language, state="gone"), _HTML)
         return Said(303, b"", {"Location": order.return_url})

@@ -20,6 +20,7 @@ _WORDS: Final = {
         "send": "Send",
         "no": "Cancel",
         "card": "Card number",
+        "no_card": "This is no card number. Nothing was taken; type it again.",
         "save": "Save the card and agree",
         "saving": "Save a card for payments that your supplier takes later",
         "mandate": "I allow this merchant to charge this card, without asking me each time, within what I agreed with "
@@ -40,6 +41,7 @@ _WORDS: Final = {
         "send": "发送",
         "no": "取消",
         "card": "卡号",
+        "no_card": "这不是有效的卡号，没有扣款，请重新输入。",
         "save": "保存此卡并同意",
         "saving": "保存银行卡，供商户以后扣款",
         "mandate": "我同意商户在约定范围内从此卡扣款，无需每次确认。我可随时在商户处取消。",
@@ -57,6 +59,9 @@ _NAMES: Final = {
     "stripe": "Card · Stripe",
     "mpesa": "M-PESA",
 }
+_CARD: Final = (
+    '<input id=card name=card inputmode=numeric autocomplete=off value="4242 4242 4242 4242" required>'
+)
 _STYLE: Final = """
 *{box-sizing:border-box}body{margin:0;min-height:100vh;background:#eceff3;color:#16202c;
 font:17px/1.5 system-ui,"Noto Sans SC",sans-serif;display:grid;place-items:center;padding:1rem}
@@ -91,7 +96,7 @@ def money(order: Order) -> str:
 
 
 def page(order: Order, *, language: str, state: str) -> bytes:
-    """The page of an order: `ask` for the payment, say that it was `paid`, or that it is `gone`."""
+    """The page of an order: `ask` for the payment, and again for the `card`, or say that it was `paid` or is `gone`."""
     words = _WORDS["zh" if language.startswith("zh") else "en"]
     dialect, saving = order.shop.dialect, order.way == "setup"
     rows = f"<div><dt>{words['shop']}</dt><dd>{escape(order.shop.number)}</dd></div>"
@@ -111,7 +116,8 @@ def page(order: Order, *, language: str, state: str) -> bytes:
         middle = f"{head}<p role=alert>{words['gone']}</p>"
     else:
         asks = _saves(words) if saving else _asks(dialect, words)
-        middle = f"{head}<dl>{rows}</dl><form method=post>{asks}</form>"
+        again = f"<p role=alert>{words['no_card']}</p>" if state == "card" else ""
+        middle = f"{head}<dl>{rows}</dl>{again}<form method=post>{asks}</form>"
     return framed(dialect, middle, language=language)
 
 
@@ -131,10 +137,9 @@ def framed(dialect: str, middle: str, *, language: str) -> bytes:
 def _saves(words: dict[str, str]) -> str:
     """A card to be saved, the sentence that is agreed to, and a way out."""
     return (
-        f"<label for=card>{words['card']}</label>"
-        '<input id=card name=card inputmode=numeric autocomplete=off value="4242 4242 4242 4242">'
+        f"<label for=card>{words['card']}</label>{_CARD}"
         f"<p class=mandate>{words['mandate']}</p><button name=do value=save>{words['save']}</button>"
-        f"<button class=plain name=do value=no>{words['no']}</button>"
+        f"<button class=plain name=do value=no formnovalidate>{words['no']}</button>"
     )
 
 
@@ -146,6 +151,5 @@ def _asks(dialect: str, words: dict[str, str]) -> str:
         )
         return f"{pin}{pay}<button class=plain name=do value=no>{words['no']}</button>"
     if dialect == "stripe":
-        card = f'<label for=card>{words["card"]}</label><input id=card inputmode=numeric value="4242 4242 4242 4242">'
-        return card + pay
+        return f"<label for=card>{words['card']}</label>{_CARD}{pay}"
     return pay
