@@ -11,6 +11,7 @@ from fairwatt.simulate.paysim import PaySim
 from support.desk import Desk, opened_desk
 from support.laws import check_laws
 from support.phone import Phone
+from support.refunds import Office
 from support.street import HOUR_US, NOON_US, Street
 from support.till import CURRENCY, HandClock, Till, open_platform, open_till
 
@@ -50,6 +51,12 @@ def till(request: pytest.FixtureRequest, house: object, clock: HandClock, sim: P
             yield opened
         sim.world.faults.set(http="")
         check_laws(desk.street.book, acked=desk.acked)
+
+
+@pytest.fixture
+def office(till: Till) -> Office:
+    """The desk of the shop's supplier, that gives money back."""
+    return Office(till)
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ def noon(clock: HandClock) -> None:
     clock.us = NOON_US + HOUR_US
 
 
-@pytest.fixture
-def office(till: Till) -> Office:
+@pytest.fixture(autouse=True)
+def second_home(till: Till) -> None:
+    """The home that a payment may belong to."""
     till.desk.home()
-    return Office(till)
 
 
 def _waiting(till: Till) -> Any:

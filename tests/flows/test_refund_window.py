@@ -11,7 +11,7 @@ from support.house import as_role
 from support.moment import held_before
 from support.refunds import Office
 from support.street import HOUR_US, NOON_US
-from support.till import HandClock, Till, at, suspense
+from support.till import HandClock, at, suspense
 
 FOUR = 4_000_000
 
@@ -20,11 +20,6 @@ FOUR = 4_000_000
 def noon(clock: HandClock) -> None:
     """Every case begins at the hour its home was opened."""
     clock.us = NOON_US + HOUR_US
-
-
-@pytest.fixture
-def office(till: Till) -> Office:
-    return Office(till)
 
 
 def _bounced(office: Office) -> int:

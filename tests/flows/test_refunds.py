@@ -15,7 +15,7 @@ from support.moves import ask as move
 from support.moves import follow
 from support.refunds import Office, person
 from support.street import HOUR_US, NOON_US
-from support.till import Dead, HandClock, Till, at, dies
+from support.till import Dead, HandClock, at, dies
 
 REFUNDING = ("wechat", "alipay", "stripe")
 ALL = (*REFUNDING, "mpesa")
@@ -26,11 +26,6 @@ TEN, FOUR = 10_000_000, 4_000_000
 def noon(clock: HandClock) -> None:
     """Every case begins at the hour its home was opened: no case pays for the days of another."""
     clock.us = NOON_US + HOUR_US
-
-
-@pytest.fixture
-def office(till: Till) -> Office:
-    return Office(till)
 
 
 @at(*REFUNDING)

@@ -18,7 +18,7 @@ from support.moment import WAIT_S, held_before
 from support.moves import clerk_of
 from support.refunds import Office
 from support.street import HOUR_US, NOON_US
-from support.till import HandClock, Till, at
+from support.till import HandClock, at
 
 BEGIN_US, END_US = NOON_US + 2 * HOUR_US, NOON_US + 7 * HOUR_US
 
@@ -26,11 +26,6 @@ BEGIN_US, END_US = NOON_US + 2 * HOUR_US, NOON_US + 7 * HOUR_US
 @pytest.fixture(autouse=True)
 def noon(clock: HandClock) -> None:
     clock.us = NOON_US + HOUR_US
-
-
-@pytest.fixture
-def office(till: Till) -> Office:
-    return Office(till)
 
 
 def test_a_let_is_taken_back_or_begins_and_never_both(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
