@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from support.cash import Drawer
 from support.house import as_role
@@ -53,6 +56,22 @@ def _becomes(office: Office, state: Literal["done", "closed"]) -> None:
     office.till.ask(after_s=3)
 
 
+def _listed(office: Office) -> dict[str, list[int]]:
+    """{group: its refunds} of the list of refunds, which counts on today's page what waits."""
+    from fairwatt.web.console import queries
+
+    client = Client(SERVER_NAME="localhost")
+    with as_role("web"):
+        client.force_login(office.asker, backend="allauth.account.auth_backends.AuthenticationBackend")
+        page = client.get(reverse("console:refunds", args=[office.book.slug]))
+        today = queries.today(book=office.book, now_us=office.till.clock.us)
+    sections = re.findall(r'id="g-([a-z]+)"(.*?)</section>', page.content.decode(), re.DOTALL)
+    groups = {key: [int(one) for one in re.findall(r"/refunds/(\d+)/", rows)] for key, rows in sections}
+    waits = [rows for key, rows in groups.items() if key not in ("moving", "over")]
+    assert today.refunds == sum(len(rows) for rows in waits)
+    return groups
+
+
 def _paid_both_ways(office: Office, refund: int) -> None:
     row: Any = office.row(refund)
     assert (row.state, row.paid_by) == ("succeeded", "both")
@@ -72,12 +91,14 @@ def test_the_provider_pays_before_the_second_person_saw_the_window_pay(office: O
     if not waits:
         office.till.post()
         assert (office.row(refund).state, office.row(refund).paid_by) == ("succeeded", "source")
+        assert _listed(office) == {"confirm": [refund]}, "the cash is in the books by the second person only"
         with pytest.raises(Exception, match="alone"):
             office.answer(refund, "confirm", office.asker)
     office.answer(refund, "confirm")
     office.till.post()
     _paid_both_ways(office, refund)
     assert office.account("clearing:window") == FOUR
+    assert _listed(office) == {"over": [refund]}
     with pytest.raises(Exception, match="gone on"):
         office.answer(refund, "confirm")
 

@@ -50,6 +50,9 @@ def test_a_refund_is_looked_at_asked_for_agreed_to_and_paid_out(scene: Scene, si
     listed = clerk.get(reverse("console:refunds", args=[scene.slug])).content.decode()
     assert "To be paid out at the window" in listed, "the sandbox pays nothing back"
     assert clerk.post(refund, {"answer": "paid_out"}).status_code == 302
+    listed = clerk.get(reverse("console:refunds", args=[scene.slug])).content.decode()
+    assert "Paid out; a second person confirms it" in listed
+    assert "To be paid out at the window" not in listed, "nobody pays it a second time"
     assert clerk.post(refund, {"answer": "confirm"}).status_code == 422
     assert admin.post(refund, {"answer": "confirm"}).status_code == 302
     scene.post(now_us=NOW_US + 3_000_000)

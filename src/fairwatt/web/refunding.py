@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Q, QuerySet
 
 from fairwatt.core.units import micro_from_minor
-from fairwatt.store.models import Book, Paid, Refund, Wallet
+from fairwatt.store.models import Book, Paid, Refund, RefundAnswer, Wallet
 from fairwatt.web.design import refund_words
 
 
@@ -78,6 +81,19 @@ def shown(*, book: Book, rows: Iterable[Refund]) -> list[RefundShown]:
             )
         )
     return found
+
+
+AT_WINDOW: Final = Q(state="abnormal") | Q(state="submitted", way="window")
+
+
+def unconfirmed(*, book: Book) -> QuerySet[Refund]:
+    """Refunds of a book that one person paid out and nobody confirmed, also where the provider paid meanwhile."""
+    answers = RefundAnswer.objects.filter(book=book.pk)
+    seen = answers.filter(answer="confirm").values("refund")
+    paid = answers.filter(answer="paid_out").exclude(refund__in=seen).values("refund")
+    return Refund.objects.filter(
+        AT_WINDOW | Q(state="succeeded", paid_by="source"), book=book.pk, pk__in=paid
+    )
 
 
 def homes_of(*, wallets: Iterable[int]) -> dict[int, tuple[str, int]]:

@@ -37,6 +37,7 @@ from fairwatt.store.models import (
 from fairwatt.store.pushes import pushes
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.building import SOON_DAYS, Square, squares_of
+from fairwatt.web.refunding import AT_WINDOW, unconfirmed
 from fairwatt.web.reviews import Review, reviews_of
 
 OFFLINE_AFTER_US: Final = 15 * US_PER_MINUTE
@@ -202,8 +203,8 @@ def _calls(book: Book) -> int:
 
 
 def _refunds(book: Book) -> int:
-    at_window = Q(state="abnormal") | Q(state="submitted", way="window")
-    return Refund.objects.filter(Q(state="requested") | at_window, book=book.id).count()
+    waits = Q(state="requested") | AT_WINDOW | Q(pk__in=unconfirmed(book=book).values("pk"))
+    return Refund.objects.filter(waits, book=book.id).count()
 
 
 def _objections(book: Book) -> int:

@@ -36,7 +36,7 @@ from fairwatt.web.design import refund_words, words
 from fairwatt.web.design.refusals import said
 from fairwatt.web.exact import ExactField
 from fairwatt.web.plain import PlainForm
-from fairwatt.web.refunding import homes_of, micro_of, shown
+from fairwatt.web.refunding import homes_of, micro_of, shown, unconfirmed
 
 SHOWN: Final = 200
 _OVER: Final = ("succeeded", "failed", "refused", "withdrawn")
@@ -70,13 +70,16 @@ def refunds(request: HttpRequest, slug: str) -> HttpResponse:
     """All refunds of a book: what waits for a second person, for the window or for a provider, and what is over."""
     book = access.desk_book(user=access.person(request), slug=slug)
     with seeing(scope=scope_of_book(book=book)):
-        rows = list(Refund.objects.filter(book=book.pk).order_by("-pk")[:SHOWN])
+        paid_out = list(unconfirmed(book=book).order_by("-pk"))
+        waits = {one.pk for one in paid_out}
+        rows = list(Refund.objects.filter(book=book.pk).exclude(pk__in=waits).order_by("-pk")[:SHOWN])
         found = shown(book=book, rows=rows)
         wishes = _wishes(book)
         taken = list(Chargeback.objects.filter(book=book.pk).order_by("-pk")[:30])
         homes = homes_of(wallets=[one.wallet for one in taken])
     groups = [
         ("requested", _("Waits for a second person"), [one for one in found if one.state == "requested"]),
+        ("confirm", _("Paid out; a second person confirms it"), shown(book=book, rows=paid_out)),
         (
             "window",
             _("To be paid out at the window"),
@@ -88,7 +91,7 @@ def refunds(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         **frame(book=book),
         "groups": groups,
-        "any": bool(found),
+        "any": any(rows for _key, _title, rows in groups),
         "wishes": wishes,
         "taken": [
             (one, *homes.get(one.wallet, ("", 0)), micro_of(book=book, minor=one.amount_minor))
