@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.test import Client
 from django.urls import reverse
 
@@ -14,7 +17,7 @@ from support.house import as_role
 from support.moment import held_before
 from support.refunds import Office
 from support.street import HOUR_US, NOON_US
-from support.till import HandClock, at, suspense
+from support.till import HandClock, Till, at, suspense
 
 FOUR = 4_000_000
 
@@ -60,12 +63,10 @@ def _listed(office: Office) -> dict[str, list[int]]:
     """{group: its refunds} of the list of refunds, which counts on today's page what waits."""
     from fairwatt.web.console import queries
 
-    client = Client(SERVER_NAME="localhost")
+    page = _page(office, "refunds")
     with as_role("web"):
-        client.force_login(office.asker, backend="allauth.account.auth_backends.AuthenticationBackend")
-        page = client.get(reverse("console:refunds", args=[office.book.slug]))
         today = queries.today(book=office.book, now_us=office.till.clock.us)
-    sections = re.findall(r'id="g-([a-z]+)"(.*?)</section>', page.content.decode(), re.DOTALL)
+    sections = re.findall(r'id="g-([a-z]+)"(.*?)</section>', page, re.DOTALL)
     groups = {key: [int(one) for one in re.findall(r"/refunds/(\d+)/", rows)] for key, rows in sections}
     waits = [rows for key, rows in groups.items() if key not in ("moving", "over")]
     assert today.refunds == sum(len(rows) for rows in waits)
@@ -233,3 +234,47 @@ def test_who_pays_out_while_the_provider_gives_up_is_told(
     assert office.row(refund).state == "failed"
     assert ["gone on" in str(one) for one in held.raised] == [True], "nobody may pay cash for it now"
     office.agree()
+
+
+@at("wechat", "stripe")
+def test_a_word_that_no_keys_let_be_believed_is_shown_and_posted_once_they_are_back(office: Office) -> None:
+    till = office.till
+    office.paid()
+    refund = office.agreed(400)
+    office.recall()
+    for _ in range(2):
+        till.ask(after_s=3)
+    with keys_away(till):
+        till.post()
+        assert office.row(refund).state == "submitted"
+        assert _listed(office) == {"stuck": [refund]}
+        assert "Put the keys in again" in _page(office, "refund", refund)
+        assert "Put the keys in again" in _page(office, "refunds")
+        office.go(after_s=300)
+        assert len(office.desk.events("fact.refused")) == 1, "nobody is asked without end"
+    office.go(after_s=3_600)
+    row: Any = office.row(refund)
+    assert (row.state, row.paid_by, row.ask_us) == ("succeeded", "source", None)
+    assert _listed(office) == {"over": [refund]}
+    till.ask(after_s=7_200)
+    till.post()
+    office.agree()
+
+
+@contextmanager
+def keys_away(till: Till) -> Iterator[None]:
+    """The poster finds no keys in force for any account, as after a restore without them."""
+    kept, till.reading = till.reading, X25519PrivateKey.generate()
+    try:
+        yield
+    finally:
+        till.reading = kept
+
+
+def _page(office: Office, name: str, *about: int) -> str:
+    client = Client(SERVER_NAME="localhost")
+    with as_role("web"):
+        client.force_login(office.asker, backend="allauth.account.auth_backends.AuthenticationBackend")
+        found = client.get(reverse(f"console:{name}", args=[office.book.slug, *about]))
+    assert found.status_code == 200
+    return found.content.decode()

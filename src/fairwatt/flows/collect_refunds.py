@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -21,9 +21,11 @@ from fairwatt.payments.contract import (
     Assurance,
     DisputeAsk,
     Kind,
+    MerchantUnusable,
     ProviderFact,
     RefundAsk,
     State,
+    UnknownProvider,
 )
 from fairwatt.payments.exchange import ProviderTrouble
 from fairwatt.store import facts
@@ -36,6 +38,8 @@ TROUBLE_S_MAX: Final = 300
 HEARD_US: Final = 40 * 86_400_000_000
 """So long something that was heard is asked about; after that the provider's bill says it."""
 _ASKED: Final = frozenset({RefundState.SUBMITTED, RefundState.ABNORMAL})
+_KEYLESS: Final = frozenset({UnknownProvider.code, MerchantUnusable.code})
+"""A word that the poster could not believe for want of keys is left to it again when it is heard again."""
 _TOLD: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CLOSED, State.ABNORMAL})
 
 
@@ -124,8 +128,10 @@ def note_refund(*, refund_id: int, said: ProviderFact, now_us: int) -> None:
     if told:
         said = replace(said, refund_ref=row.refund_ref)
         _note(_intent_of(row.payment), said, now_us)
-    waits = row.state == RefundState.SUBMITTED and not told
-    wait_s = ASKED_AFTER_S[min(row.asks - 1, len(ASKED_AFTER_S) - 1)] if row.asks else ASKED_AFTER_S[0]
+    # What ends it is asked about seldom until it is posted: the poster may have refused it.
+    waits = row.state == RefundState.SUBMITTED or (told and said.state is not State.ABNORMAL)
+    asks = len(ASKED_AFTER_S) if told else max(1, row.asks)
+    wait_s = ASKED_AFTER_S[min(asks, len(ASKED_AFTER_S)) - 1]
     row.ask_us = now_us + wait_s * 1_000_000 if waits else None
     row.save(update_fields=["trouble", "troubles", "ask_us"])
 
@@ -254,6 +260,9 @@ def add_word(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> tuple
         state=said.state,
     )
     with connection.cursor() as cursor:
+        about: dict[str, Any] = {"cursor": cursor, "book": intent.book_id, "kind": "refund_word", "key": key}
+        if facts.refused_for(**about) in _KEYLESS:
+            key = facts.fresh_key(**about)
         return facts.add(
             cursor=cursor,
             book=intent.book_id,

@@ -62,6 +62,18 @@ def fresh_key(*, cursor: Any, book: int, kind: str, key: str) -> str:
     return f"{key}:after:{cursor.fetchone()[0]}"
 
 
+def refused_for(*, cursor: Any, book: int, kind: str, key: str) -> str:
+    """Why the newest fact of that natural key, or of one after it, was refused; empty where it was not."""
+    cursor.execute(
+        "SELECT CASE state WHEN 'refused' THEN result->>'code' END FROM fact WHERE book = %s AND kind = %s "
+        "AND (natural_key = %s OR starts_with(natural_key, %s) OR starts_with(natural_key, %s)) "
+        "ORDER BY id DESC LIMIT 1",
+        [book, kind, key, f"{key}:after:", f"{key}#"],
+    )
+    row = cursor.fetchone()
+    return "" if row is None else str(row[0] or "")
+
+
 def written_by_web(*, cursor: Any, fact: int) -> bool:
     """True for a fact of a web process, which the database itself has noted."""
     cursor.execute("SELECT by_role = 'fairwatt_web' FROM fact WHERE id = %s", [fact])

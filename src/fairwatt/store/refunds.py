@@ -235,6 +235,18 @@ def add_found(
     )
 
 
+def refused_words(*, cursor: Any, book: int) -> dict[int, str]:
+    """{refund under way: why the poster refused the last that its provider said of it}."""
+    cursor.execute(
+        "SELECT id, code FROM (SELECT DISTINCT ON (r.id) r.id, f.state, f.result->>'code' AS code FROM refund r "
+        "JOIN fact f ON f.book = r.book AND f.kind = 'refund_word' AND f.wallet = r.wallet "
+        "AND f.payload->'said'->>'refund_ref' = r.refund_ref WHERE r.book = %s "
+        "AND r.state IN ('submitted', 'abnormal') ORDER BY r.id, f.id DESC) last WHERE state = 'refused'",
+        [book],
+    )
+    return {int(refund): str(code) for refund, code in cursor.fetchall()}
+
+
 def answer_of(*, cursor: Any, book: int, answer: int) -> AnswerRow | None:
     """An answer to a refund of a book."""
     cursor.execute(

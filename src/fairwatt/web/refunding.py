@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from fairwatt.core.units import micro_from_minor
+from fairwatt.store import refunds
 from fairwatt.store.models import Book, Paid, Refund, RefundAnswer, Wallet
 from fairwatt.web.design import refund_words
 
@@ -84,6 +86,13 @@ def shown(*, book: Book, rows: Iterable[Refund]) -> list[RefundShown]:
 
 
 AT_WINDOW: Final = Q(state="abnormal") | Q(state="submitted", way="window")
+
+
+def stuck(*, book: Book) -> dict[int, str]:
+    """{refund whose provider's last word was refused here: why, and what to do next}."""
+    with connection.cursor() as cursor:
+        found = refunds.refused_words(cursor=cursor, book=book.pk)
+    return {refund: refund_words.refused(code=code) for refund, code in found.items()}
 
 
 def unconfirmed(*, book: Book) -> QuerySet[Refund]:

@@ -148,8 +148,8 @@ def _for_the_desk(today: Today) -> list[Need]:
         found.append(
             Need(
                 text=ngettext(
-                    "A refund waits for a second person, or for the window.",
-                    "%(n)d refunds wait for a second person, or for the window.",
+                    "A refund waits for somebody: to agree, to pay it out, or to look why it stands still.",
+                    "%(n)d refunds wait for somebody: to agree, to pay them out, or to look why they stand still.",
                     today.refunds,
                 )
                 % {"n": today.refunds},

@@ -37,7 +37,7 @@ from fairwatt.store.models import (
 from fairwatt.store.pushes import pushes
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.building import SOON_DAYS, Square, squares_of
-from fairwatt.web.refunding import AT_WINDOW, unconfirmed
+from fairwatt.web.refunding import AT_WINDOW, stuck, unconfirmed
 from fairwatt.web.reviews import Review, reviews_of
 
 OFFLINE_AFTER_US: Final = 15 * US_PER_MINUTE
@@ -93,7 +93,7 @@ class Today:
     objections: int = 0
     """shares of common costs that wait for a decision"""
     refunds: int = 0
-    """refunds that wait for a second person, or for the window"""
+    """refunds that wait for a second person, for the window, or for somebody who looks why a word was not booked"""
     calls: int = 0
     """homes that no message was shown to have reached, and that staff has to call"""
 
@@ -204,6 +204,7 @@ def _calls(book: Book) -> int:
 
 def _refunds(book: Book) -> int:
     waits = Q(state="requested") | AT_WINDOW | Q(pk__in=unconfirmed(book=book).values("pk"))
+    waits |= Q(pk__in=stuck(book=book))
     return Refund.objects.filter(waits, book=book.id).count()
 
 

@@ -36,7 +36,7 @@ from fairwatt.web.design import refund_words, words
 from fairwatt.web.design.refusals import said
 from fairwatt.web.exact import ExactField
 from fairwatt.web.plain import PlainForm
-from fairwatt.web.refunding import homes_of, micro_of, shown, unconfirmed
+from fairwatt.web.refunding import homes_of, micro_of, shown, stuck, unconfirmed
 
 SHOWN: Final = 200
 _OVER: Final = ("succeeded", "failed", "refused", "withdrawn")
@@ -71,15 +71,20 @@ def refunds(request: HttpRequest, slug: str) -> HttpResponse:
     book = access.desk_book(user=access.person(request), slug=slug)
     with seeing(scope=scope_of_book(book=book)):
         paid_out = list(unconfirmed(book=book).order_by("-pk"))
-        waits = {one.pk for one in paid_out}
+        halted = stuck(book=book)
+        waits = {one.pk for one in paid_out} | halted.keys()
         rows = list(Refund.objects.filter(book=book.pk).exclude(pk__in=waits).order_by("-pk")[:SHOWN])
         found = shown(book=book, rows=rows)
+        confirms = shown(book=book, rows=paid_out)
+        others = halted.keys() - {one.pk for one in paid_out}
+        stands = shown(book=book, rows=Refund.objects.filter(pk__in=others).order_by("-pk"))
         wishes = _wishes(book)
         taken = list(Chargeback.objects.filter(book=book.pk).order_by("-pk")[:30])
         homes = homes_of(wallets=[one.wallet for one in taken])
     groups = [
         ("requested", _("Waits for a second person"), [one for one in found if one.state == "requested"]),
-        ("confirm", _("Paid out; a second person confirms it"), shown(book=book, rows=paid_out)),
+        ("stuck", _("Stands still; somebody has to look"), stands),
+        ("confirm", _("Paid out; a second person confirms it"), confirms),
         (
             "window",
             _("To be paid out at the window"),
@@ -93,6 +98,7 @@ def refunds(request: HttpRequest, slug: str) -> HttpResponse:
         "groups": groups,
         "any": any(rows for _key, _title, rows in groups),
         "wishes": wishes,
+        "halted": halted,
         "taken": [
             (one, *homes.get(one.wallet, ("", 0)), micro_of(book=book, minor=one.amount_minor))
             for one in taken
@@ -213,6 +219,7 @@ def _page(book: Book, user: User, row: Refund, error: str) -> dict[str, Any]:
             ).order_by("pk")
         )
         (shown_one,) = shown(book=book, rows=[row])
+        halted = stuck(book=book).get(row.pk, "")
     names = dict(
         User.objects.filter(pk__in=[one.author for one in answers] + [row.author or 0]).values_list(
             "pk", "username"
@@ -238,6 +245,7 @@ def _page(book: Book, user: User, row: Refund, error: str) -> dict[str, Any]:
         "asked_micro": micro_of(book=book, minor=row.asked_minor),
         "story": sorted(story, key=lambda step: step[0]),
         "offered": offered,
+        "halted": halted,
         "state_words": shown_one.state_words,
         "next_words": shown_one.next_words,
         "error": error,

@@ -69,6 +69,20 @@ CODES: Final[Words] = {
     "used_meanwhile": _("it was used before it could be called back"),
     "not_supported": _("this provider pays nothing back; pay it out at the window"),
 }
+REFUSED: Final[Words] = {
+    "no_keys": _(
+        "The provider answered, and the keys of its merchant account are missing here or cannot be used. No money "
+        "moved here. Put the keys in again; it is asked again by itself within the hour."
+    ),
+    "amount_differs": _(
+        "The provider says that it gave back another amount than was asked. No money moved here. Compare both in the "
+        "provider's own back office before anybody pays."
+    ),
+    "other": _(
+        "The provider's answer could not be booked. No money moved here. Pay nothing out before somebody has compared "
+        "it with the provider's own back office."
+    ),
+}
 ORIGINS: Final[Words] = {
     "desk": _("asked for by the desk"),
     "resident": _("asked for by the resident"),
@@ -103,6 +117,12 @@ BOUNDS: Final[Words] = {
 def state(*, state: str, way: str) -> str:
     """Where a refund stands; one for the window waits there."""
     return "window" if (state, way) == ("submitted", "window") else state
+
+
+def refused(*, code: str) -> str:
+    """Why what a provider said of a refund was not posted, and what to do next."""
+    said = "no_keys" if code in ("unknown_provider", "merchant_unusable") else code
+    return str(REFUSED.get(said, REFUSED["other"]))
 
 
 def refund_line(account: LineAccount) -> str:
