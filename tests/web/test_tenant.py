@@ -200,6 +200,15 @@ def test_a_charge_is_never_shown_larger_than_it_is_and_equals_its_sum(scene: Sce
 
     assert text.charge(micro=-510_150, currency="GBP") == "−£0.5101"
     assert text.charge(micro=510_150, currency="GBP") == "£0.5101"
+    for micro, currency, shown in (
+        (12_500_000, "CNY", "¥12.50"),
+        (-12_500_000, "CNY", "−¥12.50"),
+        (12_500_001, "CNY", "¥12.5000"),
+        (12_000_000, "UGX", "UGX 12"),
+        (12_500_000, "UGX", "UGX 12.5000"),
+        (12_345_000, "KWD", "KWD 12.345"),
+    ):
+        assert text.charge(micro=micro, currency=currency) == shown, (micro, currency)
     day = "2026-11-19"
     page = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/charges/?day={day}").content.decode()
     shown = re.findall(r'= ¥([\d.]+)</span>.*?<div class="amount">−¥([\d.]+)</div>', page, re.S)

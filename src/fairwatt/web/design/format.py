@@ -18,6 +18,7 @@ from fairwatt.core.units import (
     format_money,
     format_used,
 )
+from fairwatt.payments.amounts import MINOR_DIGITS
 
 MINUS = "−"
 
@@ -38,8 +39,13 @@ def owed(*, micro: int, currency: str) -> str:
 
 
 def charge(*, micro: int, currency: str) -> str:
-    """What one line moved, with four decimals; the rest is cut off, so no charge looks larger than it is."""
-    shown = format_money(micro=abs(micro), currency=currency, places=4)
+    """What one line moved: in the currency's own coins, or with four decimals where there is a part of one.
+
+    The rest is cut off, so no charge looks larger than it is.
+    """
+    coins = MINOR_DIGITS.get(currency, 2)
+    places = 4 if micro % 10 ** (6 - coins) else coins
+    shown = format_money(micro=abs(micro), currency=currency, places=places)
     return f"{MINUS}{shown}" if micro < 0 else shown
 
 

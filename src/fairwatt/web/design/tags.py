@@ -32,10 +32,8 @@ def money_whole(micro: int, currency: str) -> str:
 
 @register.filter
 def signed_money(micro: int, currency: str) -> str:
-    """{{ micro|signed_money:currency }}: with a plus where money came in, four decimals where two do not hold it."""
-    whole = micro % (MICRO // 100) == 0
-    shown = (text.money if whole else text.charge)(micro=micro, currency=currency)
-    return ("+ " if micro > 0 else "") + shown
+    """{{ micro|signed_money:currency }}: what a line moved, with a plus where money came in."""
+    return ("+ " if micro > 0 else "") + text.charge(micro=micro, currency=currency)
 
 
 @register.filter
@@ -59,7 +57,7 @@ def account_groups(number: str) -> str:
 
 @register.filter
 def charge(micro: int, currency: str) -> str:
-    """{{ micro|charge:currency }}: what a line of use moved, with four decimals."""
+    """{{ micro|charge:currency }}: what a line moved, with decimals below a coin only where it has them."""
     return text.charge(micro=micro, currency=currency)
 
 
