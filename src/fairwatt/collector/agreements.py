@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 import structlog
 
+from fairwatt.collector.hands import Piece
 from fairwatt.flows.auto_top_up import signing
 from fairwatt.flows.merchants import Merchant
 from fairwatt.payments.agreements import SavesPayers
@@ -39,7 +40,7 @@ class Agreements:
     def __init__(self, *, asks: Asks) -> None:
         self._asks = asks
 
-    def due(self) -> list[Callable[[], None]]:
+    def due(self) -> list[Piece]:
         """What is to be asked now, piece by piece."""
         return [partial(self.ask, plan_id=one) for one in signing.due(now_us=self._asks.now_us())]
 

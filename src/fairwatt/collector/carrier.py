@@ -123,8 +123,9 @@ class Carrier:
 
     def _fetch(self, ask: HttpAsk) -> HttpReply:
         url = self._address(ask.url)
-        until_s = self._clock_s() + self._limits.total_s
-        timeout = httpx.Timeout(self._limits.total_s, connect=self._limits.connect_s)
+        total_s = self._limits.total_s if ask.total_s is None else ask.total_s
+        until_s = self._clock_s() + total_s
+        timeout = httpx.Timeout(total_s, connect=self._limits.connect_s)
         body = bytearray()
         try:
             with self._client.stream(
@@ -136,7 +137,7 @@ class Carrier:
                     if len(body) > ask.bytes_max:
                         raise NoAnswer(f"the answer has more than {ask.bytes_max} bytes; it was not read")
                     if self._clock_s() > until_s:
-                        raise NoAnswer(f"the answer took more than {self._limits.total_s:g} s")
+                        raise NoAnswer(f"the answer took more than {total_s:g} s")
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return HttpReply(status=answer.status_code, headers=headers, body=bytes(body))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as failure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -11,6 +10,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from fairwatt.collector.carrier import Carrier
+from fairwatt.collector.hands import Piece
 from fairwatt.flows.invoicing import efapiao as flow
 from fairwatt.payments.efapiao import DirectLink, EInvoiceProvider, Said
 from fairwatt.payments.exchange import Exchange, Moment, ProviderRefused, ProviderTrouble
@@ -33,7 +33,7 @@ class Efapiaos:
     def __init__(self, *, carrier: Carrier, clock: Clock, key: Ed25519PrivateKey) -> None:
         self._carrier, self._clock, self._key = carrier, clock, key
 
-    def due(self) -> list[Callable[[], None]]:
+    def due(self) -> list[Piece]:
         """The questions that are due now."""
         return [partial(self.ask, efapiao=one) for one in flow.due(now_us=self._clock.now_us())]
 

@@ -7,7 +7,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -23,6 +22,7 @@ from fairwatt.collector.bills import LOOK_S as LOOK_AT_BILLS_S
 from fairwatt.collector.bills import Bills
 from fairwatt.collector.carrier import Carrier
 from fairwatt.collector.efapiao import Efapiaos
+from fairwatt.collector.hands import Hands, Piece
 from fairwatt.collector.refunds import Refunds
 from fairwatt.collector.unasked import Unasked
 from fairwatt.flows import collecting
@@ -83,7 +83,6 @@ class Collector:
             ask=lambda intent: self.ask(intent_id=intent, hinted=True),
             read_day=lambda account, span: self.unasked.read_day(account=account, span=span),
         )
-        self._bills_s = -LOOK_AT_BILLS_S
         self.refunds = Refunds(asks=self, origin=origin)
         self.agreements = Agreements(asks=self)
         self.unasked = Unasked(asks=self, origin=origin)
@@ -100,40 +99,50 @@ class Collector:
         """Ask until stopped; a database that is away is waited for."""
         ear = threading.Thread(target=self._listen, name="ear", daemon=True)
         ear.start()
+        # The largest bills take minutes, and nobody's payment waits behind them.
+        billing = threading.Thread(target=self._look_at_bills, name="bills", daemon=True)
+        billing.start()
         looked_s = -LOOK_S
-        with ThreadPoolExecutor(HANDS, thread_name_prefix="asking") as hands:
+        with Hands(most=HANDS, do=self._safely) as hands:
             while not self._stop.is_set():
+                self._wake.clear()
                 try:
                     if self._called.is_set() or time.monotonic() - looked_s >= LOOK_S:
                         self._called.clear()
                         looked_s = time.monotonic()
-                        busy = self.look(hands=hands)
-                        self._look_at_bills()
+                        work = self._due()
                     else:
-                        busy = self._do(self._hinted(), hands)
+                        work = self._hinted()
+                    for piece in work:
+                        hands.put(piece)
                 except (OperationalError, InterfaceError):
                     log.warning("collector.waiting", exc_info=True)
                     connection.close()
-                    busy = False
-                if not busy:
-                    self._wake.wait(LOOK_S)
-                self._wake.clear()
+                self._wake.wait(LOOK_S)
 
     def _look_at_bills(self) -> None:
-        if time.monotonic() - self._bills_s >= LOOK_AT_BILLS_S:
-            self.bills.look()
-            self._bills_s = time.monotonic()
+        while not self._stop.is_set():
+            try:
+                self.bills.look()
+            except Exception:
+                log.warning("bills.waiting", exc_info=True)
+                connection.close()
+            self._stop.wait(LOOK_AT_BILLS_S)
 
-    def look(self, *, hands: ThreadPoolExecutor | None = None) -> bool:
-        """Ask about everything that is due, and what was hinted at; whether there was anything."""
+    def look(self) -> None:
+        """Ask about everything that is due, and what was hinted at, one after another."""
+        for piece in self._due():
+            piece()
+
+    def _due(self) -> list[Piece]:
         now_us = self._clock.now_us()
         collecting.let_go(now_us=now_us)
-        work = self._hinted(also=collecting.due(now_us=now_us, limit=200))
-        work += self.refunds.due() + self.agreements.due() + self.unasked.due()
-        work += self.efapiaos.due() if self.efapiaos is not None else []
-        return self._do(work, hands)
+        others = self.refunds.due() + self.agreements.due() + self.unasked.due()
+        others += self.efapiaos.due() if self.efapiaos is not None else []
+        # Last, so that no hint is taken and lost by a database that goes away meanwhile.
+        return self._hinted(also=collecting.due(now_us=now_us, limit=200)) + others
 
-    def _hinted(self, *, also: Sequence[int] = ()) -> list[Callable[[], None]]:
+    def _hinted(self, *, also: Sequence[int] = ()) -> list[Piece]:
         """A piece of work for each payment that is due (`also`) or was hinted at since."""
         hinted = set()
         while True:
@@ -145,29 +154,26 @@ class Collector:
             partial(self.ask, intent_id=one, hinted=one in hinted) for one in dict.fromkeys((*also, *hinted))
         ]
 
-    def _do(self, work: list[Callable[[], None]], hands: ThreadPoolExecutor | None) -> bool:
-        if hands is None:
-            for piece in work:
-                piece()
-        else:
-            list(hands.map(self._safely, work))
-        return bool(work)
-
     def hint(self, intent_id: int) -> None:
         """Somebody says that something happened to a payment."""
         self._hints.put(intent_id)
         self._wake.set()
 
-    def _safely(self, piece: Callable[[], None]) -> None:
-        # Each hand keeps its connection: a new one costs more than the question. Whether the database went away
-        # meanwhile is asked first, so that no hint is lost by it.
-        if connection.connection is not None and not connection.is_usable():
-            connection.close()
+    def _safely(self, piece: Piece) -> None:
+        # Each hand keeps its connection: a new one costs more than the question. Where it broke meanwhile, the piece is
+        # begun again on a new one, so that no hint is lost by it; what was taken in hand by then is not taken twice.
+        kept = connection.connection is not None
         try:
-            piece()
+            try:
+                piece()
+            except (OperationalError, InterfaceError):
+                connection.close()
+                if not kept:
+                    raise
+                piece()
         except Exception:
             # It is taken up again when its time in hand is over.
-            log.error("collector.failed", about=getattr(piece, "keywords", {}), exc_info=True)
+            log.error("collector.failed", about=piece.keywords, exc_info=True)
             connection.close()
 
     def ask(self, *, intent_id: int, hinted: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from fairwatt.collector.hands import Piece
 from fairwatt.flows import collect_refunds
 from fairwatt.flows.collect_refunds import Heard, TakenRefund
 from fairwatt.flows.merchants import Merchant
@@ -45,10 +46,10 @@ class Refunds:
         self._later: dict[int, int] = {}
         """when to ask again about an event that nobody could answer for"""
 
-    def due(self) -> list[Callable[[], None]]:
+    def due(self) -> list[Piece]:
         """Everything to be asked about now, one piece of work each."""
         now_us = self._asks.now_us()
-        work: list[Callable[[], None]] = []
+        work: list[Piece] = []
         for refund in collect_refunds.due_refunds(now_us=now_us, limit=AT_ONCE):
             work.append(partial(self.ask, refund_id=refund))
         self._later = {event: at_us for event, at_us in self._later.items() if at_us > now_us}

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from fairwatt.collector.hands import Piece
 from fairwatt.flows import unasked as flow
 from fairwatt.flows.merchants import Merchant
 from fairwatt.payments.contract import BillCorrupt
@@ -44,7 +45,7 @@ class Unasked:
         self._asks, self._origin = asks, origin
         self._asked_s: dict[int, float] = {}
 
-    def due(self) -> list[Callable[[], None]]:
+    def due(self) -> list[Piece]:
         """What is to be asked now, an account each."""
         now_s = time.monotonic()
         rested = [

@@ -45,6 +45,8 @@ AHEAD_FRAMES: Final = FRAMES_MAX // 4
 AHEAD_BYTES: Final = BATCH_BYTES // 4
 """So much must wait before a batch is prepared beside the one that is being posted: small batches are better
 joined."""
+GATHER_S: Final = 0.1
+"""Batches of facts alone begin no faster than this: the first of a rush is posted at once, the others join."""
 FLUSH_S: Final = 1.0
 RESEND_S: Final = 0.5
 RESEND_BUSY_S: Final = 2.0
@@ -115,6 +117,7 @@ class HeadEnd:
         self._heard: dict[int, float] = {}
         self._asked: dict[int, float] = {}
         self._sent_at = 0.0
+        self._posted_at = 0.0
         self._flushed_at = 0.0
         self._polled_at = 0.0
         self._due_at = 0.0
@@ -191,7 +194,10 @@ class HeadEnd:
             await self._look_at_the_calendar(now)
             self._fact_waits |= await self._wishes.look(posting=self._posting, now_s=now)
         flood = self._flooded(intake)
-        if flood or (free and (len(intake) or self._fact_waits or pipeline.owes_grants)):
+        ripe_s = 0.0 if len(intake) or pipeline.owes_grants else self._posted_at + GATHER_S - now
+        waits = len(intake) or self._fact_waits or pipeline.owes_grants
+        if flood or (free and waits and ripe_s <= 0):
+            self._posted_at = now
             await self._post(client, intake, pipeline, ahead=flood)
             due_s = RESEND_BUSY_S
         else:
@@ -205,6 +211,8 @@ class HeadEnd:
         busy = self._carrying is not None and not self._carrying.done()
         if busy or not (len(intake) or self._fact_waits or pipeline.owes_grants):
             await self._rest(intake)
+        elif ripe_s > 0:
+            await self._rest(intake, most_s=ripe_s)
 
     async def _look_at_the_calendar(self, now: float) -> None:
         """Raise what fell due; a fee that cannot be worked out stops no reading and no payment."""
@@ -235,12 +243,12 @@ class HeadEnd:
         if not frames:
             await asyncio.sleep(SETBACK_S)  # no frame is to blame: do not spin on whatever it is
 
-    async def _rest(self, intake: Intake) -> None:
+    async def _rest(self, intake: Intake, *, most_s: float = RESEND_S / 2) -> None:
         """Sleep until there is something to do: frames, a fact, or a batch that became durable."""
         self._wake.clear()
         if not self._flooded(intake) and (self._carrying is None or not self._carrying.done()):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout=RESEND_S / 2)
+                await asyncio.wait_for(self._wake.wait(), timeout=most_s)
 
     async def _post(self, client: Client, intake: Intake, pipeline: Pipeline, *, ahead: bool) -> None:
         """Hand the next batch over; what the one before it came to has been carried by then."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,10 @@ class Moment:
     now_us: int
     nonce: str
     """At least 128 random bits in hexadecimal, fresh for each exchange."""
+
+
+DOWNLOAD_S: Final = 300.0
+"""So long the download of a day's bill may take: 400,000 payments are a hundred megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class HttpAsk:
     answers: frozenset[int] = frozenset()
     """statuses from 500 on that this provider answers with, where others would say that they are ill"""
     bytes_max: int = 1 << 20
+    total_s: float | None = None
+    """so long the whole answer may take; None: as long as any question"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from fairwatt.payments.contract import BillRow, Kind
 
-RAW_BYTES_MAX: Final = 64 << 20
+RAW_BYTES_MAX: Final = 256 << 20
+"""A bill's own bytes are kept, packed, up to what any bill may have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,14 @@ from fairwatt.payments.alipay.signing import AlipayAccount, believed, signed_ask
 from fairwatt.payments.amounts import minor_from_text
 from fairwatt.payments.clocks import BEIJING, wall_us
 from fairwatt.payments.contract import Bill, BillCorrupt, BillKind, BillNotReady, BillRow, Kind
-from fairwatt.payments.exchange import Exchange, HttpAsk, Moment, ProviderRefused, ReplyNotBelieved
+from fairwatt.payments.exchange import (
+    DOWNLOAD_S,
+    Exchange,
+    HttpAsk,
+    Moment,
+    ProviderRefused,
+    ReplyNotBelieved,
+)
 
 BYTES_MAX: Final = 256 << 20
 _METHOD: Final = "alipay.data.dataservice.bill.downloadurl.query"
@@ -38,7 +45,7 @@ def fetch_bill(account: AlipayAccount, day: str, kind: BillKind, at: Moment) -> 
     host, ours = urlsplit(url).hostname or "", urlsplit(account.gateway).hostname or ""
     if host != ours and not host.endswith((".alipay.com", ".alipayobjects.com")):
         raise ReplyNotBelieved("the bill is to be fetched from elsewhere; it was not")
-    got = yield HttpAsk(method="GET", url=url, bytes_max=BYTES_MAX)
+    got = yield HttpAsk(method="GET", url=url, bytes_max=BYTES_MAX, total_s=DOWNLOAD_S)
     if got.status != 200:
         raise BillNotReady(
             f"the bill of {day} could not be downloaded ({got.status}); ask for its address again"

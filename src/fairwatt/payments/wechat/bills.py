@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from fairwatt.payments.amounts import minor_from_text
 from fairwatt.payments.clocks import BEIJING, wall_us
 from fairwatt.payments.contract import Bill, BillCorrupt, BillKind, BillNotReady, BillRow, Kind, State
-from fairwatt.payments.exchange import Exchange, HttpAsk, Moment, ReplyNotBelieved
+from fairwatt.payments.exchange import DOWNLOAD_S, Exchange, HttpAsk, Moment, ReplyNotBelieved
 from fairwatt.payments.wechat.orders import refused
 from fairwatt.payments.wechat.signing import WechatAccount, authorization, believed, signed_ask
 
@@ -42,7 +42,7 @@ def fetch_bill(account: WechatAccount, day: str, kind: BillKind, at: Moment) -> 
         # Our signature would go to another address.
         raise ReplyNotBelieved("the bill is to be fetched from elsewhere; it was not")
     headers = {"Authorization": authorization(account, "GET", url, b"", at), "Accept": "*/*"}
-    got = yield HttpAsk(method="GET", url=url, headers=headers, bytes_max=BYTES_MAX)
+    got = yield HttpAsk(method="GET", url=url, headers=headers, bytes_max=BYTES_MAX, total_s=DOWNLOAD_S)
     if got.status != 200:
         raise BillNotReady(
             f"the bill of {day} could not be downloaded ({got.status}); ask for its address again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import count, islice
@@ -96,6 +96,19 @@ def moved(books: Books, shop: Shop, *, from_us: int, until_us: int, faults: Faul
     if faults.bill_again:
         told = [replace(one, subject=f"{one.subject} ({faults.bill_again})") for one in told]
     return told
+
+
+class Paging[T]:
+    """Lists that shops read page by page: what the first page began with is what the later ones go on with."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[T]] = {}
+
+    def rows(self, shop: Shop, *, first: bool, make: Callable[[], list[T]]) -> list[T]:
+        """What this shop is reading; made anew for a first page."""
+        if first or shop.number not in self._rows:
+            self._rows[shop.number] = make()
+        return self._rows[shop.number]
 
 
 def seeded(rows: list[Moved], faults: Faults, *, from_us: int) -> tuple[list[Moved], list[Seeded]]:

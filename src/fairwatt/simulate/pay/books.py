@@ -116,6 +116,8 @@ class Books:
         # As its keys, a shop is another one each time: what is known of a merchant's number is known for ever.
         self._first = 1_000_000_000 + randbelow(8 * 10**8)
         self._by_number: dict[str, Order] = {}
+        self._payments: dict[tuple[str, str], list[Payment]] = {}
+        """by platform and shop, in the order they were paid in"""
         self._codes: dict[str, str] = {}
         """codes of payers' telephones that were scanned, and by which order"""
 
@@ -204,7 +206,7 @@ class Books:
             currency or order.currency,
             self.now_us(),
         )
-        order.payments.append(paid)
+        self._keep(paid)
         self.heard(paid)
         return paid
 
@@ -227,9 +229,14 @@ class Books:
         )
         self.orders[(shop.dialect, shop.number, number)] = self._by_number[number] = order
         paid = Payment(order, number, amount_minor, currency, self.now_us())
-        order.payments.append(paid)
+        self._keep(paid)
         self.heard(paid)
         return paid
+
+    def _keep(self, paid: Payment) -> None:
+        shop = paid.order.shop
+        paid.order.payments.append(paid)
+        self._payments.setdefault((shop.dialect, shop.number), []).append(paid)
 
     def close(self, order: Order) -> None:
         """Raises PayError when the payer was faster."""
@@ -275,10 +282,10 @@ class Books:
 
     def payments(self, shop: Shop | None = None) -> list[Payment]:
         """Everything that was paid, oldest first."""
-        found = [
-            paid for order in self.orders.values() if shop in (None, order.shop) for paid in order.payments
-        ]
-        return sorted(found, key=lambda paid: (paid.at_us, paid.number))
+        shops = (
+            self._payments.values() if shop is None else [self._payments.get((shop.dialect, shop.number), [])]
+        )
+        return sorted((paid for some in shops for paid in some), key=lambda paid: (paid.at_us, paid.number))
 
     def truth(self) -> list[dict[str, Any]]:
         """One row a payment: what the ledger must come to, once everything is told."""

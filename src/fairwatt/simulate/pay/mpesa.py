@@ -9,7 +9,7 @@ from typing import Any
 
 from fairwatt.payments.amounts import text_from_minor
 from fairwatt.payments.clocks import NAIROBI, wall, wall_us
-from fairwatt.simulate.pay.bills import moved
+from fairwatt.simulate.pay.bills import Moved, Paging, moved
 from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop
 from fairwatt.simulate.pay.faults import Faults
 from fairwatt.simulate.pay.paybill import TABOO, PayBills
@@ -27,6 +27,7 @@ class MPesaPlatform:
         self.books, self.faults, self.url = books, faults, url
         self.push_us = PUSH_US
         self.paybills = PayBills(books)
+        self._paging: Paging[Moved] = Paging()
         self._tokens: dict[str, Shop] = {}
 
     def settings(self, shop: Shop) -> dict[str, Any]:
@@ -130,8 +131,12 @@ class MPesaPlatform:
             return {"ResponseCode": "1001", "ResponseMessage": "no"}
         from_us = wall_us(said["StartDate"], zone=NAIROBI)
         until_us = wall_us(said["EndDate"], zone=NAIROBI) + 1_000_000
-        rows = moved(self.books, shop, from_us=from_us, until_us=until_us, faults=self.faults)
         start = int(said["OffSetValue"])
+        rows = self._paging.rows(
+            shop,
+            first=not start,
+            make=lambda: moved(self.books, shop, from_us=from_us, until_us=until_us, faults=self.faults),
+        )
         page = [
             {
                 "transactionId": one.refund_number or one.number,

@@ -7,7 +7,7 @@ import json
 from hashlib import sha256
 from typing import Any, Final
 
-from fairwatt.simulate.pay.bills import stripe_transactions
+from fairwatt.simulate.pay.bills import Paging, stripe_transactions
 from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop
 from fairwatt.simulate.pay.cards import Cards, Declined
 from fairwatt.simulate.pay.faults import Faults
@@ -28,6 +28,7 @@ class StripePlatform:
         self.books, self.faults, self.url = books, faults, url
         self._done: dict[tuple[str, str], tuple[bytes, Said]] = {}
         self._notify: dict[str, str] = {}
+        self._paging: Paging[dict[str, Any]] = Paging()
         self.cards = Cards(books)
 
     def settings(self, shop: Shop) -> dict[str, Any]:
@@ -278,14 +279,19 @@ class StripePlatform:
         return Report(self._notify.get(order.shop.number, ""), headers, body)
 
     def _transactions(self, shop: Shop, asked: Asked) -> dict[str, Any]:
-        rows = stripe_transactions(
-            self.books,
-            shop,
-            from_s=int(asked.arg("created[gte]")),
-            until_s=int(asked.arg("created[lt]")),
-            faults=self.faults,
-        )
         after = asked.arg("starting_after")
-        start = next((n + 1 for n, one in enumerate(rows) if one["id"] == after), 0) if after else 0
+        rows = self._paging.rows(
+            shop,
+            first=not after,
+            make=lambda: stripe_transactions(
+                self.books,
+                shop,
+                from_s=int(asked.arg("created[gte]")),
+                until_s=int(asked.arg("created[lt]")),
+                faults=self.faults,
+            ),
+        )
+        # The newest comes first, and the number in its name counts from the oldest.
+        start = len(rows) - int(after.rpartition("_")[2]) if after else 0
         page = rows[start : start + int(asked.arg("limit") or 10)]
         return {"data": page, "has_more": start + len(page) < len(rows)}

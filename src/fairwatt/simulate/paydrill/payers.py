@@ -18,7 +18,7 @@ from fairwatt.simulate.pay.world import Sending, World
 from fairwatt.simulate.paydrill.plan import METHODS, Payment
 from fairwatt.simulate.paydrill.sending import deliver
 
-STARTING_HANDS = 2
+STARTING_HANDS = 3
 REPORTING_HANDS = 6
 OPEN_MAX = 60
 """So many people stand before the till at once."""
