@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from fairwatt.cli.files import read_text
+from fairwatt.core.cells import harmless_cells
 from fairwatt.server.errors import BadInput, OperatorError
 
 app = typer.Typer(
@@ -227,11 +228,9 @@ def tonight(
 
     rows = rows_of(who_tonight(book=_book(Book, book), now_us=now_us))
     if as_csv:
-        writer = csv.DictWriter(
-            sys.stdout, fieldnames=list(rows[0]) if rows else ["home"], lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows(rows)
+        sheet = csv.writer(sys.stdout, lineterminator="\n")
+        sheet.writerow(rows[0] if rows else ["home"])
+        sheet.writerows(harmless_cells(row.values()) for row in rows)
     else:
         _say(rows, as_json=as_json)
 

@@ -6,6 +6,7 @@ Only words pass here. A number is written by whoever knows that it is one, and i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 _RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -18,6 +19,11 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud80
 def harmless(text: str) -> str:
     """Words as a spreadsheet may have them: no formula, and a mark in place of what cannot be printed."""
     return guarded(_NO_XML.sub("\ufffd", text))
+
+
+def harmless_cells[T](cells: Iterable[T]) -> list[T | str]:
+    """A row of a table with its words harmless; whatever is no words stays as it is."""
+    return [harmless(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def guarded(text: str) -> str:

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
+from fairwatt.core.cells import harmless_cells
 from fairwatt.core.refusal import Refusal
 from fairwatt.flows.credit_rules import Preview, preview_rule, step_rule, write_rule
 from fairwatt.flows.desk import DeskRefused, NotAllowed
@@ -48,9 +49,9 @@ def credit_csv(request: HttpRequest, slug: str) -> HttpResponse:
     response["Content-Disposition"] = f'attachment; filename="tonight-{book.slug}.csv"'
     names = ["home", "meter", "would_be_cut", "reason", "rule", "at_us", "available_micro", "a_day_micro",
              "forecast_micro", "forecast_for_us"]  # fmt: skip
-    writer = csv.DictWriter(response, fieldnames=names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    sheet = csv.writer(response, lineterminator="\n")
+    sheet.writerow(names)
+    sheet.writerows(harmless_cells(row[name] for name in names) for row in rows)
     return private(response)
 
 

@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
+from fairwatt.core.cells import harmless_cells
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.spans import local_date
 from fairwatt.flows.reconciling import bills, records
@@ -137,19 +138,8 @@ def reconciled_csv(request: HttpRequest, slug: str, account_id: int, day: str) -
     for row in page["items"]:
         one: Difference = row["one"]
         word = row["word"]
-        sheet.writerow(
-            [
-                *(
-                    str(one.kind),
-                    one.our_ref,
-                    one.provider_ref,
-                    one.refund_ref,
-                    one.theirs_minor,
-                    one.ours_minor,
-                ),
-                *(one.currency, row["home"], word.words if word else ""),
-            ]
-        )
+        drift = (one.kind, one.our_ref, one.provider_ref, one.refund_ref, one.theirs_minor, one.ours_minor)
+        sheet.writerow(harmless_cells([*drift, one.currency, row["home"], word.words if word else ""]))
     version = page["version"]
     sheet.writerow(
         [
