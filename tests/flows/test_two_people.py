@@ -122,6 +122,10 @@ def test_a_transfer_waits_for_a_second_person_and_what_names_no_home_is_claimed_
             for n in (1, 2)
         ]
     assert wishes[0] == wishes[1], "the same rows again are the same transfers"
+    for day in ("20130701", "2013-W27-1"):
+        with as_role("web"):
+            (again,) = look_at(book=book, rows=[{**rows[0], "date": day}], now_us=drawer.now_us)
+        assert again.known and not again.error, "however its day is written"
     drawer.agree(wishes[0][0], step="refuse")
     with as_role("web"):
         wishes[0] = enter_all(

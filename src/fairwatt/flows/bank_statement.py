@@ -153,6 +153,8 @@ def _read(book: Book, homes: dict[int, str], row: dict[str, str], line: int, now
     wallet = next(iter(named)) if len(named) == 1 else 0
     return replace(
         one,
+        # A day is written in more ways than one, and the same row by another is the same transfer.
+        day=day.isoformat(),
         amount_minor=amount,
         booked_us=date_start(zone=book.zone, day=day),
         wallet=wallet,
@@ -162,7 +164,7 @@ def _read(book: Book, homes: dict[int, str], row: dict[str, str], line: int, now
 
 
 def _key(row: Transfer) -> str:
-    return f"transfer:{row.day[:10]}:{row.bank_ref}"
+    return f"transfer:{row.day}:{row.bank_ref}"
 
 
 def _standing(cursor: Any, book: Book, row: Transfer) -> tuple[str, Wish | None]:
