@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import zlib
 from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any, Final
-from zipfile import BadZipFile
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile, ZipFile
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
@@ -16,6 +18,15 @@ from fairwatt.core.refusal import Refusal
 
 ROWS_MAX: Final = 1_000
 BYTES_MAX: Final = 2_000_000
+UNPACKED_MAX: Final = 8_000_000
+"""A workbook is an archive: two megabytes of it may be two gigabytes, which no process here could hold."""
+_BROKEN: Final = (
+    *(csv.Error, UnicodeDecodeError, InvalidFileException, BadZipFile, zlib.error, ParseError),
+    *(LookupError, ValueError, TypeError, AttributeError, OSError, EOFError),
+    # A workbook with a password, and one packed in a way that nobody here unpacks.
+    *(RuntimeError, NotImplementedError),
+)
+"""What readers of CSV, archives and workbooks raise at a file that is damaged, or was never one."""
 
 
 class Unreadable(Refusal):
@@ -30,15 +41,9 @@ def read_sheet(
         raise Unreadable("The file is larger than 2 MB. Nothing was changed; send fewer rows.")
     try:
         found = _sheet(data, columns) if data[:2] == b"PK" else _csv(data, columns)
-    except (
-        csv.Error,
-        UnicodeDecodeError,
-        InvalidFileException,
-        BadZipFile,
-        KeyError,
-        ValueError,
-        OSError,
-    ) as error:
+    except Unreadable:
+        raise
+    except _BROKEN as error:
         raise Unreadable(
             "%(name)s cannot be read as CSV or Excel. Nothing was changed; save it anew and send it again.",
             name=name[:80],
@@ -64,6 +69,13 @@ def _csv(data: bytes, columns: Collection[str]) -> list[dict[str, str]]:
 
 
 def _sheet(data: bytes, columns: Collection[str]) -> list[dict[str, str]]:
+    with ZipFile(io.BytesIO(data)) as archive:
+        # No more than an entry says is ever unpacked of it.
+        if sum(entry.file_size for entry in archive.infolist()) > UNPACKED_MAX:
+            raise Unreadable(
+                "The file unpacks to more than %(most)d MB. Nothing was changed; send fewer rows.",
+                most=UNPACKED_MAX // 1_000_000,
+            )
     book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     rows = book.worksheets[0].iter_rows(max_row=ROWS_MAX + 2, max_col=len(columns) + 4, values_only=True)
     return _by_column([[_cell(value) for value in row] for row in rows], columns)
