@@ -103,6 +103,20 @@ def test_the_file_holds_the_rows_of_the_page(scene: Scene, lent: None, signed_in
     assert rows and all(row["rule"] and int(row["forecast_micro"]) <= 0 for row in rows)
 
 
+def test_the_name_of_a_home_is_no_formula_in_the_file(scene: Scene, lent: None, signed_in: Any) -> None:
+    from fairwatt.store.models import Unit
+
+    client, url = signed_in(administrator(scene)), f"/console/{scene.slug}/credit/tonight.csv"
+    home = next(csv.DictReader(io.StringIO(client.get(url).content.decode())))["home"]
+    with as_role("migrate"):
+        Unit.objects.filter(site=scene.site, label=home).update(label=f"=1+{home}")
+    rows = list(csv.DictReader(io.StringIO(client.get(url).content.decode())))
+    with as_role("migrate"):
+        Unit.objects.filter(site=scene.site, label=f"=1+{home}").update(label=home)
+    assert f"'=1+{home}" in {row["home"] for row in rows}
+    assert any(row["forecast_micro"].startswith("-") for row in rows), "an amount below zero stays a number"
+
+
 def test_a_second_administrator_agrees_on_the_page(scene: Scene, lent: None, signed_in: Any) -> None:
     first, second = administrator(scene), second_administrator(scene)
     written = rule(scene, first, site=scene.site.pk, body=LATE, now_us=NOW_US)
