@@ -188,6 +188,46 @@ def test_what_was_typed_is_no_push_because_one_begins_so(phone: Phone) -> None:
 
 
 @at("mpesa")
+@pytest.mark.parametrize(("later", "amount_minor"), [(True, 1000), (True, 2500), (False, 2500)])
+def test_who_types_what_m_pesa_wrote_of_an_earlier_payment_has_paid_again(
+    phone: Phone, later: bool, amount_minor: int
+) -> None:
+    """M-PESA's message names the reference of a push, and people type what stands there."""
+    counter = Counter(phone.till)
+    (ref,) = counter.paid(1)
+    if later:
+        counter.morning()
+        counter.day = counter.billing.day_of(phone.till.clock.us)
+    phone.unchecked(ref[: counter.billing.ref_chars], amount_minor)
+    phone.settle()
+    assert (phone.till.balance(), suspense(phone.till)) == (TEN, amount_minor * 10_000)
+    counter.morning()
+    counter.fetch()
+    counter.meter_answers()
+    assert counter.stands() == ("agrees", "", [])
+    phone.claim(phone.waiting()[0].of)
+    counter.meter_answers()
+    assert phone.till.balance() == TEN + amount_minor * 10_000
+    assert counter.stands() == ("agrees", "", [])
+
+
+@at("mpesa")
+def test_where_no_list_is_read_what_is_typed_again_is_a_difference(till: Till) -> None:
+    """The row of another day under the same reference is not that day's payment."""
+    counter = Counter(till)
+    (ref,) = counter.paid(1)
+    counter.morning()
+    counter.fetch()
+    assert counter.stands() == ("agrees", "", [])
+    counter.day = counter.billing.day_of(till.clock.us)
+    till.world.mpesa.paybills.validates = False
+    till.world.dial(shop=till.shop.number, named=ref[: counter.billing.ref_chars], amount_minor=1000)
+    counter.morning()
+    counter.fetch()
+    assert counter.stands() == ("differs", "", ["not_credited"])
+
+
+@at("mpesa")
 def test_a_day_of_pushes_menus_and_money_without_a_home_agrees(phone: Phone) -> None:
     counter = Counter(phone.till)
     counter.paid(2)

@@ -174,11 +174,12 @@ def test_the_list_is_the_word_that_money_moves_by() -> None:
     )
     assert found.answered
     assert [one.provider_ref for one in found.payments[:2]] == ["RKTQDM7W00", "RKTQDM7W01"]
-    assert [one.provider_ref for one in found.payments[100:]] == ["RKTQDM7WXX", "RKTQDM7WWW"]
+    assert [one.provider_ref for one in found.payments[100:]] == ["RKTQDM7WYY", "RKTQDM7WXX", "RKTQDM7WWW"]
+    assert [one.our_ref == one.named for one in found.payments[99:]] == [False, True, False, False], "a push"
     assert {one.assurance for one in found.payments} == {Assurance.QUERIED}
-    assert [one.named for one in found.payments[99:]] == ["10000197", "254712345678", ""]
+    assert [one.named for one in found.payments[99:]] == ["10000197", "0f0e0d0c0b0a", "254712345678", ""]
     assert [json.loads(one.body)["OffSetValue"] for one in asked if "pull" in one.url] == ["0", "100", "104"]
-    assert len({one.our_ref for one in found.payments}) == 102
+    assert len({one.our_ref for one in found.payments}) == 103
 
 
 def test_an_empty_list_and_none_are_told_apart_by_nobody() -> None:

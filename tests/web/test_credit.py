@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from support.credit import document, rule
+from support.house import as_role
 from web.accounts import administrator
 from web.rig import CHROMIUM, FLAGS, Site, open_site
 from web.scene import NOW_US, PASSWORD, Scene
@@ -37,7 +38,6 @@ def browser() -> Iterator[Browser]:
 def second_administrator(scene: Scene) -> Any:
     """Another administrator of the scene's organisation."""
     from fairwatt.store.models import User
-    from support.house import as_role
 
     name = f"second-{scene.slug}"
     with as_role("migrate"):

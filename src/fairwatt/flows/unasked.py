@@ -230,8 +230,7 @@ def _take_one(*, merchant: Merchant, shop: str, said: ProviderFact, now_us: int)
     """Write a payment down once: an intent of the home that was named and a fact for its book's poster."""
     account = MerchantAccount.objects.get(pk=merchant.account)
     with connection.cursor() as cursor:
-        ref_chars = BILLING[account.provider].ref_chars
-        if rows.is_order(cursor=cursor, account=account.pk, named=said.named, ref_chars=ref_chars):
+        if _is_ordered(cursor, account, said):
             return False
         home = _home(cursor, account.organisation_id, said.named)
         book = _book(account, home, said)
@@ -266,6 +265,20 @@ def _take_one(*, merchant: Merchant, shop: str, said: ProviderFact, now_us: int)
         intent.save(update_fields=["state"])
     leave_queried(book=book.pk, wallet=entry.wallet, account=account.pk, said=said, now_us=now_us)
     return True
+
+
+def _is_ordered(cursor: Any, account: MerchantAccount, said: ProviderFact) -> bool:
+    """Whether a row of the list is an order of ours being paid, which other words tell of, or may be somebody else's.
+
+    Payers read the reference of what they paid in their provider's message, and type it for the next time. What came
+    in after the provider had said that the order was paid, or is another amount, is that: money without a home.
+    """
+    billing = BILLING[account.provider]
+    order = rows.order_named(cursor=cursor, account=account.pk, named=said.named, ref_chars=billing.ref_chars)
+    if order is None:
+        return said.our_ref == said.named
+    later = order.paid_us is not None and billing.is_another(at_us=said.occurred_at_us, paid_us=order.paid_us)
+    return not later and said.amount_minor == order.amount_minor
 
 
 def _book(account: MerchantAccount, home: rows.Named | None, said: ProviderFact) -> Book:

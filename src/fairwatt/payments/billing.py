@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
-from fairwatt.core.units import US_PER_DAY, US_PER_HOUR
+from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 from fairwatt.payments.clocks import BEIJING, NAIROBI, wall
 
+CLOCKS_US: Final = 2 * US_PER_MINUTE
+"""As far may a provider's clock be ahead of ours."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
 
@@ -40,6 +42,10 @@ class Billing:
         start = datetime.combine(date.fromisoformat(day), datetime.min.time(), self.zone)
         start_us = (start - _EPOCH) // _MICRO
         return start_us, start_us + US_PER_DAY
+
+    def is_another(self, *, at_us: int, paid_us: int) -> bool:
+        """Whether a row of that instant cannot be the payment of an order that was paid when we asked, at `paid_us`."""
+        return at_us > paid_us + CLOCKS_US
 
     def short(self, our_ref: str) -> str:
         """Our reference as the bill has it."""

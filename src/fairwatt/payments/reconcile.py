@@ -71,6 +71,8 @@ class Ours:
     """what the line says; None: there is no line. Money in suspense has none, and says so by `review`."""
     review: bool = False
     told: Told = Told.NOTHING
+    typed: bool = False
+    """It is out of the provider's own list, whose number of it is the bill's. What its payer typed may be an order's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +187,7 @@ def _payments(desk: _Desk, rows: Iterable[BillRow], before: Sequence[BillRow] | 
         numbers.add(row.provider_ref)
         mine = desk.by_number.get(row.provider_ref)
         if mine is None and not desk.billing.numbers_agree:
-            unseen = (one for one in desk.by_ref.get(row.our_ref, ()) if id(one) not in desk.seen)
-            mine = next(unseen, None)
+            mine = next((one for one in desk.by_ref.get(row.our_ref, ()) if _may_be(desk, one, row)), None)
         if mine is None:
             known = row.our_ref in desk.side.orders
             kind = Drift.NOT_CREDITED if known else Drift.UNKNOWN_PAYMENT
@@ -198,6 +199,12 @@ def _payments(desk: _Desk, rows: Iterable[BillRow], before: Sequence[BillRow] | 
             desk.out.differences.append(_both(Drift.REFERENCE_DIFFERS, mine, row))
         if (row.amount_minor, row.currency) != (mine.amount_minor, mine.currency):
             desk.out.differences.append(_both(Drift.AMOUNT_DIFFERS, mine, row))
+
+
+def _may_be(desk: _Desk, mine: Ours, row: BillRow) -> bool:
+    """Whether a row that has our reference and another number is this payment, and no second one under it."""
+    another = desk.billing.is_another(at_us=row.occurred_at_us, paid_us=mine.occurred_at_us)
+    return id(mine) not in desk.seen and not mine.typed and not another
 
 
 def _not_billed(

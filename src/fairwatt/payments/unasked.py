@@ -74,7 +74,8 @@ class TakesUnasked(Protocol):
     def listed(self, *, since_us: int, until_us: int, at: Moment) -> Exchange[Listed]:
         """What came in by the provider's own list, oldest first: assurance QUERIED, `named` as it was typed.
 
-        `our_ref` is as much of our reference as the provider's bill has. What went back is no payment and is left out.
+        `our_ref` is as much of our reference as the provider's bill has: all that was typed, where that looks like one
+        of an order. What went back is no payment and is left out.
         """
         ...
 

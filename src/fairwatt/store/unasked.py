@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from fairwatt.store import facts
+
 
 class Named(NamedTuple):
     """A home that a payer named, and whether somebody lives there by its meters."""
@@ -153,11 +155,31 @@ def take_in(*, cursor: Any, entry: Entry, now_us: int) -> bool:
     return cursor.fetchone() is not None
 
 
-def is_order(*, cursor: Any, account: int, named: str, ref_chars: int) -> bool:
-    """Whether what a payer is said to have typed is what the provider has of an order of ours."""
+class Order(NamedTuple):
+    """An order of ours whose reference a provider's list has, as much of it as the list carries."""
+
+    book: int
+    amount_minor: int
+    paid_us: int | None
+    """when its provider first said that it was paid; None: it never did. The transaction sees the book."""
+
+
+def order_named(*, cursor: Any, account: int, named: str, ref_chars: int) -> Order | None:
+    """The order of an account that the words name, if they do."""
+    if len(named) != ref_chars:
+        return None
     cursor.execute(
-        "SELECT 1 FROM store_paymentintent WHERE account_id = %s AND method <> 'paybill' "
-        "AND left(our_ref, %s) = %s LIMIT 1",
-        [account, ref_chars, named],
+        "SELECT id, book_id, amount_minor FROM store_paymentintent WHERE account_id = %s AND method <> 'paybill' "
+        "AND our_ref BETWEEN %s AND %s AND left(our_ref, %s) = %s ORDER BY id LIMIT 1",
+        [account, named, f"{named}g", ref_chars, named],  # hexadecimal; so the index of references finds it
     )
-    return cursor.fetchone() is not None
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    facts.see_book(cursor=cursor, book=row[1])
+    cursor.execute(
+        "SELECT min(occurred_us) FROM store_paymentevent WHERE intent_id = %s AND kind = 'payment' "
+        "AND state = 'succeeded' AND assurance = 'queried'",
+        [row[0]],
+    )
+    return Order(int(row[1]), int(row[2]), cursor.fetchone()[0])

@@ -178,7 +178,7 @@ SELECT f.book, f.wallet, f.result->>'our_ref', f.result->>'provider_ref', (f.res
                   WHERE i.our_ref = f.result->>'our_ref' AND e.account_id = %(account)s AND e.kind = 'payment'
                     AND e.state = 'succeeded' AND e.provider_ref = f.result->>'provider_ref'
                     AND e.assurance <> 'hint'), f.created_us),
-       f.batch
+       f.batch, f.result ? 'named'
   FROM fact f
   LEFT JOIN batch b ON b.book = f.book AND b.batch = f.batch
   LEFT JOIN line l ON l.ts = timestamptz 'epoch' + b.at_us * interval '1 microsecond' AND l.ref = f.id
@@ -256,7 +256,7 @@ def _told(sent: _Sent | None, batch: int, late_before_us: int) -> Told:
 
 
 def _ours(row: Sequence[Any], sent: dict[int, _Sent], late_before_us: int) -> Ours:
-    book, wallet, our_ref, number, minor, currency, outcome, posted, ledger, occurred_us, batch = row
+    book, wallet, our_ref, number, minor, currency, outcome, posted, ledger, occurred_us, batch, typed = row
     return Ours(
         our_ref=our_ref,
         provider_ref=number,
@@ -269,6 +269,7 @@ def _ours(row: Sequence[Any], sent: dict[int, _Sent], late_before_us: int) -> Ou
         ledger_micro=ledger,
         review=outcome == "review",
         told=_told(sent.get(wallet), batch, late_before_us),
+        typed=typed,
     )
 
 

@@ -141,7 +141,7 @@ def pulled(
 
 
 def listed(account: MPesaAccount, *, since_us: int, until_us: int) -> Exchange[Listed]:
-    """See TakesUnasked: what of the list is no push of ours and did not go back."""
+    """See TakesUnasked: all of the list that did not go back, pushes too."""
     rows, _, answered = yield from pulled(account, since_us=since_us, until_us=until_us)
     found = [(said, bill_row(said, account.currency)) for said in rows]
     payments = tuple(
@@ -159,7 +159,7 @@ def listed(account: MPesaAccount, *, since_us: int, until_us: int) -> Exchange[L
             named=typed(said, "billreference"),
         )
         for said, row in found
-        if row.kind is Kind.PAYMENT and row.our_ref == bill_ref(row.provider_ref) and row.amount_minor > 0
+        if row.kind is Kind.PAYMENT and row.our_ref and row.amount_minor > 0
     )
     return Listed(payments=payments, answered=answered)
 
