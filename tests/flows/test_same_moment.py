@@ -180,6 +180,33 @@ def test_a_rule_is_agreed_to_or_refused_and_never_both(desk: Desk, monkeypatch: 
     assert [event.evidence["step"] for event in desk.events("desk.credit_step")] == ["approve"]
 
 
+def test_two_lists_of_old_debts_at_once_bring_a_debt_over_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both saw that it is new: its home would pay it back twice."""
+    from fairwatt.flows.postpaid import opening_debts
+
+    desk.home()
+    ann, bob = person(desk.street, "ann"), person(desk.street, "bob")
+    row = opening_debts.DebtRow(line=2, home="0001", amount_minor=120_50, share_bp=2_000, reference="bill 88")
+    found: list[str] = []
+
+    def bring() -> None:
+        about = {"book_id": desk.street.book, "rows": [row], "apply": True, "now_us": NOON_US}
+        found.extend(
+            one.state for one in opening_debts.bring_debts(user_id=ann.pk, agreed_by=bob.pk, **about)
+        )
+
+    with as_role("migrate"), held_before(monkeypatch, opening_debts, "_bring", bring) as held:
+        other = begun(bring)
+        other.join(1)
+        held.finish()
+        other.join(WAIT_S)
+    assert held.raised == []
+    assert sorted(found) == ["known", "new"]
+    assert [event.evidence["debts"] for event in desk.events("desk.debts_brought")] == [1]
+
+
 def begun(deed: Callable[[], object]) -> threading.Thread:
     """Somebody who does it beside; being refused is an answer too."""
     from fairwatt.core.refusal import Refusal

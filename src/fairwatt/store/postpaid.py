@@ -83,6 +83,11 @@ _POSTPAID: Final = (
 )
 
 
+def hold_debts(*, cursor: Any, book: int) -> None:
+    """Let nobody else bring debts into this book until this transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"debts:{book}"])
+
+
 def postpaid_of_book(*, cursor: Any, book: int, wallet: int | None = None) -> dict[int, Postpaid]:
     """{wallet: what is known} of every home of a book that pays after use, or did; or of one."""
     one = "" if wallet is None else " AND p.wallet = %s"

@@ -14,7 +14,7 @@ from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.credit_rules import AMOUNT_MICRO_MAX
 from fairwatt.flows.desk import NotAllowed, acting
 from fairwatt.flows.postpaid.homes import PostpaidRefused, open_wallets
-from fairwatt.store import credit_rules, facts
+from fairwatt.store import credit_rules, facts, postpaid
 from fairwatt.store.credit_rules import NewRule
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, Role, User
@@ -62,6 +62,8 @@ def bring_debts(
     person = acting(user_id=user_id, book=book)
     with connection.cursor() as cursor:
         facts.see_book(cursor=cursor, book=book.pk)
+        if apply:
+            postpaid.hold_debts(cursor=cursor, book=book.pk)  # lists are brought over one after the other
         found = _compare(cursor, book, rows)
         if not apply:
             return found
