@@ -72,7 +72,7 @@ class Ours:
     review: bool = False
     told: Told = Told.NOTHING
     typed: bool = False
-    """It is out of the provider's own list, whose number of it is the bill's. What its payer typed may be an order's."""
+    """out of the provider's own list, whose number of it is the bill's; what its payer typed may be an order's"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
