@@ -253,3 +253,4 @@ def test_what_cannot_be_let_is_refused_by_name_and_a_page_cannot_move_a_let_on(
                 raw=b"",
                 now_us=now_us,
             )
+    assert len(desk.events("desk.lets_planned")) == 1, "the house keeps that one person did it once"

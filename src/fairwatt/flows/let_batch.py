@@ -15,6 +15,7 @@ from fairwatt.flows.desk import acting
 from fairwatt.flows.move_batch import instant_of
 from fairwatt.flows.plan_let import LetAsked, LetImpossible, LetSeen, look_at_let, plan_in_transaction
 from fairwatt.flows.sheets import Unreadable, read_sheet
+from fairwatt.store import facts, lets, moves
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, Unit
 
@@ -77,15 +78,26 @@ def plan_all(
     book = Book.objects.get(pk=book_id)
     person = acting(user_id=user_id, book=book)
     together = sha256(f"{ticket}:{sorted(rows[0].items())!r}".encode()).hexdigest()[:20]
+    tickets = [
+        sha256(f"{ticket}:{line}:{sorted(row.items())!r}".encode()).hexdigest()
+        for line, row in enumerate(rows, start=2)
+    ]
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
+        moves.hold_file(cursor=cursor, book=book.pk, together=together)
+        before = [lets.let_by_ticket(cursor=cursor, book=book.pk, ticket=one) for one in tickets]
+    known = [one.let for one in before if one is not None]
+    if len(known) == len(rows):
+        return known
     units = {unit.label: unit for unit in Unit.objects.filter(site__book=book)}
     made = []
-    for line, row in enumerate(rows, start=2):
+    for line, (row, named) in enumerate(zip(rows, tickets, strict=True), start=2):
         try:
             made.append(
                 plan_in_transaction(
                     book_id=book_id,
                     asked=_asked(book, units, row, now_us),
-                    ticket=sha256(f"{ticket}:{line}:{sorted(row.items())!r}".encode()).hexdigest(),
+                    ticket=named,
                     user_id=user_id,
                     now_us=now_us,
                     together=together,
