@@ -247,3 +247,49 @@ def test_a_refund_that_we_were_told_of_and_the_bill_has_not(keys: object) -> Non
     assert [(one.kind, one.refund_ref) for one in said.differences] == [
         (Drift.REFUND_NOT_BILLED, backs[0].refund_ref)
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "after_us", "typed", "kinds"),
+    [
+        ("ws_CO_1", 0, False, []),
+        ("ws_CO_1", 3 * HOUR_US, False, [Drift.NOT_CREDITED]),
+        ("ws_CO_1", 0, True, [Drift.NOT_CREDITED]),
+        ("RKTQDM7W00", 0, False, [Drift.NOT_CREDITED]),
+    ],
+    ids=["the push", "after it was paid", "typed", "the day before has its row"],
+)
+def test_a_second_payment_under_an_orders_reference_is_not_the_order(
+    number: str, after_us: int, typed: bool, kinds: list[Drift]
+) -> None:
+    """M-PESA's answer has another number than its bill, and payers type references they once read."""
+    billing, ref = BILLING["mpesa"], f"{7:032x}"
+    at_us = billing.span(DAY)[0] + 2 * HOUR_US
+    about = {"our_ref": ref, "amount_minor": 1000, "currency": "KES", "book": 1, "wallet": 2}
+    mine = Ours(
+        provider_ref=number,
+        occurred_at_us=at_us,
+        posted_micro=10_000_000,
+        ledger_micro=10_000_000,
+        typed=typed,
+        **about,  # type: ignore[arg-type]
+    )
+    row = BillRow(
+        kind=Kind.PAYMENT,
+        our_ref=billing.short(ref),
+        provider_ref="RKTQDM7W99",
+        amount_minor=1000,
+        currency="KES",
+        occurred_at_us=at_us + after_us,
+    )
+    orders = {billing.short(ref): Known(our_ref=ref, book=1, wallet=2)}
+    done = compare(
+        billing=billing,
+        day=DAY,
+        rows=[row],
+        before=[replace(row, provider_ref="RKTQDM7W00", occurred_at_us=at_us - 5 * HOUR_US)],
+        after=[],
+        side=Side(payments=[mine], refunds=[], orders=orders),
+    )
+    found = [one.kind for one in done.differences if one.kind is not Drift.NOT_BILLED]
+    assert found == kinds

@@ -146,6 +146,8 @@ class _Desk:
     side: Side
     by_number: dict[str, Ours]
     by_ref: dict[str, list[Ours]]
+    numbers: frozenset[str]
+    """of every payment on this bill and those beside it"""
     out: Compared
     seen: set[int] = field(default_factory=set)
 
@@ -165,6 +167,7 @@ def compare(
         side=side,
         by_number={one.provider_ref: one for one in side.payments if one.provider_ref},
         by_ref={},
+        numbers=frozenset(row.provider_ref for row in (*rows, *(before or ()), *(after or ()))),
         out=Compared(),
     )
     for one in side.payments:
@@ -204,7 +207,8 @@ def _payments(desk: _Desk, rows: Iterable[BillRow], before: Sequence[BillRow] | 
 def _may_be(desk: _Desk, mine: Ours, row: BillRow) -> bool:
     """Whether a row that has our reference and another number is this payment, and no second one under it."""
     another = desk.billing.is_another(at_us=row.occurred_at_us, paid_us=mine.occurred_at_us)
-    return id(mine) not in desk.seen and not mine.typed and not another
+    numbered = mine.typed or mine.provider_ref in desk.numbers
+    return id(mine) not in desk.seen and not numbered and not another
 
 
 def _not_billed(
