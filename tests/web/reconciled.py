@@ -67,7 +67,7 @@ def reconciled(scene: Scene) -> tuple[int, str]:
     from django.db import connection, transaction
 
     from fairwatt.flows.reconciling import records
-    from fairwatt.flows.reconciling.reconcile_day import see_books
+    from fairwatt.store import facts
 
     account = account_of(scene)
     wallet = scene.wallets[0]
@@ -86,7 +86,7 @@ def reconciled(scene: Scene) -> tuple[int, str]:
         ),
     ]
     with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
-        see_books(cursor, [scene.book])
+        facts.see_books(cursor=cursor, books=[scene.book])
         for state, reason, items in (("open", "late", []), ("differs", "", differences)):
             before = next(iter(records.versions(cursor=cursor, account=account.pk, day=DAY)), None)
             made = records.Version(

@@ -8,6 +8,7 @@ suspense.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
@@ -221,7 +222,8 @@ def take_in(*, merchant: Merchant, listed: Listed, now_us: int) -> int:
         known = rows.known(
             cursor=cursor, provider=merchant.provider.name, shop=provider.shop, numbers=numbers
         )
-    new = [one for one in listed.payments if one.provider_ref not in known]
+    unknown = [one for one in listed.payments if one.provider_ref not in known]
+    new = _without_orders(merchant=merchant, some=unknown)
     return sum(_take_one(merchant=merchant, shop=provider.shop, said=one, now_us=now_us) for one in new)
 
 
@@ -230,8 +232,6 @@ def _take_one(*, merchant: Merchant, shop: str, said: ProviderFact, now_us: int)
     """Write a payment down once: an intent of the home that was named and a fact for its book's poster."""
     account = MerchantAccount.objects.get(pk=merchant.account)
     with connection.cursor() as cursor:
-        if _is_ordered(cursor, account, said):
-            return False
         home = _home(cursor, account.organisation_id, said.named)
         book = _book(account, home, said)
         lives = home is not None and home.at_work
@@ -267,18 +267,35 @@ def _take_one(*, merchant: Merchant, shop: str, said: ProviderFact, now_us: int)
     return True
 
 
-def _is_ordered(cursor: Any, account: MerchantAccount, said: ProviderFact) -> bool:
-    """Whether a row of the list is an order of ours being paid, which other words tell of, or may be somebody else's.
+@transaction.atomic
+def _without_orders(*, merchant: Merchant, some: Sequence[ProviderFact]) -> list[ProviderFact]:
+    """Rows of a list but those of orders of ours being paid, which other words tell of.
 
     Payers read the reference of what they paid in their provider's message, and type it for the next time. What came
     in after the provider had said that the order was paid, or is another amount, is that: money without a home.
     """
+    account = MerchantAccount.objects.get(pk=merchant.account)
     billing = BILLING[account.provider]
-    order = rows.order_named(cursor=cursor, account=account.pk, named=said.named, ref_chars=billing.ref_chars)
-    if order is None:
-        return said.our_ref == said.named
-    later = order.paid_us is not None and billing.is_another(at_us=said.occurred_at_us, paid_us=order.paid_us)
-    return not later and said.amount_minor == order.amount_minor
+    books = Book.objects.filter(organisation=account.organisation_id).values_list("pk", flat=True)
+    with connection.cursor() as cursor:
+        facts.see_books(cursor=cursor, books=list(books))
+        orders = rows.orders_named(
+            cursor=cursor,
+            account=account.pk,
+            named=[one.named for one in some],
+            ref_chars=billing.ref_chars,
+        )
+
+    def ordered(said: ProviderFact) -> bool:
+        order = orders.get(said.named)
+        if order is None:
+            return said.our_ref == said.named
+        later = order.paid_us is not None and billing.is_another(
+            at_us=said.occurred_at_us, paid_us=order.paid_us
+        )
+        return not later and said.amount_minor == order.amount_minor
+
+    return [one for one in some if not ordered(one)]
 
 
 def _book(account: MerchantAccount, home: rows.Named | None, said: ProviderFact) -> Book:

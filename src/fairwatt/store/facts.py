@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any
 
@@ -89,3 +90,11 @@ def written_by_collector(*, cursor: Any, fact: int) -> bool:
 def see_book(*, cursor: Any, book: int) -> None:
     """Let this transaction see the rows of one book (row-level security), and every wallet in it."""
     cursor.execute("SELECT see_book(%s)", [book])
+
+
+def see_books(*, cursor: Any, books: Collection[int]) -> None:
+    """Let this transaction see these books whole."""
+    cursor.execute(
+        "SELECT set_config('fairwatt.books', %s, true), set_config('fairwatt.wallets', '*', true)",
+        [",".join(map(str, books))],
+    )

@@ -6,8 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from fairwatt.store import facts
-
 
 class Named(NamedTuple):
     """A home that a payer named, and whether somebody lives there by its meters."""
@@ -164,22 +162,19 @@ class Order(NamedTuple):
     """when its provider first said that it was paid; None: it never did. The transaction sees the book."""
 
 
-def order_named(*, cursor: Any, account: int, named: str, ref_chars: int) -> Order | None:
-    """The order of an account that the words name, if they do."""
-    if len(named) != ref_chars:
-        return None
-    cursor.execute(
-        "SELECT id, book_id, amount_minor FROM store_paymentintent WHERE account_id = %s AND method <> 'paybill' "
-        "AND our_ref BETWEEN %s AND %s AND left(our_ref, %s) = %s ORDER BY id LIMIT 1",
-        [account, named, f"{named}g", ref_chars, named],  # hexadecimal; so the index of references finds it
-    )
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    facts.see_book(cursor=cursor, book=row[1])
-    cursor.execute(
-        "SELECT min(occurred_us) FROM store_paymentevent WHERE intent_id = %s AND kind = 'payment' "
-        "AND state = 'succeeded' AND assurance = 'queried'",
-        [row[0]],
-    )
-    return Order(int(row[1]), int(row[2]), cursor.fetchone()[0])
+_ORDERS: Final = """
+SELECT n.named, i.book_id, i.amount_minor,
+       (SELECT min(e.occurred_us) FROM store_paymentevent e WHERE e.intent_id = i.id AND e.kind = 'payment'
+           AND e.state = 'succeeded' AND e.assurance = 'queried')
+  FROM unnest(%s::text[]) AS n (named)
+  JOIN LATERAL (SELECT id, book_id, amount_minor FROM store_paymentintent WHERE account_id = %s AND method <> 'paybill'
+                   AND our_ref BETWEEN n.named AND n.named || 'g' AND left(our_ref, %s) = n.named
+                 ORDER BY id LIMIT 1) i ON true
+"""  # References are hexadecimal, so that their index finds what begins so.
+
+
+def orders_named(*, cursor: Any, account: int, named: Collection[str], ref_chars: int) -> dict[str, Order]:
+    """The orders of an account that the words name, by the words. The transaction sees the books."""
+    asked = sorted({one for one in named if len(one) == ref_chars})
+    cursor.execute(_ORDERS, [asked, account, ref_chars])
+    return {word: Order(int(book), int(minor), paid_us) for word, book, minor, paid_us in cursor.fetchall()}

@@ -20,6 +20,7 @@ from fairwatt.flows.reconciling import bills, records
 from fairwatt.payments.billing import BILLING, Billing, days_between, neighbours
 from fairwatt.payments.contract import BillRow, Kind
 from fairwatt.payments.reconcile import Compared, Difference, Drift, Side, Told, compare
+from fairwatt.store import facts
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, MerchantAccount, Role
 
@@ -73,7 +74,7 @@ def _end_us(billing: Billing, day: str) -> int:
 def _reconcile(account: MerchantAccount, billing: Billing, day: str, now_us: int) -> Reconciled:
     books = list(Book.objects.filter(organisation=account.organisation_id).order_by("pk"))
     with connection.cursor() as cursor:
-        see_books(cursor, [book.pk for book in books])
+        facts.see_books(cursor=cursor, books=[book.pk for book in books])
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, account.pk])
         found = _Day(cursor=cursor, account=account, billing=billing, day=day, now_us=now_us)
         compared, totals = found.compare([book.pk for book in books])
@@ -104,14 +105,6 @@ def _reconcile(account: MerchantAccount, billing: Billing, day: str, now_us: int
 
 
 _LOCK: Final = 0x5EC0
-
-
-def see_books(cursor: Any, books: list[int]) -> None:
-    """Let this transaction see these books whole."""
-    cursor.execute(
-        "SELECT set_config('fairwatt.books', %s, true), set_config('fairwatt.wallets', '*', true)",
-        [",".join(map(str, books))],
-    )
 
 
 def _note(cursor: Any, books: list[Book], made: records.Version, left: int) -> None:
@@ -263,10 +256,8 @@ def days_to_look_at(*, now_us: int) -> list[tuple[int, str]]:
             newest = billing.day_of(now_us - US_PER_DAY - billing.ready_us)
             if oldest > newest:
                 continue
-            see_books(
-                cursor,
-                list(Book.objects.filter(organisation=account.organisation_id).values_list("pk", flat=True)),
-            )
+            books = Book.objects.filter(organisation=account.organisation_id).values_list("pk", flat=True)
+            facts.see_books(cursor=cursor, books=list(books))
             known = {one.day: one for one in records.newest(cursor=cursor, accounts=[account.pk])}
             for day in days_between(oldest, newest):
                 last = known.get(day)
@@ -294,7 +285,7 @@ def settle_difference(
     if not 5 <= len(said) <= 400:
         raise DeskRefused("Say in 5 to 400 characters what it was. Nothing was changed.")
     with connection.cursor() as cursor:
-        see_books(cursor, [book.pk])
+        facts.see_books(cursor=cursor, books=[book.pk])
         last = next(iter(records.versions(cursor=cursor, account=account.pk, day=day)), None)
         items = [] if last is None else records.items_of(cursor=cursor, reconciliation=last.id)
         if key not in {one.key for one in items}:

@@ -345,10 +345,10 @@ class PaymentDrill:
         from django.db import connection, transaction
 
         from fairwatt.flows.reconciling import bills
-        from fairwatt.flows.reconciling.reconcile_day import see_books
+        from fairwatt.store import facts
 
         with transaction.atomic(), connection.cursor() as cursor:
-            see_books(cursor, [self.book])
+            facts.see_books(cursor=cursor, books=[self.book])
             return bills.in_force(bills.heard(cursor=cursor, account=account, day=day)) is not None
 
     def _verdict(
