@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
+
+import uvloop
 
 from fairwatt.simulate.paydrill.plan import Plan, Tell
 from fairwatt.simulate.runner import scratch_state, show_logs
@@ -34,7 +35,7 @@ def run_payments_drill(
         drill.provision()
         stack.open_doors()
         try:
-            return asyncio.run(drill.run())
+            return uvloop.run(drill.run())
         except BaseException:
             show_logs(state)
             raise
