@@ -121,7 +121,7 @@ def demo(
             )
 
         def tell(line: str) -> None:
-            print(f"top-up by {line}", flush=True)
+            print(line, flush=True)
 
         run_until_signalled(show.live(ready=ready, tell=tell))
     print("stopped; the next `fairwatt demo` goes on from here")

@@ -24,6 +24,7 @@ from fairwatt.server.wiring import database_role
 from fairwatt.simulate.channels import Channels
 from fairwatt.simulate.estate import ORGANISATION, Door
 from fairwatt.simulate.foresight import Told, told_of
+from fairwatt.simulate.line_news import LineNews
 from fairwatt.simulate.meters import SimMeter
 from fairwatt.simulate.movers import home_at
 from fairwatt.simulate.network import LinkFaults
@@ -31,11 +32,11 @@ from fairwatt.simulate.office import Office
 from fairwatt.simulate.office_books import SELLER
 from fairwatt.simulate.paysim import PayFaults
 from fairwatt.simulate.postbox.demo import DemoPost, mailbox_of
-from fairwatt.simulate.residents import Habit
-from fairwatt.simulate.scenario import AWAY_HOME, TICK_US, Home, Scenario
+from fairwatt.simulate.scenario import TICK_US, Scenario
 from fairwatt.simulate.shops import open_shops
 from fairwatt.simulate.stack import Stack
 from fairwatt.simulate.street import Street
+from fairwatt.simulate.thrift import thriftier
 
 PUSH_US = 2 * 3_600_000_000
 SPEED: Final = 60
@@ -73,7 +74,7 @@ class Demo:
         self._saved: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
         self.street = Street(stack=stack, scenario=scenario(), progress=progress)
         for door in self.street.doors:
-            door.home = _thriftier(door.home, foreseen=self.street.scenario.foreseen == door.home.index)
+            door.home = thriftier(door.home, foreseen=self.street.scenario.foreseen == door.home.index)
         doors = self.street.doors
         self.street.foresight.everybody = True
         self.street.movers.newcomers = {
@@ -110,7 +111,6 @@ class Demo:
     def told_rooms(self) -> list[tuple[str, str, int | None]]:
         """Homes told days ahead: when, and how many hours before the power went off; None while it has not."""
         labels = {door.wallet: door.label for door in self.street.doors}
-        local = self.street.tariff.local
         newest = {
             one.wallet: one
             for one in self._told
@@ -119,7 +119,7 @@ class Demo:
         return [
             (
                 labels[one.wallet],
-                f"{local(one.warned_us):%a %-d %b, %H:%M}",
+                f"{self.street.tariff.local(one.warned_us):%a %-d %b, %H:%M}",
                 None if one.cut_us is None else (one.cut_us - one.warned_us) // US_PER_HOUR,
             )
             for one in sorted(newest.values(), key=lambda one: labels[one.wallet])
@@ -154,10 +154,18 @@ class Demo:
             self._told = told_of(await street.eyes.events())
             ready()
             lit = [door for door in street.doors if door.meter.relay_closed] or street.doors
-            street.channels.show(lit, tell=tell)
+            street.channels.show(lit, tell=lambda line: tell(f"top-up by {line}"))
+            news = LineNews(
+                scenario=street.scenario,
+                labels=[one.label for one in street.doors],
+                local=street.tariff.local,
+            )
+            news.opening(tick=self._slice // SLICES, tell=tell)
             while True:
                 await self._at_the_desk(office)
                 await self._next_slice()
+                if self._slice % SLICES == 0:
+                    news.at(tick=self._slice // SLICES, tell=tell)
         finally:
             for task in seconds:
                 task.cancel()
@@ -169,9 +177,8 @@ class Demo:
     def _open_shops(self) -> None:
         """So late, because the platforms are there only while the demo lives."""
         world = self.street.pay.world
-        world.mpesa.push_us = (
-            PUSH_US  # sixty times as fast as life, nobody types a PIN in a minute and a half
-        )
+        # Sixty times as fast as life, nobody types a PIN in a minute and a half.
+        world.mpesa.push_us = PUSH_US
         open_shops(
             world=world,
             organisation=ORGANISATION,
@@ -280,9 +287,9 @@ class Demo:
             (CASHIER, Role.OPERATOR),
         )
         with database_role("migrate"):
-            policy = FeePolicy(reserve_days=RESERVE_DAYS)
             for name in newcomers:
                 tenant(name)
+            policy = FeePolicy(reserve_days=RESERVE_DAYS)
             set_fee_rule(book_id=street.book, policy=policy, by=None, now_us=street.scenario.start_us)
             set_up_invoices(
                 book_id=street.book,
@@ -375,17 +382,6 @@ def scenario() -> Scenario:
         pay_faults=PayFaults(duplicate=100),
         link_faults=LinkFaults(lose=5, double=10, delay=10, reorder=5, delay_ms=(2, 60)),
     )
-
-
-def _thriftier(home: Home, *, foreseen: bool) -> Home:
-    """The street that is judged lives from hand to mouth; the one that is shown pays for days or weeks."""
-    if foreseen:
-        return home
-    times = 2 + home.index * 5 % 7
-    if home.index == AWAY_HOME:
-        return replace(home, resident=replace(home.resident, habit=Habit.AWAY))
-    resident = replace(home.resident, usual_minor=home.resident.usual_minor * times)
-    return replace(home, resident=resident, opening_micro=home.opening_micro * times)
 
 
 def saved_us(folder: Path) -> int | None:
