@@ -40,7 +40,7 @@ def do(piece: Piece) -> None:
 
 def test_nobody_waits_for_a_slow_answer() -> None:
     desk = Desk()
-    with Hands(most=2, do=do) as hands:
+    with Hands(most=2, working=2, do=do) as hands:
         hands.put(partial(desk.ask, one=1))
         desk.let(2, 3, 4)
         for n in (2, 3, 4):
@@ -49,9 +49,38 @@ def test_nobody_waits_for_a_slow_answer() -> None:
         desk.let(1)
 
 
+def test_few_work_while_many_are_away() -> None:
+    """Of four hands two work at a time; who waits for somebody outside leaves his place to another one."""
+    seen, home, inside, most = threading.Condition(), threading.Event(), set[int](), [0]
+    outside, pairs = set[int](), threading.Barrier(2)
+
+    def ask(*, one: int) -> None:
+        with hands.away():
+            with seen:
+                outside.add(one)
+                seen.notify_all()
+            assert home.wait(PATIENCE_S)
+        with seen:
+            inside.add(one)
+            most[0] = max(most[0], len(inside))
+        pairs.wait(PATIENCE_S)
+        with seen:
+            inside.discard(one)
+
+    with Hands(most=4, working=2, do=do) as hands:
+        for n in range(4):
+            hands.put(partial(ask, one=n))
+        with seen:
+            assert seen.wait_for(lambda: len(outside) == 4, PATIENCE_S), outside
+        home.set()
+    assert most == [2]
+    with hands.away():  # the loop's own thread has no place to leave
+        pass
+
+
 def test_the_same_work_is_not_done_twice_while_it_waits_or_is_at_work() -> None:
     desk = Desk()
-    with Hands(most=1, do=do) as hands:
+    with Hands(most=1, working=1, do=do) as hands:
         hands.put(partial(desk.ask, one=1))
         desk.until((1, False))
         for _ in range(3):
@@ -67,7 +96,7 @@ def test_the_same_work_is_not_done_twice_while_it_waits_or_is_at_work() -> None:
 
 def test_a_hint_while_it_is_at_work_is_asked_about_once_more() -> None:
     desk = Desk()
-    with Hands(most=2, do=do) as hands:
+    with Hands(most=2, working=2, do=do) as hands:
         hands.put(partial(desk.ask, one=1))
         desk.until((1, False))
         for _ in range(3):
@@ -78,7 +107,7 @@ def test_a_hint_while_it_is_at_work_is_asked_about_once_more() -> None:
 
 def test_who_ends_finishes_what_is_at_work_and_begins_nothing_more() -> None:
     desk = Desk()
-    with Hands(most=1, do=do) as hands:
+    with Hands(most=1, working=1, do=do) as hands:
         hands.put(partial(desk.ask, one=1))
         desk.until((1, False))
         hands.put(partial(desk.ask, one=1, hinted=True))

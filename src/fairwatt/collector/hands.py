@@ -1,10 +1,15 @@
-"""Hands that ask several things at once: nobody waits for somebody else's slow answer, and one thing is asked once."""
+"""Hands that ask several things at once: nobody waits for somebody else's slow answer, and one thing is asked once.
+
+Many may wait for a provider, few work meanwhile: a burst of questions takes the processors from those who answer
+callbacks, and is over no sooner for it.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -19,9 +24,11 @@ HINT: Final = "hinted"
 class Hands:
     """So many pieces of work at the same time. Used in a `with`, by one thread."""
 
-    def __init__(self, *, most: int, do: Callable[[Piece], None]) -> None:
-        """`most` pieces at once; `do` does one, and raises nothing."""
+    def __init__(self, *, most: int, working: int, do: Callable[[Piece], None]) -> None:
+        """`most` pieces at once, of which `working` are not `away`; `do` does one, and raises nothing."""
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="asking")
+        self._desk = threading.Semaphore(working)
+        self._mine = threading.local()
         self._carry_out = do
         self._lock = threading.Lock()
         self._waiting: dict[Hashable, Piece] = {}
@@ -41,6 +48,18 @@ class Hands:
             self._waiting.clear()
             self._after.clear()
         self._pool.shutdown(cancel_futures=True)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Wait for somebody outside; another hand works meanwhile. For a thread that is no hand it is nothing."""
+        if not getattr(self._mine, "works", False):
+            yield
+            return
+        self._desk.release()
+        try:
+            yield
+        finally:
+            self._desk.acquire()
 
     def put(self, piece: Piece) -> None:
         """Do a piece soon; the same one that waits, or is at work, is not done twice but for a hint."""
@@ -64,7 +83,9 @@ class Hands:
                 return
             self._at_work.add(about)
         try:
-            self._carry_out(piece)
+            with self._desk:
+                self._mine.works = True
+                self._carry_out(piece)
         finally:
             with self._lock:
                 self._at_work.discard(about)

@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 HANDS: Final = 8
 """Questions asked at the same time, over all accounts."""
+WORKING: Final = 2
+"""So many of them are read, signed and written down at the same time; the others wait for their answers."""
 LOOK_S: Final = 0.5
 SKEW_S_MAX: Final = 120
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,6 +76,7 @@ class Collector:
         self._origin, self._dsn = origin, dsn
         self._stop = threading.Event()
         self._hints: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._hands = Hands(most=HANDS, working=WORKING, do=self._safely)
         self._wake, self._called = threading.Event(), threading.Event()
         self._health: dict[int, tuple[bool, str, bool]] = {}
         self.bills = Bills(
@@ -103,7 +106,7 @@ class Collector:
         billing = threading.Thread(target=self._look_at_bills, name="bills", daemon=True)
         billing.start()
         looked_s = -LOOK_S
-        with Hands(most=HANDS, do=self._safely) as hands:
+        with self._hands as hands:
             while not self._stop.is_set():
                 self._wake.clear()
                 try:
@@ -241,7 +244,8 @@ class Collector:
     def carry[T](self, merchant: Merchant, asking: Callable[[Moment], Exchange[T]]) -> T:
         """Carry an exchange to its end over this merchant's line. Raises ProviderTrouble."""
         at = Moment(now_us=self._clock.now_us(), nonce=secrets.token_hex(16))
-        return self._carrier.carry(asking(at), account=merchant.token)
+        with self._hands.away():
+            return self._carrier.carry(asking(at), account=merchant.token)
 
     def _note(self, taken: collecting.Taken, trouble: ProviderTrouble) -> None:
         log.warning("collector.trouble", intent=taken.intent, account=taken.account, code=trouble.code)
