@@ -167,6 +167,26 @@ def test_the_outlook_says_who_is_cut_who_is_withheld_and_who_lasts() -> None:
     assert look(relay_closed=False, cut_by_credit=True) is None
 
 
+@given(st.integers(0, 24 * 60 * 60 - 1))
+def test_quiet_hours_end_when_the_rule_says_whenever_one_looks(second: int) -> None:
+    """Nobody is cut before 08:00, and who runs out in the night at that very instant, not at the next half hour."""
+    now_us = instant("2024-05-08 20:00") + second * 1_000_000 % (10 * US_PER_HOUR)
+    until_us = quiet_until(policy=POLICY, now_us=now_us)
+    assert until_us == instant("2024-05-09 08:00")
+    found = look_ahead(
+        facts=replace(
+            EMPTY, available_micro=2_400, warned_at_us=now_us - US_PER_DAY, newest_reading_us=now_us
+        ),
+        policy=POLICY,
+        low_micro=POLICY.low_micro,
+        day_micro=2 * MICRO,
+        now_us=now_us,
+        until_us=until_us + US_PER_HOUR,
+    )
+    assert found is not None and found.decision.action is Action.CUT
+    assert found.at_us == until_us
+
+
 @given(st.integers(-20, 20), st.sampled_from([POLICY, replace(POLICY, cut=CutRule.NEVER)]))
 def test_the_outlook_cuts_nobody_whom_the_decider_would_not(credit: int, policy: CreditPolicy) -> None:
     facts = replace(EMPTY, available_micro=credit * MICRO)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,11 +32,15 @@ class Outlook:
 
 def quiet_until(*, policy: CreditPolicy, now_us: int) -> int:
     """Return when the hours without cuts that run now, or come next, are over; a day from now where none come."""
+
+    def quiet_at(at_us: int) -> bool:
+        return policy.friendly_at(at_us=at_us) or policy.holiday_at(at_us=at_us)
+
     seen = False
     for at_us in range(now_us, now_us + LONGEST_US + 1, STEP_US):
-        quiet = policy.friendly_at(at_us=at_us) or policy.holiday_at(at_us=at_us)
+        quiet = quiet_at(at_us)
         if seen and not quiet:
-            return at_us
+            return _first(lambda one: not quiet_at(one), after_us=at_us - STEP_US, at_us=at_us)
         seen = seen or quiet
     return now_us + (LONGEST_US if seen else US_PER_DAY)
 
@@ -54,27 +58,47 @@ def look_ahead(
         return None
     warned = facts.warned_at_us
     heard = facts.newest_reading_us is not None and now_us - facts.newest_reading_us <= policy.stale_after_us
-    last: SupplyDecision | None = None
-    for at_us in _instants(now_us, until_us):
-        available = _left(facts.available_micro, day_micro, at_us - now_us)
-        if warned is None and available < max(1, low_micro):
-            warned = at_us
+
+    def decided(at_us: int, warned_us: int | None) -> SupplyDecision:
         then = replace(
             facts,
-            available_micro=available,
-            warned_at_us=warned,
+            available_micro=_left(facts.available_micro, day_micro, at_us - now_us),
+            warned_at_us=warned_us,
             newest_reading_us=at_us if heard else facts.newest_reading_us,
         )
-        last = decide_supply(facts=then, policy=policy, now_us=at_us)
+        return decide_supply(facts=then, policy=policy, now_us=at_us)
+
+    last: SupplyDecision | None = None
+    before_us = now_us
+    for at_us in _instants(now_us, until_us):
+        if warned is None and _left(facts.available_micro, day_micro, at_us - now_us) < max(1, low_micro):
+            warned = at_us
+        last = decided(at_us, warned)
         if last.action is Action.CUT:
-            return Outlook(last, at_us, until_us, left)
-    if last is None or last.action is not Action.WITHHOLD:
+            break
+        before_us = at_us
+    if last is None or last.action not in (Action.CUT, Action.WITHHOLD):
         return None
-    return Outlook(last, until_us, until_us, left)
+    if last.action is Action.WITHHOLD:
+        return Outlook(last, until_us, until_us, left)
+    cut_us = _first(
+        lambda one: decided(one, warned).action is Action.CUT,
+        after_us=before_us,
+        at_us=at_us,
+    )
+    return Outlook(decided(cut_us, warned), cut_us, until_us, left)
 
 
 def _left(available_micro: int, day_micro: int, span_us: int) -> int:
     return available_micro - max(0, day_micro) * max(0, span_us) // US_PER_DAY
+
+
+def _first(holds: Callable[[int], bool], *, after_us: int, at_us: int) -> int:
+    """The first instant of a stretch at whose end something holds, which once true stays so."""
+    while at_us - after_us > 1:
+        middle_us = (after_us + at_us) // 2
+        after_us, at_us = (after_us, middle_us) if holds(middle_us) else (middle_us, at_us)
+    return at_us
 
 
 def _instants(now_us: int, until_us: int) -> Iterator[int]:
