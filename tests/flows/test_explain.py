@@ -158,6 +158,18 @@ def test_what_is_no_line_id_is_told_so(text: str) -> None:
         parse_line_id(text)
 
 
+@pytest.mark.parametrize(("line", "code"), [("9-9", 2), ("99-1-1", 1)])
+def test_the_command_tells_a_line_that_is_none_from_one_that_is_not_there(
+    desk: Desk, line: str, code: int
+) -> None:
+    from fairwatt.cli.explaining import _explain
+    from fairwatt.server.errors import OperatorError
+
+    with pytest.raises(OperatorError) as refused:
+        _explain(line, as_json=False, replay=False)
+    assert refused.value.exit_code == code
+
+
 def test_a_line_that_is_not_there_is_told_so(desk: Desk) -> None:
     from fairwatt.flows.explaining.ids import LineId
     from fairwatt.flows.explaining.line import NoSuchLine, explain_line

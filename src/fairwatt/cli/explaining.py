@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fairwatt.cli.languages import language_named
-from fairwatt.server.errors import OperatorError
+from fairwatt.server.errors import BadInput, OperatorError
 
 
 def explain(
@@ -49,7 +49,9 @@ def _explain(line: str, *, as_json: bool, replay: bool) -> bool:
         with seeing(scope=Scope(books=(asked.book,))):
             account = explain_line(line_id=asked)
             chain = replay_wallet(book=asked.book, wallet=asked.wallet) if replay else None
-    except (NotALineId, NoSuchLine) as error:
+    except NotALineId as error:
+        raise BadInput(str(error)) from error
+    except NoSuchLine as error:
         raise OperatorError(str(error)) from error
     said = sentences.sentence(account=account)
     if as_json:
