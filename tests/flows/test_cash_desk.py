@@ -139,6 +139,9 @@ def test_nobody_credits_beyond_what_a_desk_was_commissioned_for(drawer: Drawer) 
     shift = drawer.open()
     with pytest.raises(CannotTake, match="at most at once"):
         drawer.take(500_01)
+    for nothing in (0, -1):
+        with pytest.raises(CannotTake, match="above zero"):
+            drawer.take(nothing)
     with pytest.raises(NotAllowed, match="Operators take money"):
         drawer.take(1_00, who=drawer.manager)
     drawer.answer(drawer.take(400_00, tender="terminal", slip="77"))

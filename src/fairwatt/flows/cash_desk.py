@@ -289,7 +289,9 @@ def _within(cursor: Any, book: Book, shift: Shift, taken: Taken, slip: str, now_
         micro = micro_from_minor(amount_minor=minor, minor_digits=book.minor_digits)
         return format_money(micro=micro, currency=book.currency)
 
-    if not 0 < taken.amount_minor <= desk.taking_most_minor:
+    if taken.amount_minor <= 0:
+        raise CannotTake("The amount must be above zero. Nothing was taken; type what was handed over.")
+    if taken.amount_minor > desk.taking_most_minor:
         raise CannotTake(
             "This desk takes %(most)s at most at once. Nothing was taken; choose another amount.",
             most=shown(desk.taking_most_minor),
