@@ -1,4 +1,8 @@
-"""What-if: whom the rules would cut until the next quiet hours are over, if nobody paid and everybody used as ever."""
+"""What-if: whom the rules would cut until the next quiet hours are over, if nobody paid and everybody used as ever.
+
+Instants are worked out, not stepped to: between two of those named here nothing changes that a rule looks at, so an
+answer does not depend on when it was asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ from typing import Final
 
 from fairwatt.core.credit.decide import Action, SupplyDecision, SupplyFacts, decide_supply
 from fairwatt.core.credit.policy import CreditPolicy
+from fairwatt.core.spans import local_day_start, next_day_start
 from fairwatt.core.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 
-STEP_US: Final = 30 * US_PER_MINUTE
 LONGEST_US: Final = 96 * US_PER_HOUR
 
 
@@ -33,7 +37,7 @@ class Outlook:
 def quiet_until(*, policy: CreditPolicy, now_us: int) -> int:
     """Return when the hours without cuts that run now, or come next, are over; a day from now where none come."""
     seen = False
-    for at_us in range(now_us, now_us + LONGEST_US + 1, STEP_US):
+    for at_us in (now_us, *_wall_turns(policy, now_us, now_us + LONGEST_US)):
         quiet = policy.friendly_at(at_us=at_us) or policy.holiday_at(at_us=at_us)
         if seen and not quiet:
             return at_us
@@ -47,22 +51,22 @@ def look_ahead(
     """Say what becomes of a home until an instant; None when its credit lasts, or when it is off already.
 
     `day_micro`: what a day of it costs. Readings are taken to keep coming where they come now, and a home that falls
-    below `low_micro` to be warned there.
+    below `low_micro` to be warned there. The cut is at the first instant at which the rules let it be.
     """
     left = _left(facts.available_micro, day_micro, until_us - now_us)
     if left > 0:
         return None
     warned = facts.warned_at_us
+    if warned is None:
+        falls_us = _falls_to(facts.available_micro, max(1, low_micro) - 1, day_micro)
+        warned = None if falls_us is None else now_us + falls_us
     heard = facts.newest_reading_us is not None and now_us - facts.newest_reading_us <= policy.stale_after_us
     last: SupplyDecision | None = None
-    for at_us in _instants(now_us, until_us):
-        available = _left(facts.available_micro, day_micro, at_us - now_us)
-        if warned is None and available < max(1, low_micro):
-            warned = at_us
+    for at_us in _instants(facts, policy, warned, day_micro, now_us, until_us):
         then = replace(
             facts,
-            available_micro=available,
-            warned_at_us=warned,
+            available_micro=_left(facts.available_micro, day_micro, at_us - now_us),
+            warned_at_us=None if warned is None or warned > at_us else warned,
             newest_reading_us=at_us if heard else facts.newest_reading_us,
         )
         last = decide_supply(facts=then, policy=policy, now_us=at_us)
@@ -77,6 +81,46 @@ def _left(available_micro: int, day_micro: int, span_us: int) -> int:
     return available_micro - max(0, day_micro) * max(0, span_us) // US_PER_DAY
 
 
-def _instants(now_us: int, until_us: int) -> Iterator[int]:
-    yield from range(now_us, until_us, STEP_US)
-    yield until_us
+def _falls_to(available_micro: int, level_micro: int, day_micro: int) -> int | None:
+    """In how many microseconds no more than a level is left; None where it never is."""
+    if available_micro <= level_micro:
+        return 0
+    return None if day_micro <= 0 else -((level_micro - available_micro) * US_PER_DAY // day_micro)
+
+
+def _instants(
+    facts: SupplyFacts,
+    policy: CreditPolicy,
+    warned_us: int | None,
+    day_micro: int,
+    now_us: int,
+    until_us: int,
+) -> list[int]:
+    """Every instant until `until_us` at which the decision may become another one, in order; both ends are in."""
+    found = [*_wall_turns(policy, now_us, until_us), facts.restored_until_us]
+    for shelter in policy.shelters:
+        found += [shelter.start_us, shelter.end_us]
+    found.append(None if warned_us is None else warned_us + policy.warn_lead_us)
+    if facts.contract is not None:
+        told_us = facts.contract.warned_us
+        found += [facts.contract.end_us, None if told_us is None else told_us + policy.warn_lead_us]
+    levels = [0] if policy.max_debt_micro is None else [0, -policy.max_debt_micro - 1]
+    for level in levels:
+        falls_us = _falls_to(facts.available_micro, level, day_micro)
+        found.append(None if falls_us is None else now_us + falls_us)
+    return sorted({now_us, until_us, *(at for at in found if at is not None and now_us < at < until_us)})
+
+
+def _wall_turns(policy: CreditPolicy, start_us: int, end_us: int) -> Iterator[int]:
+    """The instants in between at which friendly hours or a holiday may begin or end, by the local wall clock."""
+    minutes = sorted({0, *(minute for window in policy.friendly for minute in window if minute < 1_440)})
+    day_us = local_day_start(zone=policy.zone, at_us=start_us)
+    while day_us < end_us:
+        next_us = next_day_start(zone=policy.zone, at_us=day_us)
+        # Where clocks are put forward or back that day, the wall says which minute it is, not the time since midnight.
+        changed = next_us - day_us != US_PER_DAY
+        for minute in range((next_us - day_us) // US_PER_MINUTE) if changed else minutes:
+            at_us = day_us + minute * US_PER_MINUTE
+            if start_us < at_us <= end_us:
+                yield at_us
+        day_us = next_us
