@@ -125,6 +125,8 @@ def test_trading_hours_are_read_as_people_write_them() -> None:
     assert trading_hours("08:00-14:00, 18:00-02:00") == ((0, 120), (480, 840), (1080, 1440))
     assert trading_hours("") == () and trading_hours("0:00-24:00") == ((0, 1440),)
     assert trading_hours(hours_text(((480, 840),))) == ((480, 840),)
+    for written in ("08:00-14:00, 18:00-02:00", "22:00-08:00", "00:00-24:00", "00:00-06:00"):
+        assert hours_text(trading_hours(written)) == written
     for wrong in ("8-14", "25:00-26:00", "08:00-08:00", "08:00-24:30", "24:00-01:00"):
         with pytest.raises(HoursError):
             trading_hours(wrong)

@@ -16,7 +16,7 @@ from fairwatt.core.credit.terms import Basis, Emergency, Layer, Merged, Terms, l
 from fairwatt.core.credit.terms_file import TermsFileError, parse_terms, write_terms
 from fairwatt.core.credit.tonight import look_ahead, quiet_until
 from fairwatt.core.rating.elements.periods import Calendar
-from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_HOUR
+from fairwatt.core.units import MICRO, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 
 TODAY = date(2024, 5, 8)
 WINDOWS = st.lists(
@@ -165,6 +165,88 @@ def test_the_outlook_says_who_is_cut_who_is_withheld_and_who_lasts() -> None:
     assert look(available_micro=5 * MICRO, protected=True) == (Action.WITHHOLD, Reason.PROTECTED, -5 * MICRO)
     assert look(available_micro=11 * MICRO) is None
     assert look(relay_closed=False, cut_by_credit=True) is None
+
+
+@pytest.mark.parametrize("late_us", [0, 21 * US_PER_MINUTE, 29 * US_PER_MINUTE + 7])
+def test_the_end_of_the_night_and_its_cut_do_not_depend_on_when_one_looks(late_us: int) -> None:
+    now_us = instant("2024-05-08 20:58") + late_us
+    until_us = quiet_until(policy=POLICY, now_us=now_us)
+    assert until_us == instant("2024-05-09 08:00")
+    facts = replace(EMPTY, available_micro=2_400, newest_reading_us=now_us)
+    found = look_ahead(
+        facts=facts, policy=POLICY, low_micro=0, day_micro=MICRO, now_us=now_us, until_us=until_us
+    )
+    assert found is not None and (found.decision.action, found.at_us) == (Action.CUT, until_us)
+
+
+@pytest.mark.parametrize(
+    ("day", "asked_min", "over_min"),
+    # Put forward, 01:00 is 02:00; put back, 01:00 to 01:30 comes, and is quiet, a second time.
+    [("2024-03-31", 7, 60), ("2024-10-27", 7, 90), ("2024-10-27", 123, 150)],
+)
+def test_the_night_ends_by_the_clock_on_the_wall_where_clocks_change(
+    day: str, asked_min: int, over_min: int
+) -> None:
+    london = replace(POLICY, zone="Europe/London", friendly=((0, 90),), friendly_weekends=False)
+    midnight = instant(f"{day} 00:00", "Europe/London")
+    over = quiet_until(policy=london, now_us=midnight + asked_min * US_PER_MINUTE)
+    assert over == midnight + over_min * US_PER_MINUTE
+
+
+HOURS = st.lists(
+    st.tuples(st.integers(0, 47), st.integers(1, 30)).map(
+        lambda w: (w[0] * 30, min(1_440, (w[0] + w[1]) * 30))
+    ),
+    max_size=2,
+).map(tuple)
+
+
+@given(
+    HOURS,
+    st.none() | st.integers(-900, 0),
+    st.integers(-3, 9),
+    st.none() | st.integers(0, 5),
+    st.integers(0, 40),
+    st.sampled_from([(), (Shelter(NOON, NOON + 5 * US_PER_HOUR, Why.WEATHER),)]),
+)
+def test_a_cut_is_at_the_first_minute_the_rules_let_it_be(
+    friendly: tuple[tuple[int, int], ...],
+    warned: int | None,
+    credit: int,
+    debt: int | None,
+    a_day: int,
+    shelters: tuple[Shelter, ...],
+) -> None:
+    policy = replace(
+        POLICY,
+        friendly=friendly,
+        max_debt_micro=None if debt is None else debt * MICRO,
+        shelters=shelters,
+    )
+    warned_us = None if warned is None else NOON + warned * US_PER_MINUTE
+    facts = replace(EMPTY, available_micro=credit * MICRO, warned_at_us=warned_us)
+    until_us = NOON + 30 * US_PER_HOUR
+    found = look_ahead(
+        facts=facts,
+        policy=policy,
+        low_micro=2 * MICRO,
+        day_micro=a_day * MICRO,
+        now_us=NOON,
+        until_us=until_us,
+    )
+    first = None
+    for at_us in range(NOON, until_us + 1, US_PER_MINUTE):
+        available = credit * MICRO - a_day * MICRO * (at_us - NOON) // US_PER_DAY
+        if warned_us is None and available < 2 * MICRO:
+            warned_us = at_us
+        then = replace(facts, available_micro=available, warned_at_us=warned_us, newest_reading_us=at_us)
+        if decide_supply(facts=then, policy=policy, now_us=at_us).action is Action.CUT:
+            first = at_us
+            break
+    told = found.at_us if found is not None and found.cut else None
+    assert (first is None) == (told is None)
+    # Walked by the minute, a warning and what is counted from it come up to a minute late.
+    assert first is None or told is None or 0 <= first - told <= 2 * US_PER_MINUTE
 
 
 @given(st.integers(0, 24 * 60 * 60 - 1))

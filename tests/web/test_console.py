@@ -95,6 +95,30 @@ def test_a_silent_gateway_needs_somebody(scene: Scene, signed_in: Any, clock: An
     assert "A gateway is silent" in page
 
 
+def test_what_is_not_heard_is_not_said_to_have_power(
+    scene: Scene, today: Any, signed_in: Any, clock: Any
+) -> None:
+    page = " ".join(signed_in(scene.operator).get(f"/console/{scene.slug}/").content.decode().split())
+    assert "every home has power" not in page and "as far as meters are heard" in page
+    assert f"{today.dark_by_credit} out of credit, of {len(SILENT)} more it is not known" in page
+    clock.at_us = NOW_US + 48 * 60 * 60_000_000
+    page = " ".join(signed_in(scene.operator).get(f"/console/{scene.slug}/").content.decode().split())
+    assert f"of {len(today.squares) - len(VACANT) - 1} more it is not known" in page, (
+        "all but the one that is off"
+    )
+
+
+def test_a_home_not_heard_today_has_no_use_that_is_known(scene: Scene, signed_in: Any, clock: Any) -> None:
+    from fairwatt.store.models import Wallet
+
+    unit = Wallet.objects.get(pk=scene.wallets[3]).unit_id
+    url = f"/console/{scene.slug}/unit/{unit}/"
+    assert "<dd>not known</dd>" not in signed_in(scene.operator).get(url).content.decode()
+    clock.at_us = NOW_US + 48 * 60 * 60_000_000
+    page = signed_in(scene.operator).get(url).content.decode()
+    assert page.count("<dd>not known</dd>") == 2, "neither energy nor cost"
+
+
 def test_a_gateway_that_was_never_heard_is_named(house: Any, signed_in: Any, clock: Any) -> None:
     fresh = Scene(floors=1, columns=1)
     clock.at_us = fresh.opened_us

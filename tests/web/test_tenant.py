@@ -264,6 +264,15 @@ def test_a_silent_meter_is_told_and_nothing_is_called_now(scene: Scene, signed_i
     page = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/").content.decode()
     assert "not heard since" in page and "pill-silent" in page
     assert "Right now" not in page and "Power is on" not in page
+    assert page.count("<dd>not known</dd>") == 2 and "Your meter was not heard today" in page
+
+
+def test_what_was_used_before_a_meter_fell_silent_is_said_with_its_end(
+    scene: Scene, signed_in: Any, clock: Any
+) -> None:
+    clock.at_us = NOW_US + HOUR_US
+    page = signed_in(scene.owner).get(f"/home/{scene.public_id(0)}/").content.decode()
+    assert "This is what was heard until 18:" in page and "<dd>not known</dd>" not in page
 
 
 def test_a_line_over_several_prices_is_one_sum_per_price(scene: Scene) -> None:

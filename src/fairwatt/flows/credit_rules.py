@@ -18,6 +18,7 @@ from fairwatt.flows.desk import DeskRefused, NotAllowed, NotFound, acting
 from fairwatt.flows.tonight import Tonight, held_now, look
 from fairwatt.store import credit_rules, facts
 from fairwatt.store.credit_rules import SHELTERING, NewRule, Rule
+from fairwatt.store.credit_supply import standing_of_book
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import Book, Role, Site, User, Wallet
 
@@ -42,13 +43,23 @@ class Preview:
     before: Tonight
     after: Tonight
     homes: int
-    """how many homes it is about"""
+    """how many homes with an account that is open are held to something else by it"""
 
     @property
     def newly_cut(self) -> list[Any]:
         """Homes that would be cut with it and not without it."""
         before = {home.standing.wallet for home in self.before.cut}
         return [home for home in self.after.cut if home.standing.wallet not in before]
+
+    @property
+    def moved(self) -> list[Any]:
+        """Homes that would be cut either way, at another instant with it."""
+        before = {home.standing.meter: home.outlook.at_us for home in self.before.cut}
+        return [
+            home
+            for home in self.after.cut
+            if home.outlook.at_us != before.get(home.standing.meter, home.outlook.at_us)
+        ]
 
     @property
     def spared(self) -> list[Any]:
@@ -138,16 +149,17 @@ def _compared(cursor: Any, book: Book, before: HeldTo, after: HeldTo, now_us: in
     found: dict[str, None] = {}
     seen: set[tuple[int, int]] = set()
     changed = 0
+    open_now = {one.wallet for one in standing_of_book(cursor=cursor, book=book.pk)}
     for wallet, old in before.homes.items():
         new = after.homes.get(wallet, old)
-        changed += new != old
+        changed += new != old and wallet in open_now
         if (id(old), id(new)) not in seen:
             seen.add((id(old), id(new)))
             found |= dict.fromkeys(loosened(before=old, after=new))
     return Preview(
         loosens=tuple(found),
-        before=Tonight(homes=look(cursor=cursor, book=book, held=before, now_us=now_us), unreadable={}),
-        after=Tonight(homes=look(cursor=cursor, book=book, held=after, now_us=now_us), unreadable={}),
+        before=look(cursor=cursor, book=book, held=before, now_us=now_us),
+        after=look(cursor=cursor, book=book, held=after, now_us=now_us),
         homes=changed,
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from fairwatt.core.credit.decide import SupplyFacts
+from fairwatt.core.credit.decide import Reason, SupplyFacts, decide_supply
 from fairwatt.core.credit.levels import low_threshold_micro
-from fairwatt.core.credit.policy import CreditPolicy, policy_from_obj
+from fairwatt.core.credit.policy import CreditPolicy, CutRule, Windows, policy_from_obj
 from fairwatt.core.credit.terms import Merged
 from fairwatt.core.credit.tonight import Outlook, look_ahead, quiet_until
 from fairwatt.core.rating.tariff_file import parse_schedule
@@ -38,11 +39,38 @@ class Home(NamedTuple):
     day_micro: int
 
 
+class Off(NamedTuple):
+    """A home that has no power already, and why.
+
+    `Reason.ALREADY_ORDERED` where an order to switch it on is on its way, `Reason.ALREADY_OFF` where it is off for
+    neither credit nor safety.
+    """
+
+    standing: Standing
+    reason: Reason
+
+
+class Hours(NamedTuple):
+    """Hours without cuts by the local clock, and how many meters' homes are held to them."""
+
+    friendly: Windows
+    weekends: bool
+    max_debt_micro: int | None
+    """beyond this debt the hours shelter nobody"""
+    never: bool
+    """homes that are not cut at any hour"""
+    homes: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tonight:
     """Every home of a book that runs out of credit until its next quiet hours end; the first to be cut first."""
 
     homes: Sequence[Home]
+    off: Sequence[Off]
+    """homes without power now: nothing more is decided for them tonight"""
+    hours: Sequence[Hours]
+    """the hours without cuts, those of most homes first"""
     unreadable: Mapping[int, tuple[Rule, Exception]]
     """by wallet: homes whose rules cannot be read; nobody cuts them"""
 
@@ -67,8 +95,7 @@ def who_tonight(
     with transaction.atomic(), connection.cursor() as cursor:
         inbox.see_book(cursor=cursor, book=book.pk)
         held = held_now(cursor=cursor, book=book, now_us=now_us, also=also, without=without)
-        found = look(cursor=cursor, book=book, held=held, now_us=now_us)
-    return Tonight(homes=found, unreadable=held.broken)
+        return look(cursor=cursor, book=book, held=held, now_us=now_us)
 
 
 def held_now(
@@ -99,16 +126,21 @@ def held_now(
     )
 
 
-def look(*, cursor: Any, book: Book, held: HeldTo, now_us: int) -> list[Home]:
-    """The homes that run out, given what each is held to."""
+def look(*, cursor: Any, book: Book, held: HeldTo, now_us: int) -> Tonight:
+    """The homes that run out or are off already, given what each is held to."""
     known = _Known(cursor, book, now_us)
     quiet: dict[CreditPolicy, int] = {}
-    homes = []
+    homes, off = [], []
+    hours: dict[int, Hours] = {}
     for one in standing_of_book(cursor=cursor, book=book.pk):
         merged = held.homes.get(one.wallet)
         if merged is None:
             continue
         policy = merged.policy
+        never = policy.cut is not CutRule.ALLOWED
+        hours[one.wallet] = Hours(policy.friendly, policy.friendly_weekends, policy.max_debt_micro, never, 1)
+        if one.off:
+            off.append(Off(one, _why_off(known.facts(one), policy, now_us)))
         if policy not in quiet:
             quiet[policy] = quiet_until(policy=policy, now_us=now_us)
         day_micro = known.paces.get(one.wallet, 0)
@@ -124,7 +156,23 @@ def look(*, cursor: Any, book: Book, held: HeldTo, now_us: int) -> list[Home]:
         )
         if outlook is not None:
             homes.append(Home(one, merged, outlook, day_micro))
-    return sorted(homes, key=lambda home: (not home.outlook.cut, home.outlook.at_us, home.standing.label))
+    return Tonight(
+        homes=sorted(homes, key=lambda home: (not home.outlook.cut, home.outlook.at_us, home.standing.label)),
+        off=sorted(off, key=lambda home: home.standing.label),
+        hours=[kind._replace(homes=n) for kind, n in Counter(hours.values()).most_common()],
+        unreadable=held.broken,
+    )
+
+
+def _why_off(facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Reason:
+    """Why a home has no power now, in the word of the decision that keeps it so."""
+    if facts.ordered_closed:
+        return Reason.ALREADY_ORDERED
+    reason = decide_supply(facts=facts, policy=policy, now_us=now_us).reason
+    if reason is Reason.ALREADY_OFF and facts.cut_by_credit:
+        over = facts.contract is not None and facts.contract.over_at(at_us=now_us)
+        return Reason.CONTRACT_ENDED if over else Reason.BALANCE_EMPTY
+    return Reason.ALREADY_OFF if reason is Reason.HAS_CREDIT else reason
 
 
 class _Known:

@@ -27,6 +27,11 @@ class Standing(NamedTuple):
     relay: int
     ordered: int | None
 
+    @property
+    def off(self) -> bool:
+        """Whether it has no power: its relay was read open, or credit cut it and no state was read since."""
+        return self.relay == 0 or (self.relay == 2 and self.cut_by_credit)
+
 
 _STANDING: Final = """
 SELECT w.id, u.label, u.id, u.site_id, m.gateway_id, m.number, i.plan_id, w.protected, m.feeds_gateway,

@@ -67,5 +67,7 @@ def trading_hours(text: str) -> Windows:
 
 
 def hours_text(windows: Windows) -> str:
-    """Trading hours as they are typed."""
+    """Hours of the day as they are typed: what runs past midnight is one span."""
+    if len(windows) > 1 and windows[0][0] == 0 and windows[-1][1] == _DAY_MIN:
+        windows = (*windows[1:-1], (windows[-1][0], windows[0][1]))
     return ", ".join(f"{a // 60:02d}:{a % 60:02d}-{b // 60:02d}:{b % 60:02d}" for a, b in windows)

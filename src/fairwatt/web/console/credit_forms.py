@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from fairwatt.core.spans import from_datetime, zone_info
 from fairwatt.core.units import MICRO
 from fairwatt.store.credit_rules import NewRule
-from fairwatt.store.models import Book, Site, Wallet
+from fairwatt.store.models import Book, Installation, Site, Wallet
 from fairwatt.web.design import credit_words as words
 from fairwatt.web.plain import PlainForm
 
@@ -35,6 +36,9 @@ class RuleForm(PlainForm):
     )
     body = forms.CharField(
         label=_("Document"),
+        help_text=_(
+            "This is an example, not what holds now: that is said above. What a document leaves out stays as it is."
+        ),
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
         max_length=20_000,
     )
@@ -77,7 +81,7 @@ class RuleForm(PlainForm):
         self.fields.update(kept)
         for name, queryset in (
             ("site", Site.objects.filter(book=book).order_by("name")),
-            ("wallet", Wallet.objects.filter(book=book).select_related("unit").order_by("unit__label")),
+            ("wallet", _open_accounts(book)),
         ):
             if name in self.fields:
                 field = self.fields[name]
@@ -129,6 +133,12 @@ class RuleForm(PlainForm):
     def _instant(self, at: datetime | None) -> int | None:
         """What was typed is local to the book, whatever zone the server lives in."""
         return None if at is None else from_datetime(at.replace(tzinfo=zone_info(self._book.zone)))
+
+
+def _open_accounts(book: Book) -> QuerySet[Wallet]:
+    """The accounts that have a meter: who moved out has none, and nothing is decided about that home's power."""
+    at_work = Installation.objects.filter(wallet=OuterRef("pk"), closed_us__isnull=True)
+    return Wallet.objects.filter(Exists(at_work), book=book).select_related("unit").order_by("unit__label")
 
 
 def _micro(amount: Decimal | None) -> int:

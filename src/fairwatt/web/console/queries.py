@@ -121,6 +121,11 @@ class Today:
         """Homes whose meter is not heard; their credit runs on at the gateway."""
         return [square for square in self.squares if square.state == "silent"]
 
+    @property
+    def heard(self) -> int:
+        """How many homes are lived in and have a meter that is heard."""
+        return sum(square.state not in ("silent", "vacant") for square in self.squares)
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnitDetail:
@@ -135,6 +140,12 @@ class UnitDetail:
     apart: tuple[Held, ...]
     """where its credit lies, when its meters hang on several gateways"""
     last_order: Outbox | None
+    today_us: int
+
+    @property
+    def today_unknown(self) -> bool:
+        """Whether no reading says what was used today."""
+        return self.square.state == "silent" and self.square.read_us <= self.today_us
 
 
 def today(*, book: Book, now_us: int) -> Today:
@@ -294,6 +305,7 @@ def unit_detail(*, book: Book, unit: Unit, now_us: int) -> UnitDetail:
             cost_today_micro=used.cost_micro if used else 0,
             apart=credit_apart(book=book.pk, wallet=square.wallet or 0, now_us=now_us),
             last_order=Outbox.objects.filter(wallet=square.wallet or 0).order_by("-id").first(),
+            today_us=today_us,
         )
 
 

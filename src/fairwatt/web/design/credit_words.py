@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from fairwatt.core.credit.contract import hours_text
+from fairwatt.core.credit.policy import Windows
 from fairwatt.web.design import invoice_words, let_words, postpaid_words
 
 Words = Mapping[str, str | Promise]
@@ -90,3 +93,11 @@ STEPS: Final[Words] = {
     "ask_end": _("Ask for its end"),
     "end": _("End it"),
 }
+
+
+def quiet_hours(*, friendly: Windows, weekends: bool) -> str:
+    """Hours of the day in which nobody is cut, as they are typed; and whether weekends are such."""
+    hours = hours_text(friendly)
+    if not weekends:
+        return hours or gettext("none")
+    return gettext("%(hours)s, and weekends") % {"hours": hours} if hours else gettext("weekends")

@@ -10,10 +10,11 @@ from fairwatt.core.account_numbers import in_groups
 from fairwatt.core.costs.apportion import percent_text
 from fairwatt.core.refusal import Refusal
 from fairwatt.core.units import MICRO, Unit, micro_from_minor
+from fairwatt.flows.tonight import Hours
 from fairwatt.payments.amounts import text_from_minor
 from fairwatt.store.models import Book, CostEntry, MeterCheck
+from fairwatt.web.design import credit_words, pay_words, refusals, tariff_words, vee_words, words
 from fairwatt.web.design import format as text
-from fairwatt.web.design import pay_words, refusals, tariff_words, vee_words, words
 
 register = template.Library()
 
@@ -329,6 +330,12 @@ def fault_words(code: str) -> str:
 def per_cent(per_mille: int) -> str:
     """{{ per_mille|per_cent }}: one decimal, cut."""
     return f"{per_mille // 10}.{per_mille % 10} %"
+
+
+@register.filter
+def quiet_hours(one: Hours) -> str:
+    """{{ one|quiet_hours }}: hours without cuts as they are typed."""
+    return credit_words.quiet_hours(friendly=one.friendly, weekends=one.weekends)
 
 
 @register.filter

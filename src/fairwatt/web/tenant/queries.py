@@ -126,6 +126,11 @@ class Home:
         """Whether a meter that was heard before is heard no more."""
         return self.now is not None and self.now.stale
 
+    @property
+    def today_unknown(self) -> bool:
+        """Whether no reading says what was used today: a nought would be taken for nothing used."""
+        return self.now is not None and self.now.stale and self.now.at_us <= self.today_us
+
 
 def home(*, wallet: Wallet, now_us: int) -> Home:
     """Read one home. Anticipates a wallet that was never read: then there is no pace, no meter and no chart."""
