@@ -72,22 +72,22 @@ def test_a_preview_counts_homes_and_offers_none_that_moved_out(other: Scene, sig
     assert "Hours without cuts, with this rule: <b>18:00-08:00</b> (3 homes)" in " ".join(page.split())
 
 
-def test_a_preview_says_who_is_cut_at_another_time(scene: Scene) -> None:
+def test_a_preview_says_who_is_cut_at_another_time(other: Scene) -> None:
     from fairwatt.flows.credit_rules import preview_rule
     from fairwatt.store.credit_rules import NewRule
     from fairwatt.store.models import WalletHead
 
-    hungry = scene.wallets[5]
+    hungry = other.wallets[0]
     with as_role("poster"):
         head = WalletHead.objects.get(wallet=hungry)
         had = head.balance_micro, head.warned_us
         WalletHead.objects.filter(wallet=hungry).update(balance_micro=1, warned_us=NOW_US - 2 * HOUR_US)
     new = NewRule(
-        book=scene.book,
+        book=other.book,
         kind="terms",
         from_us=NOW_US,
         words="longer",
-        author=administrator(scene).pk,
+        author=administrator(other).pk,
         body=WIDER,
     )
     found = preview_rule(new=new, now_us=NOW_US)

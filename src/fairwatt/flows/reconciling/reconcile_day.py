@@ -29,6 +29,8 @@ LATE_US: Final = US_PER_DAY
 QUIET_US: Final = US_PER_DAY
 """Where an empty day has no bill, it is waited for so much longer before the day is called quiet."""
 SHOWN_DAYS: Final = 40
+PATIENCE_MS: Final = 600_000
+"""So long a statement of a comparison may take, and the next one be waited for."""
 AGAIN_DAYS: Final = 7
 """Days so old are looked at again only when their bill or a person's word is new."""
 
@@ -75,6 +77,9 @@ def _reconcile(account: MerchantAccount, billing: Billing, day: str, now_us: int
     books = list(Book.objects.filter(organisation=account.organisation_id).order_by("pk"))
     with connection.cursor() as cursor:
         facts.see_books(cursor=cursor, books=[book.pk for book in books])
+        # A page may not hold the database for longer than its reader waits; a day of 400,000 payments takes longer.
+        cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {PATIENCE_MS}")
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, account.pk])
         found = _Day(cursor=cursor, account=account, billing=billing, day=day, now_us=now_us)
         compared, totals = found.compare([book.pk for book in books])
