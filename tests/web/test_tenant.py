@@ -312,15 +312,35 @@ def test_a_line_over_several_prices_is_one_sum_per_price(scene: Scene) -> None:
 
 def test_the_least_payment_says_how_long_it_lasts_and_what_a_day_costs(other: Scene, scene: Scene) -> None:
     from fairwatt.web.forecast import pace_of
-    from fairwatt.web.tenant.amounts import least_of
+    from fairwatt.web.least import least_of
 
     least = least_of(
         minor=321, available_micro=-3_205_000, pace=pace_of(costs_micro=[4 * YUAN] * 5), minor_digits=2
     )
     assert least is not None
-    assert (least.micro, least.day_micro) == (3_210_000, 8 * YUAN)
-    assert least.lasts_us < HOUR_US
+    assert (least.micro, least.day_micro, least.three_micro) == (3_210_000, 8 * YUAN, 16 * YUAN)
+    assert least.lasts_us < HOUR_US and not least.buys_time
     assert home_of(other, by_meter(other, DRY)).least.day_micro > 0
+
+
+def test_the_least_is_said_to_buy_no_time_on_the_page_and_at_the_desk(other: Scene, signed_in: Any) -> None:
+    from fairwatt.store.models import Tenancy, Wallet
+    from support.house import as_role
+
+    wallet = Wallet.objects.get(pk=other.wallets[by_meter(other, DRY)])
+    with as_role("migrate"):
+        lives = Tenancy.objects.create(wallet=wallet, user=other.owner, start_us=other.opened_us)
+    home = signed_in(other.owner).get(f"/home/{wallet.public_id}/").content.decode()
+    with as_role("migrate"):
+        lives.delete()
+    desk = signed_in(other.operator).get(f"/console/{other.slug}/cash/?wallet={wallet.pk}").content.decode()
+    least = home_of(other, by_meter(other, DRY)).least
+    for page in (home, desk):
+        assert "That alone buys no time" in page
+        assert (
+            f"usual use pay ¥{least.day_micro // YUAN}, to last three pay ¥{least.three_micro // YUAN}."
+            in page
+        )
 
 
 def test_the_balance_line_jumps_at_the_top_up_and_ends_now(scene: Scene) -> None:

@@ -31,6 +31,7 @@ from fairwatt.web.console.frame import clerk, frame, private
 from fairwatt.web.console.typed import minor, number
 from fairwatt.web.design import cash_words
 from fairwatt.web.design.refusals import said
+from fairwatt.web.least import least_now, pace_at_desk
 from fairwatt.web.progress import Progress, progress
 
 
@@ -253,7 +254,7 @@ def _desk(
         "found": found if len(found) > 1 else [],
         "home": home,
         "credit": desk,
-        "least": desk.least_minor if desk else 0,
+        "least": least_now(credit=desk, pace=pace_at_desk(credit=desk, now_us=now_us)) if desk else None,
         "drawer": drawer,
         "hand_outs": hand_outs(book=book),
         "may_take": user.role == Role.OPERATOR,

@@ -40,18 +40,6 @@ class Advice:
     until: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Least:
-    """The least payment that restores credit, and one day's use on top of the debt; `lasts_us` is what it lasts.
-
-    `lasts_us` and `day_micro` are 0 while the home's pace is not known.
-    """
-
-    micro: int
-    lasts_us: int
-    day_micro: int
-
-
 def outlook_of(
     *, ahead: Outlook | None, available_micro: int, pace: Pace, now_us: int, zone: str
 ) -> Forecast | None:
@@ -136,18 +124,3 @@ def presets(
         micro = rounded_up(needed + owed)
         made.append(Preset(days=days if pace.speaks else 0, amount_minor=micro // minor, amount_micro=micro))
     return tuple(made)
-
-
-def least_of(*, minor: int, available_micro: int, pace: Pace, minor_digits: int) -> Least | None:
-    """Say how long the least payment lasts, and what a day costs; `None` when nothing need be paid."""
-    if minor <= 0:
-        return None
-    micro = micro_from_minor(amount_minor=minor, minor_digits=minor_digits)
-    if not pace.speaks:
-        return Least(micro=micro, lasts_us=0, day_micro=0)
-    a_day = pace.mean_micro - available_micro
-    return Least(
-        micro=micro,
-        lasts_us=(micro + available_micro) * US_PER_DAY // pace.mean_micro,
-        day_micro=-(-a_day // MICRO) * MICRO,
-    )

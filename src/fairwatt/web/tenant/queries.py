@@ -25,9 +25,10 @@ from fairwatt.store.models import (
 from fairwatt.web.access import scope_of_wallet, seeing
 from fairwatt.web.darkness import Answer, answer, is_off
 from fairwatt.web.forecast import WINDOW_DAYS, Forecast, Pace, pace_of
+from fairwatt.web.least import Least, least_now
 from fairwatt.web.prices import SLOTS_A_DAY, Band, bands_of_day, energy_for, published_schedule, unit_of
 from fairwatt.web.reviews import Review, reviews_of
-from fairwatt.web.tenant.amounts import Advice, Least, Preset, advice_of, least_of, outlook_of, presets
+from fairwatt.web.tenant.amounts import Advice, Preset, advice_of, outlook_of, presets
 from fairwatt.web.tenant.history import Movement, balance_points, movements
 from fairwatt.web.tenant.told import Left, Warned, left_of, warned_of
 
@@ -195,12 +196,7 @@ def home(*, wallet: Wallet, now_us: int) -> Home:
         limit_w=limit_w,
         warned=warned,
         left=left,
-        least=least_of(
-            minor=supply.pay_at_least_minor,
-            available_micro=available - _owed_of(credit, supply.pay_at_least_minor),
-            pace=pace,
-            minor_digits=book.minor_digits,
-        ),
+        least=least_now(credit=credit, pace=pace) if supply.pay_at_least_minor else None,
     )
 
 
@@ -229,11 +225,6 @@ def _energy_left(
         available_micro=available_micro,
         slots_wh=_habit(whole[-WINDOW_DAYS:]),
     )
-
-
-def _owed_of(credit: CreditDesk, minor: int) -> int:
-    """What of a payment is not credit, because it repays."""
-    return minor * credit.minor_micro - credit.split(minor=minor).credit_micro
 
 
 def _points(
