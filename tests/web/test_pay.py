@@ -80,6 +80,28 @@ def test_the_steps_follow_the_facts(scene: Scene, signed_in: Any, our_ref: str) 
     assert (credited.credited_us, credited.confirmed_us) == (NOW_US, None)
 
 
+@pytest.mark.parametrize("state", ["expired", "failed", "closed"])
+def test_a_payment_that_is_over_is_in_one_state_and_leads_to_a_new_one(
+    scene: Scene, signed_in: Any, state: str
+) -> None:
+    from fairwatt.flows.start_top_up import start_top_up
+    from fairwatt.store.models import PaymentIntent
+    from support.house import as_role
+
+    our_ref = start_top_up(
+        wallet_id=scene.wallets[0], amount_minor=2_000, provider="sandbox", user_id=None, now_us=NOW_US
+    ).our_ref
+    client = signed_in(scene.owner)
+    assert "waiting for the word" in client.get(f"/pay/{our_ref}/").content.decode()
+    with as_role("migrate"):
+        PaymentIntent.objects.filter(our_ref=our_ref).update(state=state)
+    page = client.get(f"/pay/{our_ref}/").content.decode()
+    assert "Nothing was taken" in page
+    for waiting in ("waiting for the word", "not yet", "Look again", "has not answered yet"):
+        assert waiting not in page, waiting
+    assert f'href="/home/{scene.public_id(0)}/#top-up">Begin a new payment' in page
+
+
 def test_a_wrong_amount_is_shown_as_being_checked(scene: Scene, other: Scene, signed_in: Any) -> None:
     from fairwatt.flows.start_top_up import start_top_up
 

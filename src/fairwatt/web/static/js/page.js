@@ -104,7 +104,7 @@
 
   const slow = document.getElementById("slow");
   if (slow) {
-    const waits = () => !document.querySelector("#steps .done") && !document.querySelector("#steps .why");
+    const waits = () => !document.querySelector("#steps .done, #steps .why, #next .why");
     setTimeout(() => { slow.hidden = !waits(); }, slow.dataset.slowS * 1000);
     document.body.addEventListener("htmx:sseMessage", () => { if (!waits()) slow.remove(); });
   }
