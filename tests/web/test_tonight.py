@@ -99,3 +99,19 @@ def test_a_preview_says_who_is_cut_at_another_time(other: Scene) -> None:
         "by the rules now, before hours without cuts begin"
     )
     assert moved[hungry] == NOW_US + (13 * 60 + 20) * 60_000_000, "with the rule, at 08:00 when they are over"
+
+
+def test_the_command_line_prints_a_table_of_it_with_words_and_amounts(other: Scene, capsys: Any) -> None:
+    from fairwatt.cli.tonight import draw
+    from fairwatt.flows.tonight import who_tonight
+    from fairwatt.store.models import Book
+
+    book = Book.objects.get(pk=other.book)
+    with as_role("web"):
+        found = who_tonight(book=book, now_us=NOW_US)
+    draw(found, book=book, now_us=NOW_US)
+    said = capsys.readouterr().out
+    row = next(line for line in said.splitlines() if line.startswith(other.labels[DRY]))
+    assert "off already" in row and "the credit is used up" in row
+    assert "_us" not in said and "micro" not in said
+    assert said.rstrip().endswith("1 off already.")

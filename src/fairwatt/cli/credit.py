@@ -223,16 +223,21 @@ def tonight(
     Example: fairwatt credit tonight --book 1
     """
     now_us = _ready()
+    from fairwatt.cli.tonight import draw
     from fairwatt.flows.tonight import rows_of, who_tonight
     from fairwatt.store.models import Book
 
-    rows = rows_of(who_tonight(book=_book(Book, book), now_us=now_us))
+    row = _book(Book, book)
+    found = who_tonight(book=row, now_us=now_us)
     if as_csv:
+        rows = rows_of(found)
         sheet = csv.writer(sys.stdout, lineterminator="\n")
         sheet.writerow(rows[0] if rows else ["home"])
-        sheet.writerows(harmless_cells(row.values()) for row in rows)
+        sheet.writerows(harmless_cells(one.values()) for one in rows)
+    elif as_json:
+        _say(rows_of(found), as_json=True)
     else:
-        _say(rows, as_json=as_json)
+        draw(found, book=row, now_us=now_us)
 
 
 def _write(
