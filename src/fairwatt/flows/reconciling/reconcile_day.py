@@ -31,6 +31,8 @@ QUIET_US: Final = US_PER_DAY
 SHOWN_DAYS: Final = 40
 PATIENCE_MS: Final = 600_000
 """So long a statement of a comparison may take, and the next one be waited for."""
+ROOM: Final = "256MB"
+"""What a bill names is hashed only where it fits; else each of our rows walks all of it. This is room for millions."""
 AGAIN_DAYS: Final = 7
 """Days so old are looked at again only when their bill or a person's word is new."""
 
@@ -80,6 +82,7 @@ def _reconcile(account: MerchantAccount, billing: Billing, day: str, now_us: int
         # A page may not hold the database for longer than its reader waits; a day of 400,000 payments takes longer.
         cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
         cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {PATIENCE_MS}")
+        cursor.execute(f"SET LOCAL work_mem = '{ROOM}'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, account.pk])
         found = _Day(cursor=cursor, account=account, billing=billing, day=day, now_us=now_us)
         compared, totals = found.compare([book.pk for book in books])
