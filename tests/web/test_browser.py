@@ -171,6 +171,8 @@ def test_keyboard_alone_reaches_the_content_and_the_amounts(
     page.keyboard.press("ArrowRight")
     shown = page.locator("input[name=choice]:checked").get_attribute("data-text")
     expect(page.get_by_role("button", name=f"Pay {shown}")).to_be_visible()
+    page.locator("#amount").fill(" 37.50 ")
+    expect(page.get_by_role("button", name="Pay ¥37.50", exact=True)).to_be_visible()
     context.close()
 
 

@@ -49,6 +49,35 @@ def test_the_month_goes_from_its_opening_to_what_is_held(scene: Scene, today: An
     assert held == today.held_micro - today.owed_micro
 
 
+def test_top_ups_of_the_month_are_what_was_paid_whatever_a_provider_keeps_of_it() -> None:
+    from fairwatt.web.console.charts import money_rows
+
+    moved = [
+        *(("cash:over-short", -2), ("clearing:alipay", 90), ("clearing:cash", 42)),
+        *(("cost:providers", 10), ("revenue:energy", -60), ("rounding", 0)),
+    ]
+    assert money_rows(opening=5, moved=moved, held=85) == [
+        ("at the start", 5, True),
+        ("top-ups", 140, False),
+        ("energy", -60, False),
+        ("held now", 85, True),
+    ]
+
+
+def test_no_account_of_the_journal_is_shown_by_its_code() -> None:
+    from fairwatt.core.ledger import model
+    from fairwatt.reports.accounts import ACCOUNTS, account_class
+    from fairwatt.web.console.charts import money_rows
+
+    providers = {model.DRAWER, model.WINDOW}
+    accounts = {v for k, v in vars(model).items() if k.isupper() and isinstance(v, str)} - providers
+    accounts = {f"{one}late" if one.endswith(":") else one for one in accounts}
+    assert len(accounts) > 20
+    assert {one for one in accounts if account_class(one) not in ACCOUNTS} == set()
+    shown = money_rows(opening=0, moved=[(one, 1) for one in accounts - {model.WALLET}], held=0)
+    assert {name for name, _, _ in shown} & accounts - {"rounding"} == set()
+
+
 def test_the_load_of_today_stops_where_readings_stop(scene: Scene) -> None:
     from fairwatt.store.models import Book
     from fairwatt.web.console.queries import load

@@ -7,9 +7,31 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from fairwatt.core.ledger.model import (
+    CASH_OVER_SHORT,
+    CLEARING,
+    COST_PROVIDERS,
+    DEPOSIT,
+    OPENING,
+    PAYABLE_REFUNDS,
+    PAYABLE_VOIDS,
+    RECEIVABLE_DEBT,
+    RECEIVABLE_EMERGENCY,
+    RECEIVABLE_FEES,
+    RECEIVABLE_LANDLORD,
+    RECEIVABLE_SHARED,
+    RECOVERY_SHARED,
+    REVENUE_ADJUSTMENT,
+    REVENUE_ENERGY,
+    REVENUE_FEE,
+    REVENUE_STANDING,
+    ROUNDING,
+    SUSPENSE,
+    TAX_OUTPUT,
+)
 from fairwatt.store.models import Book
 from fairwatt.web.design import format as text
-from fairwatt.web.design import pay_words, words
+from fairwatt.web.design import words
 
 LABELS = tuple(f"{slot // 2:02d}:{slot % 2 * 30:02d}" for slot in range(48))
 
@@ -58,34 +80,41 @@ def load_table(*, now: Sequence[int | None], before: Sequence[int | None]) -> li
 
 def money_rows(*, opening: int, moved: Sequence[tuple[str, int]], held: int) -> list[tuple[str, int, bool]]:
     """The month as named steps: (name, micro-units, whether it is a total)."""
-    providers = sum(account.startswith("clearing:") for account, _ in moved)
-    ordered = sorted(moved, key=lambda row: (row[1] < 0, row[0]))
+    steps: dict[str, int] = {}
+    for account, micro in moved:
+        name = _step(account)
+        steps[name] = steps.get(name, 0) + micro
+    ordered = sorted(steps.items(), key=lambda step: step[1] < 0)
     return [
         (gettext("at the start"), opening, True),
-        *((_account_name(account, many=providers > 1), micro, False) for account, micro in ordered if micro),
+        *((name, micro, False) for name, micro in ordered if micro),
         (gettext("held now"), held, True),
     ]
 
 
-def _account_name(account: str, *, many: bool) -> str:
-    kind, _, rest = account.partition(":")
-    if kind == "clearing" and not many:
+def _step(account: str) -> str:
+    if account.startswith(REVENUE_FEE):
+        return words.fee_category(account.removeprefix(REVENUE_FEE))
+    # What a provider keeps, or a drawer is short of, was taken from no wallet: top-ups are what was paid.
+    if account.startswith(CLEARING) or account in (COST_PROVIDERS, CASH_OVER_SHORT):
         return gettext("top-ups")
-    if account.startswith("revenue:fee:"):
-        return words.fee_category(account.removeprefix("revenue:fee:"))
-    if kind == "clearing":
-        return gettext("top-ups by %(provider)s") % {"provider": pay_words.provider(rest)}
     names = {
-        "revenue:energy": gettext("energy"),
-        "revenue:standing": gettext("standing charge"),
-        "recovery:shared": gettext("shared costs"),
-        "receivable:fees": gettext("fees still open"),
-        "receivable:shared": gettext("shares still open"),
-        "receivable:landlord": gettext("owed by the landlord"),
-        "tax:output": gettext("tax"),
-        "suspense": gettext("not placed yet"),
-        "rounding": gettext("rounding"),
-        "opening": gettext("brought over"),
+        REVENUE_ENERGY: gettext("energy"),
+        REVENUE_STANDING: gettext("standing charge"),
+        REVENUE_ADJUSTMENT: gettext("given back"),
+        RECOVERY_SHARED: gettext("shared costs"),
+        RECEIVABLE_FEES: gettext("fees still open"),
+        RECEIVABLE_SHARED: gettext("shares still open"),
+        RECEIVABLE_LANDLORD: gettext("owed by the landlord"),
+        RECEIVABLE_EMERGENCY: gettext("emergency credit still open"),
+        RECEIVABLE_DEBT: gettext("old debts still open"),
+        TAX_OUTPUT: gettext("tax"),
+        SUSPENSE: gettext("not placed yet"),
+        ROUNDING: gettext("rounding"),
+        OPENING: gettext("brought over"),
+        PAYABLE_REFUNDS: gettext("refunds owed"),
+        PAYABLE_VOIDS: gettext("taken back"),
+        DEPOSIT: gettext("deposits"),
     }
     return names.get(account, account)
 

@@ -14,9 +14,11 @@
   if (form) {
     const label = form.querySelector("[data-pay-text]");
     const free = form.querySelector("#amount");
+    const typed = () => free.value.trim() && free.previousElementSibling.textContent + free.value.trim();
     const show = () => {
       const chosen = form.querySelector("input[name=choice]:checked");
-      label.textContent = [form.dataset.pay, chosen && chosen.dataset.text].filter(Boolean).join(" ");
+      const amount = chosen && (chosen.value === "other" ? typed() : chosen.dataset.text);
+      label.textContent = [form.dataset.pay, amount].filter(Boolean).join(" ");
     };
     form.addEventListener("change", show);
     free.addEventListener("input", () => {
