@@ -261,6 +261,69 @@ def test_a_word_that_no_keys_let_be_believed_is_shown_and_posted_once_they_are_b
     office.agree()
 
 
+@at("wechat")
+@pytest.mark.parametrize("first", ["window", "back office"])
+def test_what_the_window_and_the_back_office_both_gave_back_is_posted_twice_and_owed_once(
+    office: Office, first: str
+) -> None:
+    """Cash for a payment, and somebody at the provider's own back office who gives back all of that payment."""
+    till, ref = office.till, office.paid()
+    (part,) = office.look().parts
+    refund = office.agreed(1000, way="window", payment=part.payment)
+    office.recall()
+    office.answer(refund, "paid_out", office.asker)
+
+    def window() -> None:
+        office.answer(refund, "confirm")
+        till.post()
+
+    def back_office() -> None:
+        till.world.give_back(till.order(ref).payments[0], amount_minor=1000)
+        till.deliver_due(times=2)
+        for _ in range(2):
+            office.go(after_s=40)
+
+    for deed in (window, back_office) if first == "window" else (back_office, window):
+        deed()
+    assert office.states() == ["succeeded", "succeeded"]
+    assert not office.desk.events("fact.refused")
+    assert (office.account("payable:refunds"), office.account("clearing:window")) == (0, 10_000_000)
+    assert till.balance() == -10_000_000, "one of them was too much: the home owes it"
+    assert till.intent(ref).state == "refunded"
+    office.agree()
+
+
+@at("wechat")
+@pytest.mark.parametrize("float_minor", [100_00, 5_00])
+def test_a_drawer_counted_before_the_second_person_came_lost_nothing(
+    office: Office, float_minor: int
+) -> None:
+    """Two refunds were paid out by one cashier; where the drawer held one only, the other came out of the safe."""
+    drawer = Drawer(office.desk, now_us=office.till.clock.us)
+    shift = drawer.open(float_minor)
+    office.paid()
+    refunds = [office.agreed(400, way="window") for _ in range(2)]
+    office.recall()
+    for refund in refunds:
+        office.answer(refund, "paid_out", drawer.cashier)
+    drawer.now_us = office.till.clock.us
+    safe = FOUR if float_minor == 5_00 else 0
+    left = float_minor - 800 + safe // 10_000
+    counted = drawer.count(shift, left).result
+    assert (counted["expected_minor"], counted["over_minor"]) == (left, 0)
+    following = drawer.open(50_00)
+    office.till.clock.us = drawer.now_us
+    for refund in refunds:
+        assert office.row(refund).state == "submitted", "it is owed until a second person says where it is"
+        office.answer(refund, "confirm")
+    office.till.post()
+    assert office.states() == ["succeeded", "succeeded"]
+    assert (office.account("clearing:cash"), office.account("clearing:window")) == (2 * FOUR - safe, safe)
+    drawer.now_us = office.till.clock.us
+    assert drawer.count(following, 50_00).result["over_minor"] == 0, "nothing of it is the next day's"
+    office.agree()
+
+
 @contextmanager
 def keys_away(till: Till) -> Iterator[None]:
     """The poster finds no keys in force for any account, as after a restore without them."""

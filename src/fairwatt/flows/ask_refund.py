@@ -297,8 +297,7 @@ def answer_refund(
             # No poster moves this refund on before we end, for the answer names it: what it did before counts.
             row.refresh_from_db()
             _may(row, user, answer, given)
-        else:
-            _add_fact(cursor, row.book, row.wallet, row.pk, number, now_us)
+        _add_fact(cursor, row.book, row.wallet, row.pk, number, now_us)
         note_deed(
             cursor=cursor,
             book=book.pk,

@@ -138,10 +138,13 @@ def paid_by_ref(
 def move_paid(
     *, cursor: Any, fact: int, open_minor: int = 0, done_minor: int = 0, lost_minor: int = 0
 ) -> None:
-    """Change what is on its way, what went back and what was taken back of a payment, each by so much."""
+    """Change what is on its way, what went back and what was taken back of a payment, each by so much.
+
+    Where the window paid what a provider paid too, more went out than was paid; of the payment it is all that went.
+    """
     cursor.execute(
-        "UPDATE paid SET open_minor = open_minor + %s, done_minor = done_minor + %s, lost_minor = lost_minor + %s "
-        "WHERE fact = %s",
+        "UPDATE paid SET open_minor = open_minor + %s, done_minor = least(done_minor + %s, paid_minor), "
+        "lost_minor = lost_minor + %s WHERE fact = %s",
         [open_minor, done_minor, lost_minor, fact],
     )
 
@@ -189,6 +192,16 @@ def found_before(*, cursor: Any, account: int, provider_refund: str) -> bool:
         "SELECT 1 FROM refund WHERE account = %s AND provider_refund = %s", [account, provider_refund]
     )
     return cursor.fetchone() is not None
+
+
+def given_back_minor(*, cursor: Any, paid: PaidRow) -> int:
+    """What of a payment its provider itself gave back; what the window paid of it is not among that."""
+    cursor.execute(
+        "SELECT coalesce(sum(amount_minor), 0) FROM refund WHERE wallet = %s AND payment = %s "
+        "AND state = 'succeeded' AND paid_by IN ('source', 'both')",
+        [paid.wallet, paid.fact],
+    )
+    return int(cursor.fetchone()[0])
 
 
 def move_refund(*, cursor: Any, refund: int, state: str, now_us: int, **changes: Any) -> None:

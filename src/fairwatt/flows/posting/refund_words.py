@@ -200,7 +200,8 @@ def _of_others(bench: Bench, account: int, said: ProviderFact) -> PostedFacts:
             f"{said.provider} gave {said.amount_minor} {said.currency} in minor units back of a payment that was "
             "never credited here",
         )
-    if paid.done_minor + said.amount_minor > paid.paid_minor:
+    # What the window paid of it does not bind the provider: both went out, and the wallet owes what was too much.
+    if refunds.given_back_minor(cursor=bench.cursor, paid=paid) + said.amount_minor > paid.paid_minor:
         return refuse_fact(bench, "more_than_paid", "more went back than was ever paid; somebody has to look")
     if paid.wallet not in bench.state.wallet_index:
         return PostedFacts(reload=True, more=True)

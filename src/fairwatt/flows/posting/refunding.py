@@ -41,6 +41,8 @@ def post_refund(bench: Bench, *, refund: int, answer: int | None) -> PostedFacts
         if said is None or said.refund != refund:
             return refuse_fact(bench, "unknown_answer", "nobody answered this refund so; no money moved")
     match "approve" if said is None else said.answer:
+        case "paid_out" if said is not None:
+            return _handed_out(bench, row, said.author)
         case "approve":
             return _approve(bench, row, None if said is None else said.author)
         case "refuse":
@@ -48,7 +50,7 @@ def post_refund(bench: Bench, *, refund: int, answer: int | None) -> PostedFacts
         case "withdraw":
             return _withdraw(bench, row)
         case "confirm":
-            return _paid_out(bench, row)
+            return _confirmed(bench, row)
         case _:
             return refuse_fact(bench, "unknown_answer", "such an answer moves nothing")
 
@@ -212,7 +214,31 @@ def _withdraw(bench: Bench, row: RefundRow) -> PostedFacts:
     return fail_refund(bench, row, RefundState.WITHDRAWN, "")
 
 
-def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
+def _handed_out(bench: Bench, row: RefundRow, cashier: int) -> PostedFacts:
+    """Somebody paid cash out: a drawer of theirs holds so much less from now on, whenever it is counted.
+
+    What is owed follows once a second person saw it. What no drawer held came out of the safe.
+    """
+    drawer = cash_desk.open_shift_of(cursor=bench.cursor, book=bench.state.book, cashier=cashier)
+    if drawer is None or row.amount_minor > drawer.expected_minor:
+        return _answered(bench, {"outcome": "from_safe", "refund": row.id})
+    cash_desk.add_cash_out(
+        cursor=bench.cursor,
+        fact=bench.fact,
+        book=bench.state.book,
+        wallet=row.wallet,
+        shift=drawer.shift,
+        amount_minor=row.amount_minor,
+        of_kind="refund",
+        of_id=row.id,
+        cashier=cashier,
+        now_us=bench.now_us,
+        batch=bench.state.last_batch + 1,
+    )
+    return _answered(bench, {"outcome": "from_drawer", "refund": row.id, "shift": drawer.shift})
+
+
+def _confirmed(bench: Bench, row: RefundRow) -> PostedFacts:
     """Two people say that the window paid."""
     answered = refunds.who_answered(cursor=bench.cursor, refund=row.id)
     one, other = answered.get("paid_out", 0), answered.get("confirm", 0)
@@ -229,25 +255,10 @@ def _paid_out(bench: Bench, row: RefundRow) -> PostedFacts:
     if not at_window and not twice:
         return refuse_fact(bench, "not_at_window", "this refund is not one for the window; no money moved")
     done = paid_twice if twice else succeed_refund
-    drawer = cash_desk.open_shift_of(cursor=bench.cursor, book=bench.state.book, cashier=one)
-    # Two people saw the money go: what no drawer held came out of the safe.
-    if drawer is None or row.amount_minor > drawer.expected_minor:
-        return done(bench, row, provider=WINDOW)
-    # Who paid sits at a drawer: the cash is out of it, and the count must know.
-    cash_desk.add_cash_out(
-        cursor=bench.cursor,
-        fact=bench.fact,
-        book=bench.state.book,
-        wallet=row.wallet,
-        shift=drawer.shift,
-        amount_minor=row.amount_minor,
-        of_kind="refund",
-        of_id=row.id,
-        cashier=one,
-        now_us=bench.now_us,
-        batch=bench.state.last_batch + 1,
+    handed_out = cash_desk.is_handed_out(
+        cursor=bench.cursor, book=bench.state.book, of_kind="refund", of_id=row.id
     )
-    return done(bench, row, provider=DRAWER)
+    return done(bench, row, provider=DRAWER if handed_out else WINDOW)
 
 
 def paid_twice(bench: Bench, row: RefundRow, *, provider: str) -> PostedFacts:
