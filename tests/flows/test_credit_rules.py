@@ -77,6 +77,25 @@ def test_what_protects_less_holds_when_another_administrator_agreed(
     assert kinds == [("desk.credit_rule", ann.pk), ("desk.credit_step", bob.pk)]
 
 
+def test_a_heat_that_is_called_off_before_it_comes_shelters_nobody_and_stops_nothing(
+    street: Street, desk: Desk, people: dict[str, Any]
+) -> None:
+    from fairwatt.flows.posting.loading import load_book
+
+    desk.home()
+    written = rule(
+        street, people["ann"], "weather", from_us=NOON_US + 4 * HOUR_US, until_us=NOON_US + 9 * HOUR_US
+    )
+    later_us = NOON_US + HOUR_US
+    assert policy_of(desk, 0).shelters
+    for who, what in (("ann", "ask_end"), ("bob", "end")):
+        step(street, people[who], written, what, now_us=later_us)
+    for now_us in (later_us, NOON_US + 5 * HOUR_US):
+        state = load_book(book=street.book, now_us=now_us)
+        assert not state.policies[int(state.wallets["policy_ix"][0])].shelters
+    assert not [event for event in desk.events("credit.") if "broken" in event.kind]
+
+
 def test_the_database_itself_wants_two_people(street: Street, people: dict[str, Any]) -> None:
     from django.db import ProgrammingError, connection, transaction
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from fairwatt.core.ledger.model import Kind
+from support.credit import person, rule, step
 from support.desk import Desk
 from support.moves import ask, follow
 from support.street import DAY_US, HOUR_US, NOON_US, reading
@@ -174,6 +176,48 @@ def test_a_transfer_takes_the_balance_along_and_leaves_an_empty_home(desk: Desk,
     came = [line for line in desk.lines() if line.wallet == result["to_account"]]
     assert [line.amount_micro for line in came] == [before]
     assert Unit.objects.get(pk=unit_of(old)).vacant and not Unit.objects.get(pk=unit_of(there)).vacant
+    explained(desk)
+
+
+def test_money_that_follows_late_to_a_home_that_owes_repays_there_and_the_old_home_is_settled(
+    desk: Desk, meter: int
+) -> None:
+    """The old home's meter was silent when its people moved; by the time it speaks their new account has a debt."""
+    from fairwatt.store.models import Journal
+
+    desk.home()
+    old, there = desk.street.wallets
+    moved_us, late_us = NOW_US + 7 * HOUR_US, NOW_US + 20 * HOUR_US
+    emptied = ask(desk, "out", wallet=there, at_us=NOW_US, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    owner = desk.fact(emptied).result["new_wallet"]
+    fact = ask(
+        desk, "transfer", wallet=old, at_us=moved_us, now_us=moved_us, to_unit=unit_of(there), to_wallet=owner
+    )
+    follow(desk, now_us=moved_us)
+    new = desk.fact(fact).result["to_account"]
+    details = {"amount_micro": 30_000_000, "origin": "brought", "share_bp": 5_000}
+    owes = rule(
+        desk.street,
+        person(desk.street, "ann"),
+        "debt",
+        wallet=new,
+        until_us=None,
+        details=details,
+        role="migrate",
+    )
+    step(desk.street, person(desk.street, "bob"), owes, "approve")
+    follow(desk, now_us=moved_us)
+
+    told = [reading(meter, moved_us, DAYS * 24_000 + 5_000), reading(meter, late_us, DAYS * 24_000 + 5_000)]
+    desk.post(desk.street.readings(*told), now_us=late_us)
+    follow(desk, now_us=late_us)
+    (came,) = [line.amount_micro for line in desk.lines() if line.wallet == new and line.kind == Kind.MOVED]
+    (repaid,) = [event.evidence for event in desk.events("credit.repaid")]
+    assert came > 0 and (repaid["paid_micro"], repaid["debt_micro"]) == (came, came // 2)
+    assert not desk.events("fact.refused") and not desk.quarantine()
+    owed = Journal.objects.filter(book=desk.street.book, account="receivable:debt")
+    assert sum(leg.amount_micro for leg in owed) == came // 2 - 30_000_000
     explained(desk)
 
 

@@ -324,6 +324,25 @@ def test_a_drawer_counted_before_the_second_person_came_lost_nothing(
     office.agree()
 
 
+@at("wechat")
+def test_who_paid_out_and_left_meanwhile_is_confirmed_all_the_same(office: Office) -> None:
+    """What a cashier handed out is gone, whoever works here by the time a second person says so."""
+    drawer = Drawer(office.desk, now_us=office.till.clock.us)
+    drawer.open(100_00)
+    office.paid()
+    refund = office.agreed(400, way="window")
+    office.recall()
+    office.answer(refund, "paid_out", drawer.cashier)
+    with as_role("migrate"):
+        drawer.cashier.is_active = False
+        drawer.cashier.save()
+    office.answer(refund, "confirm")
+    office.till.post()
+    assert office.states() == ["succeeded"]
+    assert office.account("clearing:cash") == FOUR
+    office.agree()
+
+
 @contextmanager
 def keys_away(till: Till) -> Iterator[None]:
     """The poster finds no keys in force for any account, as after a restore without them."""

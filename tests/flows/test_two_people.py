@@ -222,6 +222,39 @@ def test_money_of_a_provider_that_nobody_could_place_is_claimed_too(drawer: Draw
     desk.post(street.readings(reading(street.homes[0], drawer.now_us, 10)), now_us=drawer.now_us)
 
 
+def test_what_came_by_card_leaves_no_drawer_as_cash(drawer: Drawer) -> None:
+    from fairwatt.flows.cash_desk import pay_back_cash
+
+    shift = drawer.open(100_00)
+    drawer.answer(drawer.take(30_00, tender="terminal", slip="S1"))
+    void = drawer.agree(drawer.void(1, 20_00))
+    assert void and drawer.answer(void).state == "posted"
+    assert not drawer.read("to_hand_out")
+    with as_role("web"):
+        out = pay_back_cash(
+            book_id=drawer.book, void_id=void, user_id=drawer.cashier.pk, now_us=drawer.now_us
+        )
+    assert drawer.answer(out).result["code"] == "nothing_owed"
+    assert drawer.count(shift, 100_00, slips_minor=30_00).result["over_minor"] == 0
+
+
+def test_what_somebody_asked_who_left_is_asked_again_by_another(drawer: Drawer) -> None:
+    from fairwatt.flows.two_people import CannotWish
+
+    drawer.open(0)
+    drawer.answer(drawer.take(30_00))
+    wish = drawer.void(1, 20_00)
+    with as_role("migrate"):
+        drawer.cashier.is_active = False
+        drawer.cashier.save()
+    with pytest.raises(CannotWish, match="works here no more"):
+        drawer.agree(wish)
+    assert drawer.agree(wish, step="refuse") is None
+    drawer.cashier = person_of(drawer.desk, "other", "operator")
+    again = drawer.agree(drawer.void(1, 20_00))
+    assert again and drawer.answer(again).state == "posted"
+
+
 class Poster:
     """The part of a till that a refund of cash needs: the poster and a clock."""
 

@@ -170,7 +170,9 @@ def _lent(rule: Rule) -> int:
 
 def _shelter(rule: Rule) -> Shelter | None:
     why = _WHY.get(rule.kind)
-    return None if why is None or rule.end_us is None else Shelter(rule.start_us, rule.end_us, why)
+    if why is None or rule.end_us is None or rule.end_us <= rule.start_us:  # it was ended before it began
+        return None
+    return Shelter(rule.start_us, rule.end_us, why)
 
 
 def _warned_by_days(

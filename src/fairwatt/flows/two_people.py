@@ -149,6 +149,10 @@ def answer_wish(
             raise NotAllowed("An administrator agrees to what others ask. No money was moved; ask one.")
         if step == "approve" and wish.author == person.pk:
             raise NotAllowed("Nobody agrees to the own wish. No money was moved; ask another administrator.")
+        if step == "approve" and not cash_desk.staff_role(cursor=cursor, book=book.pk, user=wish.author):
+            raise CannotWish(
+                "Who asked for this works here no more. No money was moved; refuse it, and let somebody ask again."
+            )
         if step == "refuse" and person.role != Role.ADMIN and wish.author != person.pk:
             raise NotAllowed(
                 "Who asked may take it back, and an administrator may refuse it. Nothing changed."

@@ -176,9 +176,9 @@ def add_void(*, cursor: Any, void: Void, book: int, batch: int) -> None:
     )
 
 
-def void_of(*, cursor: Any, book: int, fact: int) -> Void | None:
-    """One payment taken back, by the fact that did."""
-    cursor.execute(f"{_VOIDS} AND v.fact = %s", [book, fact])
+def cash_void_of(*, cursor: Any, book: int, fact: int) -> Void | None:
+    """One cash payment taken back whose payer gets the money, by the fact that did."""
+    cursor.execute(f"{_CASH_VOIDS} AND v.fact = %s", [book, fact])
     row = cursor.fetchone()
     return None if row is None else Void._make(row)
 
@@ -186,14 +186,14 @@ def void_of(*, cursor: Any, book: int, fact: int) -> Void | None:
 def to_hand_out(*, cursor: Any, book: int) -> list[Void]:
     """Cash that is owed to payers whose payment was taken back, and has not left a drawer."""
     cursor.execute(
-        f"{_VOIDS} AND v.way = 'paid_back' AND r.provider = 'cash' AND NOT EXISTS ("
-        "SELECT 1 FROM cash_out o WHERE o.book = v.book AND o.of_kind = 'void' AND o.of_id = v.fact) ORDER BY v.fact",
+        f"{_CASH_VOIDS} AND NOT EXISTS (SELECT 1 FROM cash_out o "
+        "WHERE o.book = v.book AND o.of_kind = 'void' AND o.of_id = v.fact) ORDER BY v.fact",
         [book],
     )
     return [Void._make(row) for row in cursor.fetchall()]
 
 
-_VOIDS: Final = (
+_CASH_VOIDS: Final = (
     "SELECT v.fact, v.wallet, v.of, v.wish, v.amount_micro, v.way, v.at_us FROM credit_void v "
-    "JOIN receipt r ON r.fact = v.of WHERE v.book = %s"
+    "JOIN receipt r ON r.fact = v.of WHERE v.book = %s AND v.way = 'paid_back' AND r.provider = 'cash'"
 )

@@ -207,8 +207,8 @@ def _count(bench: Bench, *, shift: int, author: int, counted_minor: int, slips_m
 
 def _pay_back(bench: Bench, *, void: int, shift: int, cashier: int) -> PostedFacts:
     """Hand out the cash of a payment that was taken back."""
-    taken = money_wishes.void_of(cursor=bench.cursor, book=bench.state.book, fact=void)
-    if taken is None or taken.way != "paid_back":
+    taken = money_wishes.cash_void_of(cursor=bench.cursor, book=bench.state.book, fact=void)
+    if taken is None:
         return refuse_fact(bench, "nothing_owed", "nothing is to be handed out for this")
     minor, rest = divmod(taken.amount_micro, _micro(bench, 1))
     if rest:

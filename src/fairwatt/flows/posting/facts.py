@@ -296,7 +296,9 @@ def _recover(bench: Bench, one: PostedFacts) -> None:
     for ix in list(one.credited):
         if int(bench.state.wallets["wallet"][ix]) in bench.owe_nothing:
             continue
-        paid = sum(int(line["amount_micro"]) for line in one.lines)
+        paid = _came_in(one, ix)
+        if paid <= 0:
+            continue
         repaid = repay(bench, wallet_ix=ix, paid_micro=paid)
         if repaid is not None:
             one.add(repaid)
@@ -304,6 +306,12 @@ def _recover(bench: Bench, one: PostedFacts) -> None:
         posted = recover_arrears(desk, wallet_ix=ix, topped_up_micro=paid)
         if posted is not None:
             one.add(_costs_as_facts(posted, []))
+
+
+def _came_in(one: PostedFacts, wallet_ix: int) -> int:
+    """What a fact brought one wallet: of money that moves between two homes, the part of the one that gets it."""
+    lines = zip(one.lines, one.wallet_ix, strict=True)
+    return sum(int(line["amount_micro"]) for line, ix in lines if ix == wallet_ix)
 
 
 def _with_lines(available: npt.NDArray[np.int64], one: PostedFacts) -> npt.NDArray[np.int64]:
