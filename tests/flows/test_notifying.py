@@ -143,6 +143,20 @@ def test_cut_and_return_are_told_as_they_happen(telling: Telling) -> None:
     assert [step for step, _, state in telling.told() if state == "sent"] == ["restored"]
 
 
+def test_credit_that_runs_out_twice_a_day_is_told_twice(telling: Telling) -> None:
+    desk = telling.desk
+    meter = desk.home(tenants=(telling.person(),))
+    at_us = NOON_US + 10 * MINUTE_US
+    desk.read(meter, at_us, 1_000)
+    telling.look(at_us=at_us + 1)
+    desk.pay(meter, 3_00, now_us=at_us + MINUTE_US)
+    desk.post(now_us=at_us + MINUTE_US)
+    at_us += 2 * HOUR_US
+    desk.read(meter, at_us, 20_000)
+    telling.look(at_us=at_us + 1)
+    assert telling.told() == [("empty", "sms", "sent")] * 2
+
+
 def test_a_kill_between_sending_and_noting_sends_nothing_twice(telling: Telling) -> None:
     """The provider took it and the answer is lost; another process asks before it sends."""
     warned(telling)

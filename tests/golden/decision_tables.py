@@ -142,6 +142,8 @@ TABLES: Final[dict[str, tuple[str, list[Row]]]] = {
             row("a minute before the end", credit=20 * MICRO, contract=ENDS, at="2026-03-04 11:59"),
             row("20 left, told five hours ago", credit=20 * MICRO, contract=HASTY),
             row("20 left, told of low credit, and not of the end", credit=20 * MICRO, contract=Contract(instant(NOON))),
+            row("a minute before the end, owing 3, told of the end alone", at="2026-03-04 11:59", contract=ENDS,
+                warned_at_us=None),
             row("owing 3, told of that, not of the end", contract=Contract(instant(NOON))),
             row("20 left, trading until 14:00", credit=20 * MICRO, contract=ENDS, policy=TRADING),
             row("14:00, trading is over", at="2026-03-04 14:00", credit=20 * MICRO, contract=ENDS, policy=TRADING),

@@ -136,6 +136,12 @@ def add_rule(*, cursor: Any, new: NewRule, now_us: int) -> int:
     return int(cursor.fetchone()[0])
 
 
+def carry_rules(*, cursor: Any, book: int, wallet: int, to_wallet: int) -> int:
+    """Write what protects or binds an account, and who agreed, for the one it went over to; how many."""
+    cursor.execute("SELECT carry_rules(%s, %s, %s)", [book, wallet, to_wallet])
+    return int(cursor.fetchone()[0])
+
+
 def hold_rule(*, cursor: Any, rule: int) -> None:
     """Let nobody else answer a rule until this transaction ends: who may not change its row cannot lock that."""
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"credit_rule:{rule}"])

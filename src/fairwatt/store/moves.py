@@ -179,6 +179,16 @@ def add_change(
     return int(cursor.fetchone()[0])
 
 
+def account_before(*, cursor: Any, book: int, wallet: int, installation: int) -> int | None:
+    """Whose meter this was before it became this account's; None where it began with this installation."""
+    cursor.execute(
+        "SELECT old_wallet FROM changeover WHERE book = %s AND new_wallet = %s AND new_installation = %s",
+        [book, wallet, installation],
+    )
+    row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
 def note_known(
     *, cursor: Any, book: int, batch: int, changeover: int, basis: str, register_wh: int, now_us: int
 ) -> bool:

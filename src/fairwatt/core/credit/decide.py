@@ -78,9 +78,9 @@ class SupplyFacts:
     ``available_micro`` is balance minus holds, of which ``held_micro`` lies at gateways that cannot be asked for
     it. ``relay_closed`` is the last relay state read (``None``:
     never read). ``ordered_closed`` is the state of an order not yet proven (``None``: no order open).
-    ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. A warning counts from when it reached
-    somebody, or from when it was handed to a person because it reached nobody: whoever keeps the facts says when that
-    was, and what was only tried is ``None``. ``safety_open``: the gateway keeps
+    ``warned_at_us`` and ``newest_reading_us`` are ``None`` when there was none. A warning of money counts
+    from when it was given out to be told: a cut that finds it reached nobody leaves an escalation. A contract's end
+    counts from when who has it was told. ``safety_open``: the gateway keeps
     the relay open because power would be dangerous (core.alarms); only it or a person on site ends that. Before
     ``restored_until_us`` an emergency restore is in force at this meter: use is counted, and nothing is cut for credit.
     ``emergency_due``: emergency credit that is taken by itself was not taken yet, and is on its way.
@@ -197,17 +197,18 @@ def _withheld_by(*, facts: SupplyFacts, policy: CreditPolicy, now_us: int) -> Re
             return Reason.HOLIDAY
         if policy.friendly_at(at_us=now_us):
             return Reason.FRIENDLY_HOURS
-    warned_us = _warned_us(facts)
+    warned_us = _warned_us(facts, now_us)
     if warned_us is None or now_us < warned_us + policy.warn_lead_us:
         return Reason.NOT_WARNED
     return None
 
 
-def _warned_us(facts: SupplyFacts) -> int | None:
-    """Since when who lives there knows: of the credit that runs out, or of the contract that ends."""
-    # With credit left there is only the contract to be warned of: a warning about money says nothing of it.
+def _warned_us(facts: SupplyFacts, now_us: int) -> int | None:
+    """Since when who lives there knows: of the credit that ran out, or of the contract that ended."""
+    # A warning of the one says nothing of the other.
     told = [facts.warned_at_us] if facts.available_micro <= 0 else []
-    told += [facts.contract.warned_us] if facts.contract is not None else []
+    contract = facts.contract
+    told += [contract.warned_us] if contract is not None and contract.over_at(at_us=now_us) else []
     return min((at_us for at_us in told if at_us is not None), default=None)
 
 

@@ -56,10 +56,11 @@ MANNERS: Final[Mapping[Step, Manner]] = {
     Step.DAYS: Manner(),
     Step.DAY: Manner(safety=True),
     Step.LOW: Manner(),
-    Step.CRITICAL: Manner(safety=True, capped=False, calls=True),
+    # Before a cut one is told each time credit comes to its end, also twice a day.
+    Step.CRITICAL: Manner(safety=True, capped=False, calls=True, once_a_day=False),
     Step.EMERGENCY: Manner(safety=True, capped=False),
-    Step.HOURS: Manner(safety=True, at_night=True, capped=False, calls=True),
-    Step.EMPTY: Manner(safety=True, at_night=True, capped=False, calls=True),
+    Step.HOURS: Manner(safety=True, at_night=True, capped=False, calls=True, once_a_day=False),
+    Step.EMPTY: Manner(safety=True, at_night=True, capped=False, calls=True, once_a_day=False),
     Step.CUT: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
     Step.RESTORED: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
     # The card's own rules: who is charged hears of it, then and not in the morning.

@@ -27,7 +27,7 @@ from fairwatt.flows.posting.leaving import (
     note_change,
 )
 from fairwatt.flows.posting.posted import Bench, PostedFacts, refuse_fact
-from fairwatt.store import lets, moves
+from fairwatt.store import credit_rules, lets, moves
 from fairwatt.store.moves import Change
 from fairwatt.store.posting import EventRow, FactAnswer
 from fairwatt.wire.records import Relay
@@ -98,7 +98,15 @@ def _transferred(bench: Bench, about: Mapping[str, Any]) -> PostedFacts:
     entered = change_hands(bench, coming)
     account = int(entered.answers[0].result["new_wallet"])
     out = change_hands(bench, leaving, to_wallet=account)
-    result = {**out.answers[0].result, "kind": "transfer", "to_account": account}
+    carried = credit_rules.carry_rules(
+        cursor=bench.cursor, book=bench.state.book, wallet=leaving.wallet, to_wallet=account
+    )
+    result = {
+        **out.answers[0].result,
+        "kind": "transfer",
+        "to_account": account,
+        "rules_carried": carried,
+    }
     result["provisional"] += entered.answers[0].result["provisional"]
     out.answers = [FactAnswer(fact=bench.fact, state="posted", result=result)]
     entered.answers = []
@@ -318,8 +326,21 @@ def _dark(bench: Bench, wallet_ix: int, left: Sequence[Left]) -> bool:
         return True
     rows = bench.registers.rows
     return any(
-        rows["relay"][one.register] == Relay.OPEN and not rows["safety_open"][one.register] for one in left
+        rows["relay"][one.register] == Relay.OPEN
+        or (rows["relay"][one.register] == Relay.UNKNOWN and _came_dark(bench, wallet_ix, one))
+        for one in left
+        if not rows["safety_open"][one.register]
     )
+
+
+def _came_dark(bench: Bench, wallet_ix: int, one: Left) -> bool:
+    """True where nothing was heard of a meter since the account before had been cut."""
+    wallet = int(bench.state.wallets["wallet"][wallet_ix])
+    before = moves.account_before(
+        cursor=bench.cursor, book=bench.state.book, wallet=wallet, installation=one.installation
+    )
+    ix = None if before is None else bench.state.wallet_index.get(before)
+    return ix is not None and bool(bench.state.wallets["cut_by_credit"][ix])
 
 
 def _event(bench: Bench, kind: str, wallet: int, evidence: dict[str, Any]) -> EventRow:

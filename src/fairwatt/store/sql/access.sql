@@ -384,6 +384,7 @@ BEGIN
 END $$;
 -- What was lent and recovered is the poster's to write.
 GRANT INSERT ON credit_entry TO fairwatt_poster;
+GRANT EXECUTE ON FUNCTION carry_rules(int, bigint, bigint) TO fairwatt_poster;
 GRANT USAGE ON SEQUENCE credit_entry_id_seq TO fairwatt_poster;
 GRANT SELECT ON credit_entry, credit_rule, credit_step TO fairwatt_poster, fairwatt_web, fairwatt_auditor;
 -- Not by_role: who wrote a rule is noted by the database. What makes credit is taken from commissioning's rules only.
