@@ -205,6 +205,35 @@ def test_automatic_emergency_credit_comes_before_any_cut(street: Street, desk: D
     assert raise_due(book_id=street.book, now_us=AT + 7 * HOUR_US) == 0, "the last one is not repaid"
 
 
+def test_who_is_never_cut_for_credit_is_lent_nothing(street: Street, desk: Desk, ann: Any, lin: Any) -> None:
+    """A home that a person keeps on, and a protected one: neither takes a loan, by itself or when asked to."""
+    from fairwatt.flows.borrow import BorrowRefused
+    from fairwatt.flows.raise_due import raise_due
+
+    offered(street, ann, automatic=True)
+    meters = [desk.home(tenants=(lin,)), desk.home(), desk.home()]
+    kept = rule(street, ann, "force_on", wallet=street.wallets[0], now_us=NOON_US, until_us=AT + DAY_US)
+    with as_role("migrate"):
+        from fairwatt.store.models import Wallet
+
+        Wallet.objects.filter(pk=street.wallets[1]).update(protected=True)
+    desk.open(now_us=AT)
+    for meter in meters:
+        desk.read(meter, AT, 10_000)
+    flush(desk, AT)
+    with pytest.raises(BorrowRefused):
+        take(street, lin)
+    assert raise_due(book_id=street.book, now_us=AT) == 2, "the rules' beginning, and one home that asks"
+    desk.post(now_us=AT)
+    (lent,) = desk.events("emergency.lent")
+    assert lent.wallet == street.wallets[2]
+    for who in (ann, person(street, "bob")):
+        step(street, who, kept, "ask_end" if who is ann else "end", now_us=AT + HOUR_US)
+    desk.open(now_us=AT + HOUR_US)
+    flush(desk, AT)
+    assert raise_due(book_id=street.book, now_us=AT + HOUR_US) == 2, "what kept it on is over"
+
+
 def owed(street: Street, desk: Desk, ann: Any, approver: str = "bob", **plan: Any) -> Any:
     """A home that owes 20.02 for energy, which becomes a debt of 20."""
     written = rule(

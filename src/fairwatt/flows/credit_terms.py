@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fairwatt.core.credit.levels import with_days
-from fairwatt.core.credit.policy import CreditPolicy, Shelter, Why, Windows
+from fairwatt.core.credit.policy import CreditPolicy, CutRule, Shelter, Why, Windows
 from fairwatt.core.credit.terms import (
     DATES_AHEAD,
     Basis,
@@ -29,6 +29,7 @@ from fairwatt.store.postpaid import Postpaid, postpaid_of_book
 PACE_DAYS: Final = 14
 FORECAST_LASTS_US: Final = 3 * US_PER_DAY
 """As long a level is taken from a forecast; an older one may be of another season."""
+_SPARED: Final = (Why.POSTPAID, Why.GRACE, Why.PROTECTED, Why.FORCED_ON)
 _WHY: Final = {"protection": Why.PROTECTED, "weather": Why.WEATHER, "force_on": Why.FORCED_ON}
 
 
@@ -109,11 +110,12 @@ class _Maker:
         )
         self._rules = rules
         self._own = {one.wallet for one in rules if one.wallet is not None}
-        self._known: dict[tuple[int, int, int, Shelter | None], Made] = {}
+        self._known: dict[tuple[int, int, int, Shelter | None, bool], Made] = {}
 
     def of(self, place: Place, base: CreditPolicy) -> Made:
         moving = self._moving(place.wallet)
-        key = (place.policy, place.site, place.wallet if place.wallet in self._own else 0, moving)
+        own = place.wallet if place.wallet in self._own else 0
+        key = (place.policy, place.site, own, moving, place.protected)
         if key not in self._known:
             self._known[key] = self._make(place, base, moving)
         return self._known[key]
@@ -145,11 +147,17 @@ class _Maker:
             for (rank, basis), rule in newest.items():
                 layers.append(Layer(rule.rule, rank, Basis(basis), self._terms(rule)))
             today = local_date(zone=self._zone, at_us=self._now_us)
-            return merge(base=base, layers=layers, shelters=shelters, today=today)
+            merged = merge(base=base, layers=layers, shelters=shelters, today=today)
         except Exception as error:
             if rule is None:
                 raise
             return rule, error
+        # Emergency credit is for who would be in the dark without it.
+        return replace(merged, emergency=None) if self._is_spared(place, merged.policy) else merged
+
+    def _is_spared(self, place: Place, policy: CreditPolicy) -> bool:
+        sheltered = any(policy.sheltered_at(why, at_us=self._now_us) for why in _SPARED)
+        return place.protected or policy.cut is CutRule.NEVER or sheltered
 
     def _terms(self, rule: Rule) -> Terms:
         terms = parse_terms(rule.body)
