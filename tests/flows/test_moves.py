@@ -221,6 +221,41 @@ def test_money_that_follows_late_to_a_home_that_owes_repays_there_and_the_old_ho
     explained(desk)
 
 
+def test_money_that_follows_to_somebody_who_has_left_by_then_is_owed_to_the_person(
+    desk: Desk, meter: int
+) -> None:
+    from fairwatt.store.models import RefundWish
+
+    far = desk.home()
+    old, there = desk.street.wallets
+    moved_us, gone_us, late_us = (NOW_US + hours * HOUR_US for hours in (7, 9, 20))
+    emptied = ask(desk, "out", wallet=there, at_us=NOW_US, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    where = {"to_unit": unit_of(there), "to_wallet": desk.fact(emptied).result["new_wallet"]}
+    fact = ask(desk, "transfer", wallet=old, at_us=moved_us, now_us=moved_us, **where)
+    follow(desk, now_us=moved_us)
+    new = desk.fact(fact).result["to_account"]
+    for at_us in (moved_us, gone_us):
+        desk.read(far, at_us, 0, now_us=gone_us)
+    left = ask(desk, "out", wallet=new, at_us=gone_us, now_us=gone_us)
+    follow(desk, now_us=gone_us)
+    assert desk.fact(left).result["provisional"] == 0
+    assert not RefundWish.objects.filter(wallet=new).exists()
+
+    told = [reading(meter, moved_us, DAYS * 24_000 + 5_000), reading(meter, late_us, DAYS * 24_000 + 5_000)]
+    desk.post(desk.street.readings(*told), now_us=late_us)
+    follow(desk, now_us=late_us)
+    (came,) = [
+        line.amount_micro
+        for line in desk.lines()
+        if line.wallet == new and line.kind == Kind.MOVED and line.amount_micro > 0
+    ]
+    assert RefundWish.objects.get(wallet=new).amount_micro == came > 0
+    assert [line.balance_micro for line in desk.lines() if line.wallet == new][-1] == 0
+    assert not desk.quarantine()
+    explained(desk)
+
+
 def test_a_meter_exchange_loses_nothing_and_keeps_the_blocks_of_the_month(desk: Desk, meter: int) -> None:
     from fairwatt.store.models import Installation, Meter
 

@@ -38,6 +38,8 @@ class PostedFacts:
     in_review: dict[int, list[Reviewed]] = field(default_factory=dict)
     moved: set[int] = field(default_factory=set)
     """wallet indices that a fee, a share, a reversal or the end of a window moved"""
+    brought: set[int] = field(default_factory=set)
+    """wallet indices that the settling of another account moved"""
     reload: bool = False
     regrant: set[int] = field(default_factory=set)
     """wallet ids whose edge needs a fresh grant after the reload"""
@@ -74,6 +76,7 @@ class PostedFacts:
         for ix in one.credited:
             self.in_review.pop(ix, None)
         self.moved |= one.moved
+        self.brought |= one.brought
         self.released |= one.released
         self.left |= one.left
         self.ordered |= one.ordered
@@ -93,7 +96,7 @@ class PostedFacts:
             for line, ix in zip(self.lines, self.wallet_ix, strict=True)
             if line["kind"] == Kind.MOVED or (line["kind"] == Kind.DEPOSIT and line["amount_micro"] > 0)
         }
-        return set(self.wallet_ix) - settled
+        return set(self.wallet_ix) - settled | self.brought
 
     def lent_after(self, before: frozenset[int]) -> frozenset[int]:
         """Wallet indices with emergency credit that is not repaid, once these facts are posted."""

@@ -108,6 +108,7 @@ def _take_along(bench: Bench, out: PostedFacts, end: End, ix: int, amount_micro:
     if amount_micro > 0:
         out.credited[to_ix] = bench.fact
     out.moved.add(to_ix)
+    out.brought.add(to_ix)
 
 
 def _line(bench: Bench, amount_micro: int) -> Any:
