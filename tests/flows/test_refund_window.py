@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -28,35 +28,9 @@ def noon(clock: HandClock) -> None:
     clock.us = NOON_US + HOUR_US
 
 
-def _bounced(office: Office) -> int:
-    """A refund of 4.00 that the provider could not pay."""
-    till = office.till
-    office.paid()
-    till.world.faults.set(refund_abnormal=True)
-    try:
-        refund = office.agreed(400)
-        office.recall()
-        for _ in range(3):
-            office.go(after_s=3)
-    finally:
-        till.world.faults.set(refund_abnormal=False)
-    assert office.row(refund).state == "abnormal"
-    return refund
-
-
 def _settled_there(office: Office) -> None:
     """The accountant settles it in the provider's own back office; its report makes us ask."""
-    _becomes(office, "done")
-
-
-def _becomes(office: Office, state: Literal["done", "closed"]) -> None:
-    """The provider says how it ended there, when it is asked; nothing is posted yet."""
-    (payment,) = office.till.world.books.payments(office.till.shop)
-    (refund,) = payment.refunds
-    refund.state = state
-    office.till.world.books.heard(refund)
-    office.till.deliver_due()
-    office.till.ask(after_s=3)
+    office.becomes("done")
 
 
 def _listed(office: Office) -> dict[str, list[int]]:
@@ -86,7 +60,7 @@ def _paid_both_ways(office: Office, refund: int) -> None:
 @pytest.mark.parametrize("waits", [False, True])
 def test_the_provider_pays_before_the_second_person_saw_the_window_pay(office: Office, waits: bool) -> None:
     """The word of the second person comes after the provider's, or waits for its poster behind that."""
-    refund = _bounced(office)
+    refund = office.bounced()
     office.answer(refund, "paid_out", office.asker)
     _settled_there(office)
     if not waits:
@@ -106,7 +80,7 @@ def test_the_provider_pays_before_the_second_person_saw_the_window_pay(office: O
 
 @at("wechat")
 def test_the_provider_pays_after_two_people_saw_the_window_pay(office: Office) -> None:
-    refund = _bounced(office)
+    refund = office.bounced()
     office.answer(refund, "paid_out", office.asker)
     office.answer(refund, "confirm")
     office.till.post()
@@ -119,7 +93,7 @@ def test_the_provider_pays_after_two_people_saw_the_window_pay(office: Office) -
 def test_what_went_out_of_a_drawer_all_the_same_is_missed_by_no_count(office: Office) -> None:
     drawer = Drawer(office.desk, now_us=office.till.clock.us)
     shift = drawer.open(100_00)
-    refund = _bounced(office)
+    refund = office.bounced()
     office.answer(refund, "paid_out", drawer.cashier)
     _settled_there(office)
     office.till.post()
@@ -133,7 +107,7 @@ def test_what_went_out_of_a_drawer_all_the_same_is_missed_by_no_count(office: Of
 
 @at("wechat")
 def test_what_the_provider_paid_is_confirmed_by_nobody_where_the_window_paid_nothing(office: Office) -> None:
-    refund = _bounced(office)
+    refund = office.bounced()
     _settled_there(office)
     office.till.post()
     for answer in ("paid_out", "confirm"):
@@ -152,10 +126,10 @@ def test_what_a_provider_gives_up_after_the_cash_went_out_stays_owed_until_it_is
     """Given back to the wallet by then, it would be there and in the payer's hand."""
     drawer = Drawer(office.desk, now_us=office.till.clock.us)
     shift = drawer.open(100_00)
-    refund = _bounced(office)
+    refund = office.bounced()
     before = office.till.balance()
     office.answer(refund, "paid_out", drawer.cashier)
-    _becomes(office, "closed")
+    office.becomes("closed")
     if not waits:
         office.till.post()
         assert (office.row(refund).state, office.account("payable:refunds")) == ("abnormal", FOUR)
@@ -176,7 +150,7 @@ def test_a_provider_that_gives_up_and_pays_in_the_end_is_in_the_books_beside_the
     office: Office, when: str
 ) -> None:
     """Closed and then settled all the same: before the window's second person, around it, or after."""
-    refund = _bounced(office)
+    refund = office.bounced()
     office.answer(refund, "paid_out", office.asker)
 
     def confirm() -> None:
@@ -185,7 +159,7 @@ def test_a_provider_that_gives_up_and_pays_in_the_end_is_in_the_books_beside_the
 
     if when == "before":
         confirm()
-    _becomes(office, "closed")
+    office.becomes("closed")
     office.till.post()
     if when == "between":
         confirm()
@@ -201,8 +175,8 @@ def test_a_provider_that_gives_up_and_pays_in_the_end_is_in_the_books_beside_the
 def test_nobody_pays_out_what_its_provider_gave_up(office: Office) -> None:
     """It is credit again by then: paid out as well, it would be given twice."""
     before = office.till.balance()
-    refund = _bounced(office)
-    _becomes(office, "closed")
+    refund = office.bounced()
+    office.becomes("closed")
     office.till.post()
     with pytest.raises(Exception, match="gone on"):
         office.answer(refund, "paid_out", office.asker)
@@ -218,8 +192,8 @@ def test_who_pays_out_while_the_provider_gives_up_is_told(
     """The page said that it waits at the window; the poster was a moment faster."""
     from fairwatt.flows import ask_refund
 
-    refund = _bounced(office)
-    _becomes(office, "closed")
+    refund = office.bounced()
+    office.becomes("closed")
     with as_role("web"):
         book = office.book
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from fairwatt.wire.commands import Receipt, Result, hash8
 from fairwatt.wire.frames import Kind
@@ -115,6 +115,29 @@ class Office:
         self.answer(refund, "approve")
         self.till.post()
         return refund
+
+    def bounced(self) -> int:
+        """A refund of 4.00 that the provider could not pay."""
+        self.paid()
+        self.till.world.faults.set(refund_abnormal=True)
+        try:
+            refund = self.agreed(400)
+            self.recall()
+            for _ in range(3):
+                self.go(after_s=3)
+        finally:
+            self.till.world.faults.set(refund_abnormal=False)
+        assert self.row(refund).state == "abnormal"
+        return refund
+
+    def becomes(self, state: Literal["done", "closed", "abnormal"]) -> None:
+        """The provider says how it ended there, when it is asked; nothing is posted yet."""
+        (payment,) = self.till.world.books.payments(self.till.shop)
+        (refund,) = payment.refunds
+        refund.state = state
+        self.till.world.books.heard(refund)
+        self.till.deliver_due()
+        self.till.ask(after_s=3)
 
     def use(self, wh: int) -> None:
         """The home uses so much, and its meter says so."""

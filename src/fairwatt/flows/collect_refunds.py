@@ -173,8 +173,11 @@ SELECT e.id FROM store_paymentevent e
    AND NOT EXISTS (SELECT 1 FROM store_paymentevent q WHERE q.kind = e.kind AND q.account_id = e.account_id
         AND q.id > e.id AND q.assurance = 'queried' AND ((q.provider_ref <> '' AND q.provider_ref = e.provider_ref)
              OR (q.refund_ref <> '' AND q.refund_ref = e.refund_ref)))
+   -- Of what is over, only a word that says otherwise is asked about: closed and paid in the end, paid and bounced.
    AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.account = e.account_id AND r.refund_ref = e.refund_ref
-        AND r.origin <> 'provider' AND r.state NOT IN ('submitted', 'abnormal') AND r.paid_by <> 'window')
+        AND r.origin <> 'provider' AND r.state NOT IN ('submitted', 'abnormal') AND r.paid_by <> 'window'
+        AND NOT (r.state = 'failed' AND e.state = 'succeeded')
+        AND NOT (r.state = 'succeeded' AND e.state IN ('failed', 'closed', 'abnormal')))
  ORDER BY e.id LIMIT %s
 """
 
@@ -201,8 +204,8 @@ def take_heard(*, event_id: int, origin: str) -> Heard | None:
     if paid is None:
         return None
     ours = Refund.objects.filter(account=event.account_id, refund_ref=event.refund_ref).first()
-    # What the window paid is asked about, and never asked for again.
-    under_way = ours is not None and event.refund_ref and ours.paid_by != "window"
+    # What is over is asked about, and never asked for again.
+    under_way = ours is not None and event.refund_ref and ours.state in _ASKED
     ask = _ask_of(
         paid, event.account, origin, refund_ref=event.refund_ref, provider_refund=event.provider_ref
     )

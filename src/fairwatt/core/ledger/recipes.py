@@ -189,6 +189,16 @@ def refund_paid_legs(*, currency: str, provider: str, amount_micro: int) -> tupl
     )
 
 
+def refund_returned_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
+    """A refund that was paid came back from the payer's bank: the provider has it, and it is owed again."""
+    amount = _positive(amount_micro)
+    return _entry(
+        Kind.REFUND,
+        Leg(PAYABLE_REFUNDS, currency, amount),
+        Leg(clearing_account(provider=provider), currency, -amount),
+    )
+
+
 def refund_found_legs(*, currency: str, provider: str, amount_micro: int, account: str) -> tuple[Leg, ...]:
     """A refund that nobody asked for here: the provider paid it out of what it is to settle.
 

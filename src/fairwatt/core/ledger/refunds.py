@@ -34,7 +34,8 @@ NEXT: Final[Mapping[RefundState, frozenset[RefundState]]] = {
     RefundState.FAILED: frozenset({RefundState.SUCCEEDED}),
     RefundState.REFUSED: frozenset(),
     RefundState.WITHDRAWN: frozenset(),
-    RefundState.SUCCEEDED: frozenset(),
+    # The payer's bank sent it back: it lies with the provider again, and is owed.
+    RefundState.SUCCEEDED: frozenset({RefundState.ABNORMAL}),
 }
 HELD: Final = frozenset({RefundState.APPROVED, RefundState.SUBMITTED, RefundState.ABNORMAL})
 """States in which the liability account holds the money."""

@@ -91,6 +91,11 @@ class Refund:
     """made by the shop in the platform's own back office: it carries none of the shop's references"""
 
 
+def notice_number(what: Payment | Refund) -> str:
+    """Each notice has a number of its own: what became of a refund later is told by another one."""
+    return f"{what.number}-{what.state}" if isinstance(what, Refund) else what.number
+
+
 class PayError(Exception):
     """The platform says no; `code` is its own word."""
 

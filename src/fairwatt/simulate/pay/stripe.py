@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from fairwatt.simulate.pay.bills import Paging, stripe_transactions
-from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop
+from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop, notice_number
 from fairwatt.simulate.pay.cards import Cards, Declined
 from fairwatt.simulate.pay.faults import Faults
 from fairwatt.simulate.pay.talking import Asked, Report, Said
@@ -236,7 +236,7 @@ class StripePlatform:
         content = self.refund(what) if isinstance(what, Refund) else self.session(order, what)
         if order.way == "agreed" and not isinstance(what, Refund):
             word, content = "payment_intent.succeeded", self.cards.intent(order)
-        return self._event(order, word, f"evt_{what.number}", content, forged=forged, at_s=at_s)
+        return self._event(order, word, f"evt_{notice_number(what)}", content, forged=forged, at_s=at_s)
 
     def disputed(self, paid: Payment) -> dict[str, Any]:
         """A dispute as Stripe writes it."""

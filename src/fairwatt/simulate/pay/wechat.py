@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fairwatt.payments.clocks import rfc3339, rfc3339_us
 from fairwatt.payments.keyring import rsa_signed, rsa_verified
 from fairwatt.simulate.pay.bills import wechat_funds, wechat_trades
-from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop
+from fairwatt.simulate.pay.books import Books, Order, PayError, Payment, Refund, Shop, notice_number
 from fairwatt.simulate.pay.faults import Faults
 from fairwatt.simulate.pay.keys import private_pem, public_pem
 from fairwatt.simulate.pay.talking import Asked, Report, Said
@@ -217,7 +217,7 @@ class WechatPlatform:
         state = _REFUND_WORDS[what.state] if isinstance(what, Refund) else "SUCCESS"
         body = json.dumps(
             {
-                "id": f"EV-{what.number}",
+                "id": f"EV-{notice_number(what)}",
                 "create_time": rfc3339(what.at_us),
                 "event_type": f"{'REFUND' if refund else 'TRANSACTION'}.{state}",
                 "resource_type": "encrypt-resource",
