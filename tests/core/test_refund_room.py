@@ -59,7 +59,9 @@ def test_refund_states_that_hold_money_end_only_by_paying_or_giving_back() -> No
         RefundState.FAILED,
         RefundState.WITHDRAWN,
     }
-    assert NEXT[RefundState.SUCCEEDED] == {RefundState.ABNORMAL}, "what came back is owed, and no wallet's again"
+    assert NEXT[RefundState.SUCCEEDED] == {RefundState.ABNORMAL}, (
+        "what came back is owed, and no wallet's again"
+    )
     with pytest.raises(IllegalRefundStep, match="it is final"):
         advance_refund(RefundState.WITHDRAWN, RefundState.SUCCEEDED)
     with pytest.raises(IllegalRefundStep):

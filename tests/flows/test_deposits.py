@@ -143,3 +143,44 @@ def test_a_deposit_from_an_earlier_time_takes_two_people_and_the_month_shows_who
         tables = {table.name: [tuple(row) for row in table.rows] for table in document.contents.tables}
     assert [row[-1] for row in tables["deposits_by_home"]] == [300_000_000]
     assert ("deposit:residents", "deposit:residents", 300_000_000) in tables["deposits"]
+
+
+def test_a_deposit_taken_by_mistake_is_credit_again_by_two_people(desk: Desk, meter: int) -> None:
+    from fairwatt.flows.keep_deposit import DepositAsked, DepositImpossible, free_deposit
+    from fairwatt.flows.two_people import answer_wish
+
+    (wallet,) = desk.street.wallets
+    clerk, admin = clerk_of(desk).pk, clerk_of(desk, "admin").pk
+    kept(desk, wallet, 60_00)
+    before = desk.balance(meter)
+
+    def wished(amount_minor: int) -> int:
+        asked = DepositAsked(
+            wallet_id=wallet, amount_minor=amount_minor, words="was for credit", ticket=os.urandom(16).hex()
+        )
+        with as_role("web"):
+            return free_deposit(book_id=desk.street.book, asked=asked, user_id=clerk, now_us=NOW_US)
+
+    with pytest.raises(DepositImpossible, match="so much"):
+        wished(60_01)
+    both = [wished(60_00), wished(60_00)]
+    follow(desk, now_us=NOW_US)
+    assert desk.balance(meter) == before, "one person's word moves nothing"
+    facts = []
+    for wish in both:
+        with as_role("web"):
+            facts.append(
+                answer_wish(
+                    book_id=desk.street.book,
+                    wish_id=wish,
+                    step="approve",
+                    words="",
+                    user_id=admin,
+                    now_us=NOW_US,
+                )
+            )
+    follow(desk, now_us=NOW_US)
+    answers = [desk.fact(fact).result for fact in facts if fact]
+    assert [one.get("code", "") for one in answers] == ["", "beyond_the_deposit"]
+    assert desk.balance(meter) == before + 60_000_000
+    assert accounts(desk).get("deposit:residents", 0) == 0

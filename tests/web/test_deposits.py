@@ -56,4 +56,11 @@ def test_money_taken_as_a_deposit_is_held_and_the_page_and_the_statement_say_so(
     other.post(now_us=NOW_US)
     assert "Done" in clerk.get(kept["Location"]).content.decode()
     declared = clerk.post(page, {**form, "way": "declared", "words": "lease", "ticket": os.urandom(16).hex()})
-    assert "Deposit from an earlier time" in clerk.get(declared["Location"]).content.decode()
+    assert "It is held from an earlier time" in clerk.get(declared["Location"]).content.decode()
+    back = {**form, "way": "freed", "amount": "301", "ticket": os.urandom(16).hex()}
+    assert clerk.post(page, {**back, "words": ""}).status_code == 422
+    assert auditor.post(page, {**back, "words": "mistake"}).status_code == 422
+    freed = clerk.post(page, {**back, "words": "mistake"})
+    assert "It becomes credit again" in clerk.get(freed["Location"]).content.decode()
+    too_much = clerk.post(page, {**back, "amount": "302", "words": "again", "ticket": os.urandom(16).hex()})
+    assert 'value="302"' in too_much.content.decode(), "what was typed stays where it was typed"

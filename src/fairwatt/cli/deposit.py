@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -88,8 +88,26 @@ def declare(
     typer.echo(json.dumps({"wish": wish}) if as_json else f"waits for a second person as wish {wish}")
 
 
+@app.command("free")
+def free(
+    home: Home,
+    amount: Amount,
+    book: Book,
+    by: By,
+    reason: Annotated[str, typer.Option(help="Why it becomes credit again.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a deposit that was taken by mistake credit again; an administrator who is another agrees on the page.
+
+    Example: fairwatt deposit free 4-201 500.00 --reason "was meant for electricity" --book 1 --by operator
+    Exit code 0: waits for a second person. 1: refused, and no money was moved. 2: an option cannot be used.
+    """
+    wish = _ask("free_deposit", home, amount, book, by, reason)
+    typer.echo(json.dumps({"wish": wish}) if as_json else f"waits for a second person as wish {wish}")
+
+
 def _ask(
-    how: Literal["set_deposit_aside", "declare_deposit"],
+    how: Literal["set_deposit_aside", "declare_deposit", "free_deposit"],
     home: str,
     amount: str,
     book: int,
@@ -102,8 +120,8 @@ def _ask(
     config = Config.load()
     use_django(role="web")
     from fairwatt.core.refusal import Refusal
+    from fairwatt.flows import keep_deposit
     from fairwatt.flows.cash_desk import find_homes
-    from fairwatt.flows.keep_deposit import DepositAsked, declare_deposit, set_deposit_aside
     from fairwatt.payments.amounts import minor_from_text
     from fairwatt.store.models import Book as BookRow
     from fairwatt.store.models import User
@@ -116,14 +134,14 @@ def _ask(
         found = find_homes(book=row, text=home, now_us=now_us)
         if len(found) != 1:
             raise BadInput(f"{home!r} names no home, or more than one. Nothing was changed.")
-        asked = DepositAsked(
+        asked = keep_deposit.DepositAsked(
             wallet_id=found[0].wallet,
             amount_minor=minor_from_text(amount, digits=row.minor_digits),
             words=reason,
             ticket=os.urandom(16).hex(),
         )
-        flow = set_deposit_aside if how == "set_deposit_aside" else declare_deposit
-        return flow(book_id=book, asked=asked, user_id=person.pk, now_us=now_us)
+        about: Any = {"book_id": book, "asked": asked, "user_id": person.pk, "now_us": now_us}
+        return int(getattr(keep_deposit, how)(**about))
     except Refusal as error:
         raise OperatorError(str(error)) from error
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Deposits at the desk: credit is set aside, or one that is held from an earlier time is declared by two people.
 
-They come back by themselves when the account ends (posting/settlement.py).
+They come back by themselves when the account ends (posting/settlement.py); before that, two people make one credit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fairwatt.store import deposits, facts, money_wishes
 from fairwatt.store.deposits import Held
 from fairwatt.store.intervals import note_deed
 from fairwatt.store.models import AccountEnd, Book, Fact, LandlordAccount, Wallet
-from fairwatt.store.money_wishes import NewWish
+from fairwatt.store.money_wishes import FREED, NewWish
 
 WORDS_MAX: Final = 400
 _TICKET: Final = re.compile(r"[0-9a-f]{20,32}")
@@ -125,6 +125,38 @@ def declare_deposit(*, book_id: int, asked: DepositAsked, user_id: int, now_us: 
             author=person.pk,
             wallet=wallet.pk,
             words=words,
+        )
+        return write_wish(cursor=cursor, new=new, now_us=now_us)
+
+
+@transaction.atomic(durable=True)
+def free_deposit(*, book_id: int, asked: DepositAsked, user_id: int, now_us: int) -> int:
+    """Ask a second person to agree that a deposit, or a part of it, becomes credit again; return the wish."""
+    book = Book.objects.get(pk=book_id)
+    person = acting(user_id=user_id, book=book)
+    words = _words(asked)
+    if not words:
+        raise DepositImpossible("Say why it becomes credit again. Nothing was moved.")
+    with connection.cursor() as cursor:
+        facts.see_book(cursor=cursor, book=book.pk)
+        key = f"deposit:{asked.ticket}"
+        known = money_wishes.wish_by_key(cursor=cursor, book=book.pk, key=key)
+        if known is not None:
+            return known.wish
+        wallet = _living(book, asked.wallet_id)
+        held_micro = deposits.held_of(cursor=cursor, book=book.pk, wallet=wallet.pk)
+        amount = micro_from_minor(amount_minor=asked.amount_minor, minor_digits=book.minor_digits)
+        if not 0 < amount <= held_micro:
+            raise DepositImpossible("No deposit of so much is held of this home. Nothing was moved.")
+        new = NewWish(
+            book=book.pk,
+            kind="deposit",
+            key=key,
+            amount_minor=asked.amount_minor,
+            author=person.pk,
+            wallet=wallet.pk,
+            words=words,
+            details={"way": FREED},
         )
         return write_wish(cursor=cursor, new=new, now_us=now_us)
 

@@ -193,6 +193,8 @@ def to_hand_out(*, cursor: Any, book: int) -> list[Void]:
     return [Void._make(row) for row in cursor.fetchall()]
 
 
+FREED: Final = "freed"
+"""the way of a deposit that becomes credit again"""
 _CASH_VOIDS: Final = (
     "SELECT v.fact, v.wallet, v.of, v.wish, v.amount_micro, v.way, v.at_us FROM credit_void v "
     "JOIN receipt r ON r.fact = v.of WHERE v.book = %s AND v.way = 'paid_back' AND r.provider = 'cash'"

@@ -1,5 +1,5 @@
 """A deposit is held apart from credit, and becomes credit again when its account ends: it pays what is owed, the rest
-goes back the way a refund goes."""
+goes back the way a refund goes. Before that it becomes credit where two people say so."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fairwatt.flows.posting.refunding import unspent
 from fairwatt.flows.posting.voiding import agreed_wish
 from fairwatt.store import deposits, moves
 from fairwatt.store.deposits import Entry
+from fairwatt.store.money_wishes import FREED, Wish
 from fairwatt.store.posting import LINE, EventRow, FactAnswer
 
 
@@ -29,7 +30,7 @@ def post_deposit(bench: Bench, about: dict[str, Any]) -> PostedFacts:
         }:
             return _set_aside(bench, wallet, amount_minor, author, words)
         case {"wish": int(wish)}:
-            return _declared(bench, wish)
+            return _agreed(bench, wish)
         case _:
             return refuse_fact(
                 bench, "unknown_kind", "the content of this deposit is not what such a fact says"
@@ -55,13 +56,20 @@ def release(bench: Bench, *, wallet: int, wallet_ix: int) -> PostedFacts | None:
     held = deposits.held_of(cursor=bench.cursor, book=bench.state.book, wallet=wallet)
     if held <= 0:
         return None
-    _add(bench, wallet, "back", -held)
     evidence = {"amount_micro": held, "fact": bench.fact}
+    event = EventRow(kind="deposit.released", at_us=bench.now_us, wallet=wallet, evidence=evidence)
+    return _back(bench, wallet, wallet_ix, held, event)
+
+
+def _back(
+    bench: Bench, wallet: int, wallet_ix: int, amount_micro: int, event: EventRow, author: int | None = None
+) -> PostedFacts:
+    _add(bench, wallet, "back", -amount_micro, author=author)
     return PostedFacts(
-        lines=[_line(bench, held)],
+        lines=[_line(bench, amount_micro)],
         wallet_ix=[wallet_ix],
-        legs=list(deposit_legs(currency=bench.state.currency, amount_micro=-held)),
-        events=[EventRow(kind="deposit.released", at_us=bench.now_us, wallet=wallet, evidence=evidence)],
+        legs=list(deposit_legs(currency=bench.state.currency, amount_micro=-amount_micro)),
+        events=[event],
     )
 
 
@@ -90,7 +98,8 @@ def _set_aside(bench: Bench, wallet: int, amount_minor: int, author: int, words:
     return out
 
 
-def _declared(bench: Bench, wish: int) -> PostedFacts:
+def _agreed(bench: Bench, wish: int) -> PostedFacts:
+    """What two people say of a deposit: that it is held from an earlier time, or that it becomes credit again."""
     asked = agreed_wish(bench, wish=wish, kind="deposit")
     if asked is None or asked.wallet is None:
         return refuse_fact(bench, "not_agreed", "no two people here say so; no money was moved")
@@ -100,6 +109,8 @@ def _declared(bench: Bench, wish: int) -> PostedFacts:
     if ix is None or ix in bench.state.left:
         return refuse_fact(bench, "unknown_wallet", "this book has no such home; no money was moved")
     amount = micro_from_minor(amount_minor=asked.amount_minor, minor_digits=bench.state.minor_digits)
+    if asked.details.get("way") == FREED:
+        return _freed(bench, asked, asked.wallet, ix, amount)
     _add(bench, asked.wallet, "declared", amount, author=asked.author, words=asked.words)
     result = {"wallet": asked.wallet, "amount_micro": amount, "kind": "declared"}
     evidence = {**result, "asked_by": asked.author, "agreed_by": asked.step_author}
@@ -110,6 +121,18 @@ def _declared(bench: Bench, wish: int) -> PostedFacts:
             EventRow(kind="deposit.declared", at_us=bench.now_us, wallet=asked.wallet, evidence=evidence)
         ],
     )
+
+
+def _freed(bench: Bench, asked: Wish, wallet: int, ix: int, amount_micro: int) -> PostedFacts:
+    if not 0 < amount_micro <= deposits.held_of(cursor=bench.cursor, book=bench.state.book, wallet=wallet):
+        return refuse_fact(bench, "beyond_the_deposit", "less than that is held; no money was moved")
+    result = {"wallet": wallet, "amount_micro": amount_micro, "kind": FREED}
+    evidence = {**result, "asked_by": asked.author, "agreed_by": asked.step_author}
+    event = EventRow(kind="deposit.freed", at_us=bench.now_us, wallet=wallet, evidence=evidence)
+    out = _back(bench, wallet, ix, amount_micro, event, author=asked.author)
+    out.moved.add(ix)
+    out.answers.append(FactAnswer(fact=bench.fact, state="posted", result=result))
+    return out
 
 
 def _add(

@@ -21,6 +21,7 @@ from fairwatt.flows.desk import NotAllowed
 from fairwatt.flows.sheets import BYTES_MAX
 from fairwatt.flows.two_people import WAYS, CannotWish, VoidAsked, answer_wish, ask_claim, ask_void
 from fairwatt.store.models import Book, Role, User
+from fairwatt.store.money_wishes import Wish
 from fairwatt.web import access
 from fairwatt.web.console.cash_queries import receipts_shown, suspense_shown, wishes_shown
 from fairwatt.web.console.frame import clerk, frame, private
@@ -217,13 +218,13 @@ def _two_people(request: HttpRequest, book: Book, *, error: str = "", status: in
             (
                 one,
                 str(cash_words.WISHES[one.wish.kind]),
-                _way(one.wish.details),
+                _way(one.wish),
                 _answers(user, one.wish.author),
             )
             for one in wishes_shown(book=book, waiting=True)
         ],
         "answered": [
-            (one, str(cash_words.WISHES[one.wish.kind]), _way(one.wish.details))
+            (one, str(cash_words.WISHES[one.wish.kind]), _way(one.wish))
             for one in wishes_shown(book=book, waiting=False)[:20]
         ],
         "suspense": suspense_shown(book=book),
@@ -234,8 +235,8 @@ def _two_people(request: HttpRequest, book: Book, *, error: str = "", status: in
     return private(render(request, "console/two_people.html", context, status=status))
 
 
-def _way(details: dict[str, Any]) -> str:
-    way = cash_words.WAYS.get(str(details.get("way", "")))
+def _way(wish: Wish) -> str:
+    way = cash_words.WAYS.get(str(wish.details.get("way", "declared" if wish.kind == "deposit" else "")))
     return "" if way is None else str(way)
 
 

@@ -1,4 +1,4 @@
-"""Deposits: what is held of whom, and a form to set one aside or to declare one from an earlier time."""
+"""Deposits: what is held of whom; forms to set one aside, to declare one that is older, to make one credit again."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from fairwatt.flows.keep_deposit import (
     DepositImpossible,
     declare_deposit,
     deposits_of,
+    free_deposit,
     set_deposit_aside,
 )
 from fairwatt.store.models import Book, User
+from fairwatt.store.money_wishes import FREED
 from fairwatt.web import access
 from fairwatt.web.console.frame import frame, private
 from fairwatt.web.console.typed import minor
@@ -45,8 +47,9 @@ def deposits(request: HttpRequest, slug: str) -> HttpResponse:
         **frame(book=book),
         "held": [(one, account_number(wallet=one.wallet)) for one in held],
         "held_micro": sum(one.held_micro for one in held),
-        "typed": request.POST,
-        "home": request.POST.get("home") or request.GET.get("home", ""),
+        "typed": request.POST if request.POST.get("way") != FREED else {},
+        "typed_back": request.POST if request.POST.get("way") == FREED else {},
+        "home": request.GET.get("home", ""),
         "ticket": os.urandom(16).hex(),
         "error": error,
         "may_act": access.may_act(user=user),
@@ -75,5 +78,8 @@ def _kept(request: HttpRequest, book: Book, user: User) -> str:
     }
     if typed.get("way") == "declared":
         declare_deposit(**about)
+        return reverse("console:two_people", args=[book.slug])
+    if typed.get("way") == FREED:
+        free_deposit(**about)
         return reverse("console:two_people", args=[book.slug])
     return reverse("console:cash_done", args=[book.slug, set_deposit_aside(**about)])

@@ -33,7 +33,7 @@ def deposit_sentence(account: LineAccount) -> str:
     said = (
         gettext("%(amount)s was set aside as a deposit, on %(day)s at %(time)s.")
         if account.line.amount_micro < 0
-        else gettext("The deposit of %(amount)s came back when the account ended, on %(day)s at %(time)s.")
+        else gettext("A deposit of %(amount)s became credit again, on %(day)s at %(time)s.")
     )
     return said % {
         "amount": text.money_exact(micro=abs(account.line.amount_micro), currency=account.currency),

@@ -28,17 +28,20 @@ EVENTS: Final[Words] = {
     "deposit.taken": _("{home}: a deposit of {amount} is held"),
     "deposit.declared": _("{home}: a deposit of {amount} from an earlier time is held"),
     "deposit.released": _("{home}: the deposit of {amount} came back when the account ended"),
+    "deposit.freed": _("{home}: a deposit of {amount} is credit again, as two people agreed"),
 }
 WISHES: Final[Words] = {
     "transfer": _("Bank transfer"),
     "void": _("Payment taken back"),
     "claim": _("Money claimed"),
-    "deposit": _("Deposit from an earlier time"),
+    "deposit": _("Deposit"),
 }
 WAYS: Final[Words] = {
     "paid_back": _("The payer gets the money back"),
     "not_received": _("It was never received, or less was"),
     "suspense": _("It belongs to another home: keep it until it is claimed"),
+    "declared": _("It is held from an earlier time"),
+    "freed": _("It becomes credit again"),
 }
 _REFUSALS: Final[Words] = {
     "not_a_cashier": _("Only an operator sits at a cash desk. No shift was opened."),
@@ -53,6 +56,7 @@ _REFUSALS: Final[Words] = {
     "drawer_too_low": _("The drawer holds less than that. Nothing was handed out."),
     "handed_out": _("This cash was handed out before. Give nothing more."),
     "deposit_beyond_credit": _("The home has less credit than that. Nothing was set aside."),
+    "beyond_the_deposit": _("Less than that is held as a deposit. No money was moved."),
     "nothing_owed": _("Nothing is to be handed out for this."),
     "not_agreed": _(
         "It takes two people who work here, the second one an administrator. No money was moved."
