@@ -234,6 +234,32 @@ def test_who_is_never_cut_for_credit_is_lent_nothing(street: Street, desk: Desk,
     assert raise_due(book_id=street.book, now_us=AT + HOUR_US) == 2, "what kept it on is over"
 
 
+def test_a_shelter_that_ends_takes_nothing_from_who_may_borrow(street: Street, desk: Desk, ann: Any) -> None:
+    """Who is kept on is lent nothing; a minute after that, before the calendar was looked at, nobody is cut either."""
+    from fairwatt.flows.raise_due import raise_due
+
+    offered(street, ann, automatic=True)
+    meter, end_us = desk.home(), AT + 20 * HOUR_US
+    rule(street, ann, "force_on", wallet=street.wallets[0], now_us=NOON_US, until_us=end_us)
+    desk.open(now_us=AT)
+    for hour in range(20):
+        desk.read(meter, AT + hour * HOUR_US, 10_000 + hour)
+    flush(desk, AT)
+    raise_due(book_id=street.book, now_us=end_us - HOUR_US)
+    desk.post(now_us=end_us - HOUR_US)
+    assert not desk.events("emergency.lent")
+    desk.read(meter, end_us + 60_000_000, 10_100)
+    flush(desk, AT)
+    raise_due(book_id=street.book, now_us=end_us + 60_000_000)
+    desk.read(meter, end_us + 120_000_000, 10_101)
+    assert len(desk.events("emergency.lent")) == 1 and not desk.events("supply.cut")
+    lowers = rule(
+        street, ann, wallet=street.wallets[0], body=document('emergency: {amount: "1", offered_below: "2"}')
+    )
+    assert lowers.loosens == ["emergency"], "also of a home that is sheltered today"
+    assert not rule(street, ann, body=document("cut: never"), basis="law", source="an act").loosens
+
+
 def owed(street: Street, desk: Desk, ann: Any, approver: str = "bob", **plan: Any) -> Any:
     """A home that owes 20.02 for energy, which becomes a debt of 20."""
     written = rule(

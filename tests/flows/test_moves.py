@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from fairwatt.core.ledger.model import Kind
-from support.credit import person, rule, step
+from support.credit import document, person, rule, step
 from support.desk import Desk
+from support.house import as_role
 from support.moves import ask, follow
 from support.street import DAY_US, HOUR_US, NOON_US, reading
 
@@ -218,6 +219,43 @@ def test_money_that_follows_late_to_a_home_that_owes_repays_there_and_the_old_ho
     assert not desk.events("fact.refused") and not desk.quarantine()
     owed = Journal.objects.filter(book=desk.street.book, account="receivable:debt")
     assert sum(leg.amount_micro for leg in owed) == came // 2 - 30_000_000
+    explained(desk)
+
+
+def test_money_that_follows_while_both_homes_owe_emergency_credit_repays_both(desk: Desk, meter: int) -> None:
+    from django.db import connection, transaction
+
+    from fairwatt.flows.borrow import ask_for
+    from fairwatt.store import facts
+
+    desk.home()
+    old, there = desk.street.wallets
+    said = document('emergency: {amount: "10", offered_below: "50"}')
+    rule(desk.street, person(desk.street, "ann"), body=said, role="migrate")
+
+    def lent(wallet: int, now_us: int) -> None:
+        with as_role("web"), transaction.atomic(), connection.cursor() as cursor:
+            facts.see_book(cursor=cursor, book=desk.street.book)
+            about: Any = {"cursor": cursor, "book": desk.street.book, "after": 0, "author": None}
+            ask_for(wallet=wallet, now_us=now_us, **about)
+        follow(desk, now_us=now_us)
+
+    follow(desk, now_us=NOW_US)
+    lent(old, NOW_US)
+    moved_us, late_us = NOW_US + 7 * HOUR_US, NOW_US + 20 * HOUR_US
+    emptied = ask(desk, "out", wallet=there, at_us=NOW_US, now_us=NOW_US)
+    follow(desk, now_us=NOW_US)
+    where = {"to_unit": unit_of(there), "to_wallet": desk.fact(emptied).result["new_wallet"]}
+    fact = ask(desk, "transfer", wallet=old, at_us=moved_us, now_us=moved_us, **where)
+    follow(desk, now_us=moved_us)
+    lent(desk.fact(fact).result["to_account"], moved_us)
+    assert len(desk.events("emergency.lent")) == 2
+    told = [reading(meter, moved_us, DAYS * 24_000 + 100), reading(meter, late_us, DAYS * 24_000 + 100)]
+    desk.post(desk.street.readings(*told), now_us=late_us)
+    follow(desk, now_us=late_us)
+    assert not desk.events("fact.refused")
+    repaid = [event.evidence["emergency_micro"] for event in desk.events("credit.repaid")]
+    assert len(repaid) == 1 and repaid[0] > 0, "by the one who gets the money; the other gave it back whole"
     explained(desk)
 
 

@@ -110,6 +110,7 @@ def test_who_comes_after_an_empty_month_to_a_home_that_was_cut_has_power_with_th
 
 def test_who_is_protected_stays_so_in_another_home(desk: Desk) -> None:
     """What was written for people, and who agreed, goes along with a transfer; what was ended or refused does not."""
+    from fairwatt.flows.credit_rules import RuleRefused
     from fairwatt.flows.posting.loading import load_book
     from fairwatt.store.models import Installation
 
@@ -118,6 +119,7 @@ def test_who_is_protected_stays_so_in_another_home(desk: Desk) -> None:
     ann, bob = (person(desk.street, name) for name in ("ann", "bob"))
     kept = rule(desk.street, ann, "protection", wallet=old, until_us=NOON_US + 300 * DAY_US)
     step(desk.street, bob, kept, "approve")
+    waiting = rule(desk.street, ann, "protection", wallet=old, until_us=NOON_US + 200 * DAY_US)
     rule(desk.street, ann, wallet=old, body=document('warn: {below: "50"}'))
     ended = rule(desk.street, ann, "force_on", wallet=old)
     for who, what in ((ann, "ask_end"), (bob, "end")):
@@ -138,11 +140,13 @@ def test_who_is_protected_stays_so_in_another_home(desk: Desk) -> None:
     follow(desk, now_us=to_us)
     result = desk.fact(fact).result
     assert result.get("rules_carried") == 2, result
-    for now_us in (to_us, NOON_US + 20 * DAY_US):
+    for now_us, protections in ((to_us, 2), (NOON_US + 20 * DAY_US, 1)):
         state = load_book(book=desk.street.book, now_us=now_us)
         policy = state.policies[int(state.wallets["policy_ix"][state.wallet_index[result["to_account"]]])]
-        assert [one.why for one in policy.shelters] == [Why.PROTECTED]
-        assert policy.low_micro == 50_000_000
+        assert [one.why for one in policy.shelters] == [Why.PROTECTED] * protections
+        assert policy.low_micro != 50_000_000, "a document is of the place: elsewhere it may protect less"
+    with pytest.raises(RuleRefused, match="another home now"):
+        step(desk.street, bob, waiting, "approve", now_us=to_us)
 
 
 def test_the_poster_writes_no_rule_for_a_home_that_nobody_moved_to(desk: Desk) -> None:

@@ -58,10 +58,10 @@ class Refunds:
             work.append(partial(self.follow, event_id=event))
         return work
 
-    def ask(self, *, refund_id: int, hinted: bool = False) -> None:
-        """Ask for a refund, or how it stands."""
+    def ask(self, *, refund_id: int, heard: int | None = None) -> None:
+        """Ask for a refund, or how it stands; also before its time where an event was `heard` of it."""
         taken = collect_refunds.take_refund(
-            refund_id=refund_id, now_us=self._asks.now_us(), origin=self._origin, hinted=hinted
+            refund_id=refund_id, now_us=self._asks.now_us(), origin=self._origin, hinted=heard is not None
         )
         if taken is None:
             return
@@ -73,7 +73,9 @@ class Refunds:
                 refund_id=taken.refund, trouble=trouble, now_us=self._asks.now_us()
             )
             return
-        collect_refunds.note_refund(refund_id=taken.refund, said=said, now_us=self._asks.now_us())
+        collect_refunds.note_refund(
+            refund_id=taken.refund, said=said, now_us=self._asks.now_us(), heard=heard
+        )
 
     def _stands(self, taken: TakenRefund, merchant: Merchant) -> ProviderFact:
         provider = merchant.provider
@@ -105,7 +107,7 @@ class Refunds:
         if heard is None:
             return
         if heard.refund is not None:
-            self.ask(refund_id=heard.refund, hinted=True)
+            self.ask(refund_id=heard.refund, heard=event_id)
             return
         try:
             said = self._true_of(heard, self._asks.merchant(heard.account))

@@ -37,6 +37,7 @@ class CreditDesk:
     available_micro: int
     held: Merged | None
     owing: Owing
+    now_us: int
     asked: bool
     """emergency credit is asked for, and not answered yet"""
 
@@ -48,7 +49,7 @@ class CreditDesk:
     @property
     def offered_micro(self) -> int:
         """The emergency credit that may be taken now; 0 for none."""
-        lent = None if self.held is None else self.held.emergency
+        lent = None if self.held is None else self.held.emergency_at(at_us=self.now_us)
         if lent is None or self.owing.emergency_micro > 0:
             return 0
         return lent.amount_micro if self.available_micro < max(1, lent.offered_below_micro) else 0
@@ -164,6 +165,7 @@ def _desk(cursor: Any, wallet: Wallet, now_us: int) -> CreditDesk:
         available_micro=int(available_micro),
         held=held,
         owing=owing,
+        now_us=now_us,
         asked=bool(asked),
     )
 

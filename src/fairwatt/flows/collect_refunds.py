@@ -119,14 +119,14 @@ def _ask_of(
 
 
 @transaction.atomic(durable=True)
-def note_refund(*, refund_id: int, said: ProviderFact, now_us: int) -> None:
-    """A provider said how a refund of ours stands; what ends it goes to the poster."""
+def note_refund(*, refund_id: int, said: ProviderFact, now_us: int, heard: int | None = None) -> None:
+    """A provider said how a refund of ours stands; what ends it goes to the poster. `heard`: why it was asked."""
     _see_all()
     row = Refund.objects.select_for_update().get(pk=refund_id)
     row.trouble, row.troubles = "", 0
     told = said.state in _TOLD
     if told:
-        said = replace(said, refund_ref=row.refund_ref)
+        said = _answering(replace(said, refund_ref=row.refund_ref), heard)
         _note(_intent_of(row.payment), said, now_us)
     # What ends it is asked about seldom until it is posted: the poster may have refused it.
     waits = row.state == RefundState.SUBMITTED or (told and said.state is not State.ABNORMAL)
@@ -230,12 +230,15 @@ def note_heard(*, event_id: int, said: ProviderFact, now_us: int) -> None:
     event = PaymentEvent.objects.select_related("intent").get(pk=event_id)
     said = replace(
         said,
-        # The answer names what it answers, so that the same answer twice settles two hints.
-        event_id=f"{said.event_id[:130]}@{event.pk}",
         refund_ref=said.refund_ref or event.refund_ref,
         provider_ref=said.provider_ref or event.provider_ref,
     )
-    _note(event.intent, said, now_us)
+    _note(event.intent, _answering(said, event.pk), now_us)
+
+
+def _answering(said: ProviderFact, heard: int | None) -> ProviderFact:
+    """The answer names what it answers, so that the same answer twice settles two hints."""
+    return said if heard is None else replace(said, event_id=f"{said.event_id[:130]}@{heard}")
 
 
 def add_word(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> tuple[int, bool]:
@@ -256,15 +259,23 @@ def add_word(*, intent: PaymentIntent, said: ProviderFact, now_us: int) -> tuple
         "assurance": said.assurance,
         "detail": said.detail,
     }
-    key = refund_word_key(
-        account=intent.account_id or 0,
-        kind=said.kind,
-        reference=said.provider_ref or said.refund_ref,
-        state=said.state,
-    )
+    keys = {
+        state: refund_word_key(
+            account=intent.account_id or 0,
+            kind=said.kind,
+            reference=said.provider_ref or said.refund_ref,
+            state=state,
+        )
+        for state in {*_TOLD, said.state}
+    }
+    key = keys[said.state]
     with connection.cursor() as cursor:
-        about: dict[str, Any] = {"cursor": cursor, "book": intent.book_id, "kind": "refund_word", "key": key}
-        if facts.refused_for(**about) in _KEYLESS:
+        word: dict[str, Any] = {"cursor": cursor, "book": intent.book_id, "kind": "refund_word"}
+        about = {**word, "key": key}
+        newest = {state: facts.newest_of(**word, key=one) for state, one in keys.items()}
+        # Paid, sent back and paid again: what was said before and is said anew is another word. A bill's is an old one.
+        again = said.assurance is Assurance.QUERIED and 0 < newest[said.state] < max(newest.values())
+        if again or facts.refused_for(**about) in _KEYLESS:
             key = facts.fresh_key(**about)
         return facts.add(
             cursor=cursor,

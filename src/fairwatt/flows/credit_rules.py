@@ -20,7 +20,7 @@ from fairwatt.store import credit_rules, facts
 from fairwatt.store.credit_rules import SHELTERING, NewRule, Rule
 from fairwatt.store.credit_supply import standing_of_book
 from fairwatt.store.intervals import note_deed
-from fairwatt.store.models import Book, Role, Site, User, Wallet
+from fairwatt.store.models import AccountEnd, Book, Role, Site, User, Wallet
 
 KIND: Final = "credit_rule"
 AMOUNT_MICRO_MAX: Final = 10**13
@@ -119,6 +119,12 @@ def step_rule(*, book_id: int, rule_id: int, step: str, words: str, user_id: int
         credit_rules.hold_rule(cursor=cursor, rule=rule_id)  # answers are given one after the other
         rule = _rule(cursor, book, rule_id)
         _check_step(rule, step, person, now_us)
+        gone = AccountEnd.objects.filter(book=book.pk, wallet=rule.wallet or 0, settle="transfer")
+        if gone.exists():
+            raise RuleRefused(
+                "Who this is for lives in another home now, and it went along: answer the one there. "
+                "Nothing was changed."
+            )
         number = credit_rules.add_step(
             cursor=cursor, rule=rule, step=step, author=person.pk, words=words.strip()[:400], now_us=now_us
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fairwatt.core.credit.levels import with_days
-from fairwatt.core.credit.policy import CreditPolicy, CutRule, Shelter, Why, Windows
+from fairwatt.core.credit.policy import CreditPolicy, Shelter, Why, Windows
 from fairwatt.core.credit.terms import (
     DATES_AHEAD,
     Basis,
@@ -29,7 +29,6 @@ from fairwatt.store.postpaid import Postpaid, postpaid_of_book
 PACE_DAYS: Final = 14
 FORECAST_LASTS_US: Final = 3 * US_PER_DAY
 """As long a level is taken from a forecast; an older one may be of another season."""
-_SPARED: Final = (Why.POSTPAID, Why.GRACE, Why.PROTECTED, Why.FORCED_ON)
 _WHY: Final = {"protection": Why.PROTECTED, "weather": Why.WEATHER, "force_on": Why.FORCED_ON}
 
 
@@ -148,16 +147,11 @@ class _Maker:
                 layers.append(Layer(rule.rule, rank, Basis(basis), self._terms(rule)))
             today = local_date(zone=self._zone, at_us=self._now_us)
             merged = merge(base=base, layers=layers, shelters=shelters, today=today)
+            return replace(merged, protected=place.protected)
         except Exception as error:
             if rule is None:
                 raise
             return rule, error
-        # Emergency credit is for who would be in the dark without it.
-        return replace(merged, emergency=None) if self._is_spared(place, merged.policy) else merged
-
-    def _is_spared(self, place: Place, policy: CreditPolicy) -> bool:
-        sheltered = any(policy.sheltered_at(why, at_us=self._now_us) for why in _SPARED)
-        return place.protected or policy.cut is CutRule.NEVER or sheltered
 
     def _terms(self, rule: Rule) -> Terms:
         terms = parse_terms(rule.body)

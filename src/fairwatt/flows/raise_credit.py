@@ -64,8 +64,8 @@ def _automatic(cursor: Any, book: Book, now_us: int) -> int:
         wallet
         for wallet in empty
         if (one := held.homes.get(wallet)) is not None
-        and one.emergency is not None
-        and one.emergency.automatic
+        and (lent := one.emergency_at(at_us=now_us)) is not None
+        and lent.automatic
     ]
     if not taking:
         return 0

@@ -55,12 +55,17 @@ def fresh_key(*, cursor: Any, book: int, kind: str, key: str) -> str:
     cursor.execute("SELECT 1 FROM fact WHERE book = %s AND kind = %s AND natural_key = %s", [book, kind, key])
     if cursor.fetchone() is None:
         return key
+    return f"{key}:after:{newest_of(cursor=cursor, book=book, kind=kind, key=key)}"
+
+
+def newest_of(*, cursor: Any, book: int, kind: str, key: str) -> int:
+    """The newest fact of that natural key, or of one after it; 0 where there is none."""
     cursor.execute(
-        "SELECT max(id) FROM fact WHERE book = %s AND kind = %s "
+        "SELECT coalesce(max(id), 0) FROM fact WHERE book = %s AND kind = %s "
         "AND (natural_key = %s OR starts_with(natural_key, %s) OR starts_with(natural_key, %s))",
         [book, kind, key, f"{key}:after:", f"{key}#"],
     )
-    return f"{key}:after:{cursor.fetchone()[0]}"
+    return int(cursor.fetchone()[0])
 
 
 def refused_for(*, cursor: Any, book: int, kind: str, key: str) -> str:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from fairwatt.core.credit.policy import CreditPolicy, CutRule, Shelter, Steps, Windows
+from fairwatt.core.credit.policy import CreditPolicy, CutRule, Shelter, Steps, Why, Windows
 from fairwatt.core.rating.elements.periods import Calendar
 
 NO_LIMIT: Final = -1
@@ -85,6 +85,9 @@ class ByDays(NamedTuple):
     level_micro: int
 
 
+_SPARED: Final = (Why.POSTPAID, Why.GRACE, Why.PROTECTED, Why.FORCED_ON)
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """What holds for one home, and for each field which document said so (0: the policy it was opened under)."""
@@ -97,6 +100,14 @@ class Merged:
     credit_most_micro: int | None
     said_by: Mapping[str, int]
     by_days: ByDays | None = None
+    protected: bool = False
+    """the account is on the list of those that nobody cuts"""
+
+    def emergency_at(self, *, at_us: int) -> Emergency | None:
+        """The emergency credit that is offered at an instant: to who would be cut without it, to nobody else."""
+        policy = self.policy
+        spared = any(policy.sheltered_at(why, at_us=at_us) for why in _SPARED)
+        return None if self.protected or policy.cut is CutRule.NEVER or spared else self.emergency
 
 
 def merge(*, base: CreditPolicy, layers: Sequence[Layer], shelters: Iterable[Shelter], today: date) -> Merged:

@@ -189,13 +189,25 @@ def refund_paid_legs(*, currency: str, provider: str, amount_micro: int) -> tupl
     )
 
 
-def refund_returned_legs(*, currency: str, provider: str, amount_micro: int) -> tuple[Leg, ...]:
-    """A refund that was paid came back from the payer's bank: the provider has it, and it is owed again."""
+def refund_returned_legs(
+    *, currency: str, provider: str, amount_micro: int, rest_micro: int, account: str
+) -> tuple[Leg, ...]:
+    """A refund that was paid came back from the payer's bank: the provider has it, and it is owed again.
+
+    ``account``: who it is owed to, or the wallet where the payer has had it another way. ``rest_micro``: what was
+    rounded off when it was paid, and is owed again with it; 0 for nothing.
+    """
     amount = _positive(amount_micro)
+    rounded = (
+        (Leg(PAYABLE_REFUNDS, currency, rest_micro), Leg(ROUNDING, currency, -rest_micro))
+        if rest_micro
+        else ()
+    )
     return _entry(
         Kind.REFUND,
-        Leg(PAYABLE_REFUNDS, currency, amount),
+        Leg(account, currency, amount),
         Leg(clearing_account(provider=provider), currency, -amount),
+        *rounded,
     )
 
 

@@ -56,10 +56,10 @@ MANNERS: Final[Mapping[Step, Manner]] = {
     Step.DAYS: Manner(),
     Step.DAY: Manner(safety=True),
     Step.LOW: Manner(),
-    # Before a cut one is told each time credit comes to its end, also twice a day.
-    Step.CRITICAL: Manner(safety=True, capped=False, calls=True, once_a_day=False),
+    Step.CRITICAL: Manner(safety=True, capped=False, calls=True),
     Step.EMERGENCY: Manner(safety=True, capped=False),
-    Step.HOURS: Manner(safety=True, at_night=True, capped=False, calls=True, once_a_day=False),
+    Step.HOURS: Manner(safety=True, at_night=True, capped=False, calls=True),
+    # A cut comes next: one is told each time credit has come to its end, also twice a day.
     Step.EMPTY: Manner(safety=True, at_night=True, capped=False, calls=True, once_a_day=False),
     Step.CUT: Manner(safety=True, at_night=True, capped=False, once_a_day=False),
     Step.RESTORED: Manner(safety=True, at_night=True, capped=False, once_a_day=False),

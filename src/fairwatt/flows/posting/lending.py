@@ -48,7 +48,7 @@ def post_emergency(bench: Bench, *, wallet: int, author: int | None) -> PostedFa
     """Lend emergency credit: what the home's terms say, when they offer it, and not before the last was repaid."""
     ix = bench.state.wallet_index.get(wallet)
     held = bench.state.held.get(wallet)
-    lent = None if held is None else held.emergency
+    lent = None if held is None else held.emergency_at(at_us=bench.now_us)
     if ix is None or ix in bench.state.left or held is None or lent is None:
         return refuse_fact(
             bench, "no_emergency", "no emergency credit is offered to this home; nothing was lent"
@@ -135,7 +135,9 @@ def repay(bench: Bench, *, wallet_ix: int, paid_micro: int) -> PostedFacts | Non
     inputs = {"paid_micro": paid_micro, "emergency_owed_micro": owed.emergency_micro}
     rows = []
     if split.emergency_micro:
-        rows.append(_taken(wallet, "repaid", f"repaid:{bench.fact}", split.emergency_micro, None, inputs))
+        rows.append(
+            _taken(wallet, "repaid", f"repaid:{bench.fact}:{wallet}", split.emergency_micro, None, inputs)
+        )
     by_number = {one.debt: one for one in owed.debts}
     left = paid_micro - split.emergency_micro
     for number, amount in split.debts:
@@ -175,7 +177,7 @@ def repay_all(bench: Bench, *, wallet_ix: int) -> PostedFacts | None:
         return None
     whole = {"paid_micro": left, "emergency_owed_micro": owed.emergency_micro}
     first = min(left, owed.emergency_micro)
-    rows = [_taken(wallet, "repaid", f"repaid:{bench.fact}", first, None, whole)] if first else []
+    rows = [_taken(wallet, "repaid", f"repaid:{bench.fact}:{wallet}", first, None, whole)] if first else []
     left -= first
     for one in owed.debts:
         part = min(left, one.owed_micro)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fairwatt.core.ledger.model import PAYABLE_REFUNDS, WALLET, Kind
-from fairwatt.core.ledger.recipes import chargeback_legs, refund_found_legs, refund_returned_legs
+from fairwatt.core.ledger.recipes import chargeback_legs, refund_found_legs
 from fairwatt.core.ledger.refunds import RefundState
 from fairwatt.core.units import micro_from_minor
 from fairwatt.flows.posting.money import merchant_of
@@ -20,6 +20,7 @@ from fairwatt.flows.posting.refunding import (
     succeed_refund,
     wallet_line,
 )
+from fairwatt.flows.posting.returned import come_back
 from fairwatt.payments.contract import (
     MOVES_MONEY,
     Assurance,
@@ -132,7 +133,7 @@ def _of_ours(bench: Bench, row: RefundRow, said: ProviderFact) -> PostedFacts:
     if said.state not in (State.FAILED, State.CLOSED, State.ABNORMAL):
         return _answered(bench, _DUPLICATE)
     if not waits:
-        return _came_back(bench, row, said)
+        return come_back(bench, row, said)
     if said.state is not State.ABNORMAL:
         if "paid_out" in refunds.who_answered(cursor=bench.cursor, refund=row.id):
             # The window's cash went out: the money stays owed until the second person says that it did.
@@ -154,33 +155,6 @@ def _of_ours(bench: Bench, row: RefundRow, said: ProviderFact) -> PostedFacts:
     out.events.append(
         _event("refund.abnormal", bench, row.wallet, {"refund": row.id, "amount_micro": amount})
     )
-    return out
-
-
-def _came_back(bench: Bench, row: RefundRow, said: ProviderFact) -> PostedFacts:
-    """What was paid came back from the payer's bank: it is owed again, and waits for the window."""
-    if row.state != RefundState.SUCCEEDED or row.paid_by != "source" or row.payment is None:
-        return _answered(bench, _DUPLICATE)
-    amount = _micro(bench, row.amount_minor)
-    refunds.move_paid(
-        cursor=bench.cursor, fact=row.payment, open_minor=row.amount_minor, done_minor=-row.amount_minor
-    )
-    fold_payment(bench, row.payment)
-    refunds.move_refund(
-        cursor=bench.cursor,
-        refund=row.id,
-        state=RefundState.ABNORMAL,
-        now_us=bench.now_us,
-        code=said.detail[:60] or "returned",
-        paid_by="",
-        ask_us=None,
-    )
-    out = _answered(bench, {"outcome": "returned", "refund": row.id})
-    out.legs += refund_returned_legs(
-        currency=bench.state.currency, provider=said.provider, amount_micro=amount
-    )
-    about = {"refund": row.id, "amount_micro": amount, "returned": True}
-    out.events.append(_event("refund.abnormal", bench, row.wallet, about))
     return out
 
 

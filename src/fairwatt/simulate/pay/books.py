@@ -89,11 +89,13 @@ class Refund:
     state: Literal["pending", "done", "abnormal", "closed"] = "pending"
     at_desk: bool = False
     """made by the shop in the platform's own back office: it carries none of the shop's references"""
+    told: int = 0
+    """how often something was to be reported of it"""
 
 
 def notice_number(what: Payment | Refund) -> str:
-    """Each notice has a number of its own: what became of a refund later is told by another one."""
-    return f"{what.number}-{what.state}" if isinstance(what, Refund) else what.number
+    """Each notice has a number of its own: what becomes of a refund later is told by another one."""
+    return f"{what.number}-{what.told}" if isinstance(what, Refund) else what.number
 
 
 class PayError(Exception):

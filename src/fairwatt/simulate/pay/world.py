@@ -169,6 +169,8 @@ class World:
     def _heard(self, what: Payment | Refund) -> None:
         order = what.payment.order if isinstance(what, Refund) else what.order
         platform = self.platforms[order.shop.dialect]
+        if isinstance(what, Refund):
+            what.told += 1
 
         def honest() -> Report:
             return platform.report(what)

@@ -1,5 +1,6 @@
 -- Who is protected stays so in another home: what was written for an account that goes over to another one is written for
--- that one too, with who wrote it, who agreed and when. The poster may do this and write no rule of its own.
+-- that one too, with who wrote it, who agreed and when. Terms stay: elsewhere they may protect less than the place does. The
+-- poster may do this and write no rule of its own.
 CREATE FUNCTION carry_rules(p_book int, p_from bigint, p_to bigint) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -15,7 +16,7 @@ BEGIN
     END IF;
     FOR its IN
         SELECT r.* FROM credit_rule r
-         WHERE r.book = p_book AND r.wallet = p_from AND r.kind IN ('terms', 'protection', 'force_on')
+         WHERE r.book = p_book AND r.wallet = p_from AND r.kind IN ('protection', 'force_on')
            AND (r.until_us IS NULL OR r.until_us > gone.at_us)
            AND NOT EXISTS (SELECT 1 FROM credit_step s WHERE s.rule = r.id AND s.step IN ('refuse', 'end'))
            AND NOT EXISTS (SELECT 1 FROM credit_rule c WHERE c.wallet = p_to AND c.details @> jsonb_build_object('carried', r.id))

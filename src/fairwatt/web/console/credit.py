@@ -20,7 +20,7 @@ from fairwatt.flows.desk import DeskRefused, NotAllowed
 from fairwatt.flows.tonight import rows_of, who_tonight
 from fairwatt.store import credit_rules
 from fairwatt.store.credit_rules import SHELTERING, Rule
-from fairwatt.store.models import Book, Role, Site, User, Wallet
+from fairwatt.store.models import AccountEnd, Book, Role, Site, User, Wallet
 from fairwatt.web import access
 from fairwatt.web.access import scope_of_book, seeing
 from fairwatt.web.console.credit_forms import EXAMPLE, RuleForm
@@ -118,12 +118,15 @@ def _page(
     tonight = who_tonight(book=book, now_us=now_us)
     with seeing(scope=scope_of_book(book=book)), connection.cursor() as cursor:
         rules = credit_rules.rules_of_book(cursor=cursor, book=book.pk)
+        # What protects people went along with them: it is answered where they live now.
+        moved = AccountEnd.objects.filter(book=book.pk, settle="transfer")
+        gone = frozenset(moved.values_list("wallet", flat=True))
     until_us = max((home.outlook.until_us for home in tonight.homes), default=None)
     context = {
         **frame(book=book),
         "tonight": tonight,
         "until_us": until_us,
-        "rules": _rows(book, rules, user, now_us),
+        "rules": _rows(book, rules, user, now_us, gone),
         "forms": _forms(book, form) if access.may_act(user=user) else [],
         "preview": preview,
         "previewed": form if preview else None,
@@ -145,7 +148,9 @@ def _forms(book: Book, typed: RuleForm | None) -> list[dict[str, Any]]:
     return made
 
 
-def _rows(book: Book, rules: list[Rule], user: User, now_us: int) -> list[dict[str, Any]]:
+def _rows(
+    book: Book, rules: list[Rule], user: User, now_us: int, gone: frozenset[int]
+) -> list[dict[str, Any]]:
     """The rules that hold, wait or are to come, then the newest of those that are over."""
     labels = dict(Wallet.objects.filter(book=book).values_list("pk", "unit__label"))
     sites = {site.pk: site for site in Site.objects.filter(book=book)}
@@ -156,7 +161,7 @@ def _rows(book: Book, rules: list[Rule], user: User, now_us: int) -> list[dict[s
             newest[one.site, one.wallet, one.basis] = one.rule
     rows = []
     for one in reversed(rules):
-        state = _state(one, newest, now_us)
+        state = "over" if one.wallet in gone else _state(one, newest, now_us)
         rows.append(
             {
                 "rule": one,
