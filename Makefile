@@ -77,7 +77,8 @@ soak: setup  ## A million damaged codes and frames per protocol (MUTATED=n), 100
 	PYTHONPATH=tests $(V)/python -m soak --seed $(firstword $(subst ., ,$(SEED))) --count $(MUTATED)
 	PYTHONPATH=tests $(V)/python -m support.hail_soak --seed $(firstword $(subst ., ,$(SEED))) --commands $(COMMANDS)
 	FAIRWATT_MUTANTS=all $(V)/pytest tests/simulation/test_mutants.py
-	$(V)/fairwatt drill payments --count $(PAYMENTS) --seed $(firstword $(subst ., ,$(SEED)))
+	$(V)/fairwatt drill payments --count $(PAYMENTS) --seed $(firstword $(subst ., ,$(SEED))) \
+		--folder .fairwatt/soak-$(PAYMENTS)-$(firstword $(subst ., ,$(SEED)))
 	$(V)/fairwatt simulate --soak --seed $(SEED) --days $(DAYS) --homes $(HOMES)
 
 .PHONY: bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -106,6 +107,10 @@ def outage(
 def payments(
     count: Annotated[int, typer.Option(help="How many payments.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Draws payers, amounts and faults.")] = 1,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Keep the drill there: stopped or killed, the same command goes on with it."),
+    ] = None,
     as_json: AsJson = False,
     out: Out = None,
     force: Force = False,
@@ -118,11 +123,17 @@ def payments(
     second and the answers timed. Then the clock moves to the next morning: the bills are fetched and compared.
 
     Nothing may be lost or doubled: the platforms' own books must equal the ledger, each day agree with its bill, and
-    99 % of the timed answers come within 150 ms. Exit code 0: so it was. 1: not, with where to look. 2: a number cannot
-    be used.
+    99 % of the timed answers come within 150 ms. Exit code 0: so it was. 1: not, with where to look. 2: a number or a
+    folder cannot be used. 130: stopped by Ctrl-C.
+
+    A long drill may be stopped, or its machine may fall: with --folder the same command goes on where it was. The
+    folder is removed when every law held.
 
     Example: fairwatt drill payments --count 100000 --seed 7
+
+    Example: fairwatt drill payments --count 1000000 --seed 7 --folder ./million
     """
+    from fairwatt.simulate.paydrill.journal import OtherDrill
     from fairwatt.simulate.paydrill.plan import Plan
     from fairwatt.simulate.paydrill.stage import run_payments_drill
 
@@ -144,12 +155,21 @@ def payments(
         disable=not screen.is_terminal,
     ) as progress:
         task = progress.add_task("opening", total=count)
-        verdict = run_payments_drill(
-            plan=plan,
-            tell=lambda what, done, total: progress.update(
-                task, description=what, completed=done, total=max(total, 1)
-            ),
-        )
+        try:
+            verdict = run_payments_drill(
+                plan=plan,
+                folder=folder,
+                tell=lambda what, done, total: progress.update(
+                    task, description=what, completed=done, total=max(total, 1)
+                ),
+            )
+        except OtherDrill as error:
+            typer.echo(f"fairwatt: {error}. Nothing was run; name another folder.", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            if folder is not None:
+                typer.echo("fairwatt: stopped; the same command goes on from here.", err=True)
+            raise
     report_verdict(verdict, as_json=as_json, out=out, force=force)
     if not verdict.held:
         raise typer.Exit(LAW_BROKEN)

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 HANDS: Final = 8
 """Questions asked at the same time, over all accounts."""
-WORKING: Final = 2
+WORKING: Final = 1
 """So many of them are read, signed and written down at the same time; the others wait for their answers."""
 LOOK_S: Final = 0.5
 SKEW_S_MAX: Final = 120

@@ -14,6 +14,7 @@ from fairwatt.payments.contract import Action, Assurance, Kind, Method, OrderAsk
 from fairwatt.payments.exchange import ProviderRefused, ProviderTrouble
 from fairwatt.store import auto_top_up
 from fairwatt.store.models import MerchantHealth, PaymentIntent
+from fairwatt.store.unflushed import UNFLUSHED
 
 ASKED_AT_S: Final = (5, 15, 30, 60, 120, 300, 900, 3_600)
 """Ages at which a payment nobody called about is asked for; after the last the provider's bill decides."""
@@ -25,8 +26,12 @@ TROUBLE_S_MAX: Final = 300
 # At a month's end hundreds are asked about in a second: these are written by hand. What is locked may still be referred
 # to, so that a callback of the same payment does not wait for the question.
 _HOLD: Final = "SELECT * FROM store_paymentintent WHERE id = %s FOR NO KEY UPDATE"
-_TAKE: Final = """
-SELECT i.*, a.token FROM store_paymentintent i JOIN store_merchantaccount a ON a.id = i.account_id
+_HOLD_LIGHTLY: Final = f"SELECT *, {UNFLUSHED} FROM store_paymentintent WHERE id = %s FOR NO KEY UPDATE"
+"""For an answer that moves nothing: forgotten in a crash, it is asked for again."""
+# Only before an order is made must it be known, whatever happens, that it was tried.
+_TAKE: Final = f"""
+SELECT i.*, a.token, CASE WHEN i.action IS NOT NULL THEN {UNFLUSHED} END
+  FROM store_paymentintent i JOIN store_merchantaccount a ON a.id = i.account_id
  WHERE i.id = %s FOR NO KEY UPDATE OF i SKIP LOCKED
 """
 _OPEN: Final = frozenset({"created", "pending"})
@@ -153,7 +158,8 @@ def note_action(*, intent_id: int, action: Action, now_us: int) -> None:
 @transaction.atomic(durable=True)
 def note_answer(*, intent_id: int, said: ProviderFact, now_us: int, expired: bool) -> None:
     """The provider said how it stands. Money it names goes to the poster, whatever the intent was before."""
-    (intent,) = PaymentIntent.objects.raw(_HOLD, [intent_id])
+    hold = _HOLD if said.moves_money else _HOLD_LIGHTLY
+    (intent,) = PaymentIntent.objects.raw(hold, [intent_id])
     _fold(intent, said, now_us, expired=expired)
 
 

@@ -148,6 +148,8 @@ class PaySim:
         Raises RuntimeError when the port is taken.
         """
         door = socket.socket()
+        # A platform that begins again comes back on its port, though connections of its last life are remembered.
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             door.bind(("127.0.0.1", port))
         except OSError as error:

@@ -29,10 +29,16 @@ def scratch_state() -> Iterator[Path]:
     try:
         yield folder / "state"
     finally:
-        note = folder / "state" / "postgres.home"
-        if note.exists():
-            shutil.rmtree(note.read_text().strip(), ignore_errors=True)
+        remove_state(folder / "state")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_state(state: Path) -> None:
+    """A state folder with its database, wherever that is."""
+    note = state / "postgres.home"
+    if note.exists():
+        shutil.rmtree(note.read_text().strip(), ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def run_scenario(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fairwatt.payments.callbacks import address
 from fairwatt.server.config import Config
 from fairwatt.server.keys import MERCHANT_ACTING, MERCHANT_READING, load_sealing_public
 from fairwatt.server.wiring import database_role
-from fairwatt.simulate.pay.books import DIALECTS
+from fairwatt.simulate.pay.books import DIALECTS, Shop
 from fairwatt.simulate.pay.world import World
+
+if TYPE_CHECKING:
+    from fairwatt.store.models import MerchantAccount
 
 METHODS: Final = {
     "wechat": ["jsapi", "qr", "scan"],
@@ -62,7 +65,11 @@ def open_shops(*, world: World, organisation: str, currency: str, config: Config
                     author="commissioning",
                     now_us=now_us,
                 )
-            if dialect == "stripe":
-                world.stripe.listen(
-                    shop, address(origin=config.web_origin(), provider=dialect, token=known.token)
-                )
+            listen(world=world, shop=shop, account=known, config=config)
+
+
+def listen(*, world: World, shop: Shop, account: MerchantAccount, config: Config) -> None:
+    """Tell the platform that wants to know it beforehand where reports go."""
+    if shop.dialect == "stripe":
+        url = address(origin=config.web_origin(), provider=shop.dialect, token=account.token)
+        world.stripe.listen(shop, url)

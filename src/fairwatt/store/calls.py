@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fairwatt.store.unflushed import UNFLUSHED
+
 type Call = tuple[str, str]
 """A channel, and what is said on it."""
 
@@ -24,9 +26,10 @@ def collector(*, intent: int) -> Call:
 
 
 def call(*, cursor: Any, calls: Iterable[Call]) -> None:
-    """Call now; outside of a transaction, so that nobody waits for a disk."""
+    """Call now; outside of a transaction, so that nobody waits for a disk: a call that is lost was for nothing."""
     channels, words = zip(*calls, strict=True)
     cursor.execute(
-        "SELECT pg_notify(channel, word) FROM unnest(%s::text[], %s::text[]) AS calls (channel, word)",
+        f"SELECT {UNFLUSHED}, pg_notify(channel, word)"
+        " FROM unnest(%s::text[], %s::text[]) AS calls (channel, word)",
         [list(channels), list(words)],
     )

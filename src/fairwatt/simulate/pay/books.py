@@ -175,6 +175,20 @@ class Books:
         self.made(made)
         return made
 
+    def keep_shop(self, shop: Shop) -> Shop:
+        """A shop of an earlier life of the platform; one that is there gets its newer keys."""
+        for known in self.shops:
+            if known.number == shop.number:
+                known.keys, known.serial = shop.keys, shop.serial
+                return known
+        self.shops.append(shop)
+        return shop
+
+    def keep_order(self, order: Order) -> None:
+        """An order of an earlier life."""
+        shop = order.shop
+        self.orders[(shop.dialect, shop.number, order.our_ref)] = self._by_number[order.number] = order
+
     def scan(self, order: Order, code: str) -> bool:
         """A payer's code at a window: whether it pays at once, or asks the payer first (it ends in 0). Raises PayError.
 
@@ -213,7 +227,7 @@ class Books:
             currency or order.currency,
             self.now_us(),
         )
-        self._keep(paid)
+        self.keep_payment(paid)
         self.heard(paid)
         return paid
 
@@ -236,11 +250,12 @@ class Books:
         )
         self.orders[(shop.dialect, shop.number, number)] = self._by_number[number] = order
         paid = Payment(order, number, amount_minor, currency, self.now_us())
-        self._keep(paid)
+        self.keep_payment(paid)
         self.heard(paid)
         return paid
 
-    def _keep(self, paid: Payment) -> None:
+    def keep_payment(self, paid: Payment) -> None:
+        """A payment that was made, now or in an earlier life; nobody is told."""
         shop = paid.order.shop
         paid.order.payments.append(paid)
         self._payments.setdefault((shop.dialect, shop.number), []).append(paid)

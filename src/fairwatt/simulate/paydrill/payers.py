@@ -16,6 +16,7 @@ from fairwatt.flows.start_top_up import Payer, start_top_up
 from fairwatt.payments.contract import Method
 from fairwatt.simulate.pay.books import Dialect, Order
 from fairwatt.simulate.pay.world import Sending, World
+from fairwatt.simulate.paydrill.journal import Journal
 from fairwatt.simulate.paydrill.plan import METHODS, Payment
 from fairwatt.simulate.paydrill.sending import deliver
 
@@ -38,6 +39,7 @@ class Crowd:
     accounts: dict[Dialect, int]
     now_us: Callable[[], int]
     at_once: int = OPEN_MAX
+    journal: Journal | None = None
     begun: int = 0
     paid: int = 0
     open: dict[str, float] = field(default_factory=dict)
@@ -115,6 +117,8 @@ class Crowd:
         asyncio.get_running_loop().call_soon(self._see, order)
 
     def _see(self, order: Order) -> None:
+        if self.journal is not None:
+            self.journal.order(order)
         if order.our_ref in self.open:
             self._pay(order)
         else:
@@ -127,16 +131,20 @@ class Crowd:
         if self.hold is not None:
             self.hold.append(order)
         elif not order.paid:
-            self.world.pay(order)
-            self.paid += 1
+            self._give(order)
+
+    def _give(self, order: Order) -> None:
+        paid = self.world.pay(order)
+        if self.journal is not None:
+            self.journal.payment(paid)
+        self.paid += 1
 
     def pay_held(self) -> list[Sending]:
         """Everybody who was held pays now; their reports, which nobody sends yet."""
         orders, self.hold = self.hold or [], None
         before = len(self.world.sendings)
         for order in orders:
-            self.world.pay(order)
-            self.paid += 1
+            self._give(order)
         reports = self.world.sendings[before:]
         del self.world.sendings[before:]
         return reports

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -74,10 +75,10 @@ class Plan:
         return cls(count=count, seed=seed, homes=HOMES, timed=min(RATE * TIMED_S, count // 2))
 
     def payments(self) -> Iterator[Payment]:
-        """The payments in their order."""
+        """The payments in their order; beyond `count`, what somebody would pay next."""
         draw = Random(f"{self.seed}/payments")
         weights = [SHARES[one] for one in self.dialects]
-        for n in range(self.count):
+        for n in itertools.count():
             dialect = draw.choices(self.dialects, weights)[0]
             yield Payment(n, draw.randrange(self.homes), dialect, draw.randint(1, 500) * 100)
 
@@ -86,6 +87,7 @@ class Plan:
         """Payments made under faults and kills; the timed ones follow."""
         return self.count - self.timed
 
-    def blows(self) -> list[tuple[int, Blow]]:
-        """What is broken when so many payments were begun."""
-        return [(max(1, self.hurried * percent // 100), blow) for percent, blow in self.hits]
+    def blows(self, *, after: int = 0) -> list[tuple[int, Blow]]:
+        """What is broken when so many payments were begun; `after` so many, what is still to come."""
+        all_of_them = [(max(1, self.hurried * percent // 100), blow) for percent, blow in self.hits]
+        return [(number, blow) for number, blow in all_of_them if number > after]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import subprocess
 import time
@@ -21,16 +22,17 @@ from fairwatt.server.launcher.fleet import PROGRAM, Fleet
 from fairwatt.server.launcher.services import Services
 from fairwatt.server.wiring import database_role
 from fairwatt.simulate.pay.books import Dialect
+from fairwatt.simulate.paydrill.journal import Journal
 from fairwatt.simulate.paydrill.judging import Judged, judge
+from fairwatt.simulate.paydrill.morning import Days, Morning
 from fairwatt.simulate.paydrill.payers import Crowd
 from fairwatt.simulate.paydrill.plan import CURRENCY, FAULTS, P99_MS, ZONE, Blow, Plan, Tell
 from fairwatt.simulate.paydrill.sending import quantile, steadily
 from fairwatt.simulate.paysim import PaySim
-from fairwatt.simulate.shops import open_shops
+from fairwatt.simulate.shops import listen, open_shops
 from fairwatt.simulate.verdict import Verdict
 
 DRAIN_S: Final = 240.0
-MORNING_S: Final = 600.0
 _TARIFF: Final = """
 fairwatt_tariff: 1
 name: Flat
@@ -41,19 +43,6 @@ versions:
     elements:
       - energy: {price: "0.60"}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """How a day of an account stands, as the product itself compared it."""
-
-    state: str
-    reason: str
-    left: list[str]
-    found: int
-
-
-type Days = dict[tuple[int, str], Compared]
 
 
 @dataclass
@@ -69,12 +58,23 @@ class PaymentDrill:
     clock: ClockFile | None = None
     """whose clock is moved to the next day, when the bills are there; None: the day is not reconciled"""
     tell: Tell = lambda *_: None
+    journal: Journal | None = None
+    """with it the drill goes on where it was when it was stopped or killed"""
     book: int = 0
     blows: list[str] = field(default_factory=list)
     marks: dict[str, float] = field(default_factory=dict)
 
     def provision(self) -> None:
         """A book with homes that have no meters' line: money comes in, no energy goes out."""
+        if self.journal is not None and self.journal.place:
+            self.book, self._wallets = self.journal.place["book"], self.journal.place["wallets"]
+            return
+        self._provision()
+        if self.journal is not None:
+            port = self.services.config.ports()["paysim"]
+            self.journal.settle(book=self.book, wallets=self._wallets, platforms_port=port)
+
+    def _provision(self) -> None:
         from fairwatt.flows import provision
 
         key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -140,7 +140,8 @@ class PaymentDrill:
             seed=self.plan.seed,
             reports=False,
         )
-        await sim.start()
+        # Where the shops were told the platforms are, they must be again.
+        await sim.start(port=0 if self.journal is None else self.journal.place["platforms_port"])
         try:
             accounts = await asyncio.to_thread(self._open_shops, sim)
             self.fleet.start_collector()
@@ -151,7 +152,9 @@ class PaymentDrill:
                 accounts=accounts,
                 now_us=self.now_us,
                 at_once=self.plan.at_once,
+                journal=self.journal,
             )
+            self._take_up(crowd)
             reporting = asyncio.create_task(crowd.report_for_ever())
             try:
                 return await self._phases(sim, crowd)
@@ -164,37 +167,74 @@ class PaymentDrill:
     def _open_shops(self, sim: PaySim) -> dict[Dialect, int]:
         from fairwatt.store.models import MerchantAccount
 
-        open_shops(
-            world=sim.world,
-            organisation=self.name,
-            currency=CURRENCY,
-            config=self.services.config,
+        config = self.services.config
+        if self.journal is not None:
+            self.journal.lay_out(sim.world.books)
+        known = bool(sim.world.books.shops)
+        if not known:
+            now_us = self.now_us()
+            open_shops(
+                world=sim.world, organisation=self.name, currency=CURRENCY, config=config, now_us=now_us
+            )
+            self._keep_shops(sim)
+        accounts = {one.provider: one for one in MerchantAccount.objects.filter(organisation__slug=self.name)}
+        for shop in sim.world.books.shops if known else ():
+            listen(world=sim.world, shop=shop, account=accounts[shop.dialect], config=config)
+        return {shop.dialect: accounts[shop.dialect].pk for shop in sim.world.books.shops}
+
+    def _keep_shops(self, sim: PaySim) -> None:
+        if self.journal is not None:
+            for shop in sim.world.books.shops:
+                self.journal.shop(shop)
+
+    def _take_up(self, crowd: Crowd) -> None:
+        """What was done before counts."""
+        self._began_us, self._paid_before, self._hurried_before_s = self.now_us(), 0, 0.0
+        if self.journal is None or not self.journal.paid:
+            self._mark(crowd)
+            return
+        was = self.journal.mark
+        self._began_us, self._paid_before = self.journal.first_us, self.journal.paid
+        self._hurried_before_s, self.blows = was.hurried_s, [*was.blows, f"all at {self.journal.paid}"]
+        crowd.begun = self.journal.paid
+        crowd.sent, crowd.refused, crowd.unreachable = was.sent, was.refused, was.unreachable
+        crowd.tired = was.tired
+
+    def _mark(self, crowd: Crowd) -> None:
+        if self.journal is None:
+            return
+        self.journal.marked(
             now_us=self.now_us(),
+            hurried_s=self.marks.get("hurried_s", 0.0),
+            sent=crowd.sent,
+            refused=crowd.refused,
+            unreachable=crowd.unreachable,
+            tired=crowd.tired,
+            blows=self.blows,
         )
-        found = MerchantAccount.objects.filter(organisation__slug=self.name)
-        return {account.provider: account.pk for account in found}  # type: ignore[misc]  # a dialect's name
 
     async def _phases(self, sim: PaySim, crowd: Crowd) -> Verdict:
-        self._began_us = self.now_us()
-        payments = self.plan.payments()
-        hurried = [next(payments) for _ in range(self.plan.hurried)]
+        left = itertools.islice(self.plan.payments(), self._paid_before, None)
+        hurried = list(itertools.islice(left, max(0, self.plan.hurried - self._paid_before)))
         sim.world.faults.set(**FAULTS)
-        blows, hurting = self.plan.blows(), set[asyncio.Task[None]]()
+        blows, hurting = self.plan.blows(after=self._paid_before), set[asyncio.Task[None]]()
+        began_s = time.monotonic() - self._hurried_before_s
 
         def begun(number: int) -> None:
             if number % 50 == 0 or number == self.plan.hurried:
+                self.marks["hurried_s"] = time.monotonic() - began_s
+                self._mark(crowd)
                 self.tell("paying, while processes are killed", number, self.plan.hurried)
             while blows and blows[0][0] <= number:
                 hurting.add(asyncio.create_task(self._blow(sim, crowd, blows.pop(0)[1])))
 
-        began_s = time.monotonic()
         await crowd.pay_all(hurried, begun=begun)
         await asyncio.gather(*hurting)
         self.marks["hurried_s"] = time.monotonic() - began_s
         sim.world.release()
         sim.world.faults.set(**dict.fromkeys(FAULTS, 0))
         first = await self._drained(sim, crowd)
-        took = await self._timed(crowd, list(payments))
+        took = await self._timed(crowd, list(itertools.islice(left, self.plan.timed)))
         second = await self._drained(sim, crowd)
         self.marks["drain_s"] = first
         self.marks["drain_timed_s"] = second
@@ -217,6 +257,7 @@ class PaymentDrill:
             if shop.dialect not in ("wechat", "alipay"):
                 continue
             settings = sim.world.rotate_key(shop)
+            self._keep_shops(sim)
             await asyncio.sleep(1)
             await asyncio.to_thread(self._lay_keys, crowd.accounts[shop.dialect], settings)
 
@@ -239,11 +280,10 @@ class PaymentDrill:
 
     async def _timed(self, crowd: Crowd, payments: list[Any]) -> list[float]:
         """Orders first, then everybody pays at once, and the reports go out at a steady rate: only these are timed."""
-        total = len(payments)
+        before, total = crowd.begun, len(payments)
         crowd.hold = []
         await crowd.pay_all(
-            payments,
-            begun=lambda n: self.tell("orders for the timed part", n, total) if n % 20 == 0 else None,
+            payments, begun=lambda n: self.tell("orders for the timed part", n - before, total)
         )
         reports = [one.make() for one in crowd.pay_held()]
         began_s, spent_s = time.monotonic(), self._cpu_s("web")
@@ -275,6 +315,7 @@ class PaymentDrill:
             looked_s = time.monotonic()
             found = await self._judged(sim)
             missing = found.lost + found.waiting
+            self._mark(crowd)
             self.tell("waiting for the last ones", found.credited, found.paid)
             if crowd.quiet and not missing:
                 break
@@ -293,63 +334,20 @@ class PaymentDrill:
         return await asyncio.to_thread(judge, dsn=dsn, book=self.book, truth=truth)
 
     async def _morning(self, crowd: Crowd) -> Days:
-        """The next day: the collector fetches the bills, the keeper compares; how each account's day stands."""
         if self.clock is None:
             return {}
-        from fairwatt.payments.billing import BILLING, days_between
-
-        began_s = moved_s = time.monotonic()
-        plans = {account: BILLING[dialect] for dialect, account in crowd.accounts.items()}
-        last_us = self.now_us()
-        days = [
-            (account, day)
-            for account, billing in plans.items()
-            for day in days_between(billing.day_of(self._began_us), billing.day_of(last_us))
-        ]
-        ready_us = [one.span(one.day_of(last_us))[1] + one.ready_us for one in plans.values()]
-        self.clock.set(domain_us=max(ready_us) + 60_000_000, speed=1)
-        await asyncio.to_thread(self.services.kill, "collector")
-        found: Days = {}
-        while time.monotonic() - moved_s < MORNING_S:
-            agreeing = [day for day in days if day in found and found[day].state == "agrees"]
-            self.tell("holding the day's bills against the ledger", len(agreeing), len(days))
-            if len(agreeing) == len(days):
-                break
-            left = [day for day in days if day not in agreeing]
-            now = await asyncio.to_thread(self._compared, left)
-            if any(found.get(day) != one for day, one in now.items()):
-                found, moved_s = {**found, **now}, time.monotonic()
-            else:
-                await asyncio.sleep(2)
+        began_s = time.monotonic()
+        morning = Morning(
+            services=self.services,
+            clock=self.clock,
+            book=self.book,
+            accounts=crowd.accounts,
+            tell=self.tell,
+            mark=lambda: self._mark(crowd),
+        )
+        days = await morning.pass_by(began_us=self._began_us)
         self.marks["morning_s"] = time.monotonic() - began_s
-        return found
-
-    def _compared(self, days: list[tuple[int, str]]) -> Days:
-        from fairwatt.flows.reconciling.reconcile_day import reconcile_day
-        from fairwatt.payments.reconcile import Drift
-
-        out: Days = {}
-        for account, day in days:
-            if not self._billed(account, day):
-                out[account, day] = Compared("open", "no_bill", [], 0)
-                continue
-            done = reconcile_day(account_id=account, day=day, now_us=self.now_us())
-            version = done.version
-            # The drill's homes have no meters: what is not told to one says nothing here.
-            left = [str(one.kind) for one in done.open if one.kind is not Drift.METER_NOT_TOLD]
-            state = "agrees" if version.state == "differs" and not left else version.state
-            out[account, day] = Compared(state, version.reason, left, version.totals["found_by_bill"])
-        return out
-
-    def _billed(self, account: int, day: str) -> bool:
-        from django.db import connection, transaction
-
-        from fairwatt.flows.reconciling import bills
-        from fairwatt.store import facts
-
-        with transaction.atomic(), connection.cursor() as cursor:
-            facts.see_books(cursor=cursor, books=[self.book])
-            return bills.in_force(bills.heard(cursor=cursor, account=account, day=day)) is not None
+        return days
 
     def _verdict(
         self,
@@ -362,7 +360,7 @@ class PaymentDrill:
         p99_ms = round(1000 * quantile(took, 990), 1)
         hurried_s = self.marks["hurried_s"]
         figures: dict[str, int | float | str | None] = {
-            "payments": self.plan.count,
+            "payments": crowd.begun,
             "seed": self.plan.seed,
             **{name: value for name, value in asdict(found).items() if name != "examples"},
             "reports_sent": crowd.sent + len(took),
